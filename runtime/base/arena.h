@@ -1,0 +1,25 @@
+/* base/arena.h - memory that is freed all at once. One arena per request; after arena_reset() the blocks are kept
+ * and reused, so a warm arena does not allocate. Belongs to one thread. */
+#pragma once
+#include "base/alloc.h"
+#include "base/slice.h"
+
+struct arena_block;
+
+struct arena {
+    const struct alloc *alloc;
+    struct arena_block *first, *current;
+    size_t used_bytes;  /* handed out since the last reset */
+    size_t limit_bytes; /* 0 = none; an allocation beyond it returns NULL */
+};
+
+void arena_init(struct arena *a, const struct alloc *alloc, size_t limit_bytes);
+void arena_reset(struct arena *a);   /* everything handed out is gone; blocks above 256 KiB in all go back to the allocator */
+void arena_release(struct arena *a); /* everything goes back */
+
+void *arena_alloc(struct arena *a, size_t size);                 /* 16-byte aligned, not zeroed; NULL when out of memory */
+void *arena_zalloc(struct arena *a, size_t size);                /* zeroed */
+void *arena_array(struct arena *a, size_t count, size_t size);   /* zeroed; NULL also when count * size overflows */
+char *arena_strdup(struct arena *a, struct slice s);             /* NUL-terminated copy; NULL when out of memory */
+struct slice arena_copy(struct arena *a, struct slice s);        /* data is NULL when out of memory */
+struct slice arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,21 @@
+# feira_module(NAME SOURCES a.c b.c USES base loop LIBS PkgConfig::UV): one folder under runtime/ as a static library.
+# feira_test(NAME file_test): a cmocka program beside the code, run by ctest as NAME/file_test.
+function(feira_module name)
+  cmake_parse_arguments(M "" "" "SOURCES;USES;LIBS" ${ARGN})
+  add_library(feira_${name} STATIC ${M_SOURCES})
+  target_include_directories(feira_${name} PUBLIC ${CMAKE_SOURCE_DIR}/runtime)
+  foreach(use ${M_USES})
+    target_link_libraries(feira_${name} PUBLIC feira_${use})
+  endforeach()
+  target_link_libraries(feira_${name} PRIVATE ${M_LIBS})
+  target_link_libraries(feira_${name} PUBLIC Threads::Threads)
+endfunction()
+
+function(feira_test name file)
+  if(NOT FEIRA_TESTS)
+    return()
+  endif()
+  add_executable(${name}_${file} ${file}.c)
+  target_link_libraries(${name}_${file} PRIVATE feira_${name} PkgConfig::CMOCKA ${ARGN})
+  add_test(NAME ${name}/${file} COMMAND ${name}_${file} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endfunction()
