@@ -1,0 +1,58 @@
+/* bind/bind.h - feira.* for Lua. One file per noun; each function first asks whether this is the moment for it (its
+ * phase), so that a rule can't do I/O and a handler can't write. What the functions work on is in struct bind_context,
+ * which the host fills before a call and empties after it. */
+#pragma once
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "ledger/ledger.h"
+#include "quote/quote.h"
+#include "store/store.h"
+#include "vm/vm.h"
+
+enum bind_phase {
+    BIND_PHASE_LOAD,      /* files are being loaded: declarations only */
+    BIND_PHASE_RULE,      /* inside a quote: the cart, nothing else */
+    BIND_PHASE_HANDLER,   /* on a worker: reads the store */
+    BIND_PHASE_PROCEDURE, /* on the writer: reads and writes */
+};
+
+/* The order being placed, as procedures see it (feira.quote userdata `call.quote`). */
+struct bind_quote {
+    const struct quote_rules *rules;
+    const struct quote_result *result;
+    struct slice evidence;   /* compact JSON */
+    struct slice generation; /* id */
+};
+
+struct bind_context {
+    enum bind_phase phase;
+    struct store_conn *conn;    /* HANDLER, PROCEDURE */
+    struct ledger *ledger;      /* PROCEDURE */
+    const struct clock *clock;  /* HANDLER, PROCEDURE: time is read once per call */
+    int64_t now_ms;             /* of this call */
+    struct id_source *ids;      /* PROCEDURE */
+    struct currency currency;   /* the shop's, for feira.money */
+    const struct zone *zone;
+    struct quote_eval *eval;    /* RULE */
+    const struct bind_quote *quote; /* PROCEDURE of an order, else NULL */
+    struct arena *arena;        /* of this call */
+    /* SKUs whose product or stock this procedure changed; the host refreshes its catalogue after the commit. */
+    void (*product_changed)(void *ctx, struct slice sku);
+    void *host_ctx;
+};
+
+/* A sandbox with every feira.* module and the stdlib (compiled into the program) behind require(). ctx must outlive it. */
+int bind_open(const struct vm_options *o, struct bind_context *ctx, struct vm **out, struct err *err);
+
+/* Hooks for quote_price() that run the campaign functions of vm; ctx is the vm's bind_context. */
+struct quote_hooks bind_quote_hooks(struct vm *v);
+
+/* Calls a function of a stdlib module: name "orders.place" is function `place` of module "feira.orders". args is one table.
+ * The result is { status, body } as Lua returned it: status (HTTP) and body as JSON text in the arena. A Lua error made with
+ * feira.fail{...} arrives in err with its code, reason, field and text; a bug in Lua is ERR_SCRIPT. */
+struct bind_answer {
+    int status;
+    struct slice body;
+};
+int bind_call(struct vm *v, struct slice name, const struct json_value *args, struct bind_answer *out, struct err *err);

@@ -1,0 +1,59 @@
+/* ledger/ledger.h - everything that can run out or be owed is an account; every change is a transfer from one account
+ * to another, so Σ debits = Σ credits per unit, always. Lives on the writer thread; balances of accounts in use are kept
+ * in memory with an undo log per savepoint and written once per commit.
+ *
+ * An account's balance is credits minus debits. With LEDGER_NO_OVERDRAFT, posted balance minus what is held may not go
+ * below zero: that is the one place where overselling is refused, whatever the race. */
+#pragma once
+#include "store/writer.h"
+
+enum ledger_flags {
+    LEDGER_NO_OVERDRAFT = 1, /* what is available (credits posted - debits posted - debits pending) stays >= 0 */
+    LEDGER_CLOSED = 2,       /* refuses every transfer */
+    LEDGER_FROZEN = 4,       /* refuses debits */
+};
+
+struct ledger;
+int ledger_open(struct store *s, struct ledger **out, struct err *err); /* its tables are in ledger_migrations_sql() */
+void ledger_close(struct ledger *l);
+struct writer_hooks ledger_hooks(struct ledger *l);
+const char *ledger_schema_sql(void); /* CREATE TABLE ..., for the host's list of migrations */
+
+/* Finds or makes an account. name: "stock/TEA-250/main"; unit: "CNY", "pcs". An existing one with another unit is ERR_INVALID;
+ * flags apply only when it is made. Ids are small integers, stable for the life of the store. */
+int ledger_account(struct ledger *l, struct slice name, struct slice unit, unsigned flags, int64_t *id, struct err *err);
+int ledger_set_flags(struct ledger *l, int64_t account, unsigned flags, struct err *err);
+
+enum ledger_kind {
+    LEDGER_TRANSFER,  /* now */
+    LEDGER_HOLD,      /* pending: reserves on the debit side until posted, voided or expired */
+    LEDGER_POST,      /* turns a hold (`pending`) into a transfer of `amount` (<= held; the rest is released); INT64_MAX = all */
+    LEDGER_VOID,      /* releases a hold */
+};
+
+struct ledger_op {
+    enum ledger_kind kind;
+    struct slice id;        /* chosen by the maker, 1..96 bytes: doing it twice is doing it once */
+    int64_t debit, credit;  /* accounts: the amount leaves `debit` and arrives at `credit`. POST, VOID: 0 */
+    int64_t amount;         /* > 0 */
+    struct slice pending;   /* POST, VOID: id of the hold */
+    int64_t expires_ms;     /* HOLD: 0 = never. Expiry is carried out by a timer of the journal, not here */
+    struct slice reference; /* what it belongs to ("ord_..."), for statements; may be empty */
+};
+
+/* All or nothing. An id that was done before with the same content counts as done; with other content it is ERR_MISMATCH.
+ * Not enough: ERR_CONFLICT, reason "insufficient", err->field = the account's name, *failed = index of the op.
+ * A hold that was already posted or voided: ERR_STATE. now_ms is stamped on the transfers. */
+int ledger_apply(struct ledger *l, const struct ledger_op *ops, size_t n, int64_t now_ms, size_t *failed, struct err *err);
+
+struct ledger_balance {
+    int64_t debits_posted, credits_posted, debits_pending, credits_pending;
+    unsigned flags;
+};
+static inline int64_t ledger_available(const struct ledger_balance *b) { return b->credits_posted - b->debits_posted - b->debits_pending; }
+int ledger_balance(struct ledger *l, int64_t account, struct ledger_balance *out, struct err *err); /* writer thread */
+/* From any connection, as of its snapshot. ERR_NOT_FOUND. */
+int ledger_balance_read(struct store_conn *c, struct slice name, struct ledger_balance *out, struct err *err);
+
+/* Recomputes every balance from the transfers and compares, and Σ per unit. ERR_CORRUPT names the first account that differs. */
+int ledger_verify(struct store_conn *c, struct err *err);

@@ -1,0 +1,183 @@
+/* quote/quote.h - prices a cart: structs in, structs out. No I/O, no clock, no Lua, no SQL: whatever a quote depends on
+ * is in the cart, so the same cart under the same rules gives the same result, bit for bit, in any process, for ever.
+ *
+ * rules = quote_rules_build(specs)            once per generation, immutable, shared by all threads
+ * quote_price(rules, cart, ...) → result      any number of threads, each with its own arena */
+#pragma once
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/money.h"
+#include "base/symbols.h"
+#include "base/zone.h"
+
+/* Changes when the same inputs could give another amount; part of every evidence. */
+#define QUOTE_KERNEL_VERSION 1
+
+enum {
+    QUOTE_LINES_MAX = 2000,
+    QUOTE_QTY_MAX = 1000000,
+    QUOTE_CODES_MAX = 20,
+};
+
+/* --- what goes in ---------------------------------------------------------------------------------------------- */
+struct quote_product { /* what rules may know of a SKU; symbols of the shop's table */
+    symbol sku, brand;
+    const symbol *categories; /* the category and all its ancestors ("tea/green", "tea") */
+    const symbol *tags;
+    uint32_t category_count, tag_count;
+    int64_t price_minor;      /* per unit */
+    int64_t compare_at_minor; /* 0 = none */
+    int64_t weight_g;
+    struct slice title;       /* not part of the evidence */
+};
+
+struct quote_line {
+    struct quote_product product;   /* copied in; the arrays are borrowed and must live as long as the result */
+    int64_t qty;                    /* 1 .. QUOTE_QTY_MAX */
+    int64_t unit_price_minor;       /* what this line is charged per unit before discounts */
+    bool own_price;                 /* unit_price_minor was given by the caller (a till, an import), not by the catalogue */
+    /* results */
+    int64_t subtotal_minor;         /* unit_price × qty */
+    int64_t discount_minor;         /* Σ discounts, 0 .. subtotal */
+    int64_t total_minor;            /* subtotal - discount */
+    struct quote_discount *discounts; /* in the order of application */
+};
+
+struct quote_discount {
+    struct quote_discount *next;
+    uint32_t campaign;     /* index into rules */
+    int64_t amount_minor;  /* > 0 */
+    int64_t units;         /* how many units it touched; 0 = not counted by units */
+    struct slice reason;   /* given by a function campaign; may be empty */
+};
+
+struct quote_fact {
+    symbol name;
+    enum { QUOTE_FACT_INT, QUOTE_FACT_BOOL, QUOTE_FACT_STRING } kind;
+    int64_t number; /* also the bool */
+    symbol string;
+};
+
+struct quote_cart {
+    struct quote_line *lines;
+    size_t line_count;
+    struct slice codes[QUOTE_CODES_MAX]; /* as typed */
+    size_t code_count;
+    int64_t at_ms;             /* the clock value the rules see */
+    uint64_t seed;             /* the random seed functions see */
+    struct slice customer;     /* pseudonymous id; empty = guest */
+    int64_t customer_version;  /* read set: the version of the customer's facts that was read */
+    const symbol *customer_tags;
+    size_t customer_tag_count;
+    const struct quote_fact *facts;
+    size_t fact_count;
+    symbol channel, region;    /* 0 = not said */
+    struct slice shipping_option; /* empty = none chosen: nothing is charged, the options are listed */
+    bool no_campaigns;         /* an import whose prices are final */
+};
+
+/* --- rules ------------------------------------------------------------------------------------------------------ */
+struct quote_rules;
+struct quote_campaign; /* opaque; see quote_campaign_* */
+
+struct quote_rules_options {
+    struct currency currency;
+    const struct zone *zone;       /* must outlive the rules */
+    struct symbols *symbols;       /* must outlive the rules */
+    const struct json_value *policies; /* shop.lua `policies`; NULL = defaults */
+    const struct json_value *shipping; /* shop.lua `shipping`; NULL = nothing is shipped for money */
+};
+
+/* campaigns: a JSON array of specs as stdlib/feira/promo.lua builds them (README.md has the form). Every mistake is found
+ * here: the error says "campaigns/x.lua:7: give[1].percent: ..." (spec.at + path). Amounts are decimal strings in major
+ * units. Functions stand as {"fn": n} with n unique in the rulebook. */
+int quote_rules_build(const struct json_value *campaigns, const struct quote_rules_options *o, struct quote_rules **out, struct err *err);
+void quote_rules_free(struct quote_rules *r);
+size_t quote_rules_count(const struct quote_rules *r);
+struct slice quote_campaign_id(const struct quote_rules *r, uint32_t campaign);
+struct slice quote_campaign_title(const struct quote_rules *r, uint32_t campaign);
+struct currency quote_rules_currency(const struct quote_rules *r);
+struct symbols *quote_rules_symbols(const struct quote_rules *r);
+
+/* --- functions: the kernel calls up through this table, bind/ fills it -------------------------------------------- */
+struct quote_eval; /* one pricing run; gives functions their view of the cart and takes their effects */
+
+struct quote_hooks {
+    void *ctx;
+    /* A condition: sets *holds. An action: uses quote_eval_* to select and discount. A failure (error, fuel, memory) is a
+     * negative code; the effects of the call are then dropped and the campaign's on_failure decides. */
+    int (*condition)(void *ctx, int fn, struct quote_eval *e, bool *holds, struct err *err);
+    int (*action)(void *ctx, int fn, struct quote_eval *e, struct err *err);
+};
+
+/* For the hooks. A set of lines is an array of line indexes in the arena of the run. */
+struct quote_set {
+    const uint32_t *lines;
+    size_t count;
+};
+const struct quote_cart *quote_eval_cart(const struct quote_eval *e);
+struct symbols *quote_eval_symbols(const struct quote_eval *e);
+int64_t quote_eval_now_ms(const struct quote_eval *e);
+struct quote_set quote_eval_scope(const struct quote_eval *e);                           /* the campaign's lines */
+/* selector: JSON form of scope ({"tag":["tea"]}); result is inside the campaign's scope. */
+int quote_eval_select(struct quote_eval *e, struct quote_set from, const struct json_value *selector, struct quote_set *out, struct err *err);
+int64_t quote_eval_remaining(const struct quote_eval *e, uint32_t line);                 /* what the line still costs, with the effects of this call so far */
+int64_t quote_eval_subtotal(const struct quote_eval *e, struct quote_set set);           /* what the set still costs */
+int64_t quote_eval_qty(const struct quote_eval *e, struct quote_set set);
+/* ERR_INVALID when amount < 0 or more than the line still costs. reason is copied. */
+int quote_eval_line_discount(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason, struct err *err);
+int quote_eval_percent_off(struct quote_eval *e, struct quote_set set, int64_t rate_ppm, int64_t cap_minor /* 0 = none */, struct slice reason, struct err *err);
+int quote_eval_amount_off(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err); /* allocated; never more than the set costs */
+int quote_eval_free_shipping(struct quote_eval *e, struct err *err);
+
+/* --- what comes out ----------------------------------------------------------------------------------------------- */
+struct quote_param { /* a value in a reason */
+    struct quote_param *next;
+    const char *name;             /* "needed", "seen", "sku", "by" ... */
+    enum { QUOTE_PARAM_INT, QUOTE_PARAM_MONEY, QUOTE_PARAM_TEXT, QUOTE_PARAM_TIME } kind;
+    int64_t number;
+    struct slice text;
+};
+
+struct quote_outcome { /* one per campaign that was looked at, in the order of application, then those that did not apply by id */
+    uint32_t campaign;
+    bool applied;
+    int64_t amount_minor;        /* what it took off in all, shipping included */
+    const char *reason;          /* why not: stable code ("subtotal_below", "not_yet", "over", "code_missing", "no_lines", "failed", "nothing_to_discount" ...); NULL when applied */
+    struct quote_param *params;
+};
+
+struct quote_shipping_choice {
+    struct slice id, title;
+    int64_t amount_minor;
+};
+
+struct quote_result {
+    struct quote_cart *cart;      /* lines carry their results */
+    int64_t subtotal_minor, discount_minor;   /* of the lines */
+    bool has_shipping;            /* an option was chosen */
+    int64_t shipping_minor, shipping_discount_minor; /* shipping costs shipping - discount */
+    struct quote_discount *shipping_discounts;
+    struct slice shipping_option;
+    const struct quote_shipping_choice *shipping_choices;
+    size_t shipping_choice_count;
+    int64_t total_minor;          /* subtotal - discount + shipping - shipping discount */
+    struct quote_outcome *outcomes;
+    size_t outcome_count;
+    struct slice *unused_codes;   /* codes that no campaign took */
+    size_t unused_code_count;
+};
+
+/* hooks may be NULL when no campaign has a function. Everything in *out lives in arena. Errors: ERR_INVALID (field "/lines/3/qty",
+ * "/shipping/option"), ERR_OVERFLOW, ERR_NOMEM, and for a campaign with on_failure = "refuse" the function's error. A breach of an
+ * invariant (negative line, sums that disagree) is ERR_INTERNAL with the campaign's name. */
+int quote_price(const struct quote_rules *r, struct quote_cart *cart, const struct quote_hooks *hooks, struct arena *arena, struct quote_result *out, struct err *err);
+
+/* The members of the answer of POST /v1/quotes that come from the kernel (currency, lines, subtotal, discount, shipping, total,
+ * campaigns, unused_codes), into an object that is open. full adds what was looked at and did not apply. */
+void quote_result_write(const struct quote_rules *r, const struct quote_result *q, bool full, struct json_writer *w);
+
+/* --- evidence ------------------------------------------------------------------------------------------------------
+ * Compact JSON of everything in the cart that can change the result (not titles), enough to price it again. Under 1 KB for ten lines. */
+void quote_evidence_write(const struct symbols *s, const struct quote_cart *cart, struct buf *out);
+int quote_evidence_read(struct symbols *s, const struct json_value *evidence, struct arena *arena, struct quote_cart *out, struct err *err);

@@ -1,0 +1,55 @@
+/* rulebook/rulebook.h - sources in, an immutable generation out. A shop folder's shop.lua and campaigns are read into
+ * memory, hashed, run in a fresh sandbox, checked, compiled. A broken file is refused with file, line and what to do, and
+ * nothing changes. A generation is shared by all threads; each thread opens its own Lua state for it. */
+#pragma once
+#include "base/err.h"
+#include "base/json.h"
+#include "quote/quote.h"
+#include "vm/vm.h"
+
+/* --- sources: a snapshot of files, content-addressed ---------------------------------------------------------- */
+struct source_file {
+    struct slice path;  /* "campaigns/tea.lua", relative to the shop, '/' separated, sorted */
+    struct slice text;
+};
+struct sources;
+/* Reads shop.lua, campaigns/ (.lua and the data files beside them), later plugins/. Follows no link out of the folder; refuses files over 1 MiB, names with control characters. */
+int sources_read(const char *shop_dir, struct sources **out, struct err *err);
+int sources_make(const struct source_file *files, size_t n, struct sources **out, struct err *err); /* tests; copies */
+void sources_free(struct sources *s);
+size_t sources_count(const struct sources *s);
+const struct source_file *sources_at(const struct sources *s, size_t i);
+const struct source_file *sources_find(const struct sources *s, struct slice path);
+const char *sources_hash(const struct sources *s); /* 64 hex digits over paths and contents */
+
+/* --- settings of the shop (shop.lua), checked --------------------------------------------------------------------- */
+struct shop_settings {
+    struct slice name;
+    struct currency currency;
+    struct slice zone_name;
+    int64_t quote_ttl_ms;              /* how long a quote token is good; default 15 min */
+    int64_t pay_within_ms;             /* how long an unpaid order keeps its holds; default 30 min */
+    const char *const *trusted_proxies; /* NULL-terminated, may be NULL */
+    const char *const *cors_origins;
+    const struct json_value *tree;     /* the whole checked table */
+};
+
+/* --- generations ---------------------------------------------------------------------------------------------------- */
+struct rulebook_options {
+    struct symbols *symbols;                                   /* must outlive all generations */
+    int (*open_vm)(void *ctx, struct vm **out, struct err *err); /* bind/ supplies it, host/ installs it: a sandbox with feira.* and the stdlib resolver */
+    void *ctx;
+};
+
+struct generation; /* counted */
+int generation_build(const struct rulebook_options *o, struct sources *src /* taken on success */, struct generation **out, struct err *err);
+struct generation *generation_ref(struct generation *g);
+void generation_unref(struct generation *g); /* any thread; NULL is fine */
+const char *generation_id(const struct generation *g); /* "g_" and the first 16 hex digits of the hash of sources and versions */
+const struct shop_settings *generation_settings(const struct generation *g);
+const struct quote_rules *generation_rules(const struct generation *g);
+const struct zone *generation_zone(const struct generation *g);
+const struct sources *generation_sources(const struct generation *g);
+
+/* The thread's own Lua state for this generation, with the functions of its campaigns at the numbers the rules name. */
+int generation_open_vm(struct generation *g, struct vm **out, struct err *err);

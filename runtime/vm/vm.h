@@ -1,0 +1,56 @@
+/* vm/vm.h - a Lua state that can't hurt its host: capped memory, an instruction budget, no dangerous libraries, every
+ * entry protected. Users above bind/ never see lua.h; bind/ gets the state with vm_lua() of vm_lua.h.
+ * One thread at a time. No C function here throws. */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json.h"
+
+struct vm;
+struct clock;
+
+struct vm_options {
+    size_t memory_soft_bytes;  /* raises a memory error at the next safe point; 0 = 64 MiB */
+    size_t memory_hard_bytes;  /* beyond it an allocation fails; 0 = 4 × soft */
+    int64_t fuel;              /* instructions per call unless vm_set_fuel() said otherwise; 0 = 10,000,000 */
+    const struct alloc *alloc; /* NULL = malloc */
+    uint64_t seed;             /* of hashes inside the state; results must not depend on it */
+};
+
+int vm_open(const struct vm_options *o, struct vm **out, struct err *err);
+void vm_close(struct vm *v);
+
+/* A function or table kept alive in the state. 0 is "none". */
+typedef int vm_ref;
+void vm_release(struct vm *v, vm_ref ref);
+
+/* require(): name is "feira.promo"; the resolver gives source text and the chunk name used in messages, or ERR_NOT_FOUND.
+ * Modules are loaded once per state, run in the sandbox's environment, and what they return is frozen. */
+typedef int (*vm_resolve_fn)(void *ctx, struct slice name, struct slice *source, struct slice *chunk_name, struct err *err);
+void vm_set_resolver(struct vm *v, vm_resolve_fn fn, void *ctx);
+
+/* Compiles text (never bytecode) and runs it in a fresh environment (sandbox globals behind it, itself thrown away after):
+ * chunk_name "campaigns/tea.lua". Keeps the one value it returns. Errors are ERR_SCRIPT / ERR_FUEL / ERR_MEMORY_CAP with
+ * "campaigns/tea.lua:12: what was wrong". */
+int vm_run(struct vm *v, struct slice source, const char *chunk_name, vm_ref *out, struct err *err);
+
+/* The value as a JSON tree: tables with keys 1..n are arrays, other tables objects with members sorted by key, an empty
+ * table is an empty object unless marked by json.array{}. Functions stand as {"fn": n}, numbered 1, 2, ... in the order of
+ * the walk and kept: the same sources give the same numbers in every state. Floats are written exactly as shortest decimal; NaN and infinities,
+ * cycles, other types are errors that name the path ("give[1].cap"). */
+int vm_to_json(struct vm *v, vm_ref ref, struct arena *arena, struct json_value **out, struct err *err);
+size_t vm_function_count(const struct vm *v);
+vm_ref vm_function(const struct vm *v, int fn); /* by the number in {"fn": n} */
+
+/* A call in three steps, for callers without lua.h: push arguments, call, read the result. Fuel is counted over the whole call. */
+void vm_push_json(struct vm *v, const struct json_value *value); /* builds tables */
+void vm_push_string(struct vm *v, struct slice s);
+void vm_push_int(struct vm *v, int64_t n);
+void vm_push_ref(struct vm *v, vm_ref ref);
+int vm_call(struct vm *v, vm_ref fn, int nargs, struct arena *arena, struct json_value **result /* may be NULL */, struct err *err);
+
+void vm_set_fuel(struct vm *v, int64_t fuel);        /* for the calls that follow */
+size_t vm_memory_bytes(const struct vm *v);
+void vm_collect_step(struct vm *v);                  /* a bounded step of garbage collection, between requests */
+
+struct vm_call_stats { uint64_t calls, errors, fuel, ns, peak_bytes; };
