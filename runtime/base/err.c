@@ -83,9 +83,9 @@ void err_clear(struct err *e)
 const char *err_name(int code)
 {
     static const char *const names[] = {
-        "ok",       "invalid", "unauthenticated", "denied",     "not_found", "conflict", "state",    "mismatch", "too_large", "busy",
-        "overflow", "full",    "no_memory",       "io",         "corrupt",   "fuel",     "memory_cap", "script",   "locked",    "retry",
-        "internal",
+        "ok",         "invalid", "unauthenticated", "denied", "not_found", "conflict", "state",   "mismatch",
+        "too_large",  "busy",    "overflow",        "full",   "no_memory", "io",       "corrupt", "fuel",
+        "memory_cap", "script",  "locked",          "retry",  "internal",
     };
     if (code > 0 || -code >= (int)(sizeof names / sizeof *names))
         return "internal";

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include <stdint.h>
 
 enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_INT, JSON_REAL, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
@@ -49,6 +50,7 @@ struct json_writer {
     struct buf *out;
     bool need_comma, after_key;
     int depth;
+    uint64_t objects; /* which of the innermost 64 open levels are objects, for the asserts */
 };
 void json_writer_init(struct json_writer *w, struct buf *out);
 void json_object(struct json_writer *w);
