@@ -277,7 +277,7 @@ int money_allocate(int64_t total, const int64_t *weights, size_t n, int64_t *out
     for (size_t i = 0; i < n; i++) {
         if (weights[i] < 0)
             return err_set(err, ERR_INVALID, "an amount can't be split over a negative weight (number %zu)", i + 1);
-        sum = sum + (uwide)weights[i];
+        sum += (uint64_t)weights[i];
     }
     if (sum == 0)
         return err_set(err, ERR_INVALID, "an amount can't be split: there is nothing to split it over");

@@ -20,7 +20,9 @@ enum civil_kind {
 
 /* name: "Asia/Shanghai", "UTC". ERR_NOT_FOUND when the system has no such zone (says which package has them). */
 int zone_load(struct slice name, struct zone **out, struct err *err);
-void zone_free(struct zone *z);
+/* The same from the bytes of a TZif file, whatever they are: ERR_CORRUPT says what is wrong with them. name only labels it. */
+int zone_read(struct slice name, struct slice tzif, struct zone **out, struct err *err);
+void zone_free(struct zone *z); /* NULL is fine */
 const char *zone_name(const struct zone *z);
 
 /* Local time to UTC milliseconds. first <= second. Normal: both equal. Fold: the earlier and the later instant.
@@ -41,8 +43,8 @@ int civil_weekday(int64_t days); /* 1 = Monday .. 7 = Sunday */
 /* "2026-11-20 00:00", "2026-11-20T00:00:00", "2026-11-20" and with .mmm. ERR_INVALID for 30 February and the like. */
 int civil_parse(struct slice text, struct civil *out, struct err *err);
 
-/* RFC 3339. Parsing needs an offset ("Z" or +08:00); a leap second :60 is refused. Formatting is UTC with Z;
- * milliseconds are written only when there are some. */
+/* RFC 3339. Parsing needs an offset ("Z" or +08:00); a leap second :60 is refused; up to nine decimals of a second are
+ * read, those beyond milliseconds are cut off. Formatting is UTC with Z; milliseconds are written only when there are some. */
 enum { TIMESTAMP_MAX = 32 };
 int timestamp_parse(struct slice text, int64_t *out_ms, struct err *err);
 size_t timestamp_format(int64_t utc_ms, char out[TIMESTAMP_MAX]);
