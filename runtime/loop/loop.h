@@ -49,6 +49,7 @@ struct listen_options {
     const char *path;      /* unix socket; an old file of a dead server is replaced */
     int mode;              /* file mode of path, e.g. 0600 */
     bool reuse_port;       /* SO_REUSEPORT: one listener per worker on the same address */
+    bool must_be_free;     /* with reuse_port: fail with ERR_LOCKED when anybody listens there already; for the first worker */
     int backlog;           /* 0 = 1024 */
 };
 /* accepted() gets a paused stream; it must call stream_start() or stream_close(). When no file descriptor is left, a
@@ -66,5 +67,6 @@ void stream_read_resume(struct stream *s);
 /* Tries to write at once; what the kernel does not take is copied and queued. Returns bytes now queued, or -1 when the stream is closing. */
 long stream_write(struct stream *s, const struct slice *parts, size_t n);
 size_t stream_queued(const struct stream *s);
+uint64_t stream_sent_bytes(const struct stream *s); /* what the kernel has taken so far: tells whether a slow reader makes progress */
 void stream_shutdown(struct stream *s); /* sends FIN after what is queued */
 void stream_close(struct stream *s);    /* drops what is queued; closed() follows */

@@ -1,0 +1,233 @@
+/* loop/loop.c - the loop itself, posts between threads, timers and signals. */
+#include "loop/loop.h"
+#include "loop/loop_int.h"
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+
+/* --- posts ------------------------------------------------------------------------------------------------------ */
+
+static void run_posts(struct loop *l)
+{
+    struct loop_post *item = atomic_exchange_explicit(&l->posts, NULL, memory_order_acquire);
+    struct loop_post *oldest = NULL;
+    while (item) { /* newest first becomes oldest first */
+        struct loop_post *next = item->next;
+        item->next = oldest;
+        oldest = item;
+        item = next;
+    }
+    while (oldest) {
+        struct loop_post *next = oldest->next; /* fn may free the item or post it again */
+        oldest->fn(oldest);
+        oldest = next;
+    }
+}
+
+void loop_post(struct loop *l, struct loop_post *item)
+{
+    struct loop_post *head = atomic_load_explicit(&l->posts, memory_order_relaxed);
+    do {
+        item->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&l->posts, &head, item, memory_order_release, memory_order_relaxed));
+    /* Whoever finds the list empty wakes the loop; the others ride along, because the list is taken whole. */
+    if (!head)
+        uv_async_send(&l->wake);
+}
+
+static void on_wake(uv_async_t *h)
+{
+    struct loop *l = h->data;
+    run_posts(l);
+    if (atomic_exchange(&l->stop, false))
+        uv_stop(&l->uv);
+}
+
+void loop_stop(struct loop *l)
+{
+    atomic_store(&l->stop, true);
+    uv_async_send(&l->wake);
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------------- */
+
+static void on_prepare(uv_prepare_t *h)
+{
+    struct loop *l = h->data;
+    l->idle(l->idle_ctx);
+}
+
+void loop_on_idle(struct loop *l, void (*fn)(void *ctx), void *ctx)
+{
+    l->idle = fn;
+    l->idle_ctx = ctx;
+    if (fn)
+        uv_prepare_start(&l->prepare, on_prepare);
+    else
+        uv_prepare_stop(&l->prepare);
+}
+
+int loop_open(struct loop **out, struct err *err)
+{
+    *out = NULL;
+    struct loop *l = calloc(1, sizeof *l);
+    if (!l)
+        return err_set(err, ERR_NOMEM, "There is no memory for an event loop.");
+    int rc = uv_loop_init(&l->uv);
+    if (rc < 0) {
+        free(l);
+        return err_set(err, ERR_IO, "An event loop could not be made: %s. Raise the limit of open files (ulimit -n).", uv_strerror(rc));
+    }
+    rc = uv_async_init(&l->uv, &l->wake, on_wake);
+    if (rc < 0) {
+        uv_loop_close(&l->uv);
+        free(l);
+        return err_set(err, ERR_IO, "An event loop could not be made: %s. Raise the limit of open files (ulimit -n).", uv_strerror(rc));
+    }
+    uv_prepare_init(&l->uv, &l->prepare);
+    l->wake.data = l->prepare.data = l;
+    /* A peer that hangs up while we write must be an error of that write; left alone it would end the process. */
+    struct sigaction now;
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
+    *out = l;
+    return 0;
+}
+
+void loop_run(struct loop *l)
+{
+    if (atomic_exchange(&l->stop, false)) /* stopped before it ran */
+        return;
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+}
+
+int64_t loop_now_ms(const struct loop *l)
+{
+    return (int64_t)uv_now(&l->uv);
+}
+
+static void timer_free_handle(uv_handle_t *h);
+static void signal_free_handle(uv_handle_t *h);
+
+static void close_handle(uv_handle_t *h, void *ctx)
+{
+    (void)ctx;
+    if (uv_is_closing(h))
+        return;
+    switch (h->type) {
+    case UV_TIMER:
+        uv_close(h, timer_free_handle);
+        break;
+    case UV_SIGNAL:
+        uv_close(h, signal_free_handle);
+        break;
+    case UV_POLL:
+        listener_close_handle(h);
+        break;
+    case UV_TCP:
+    case UV_NAMED_PIPE:
+        stream_close_handle(h);
+        break;
+    default: /* wake and prepare live in the loop */
+        uv_close(h, NULL);
+    }
+}
+
+void loop_close(struct loop *l)
+{
+    if (!l)
+        return;
+    run_posts(l); /* an item that was handed over is always run, so that its owner can free it */
+    uv_walk(&l->uv, close_handle, NULL);
+    while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0)
+        uv_walk(&l->uv, close_handle, NULL); /* a callback may have opened something */
+    run_posts(l);
+    int rc = uv_loop_close(&l->uv);
+    assert(rc == 0);
+    (void)rc;
+    free(l);
+}
+
+/* --- timers ----------------------------------------------------------------------------------------------------- */
+
+struct loop_timer {
+    uv_timer_t uv;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+static void timer_free_handle(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+static void on_timer(uv_timer_t *h)
+{
+    struct loop_timer *t = h->data;
+    t->fn(t->ctx);
+}
+
+struct loop_timer *loop_timer_new(struct loop *l, void (*fn)(void *ctx), void *ctx)
+{
+    struct loop_timer *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    uv_timer_init(&l->uv, &t->uv);
+    t->uv.data = t;
+    t->fn = fn;
+    t->ctx = ctx;
+    return t;
+}
+
+void loop_timer_start(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
+{
+    assert(after_ms >= 0 && repeat_ms >= 0);
+    uv_timer_start(&t->uv, on_timer, (uint64_t)after_ms, (uint64_t)repeat_ms);
+}
+
+void loop_timer_stop(struct loop_timer *t)
+{
+    uv_timer_stop(&t->uv);
+}
+
+void loop_timer_free(struct loop_timer *t)
+{
+    if (t && !uv_is_closing((uv_handle_t *)&t->uv))
+        uv_close((uv_handle_t *)&t->uv, timer_free_handle);
+}
+
+/* --- signals ---------------------------------------------------------------------------------------------------- */
+
+struct loop_signal {
+    uv_signal_t uv;
+    void (*fn)(void *ctx, int signum);
+    void *ctx;
+};
+
+static void signal_free_handle(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+static void on_signal(uv_signal_t *h, int signum)
+{
+    struct loop_signal *s = h->data;
+    s->fn(s->ctx, signum);
+}
+
+int loop_on_signal(struct loop *l, int signum, void (*fn)(void *ctx, int signum), void *ctx, struct err *err)
+{
+    struct loop_signal *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(err, ERR_NOMEM, "There is no memory for a signal handler.");
+    uv_signal_init(&l->uv, &s->uv);
+    s->uv.data = s;
+    s->fn = fn;
+    s->ctx = ctx;
+    int rc = uv_signal_start(&s->uv, on_signal, signum);
+    if (rc < 0) {
+        uv_close((uv_handle_t *)&s->uv, signal_free_handle);
+        return err_set(err, ERR_IO, "Signal %d can't be handled: %s.", signum, uv_strerror(rc));
+    }
+    return 0;
+}
