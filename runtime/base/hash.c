@@ -1,10 +1,11 @@
 #include "base/map.h"
 
-/* Multiplies to 128 bits and folds: every bit of both inputs reaches every bit of the result. */
+/* Multiplies to 128 bits and folds: every bit of both inputs reaches every bit of the result. The inputs are folded in
+ * too: without them an input of zero, which anyone can arrange, would swallow the other one. */
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {
     unsigned __int128 m = (unsigned __int128)a * b;
-    return (uint64_t)m ^ (uint64_t)(m >> 64);
+    return (uint64_t)m ^ (uint64_t)(m >> 64) ^ a ^ b;
 }
 
 /* Always little-endian, so that a hash written down on one machine means the same on another. */

@@ -29,7 +29,9 @@ struct json_limits {
     size_t nodes;         /* 0 = 1,000,000 */
 };
 
-/* text must stay alive as long as the tree: strings without escapes point into it. *out is NULL on failure. */
+/* Nothing recurses and the time is linear in the text, whatever is in it. ERR_INVALID with the reason "invalid_json",
+ * "duplicate_key" or "too_deep"; ERR_TOO_LARGE beyond limits->nodes; ERR_NOMEM.
+ * text must stay alive as long as the tree: strings without escapes point into it. *out is NULL on failure. */
 int json_parse(struct slice text, const struct json_limits *limits, struct arena *arena, struct json_value **out, struct err *err);
 
 const struct json_value *json_get(const struct json_value *object, const char *key); /* NULL when absent or not an object */
@@ -37,6 +39,10 @@ bool json_is_int(const struct json_value *v, int64_t *out);      /* false for NU
 bool json_is_string(const struct json_value *v, struct slice *out);
 bool json_is_bool(const struct json_value *v, bool *out);
 const char *json_type_name(enum json_type t);                    /* "an integer", "a string" ... for messages */
+
+/* s in quotes, for a sentence: control characters shown as '?', cut with "..." when long. Returns out. */
+enum { JSON_QUOTE_MAX = 96 };
+const char *json_quote(char out[JSON_QUOTE_MAX], struct slice s);
 
 /* Trees made by hand (specs, tests). NULL when out of memory. */
 struct json_value *json_new(struct arena *a, enum json_type type);
