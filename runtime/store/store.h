@@ -12,24 +12,29 @@ struct store_conn;
 struct store_stmt;
 struct clock;
 
-enum store_sync { STORE_SYNC_FULL, STORE_SYNC_NORMAL /* loses acknowledged commits on power loss: only for the negative control of tests */ };
+enum store_sync {
+    STORE_SYNC_FULL,
+    STORE_SYNC_NORMAL /* loses acknowledged commits on power loss: only for the negative control of tests */
+};
 
 struct store_migration {
-    int number;        /* 1, 2, 3 ... without gaps */
+    int number; /* 1, 2, 3 ... without gaps */
     const char *name;
-    const char *sql;   /* additive within a major version */
+    const char *sql; /* additive within a major version */
 };
 
 struct store_options {
-    const char *path;                          /* file, or ":memory:" (then one connection serves all) */
-    const char *vfs;                           /* NULL, or the name of a storage layer registered by a test */
+    const char *path; /* file, or ":memory:" (then one connection serves all) */
+    const char *vfs;  /* NULL, or the name of a storage layer registered by a test */
     enum store_sync sync;
-    bool read_only;                            /* do not create, migrate or take part in checkpoints */
-    const struct store_migration *migrations;  /* ended by number 0; applied in one transaction each */
+    bool read_only;                           /* do not create, migrate or take part in checkpoints */
+    const struct store_migration *migrations; /* ended by number 0; applied in one transaction each */
 };
 
-/* Opens or creates the file, checks that it is ours and not corrupt (clear refusal for a foreign, newer or damaged
- * file), runs migrations. On failure *out is NULL. */
+/* Opens or creates the file (mode 0600), checks that it is ours and not corrupt, runs migrations. On failure *out is NULL.
+ * Refused with a clear message: a file of another program, of a newer major version, or damaged (the whole file is read up
+ * to 64 MiB; of a larger one only the head and the schema, see store_check()). A file with more migrations than ours of the
+ * same major version is opened: migrations only add, so the previous binary still works on it. */
 int store_open(const struct store_options *o, struct store **out, struct err *err);
 void store_close(struct store *s); /* after all its connections are closed */
 
@@ -37,36 +42,47 @@ struct store_conn *store_writer_conn(struct store *s); /* the one writing connec
 int store_reader_open(struct store *s, struct store_conn **out, struct err *err);
 void store_reader_close(struct store_conn *c);
 
+/* Reads the pages of the file and says whether it is whole; thorough compares indexes with tables as well. ERR_CORRUPT. */
+int store_check(struct store_conn *c, bool thorough, struct err *err);
+int store_schema_number(const struct store *s); /* of the last migration in the file; may be above ours, see store_open() */
+
+/* Copies bytes into memory of the connection; they stay until its next store_keep(). For a column that must outlive its statement. */
+int store_keep(struct store_conn *c, struct slice bytes, struct slice *kept, struct err *err);
+
 /* --- statements ------------------------------------------------------------------------------------------------
- * sql is a literal (or lives as long as the connection) and is the cache key by address; prepared once per connection.
- * Only SQL of our own modules comes here, never text of a plugin or a client. */
+ * Prepared once per connection and text. The text is copied and the cache goes by content, not by address: a string of
+ * Lua may be freed and its address used again. Statements stay for the life of the connection, so the number of different
+ * texts must be bounded: only SQL of our own modules comes here, never text of a plugin or a client.
+ * Asking again for a text whose statement is in the middle of its rows gives a second statement, so queries may nest. */
 int store_prepare(struct store_conn *c, const char *sql, struct store_stmt **out, struct err *err);
-/* Index from 1. Text and blobs are not copied: they must live until the statement is reset. */
+/* Index from 1. Text and blobs are not copied: they must live until the statement is reset, which also forgets all values bound. */
 void store_bind_int(struct store_stmt *s, int i, int64_t v);
 void store_bind_text(struct store_stmt *s, int i, struct slice v);
 void store_bind_blob(struct store_stmt *s, int i, struct slice v);
 void store_bind_null(struct store_stmt *s, int i);
-int store_stmt_params(const struct store_stmt *s);                         /* number of ?1 .. ?n */
-int store_step(struct store_stmt *s, struct err *err);                     /* 1 = a row, 0 = done (reset by itself), negative = error (reset too) */
+int store_stmt_params(const struct store_stmt *s);     /* number of ?1 .. ?n */
+int store_step(struct store_stmt *s, struct err *err); /* 1 = a row, 0 = done (reset by itself), negative = error (reset too) */
 int store_run(struct store_stmt *s, int64_t *changed_rows, struct err *err); /* for statements without rows; changed_rows may be NULL */
-void store_reset(struct store_stmt *s);                                    /* needed only when leaving before step gave 0 */
+void store_reset(struct store_stmt *s);                                      /* needed only when leaving before step gave 0 */
 int store_columns(const struct store_stmt *s);
 const char *store_column_name(const struct store_stmt *s, int i);
 enum store_type { STORE_NULL, STORE_INT, STORE_TEXT, STORE_BLOB };
-enum store_type store_column_type(const struct store_stmt *s, int i);      /* column from 0; a REAL is an error in our schema and asserts */
+enum store_type store_column_type(const struct store_stmt *s, int i); /* column from 0; a REAL is an error in our schema and asserts */
 int64_t store_column_int(const struct store_stmt *s, int i);
-struct slice store_column_text(const struct store_stmt *s, int i);         /* valid until the next step or reset */
+struct slice store_column_text(const struct store_stmt *s, int i); /* valid until the next step or reset */
 
 /* --- transactions ----------------------------------------------------------------------------------------------
  * Errors: ERR_CONFLICT with reason "unique" when a uniqueness constraint refuses, ERR_FULL disk full, ERR_IO, ERR_CORRUPT, ERR_BUSY. */
-int store_begin(struct store_conn *c, struct err *err);         /* writer: BEGIN IMMEDIATE. Reader: a snapshot; hold it for one request at most */
+int store_begin(struct store_conn *c, struct err *err); /* writer: BEGIN IMMEDIATE. Reader: a snapshot; hold it for one request at most */
 int store_commit(struct store_conn *c, struct err *err);
 void store_rollback(struct store_conn *c);
-int store_savepoint(struct store_conn *c, struct err *err);     /* one level; ends with release or rollback_to */
+int store_savepoint(struct store_conn *c, struct err *err); /* one level; ends with release or rollback_to, which also removes it */
 int store_release(struct store_conn *c, struct err *err);
 int store_rollback_to(struct store_conn *c, struct err *err);
-bool store_in_transaction(const struct store_conn *c);          /* false after an error that ended the whole transaction */
-uint64_t store_version(const struct store_conn *c);             /* grows with every commit of the writer */
+/* false after an error that ended the whole transaction. Until store_rollback() every further statement of the connection then
+ * fails with reason "transaction_lost": else code that swallows the error would go on outside of any transaction. */
+bool store_in_transaction(const struct store_conn *c);
+uint64_t store_version(const struct store_conn *c); /* grows with every commit of the writer; read it before the data it is to guard */
 
 /* Moves committed pages from the log into the file; writer thread only. wal_pages_left tells what readers still pin. */
 int store_checkpoint(struct store_conn *c, int *wal_pages_left, struct err *err);

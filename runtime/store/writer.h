@@ -13,43 +13,44 @@ struct writer_command {
     int (*run)(struct writer_command *cmd, struct store_conn *conn, struct err *err);
     /* On the writer thread, after the commit (or after the failure): rc of run, or of the commit. Posts the answer to its owner. */
     void (*done)(struct writer_command *cmd, int rc, const struct err *err);
-    int64_t queued_ns;            /* set by writer_submit */
-    struct writer_command *next;  /* internal */
-    struct err err;               /* internal */
-    int rc;                       /* internal */
+    int64_t queued_ns;           /* set by writer_submit */
+    struct writer_command *next; /* internal */
+    struct err err;              /* internal */
+    int rc;                      /* internal */
 };
 
 /* What lives in memory beside the store and must follow its transactions (ledger, catalogue). All on the writer thread; any may be NULL. */
 struct writer_hooks {
     void *ctx;
     void (*savepoint)(void *ctx);
-    void (*rollback_to)(void *ctx);                      /* undo to the savepoint */
+    void (*rollback_to)(void *ctx); /* undo to the savepoint */
     void (*release)(void *ctx);
-    int (*before_commit)(void *ctx, struct err *err);    /* write what was held back (hot accounts) */
-    void (*committed)(void *ctx);                        /* publish: catalogue, exhausted accounts */
-    void (*aborted)(void *ctx);                          /* forget everything since the last commit */
+    int (*before_commit)(void *ctx, struct err *err); /* write what was held back (hot accounts) */
+    void (*committed)(void *ctx);                     /* publish: catalogue, exhausted accounts */
+    void (*aborted)(void *ctx);                       /* forget everything since the last commit */
 };
 enum { WRITER_HOOKS_MAX = 8 };
 
 struct writer_options {
     struct store *store;
-    size_t queue_max;          /* 0 = 4,096 */
-    size_t batch_max;          /* 0 = 256 */
+    size_t queue_max; /* 0 = 4,096 */
+    size_t batch_max; /* 0 = 256 */
     const struct clock *clock;
     /* On the writer thread: once before the first command and once after the last (open and close a Lua state). May be NULL. */
     int (*thread_begin)(void *ctx, struct err *err);
     void (*thread_end)(void *ctx);
     void *thread_ctx;
-    int64_t checkpoint_pages;  /* checkpoint when the log has this many pages; 0 = 4,000 */
+    int64_t checkpoint_pages; /* checkpoint when the log has this many pages; 0 = 4,000 */
 };
 
 struct writer;
 int writer_open(const struct writer_options *o, struct writer **out, struct err *err);
-void writer_add_hooks(struct writer *w, const struct writer_hooks *h); /* before writer_start(); called in the order added, undone in reverse */
-int writer_start(struct writer *w, struct err *err);                   /* starts the thread; returns after thread_begin succeeded or failed */
+void writer_add_hooks(struct writer *w,
+                      const struct writer_hooks *h); /* before writer_start(); called in the order added, undone in reverse */
+int writer_start(struct writer *w, struct err *err); /* starts the thread; returns after thread_begin succeeded or failed */
 /* Any thread. ERR_BUSY at once when the queue is full or the writer is stopping (reason "queue_full" / "stopping"). */
 int writer_submit(struct writer *w, struct writer_command *cmd, struct err *err);
-void writer_stop(struct writer *w);  /* finishes what is queued, joins the thread */
+void writer_stop(struct writer *w); /* finishes what is queued, joins the thread */
 void writer_free(struct writer *w);
 
 /* The simulator's way: no thread; runs one batch of what is queued and returns how many commands it answered. */

@@ -1,0 +1,179 @@
+/* Opening and closing a store: is it ours, is it whole, is it of a version we know. */
+#include "store/store_int.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Checking every page takes about a second per GiB; up to this size nobody notices. Larger files are checked by store_check(). */
+enum { CHECK_AT_OPEN_BYTES = 64 << 20 };
+
+/* SQLite would create the file with the usual mode; it holds customers' data. The log takes over the mode of the file. */
+static int create_private(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO,
+                       "The store %s can't be opened (%s); check the folder and its permissions.", path, strerror(errno));
+    close(fd);
+    return 0;
+}
+
+static int refuse(struct err *err, const struct store *s, const char *why)
+{
+    return err_set(err, ERR_CORRUPT, "%s %s", s->path, why);
+}
+
+struct identity {
+    int64_t application_id, user_version, tables;
+};
+
+static int read_identity(struct store_conn *c, struct identity *id, struct err *err)
+{
+    int rc = store_pragma_int(c, "PRAGMA application_id", &id->application_id, err);
+    if (rc == 0)
+        rc = store_pragma_int(c, "PRAGMA user_version", &id->user_version, err);
+    if (rc == 0)
+        rc = store_pragma_int(c, "SELECT count(*) FROM sqlite_schema", &id->tables, err);
+    return rc;
+}
+
+static int check_identity(struct store *s, const struct identity *id, struct err *err)
+{
+    bool empty = id->application_id == 0 && id->user_version == 0 && id->tables == 0;
+    if (empty)
+        return 0;
+    if (id->application_id != STORE_APPLICATION_ID)
+        return refuse(err, s, "belongs to another program, not to Feira; name another folder, or move the file away.");
+    int64_t major = id->user_version / STORE_MAJOR_STEP;
+    if (major > STORE_MAJOR)
+        return refuse(err, s, "was written by a newer major version of Feira; start that version.");
+    if (major < STORE_MAJOR)
+        return refuse(err, s, "carries a version that Feira never wrote; restore a backup.");
+    s->schema = (int)(id->user_version % STORE_MAJOR_STEP);
+    return 0;
+}
+
+int store_check(struct store_conn *c, bool thorough, struct err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(c->db, thorough ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)", -1, &st, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    int code = 0;
+    if (rc != SQLITE_ROW) {
+        code = store_fail(c, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, "checking the store", err);
+    } else {
+        const char *said = (const char *)sqlite3_column_text(st, 0);
+        if (!said || strcmp(said, "ok") != 0)
+            code = err_set(err, ERR_CORRUPT, "%s is damaged (%s); stop the shop and restore a backup.", c->store->path,
+                           said ? said : "no answer");
+    }
+    sqlite3_finalize(st);
+    return code;
+}
+
+static bool small_enough_to_check(struct store_conn *c)
+{
+    int64_t pages = 0, size = 0;
+    if (store_pragma_int(c, "PRAGMA page_count", &pages, NULL) < 0 || store_pragma_int(c, "PRAGMA page_size", &size, NULL) < 0)
+        return true;
+    return pages <= CHECK_AT_OPEN_BYTES / (size > 0 ? size : 4096);
+}
+
+static int newest(const struct store_migration *list)
+{
+    int n = 0;
+    for (; list && list->number; list++)
+        n = list->number;
+    return n;
+}
+
+static int open_checked(struct store *s, const struct store_options *o, struct err *err)
+{
+    struct identity id = { 0, 0, 0 };
+    int rc = store_conn_open(s, !s->read_only, &s->conn, err);
+    if (rc == 0)
+        rc = read_identity(s->conn, &id, err);
+    if (rc == 0)
+        rc = check_identity(s, &id, err);
+    if (rc == 0 && !s->memory && small_enough_to_check(s->conn))
+        rc = store_check(s->conn, false, err);
+    if (rc < 0)
+        return rc;
+    if (s->read_only) {
+        if (s->schema < newest(o->migrations))
+            return err_set(
+                err, ERR_STATE,
+                "%s is of an older version than this program; let the new program serve the shop once, which brings it up to date.",
+                s->path);
+        return 0;
+    }
+    if (!s->memory)
+        rc = store_exec(s->conn, "PRAGMA journal_mode=WAL", err);
+    return rc < 0 ? rc : store_migrate(s->conn, o->migrations, s->schema, err);
+}
+
+int store_open(const struct store_options *o, struct store **out, struct err *err)
+{
+    *out = NULL;
+    store_engine_init();
+    struct store *s = calloc(1, sizeof *s);
+    if (s) {
+        s->path = strdup(o->path);
+        s->vfs = o->vfs ? strdup(o->vfs) : NULL;
+    }
+    if (!s || !s->path || (o->vfs && !s->vfs)) {
+        store_close(s);
+        return err_set(err, ERR_NOMEM, "Out of memory while opening the store; try again later.");
+    }
+    s->sync = o->sync;
+    s->memory = strcmp(o->path, ":memory:") == 0;
+    s->read_only = o->read_only && !s->memory;
+    struct err local;
+    err_clear(&local);
+    int rc = s->memory || s->read_only || s->vfs ? 0 : create_private(s->path, &local);
+    if (rc == 0)
+        rc = open_checked(s, o, &local);
+    if (rc < 0) {
+        if (!strstr(local.text, s->path))
+            err_wrap(&local, "%s", s->path);
+        if (err)
+            *err = local;
+        store_close(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    store_conn_close(s->conn);
+    free(s->path);
+    free(s->vfs);
+    free(s);
+}
+
+struct store_conn *store_writer_conn(struct store *s)
+{
+    return s->read_only ? NULL : s->conn;
+}
+
+int store_schema_number(const struct store *s)
+{
+    return s->schema;
+}
+
+int store_reader_open(struct store *s, struct store_conn **out, struct err *err)
+{
+    return store_conn_open(s, false, out, err);
+}
+
+void store_reader_close(struct store_conn *c)
+{
+    store_conn_close(c);
+}

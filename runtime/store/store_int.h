@@ -1,0 +1,64 @@
+/* store/store_int.h - shared between the files of store/ only: what a connection and a statement are made of. */
+#pragma once
+#include "store/store.h"
+#include "base/buf.h"
+#include "base/map.h"
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+enum {
+    STORE_APPLICATION_ID = 0x46454952, /* "FEIR": tells our files from those of other programs */
+    STORE_MAJOR = 1,                   /* a file of another major version is refused; within one, migrations only add */
+    STORE_MAJOR_STEP = 1000,           /* user_version = STORE_MAJOR * STORE_MAJOR_STEP + number of the last migration */
+};
+
+struct store_stmt {
+    struct store_conn *conn;
+    sqlite3_stmt *raw;
+    struct store_stmt *next; /* another statement of the same text, made because this one was in the middle of its rows */
+    char *sql;               /* our copy */
+    int bind_rc;             /* first failure of a bind; reported by the next step */
+    int params;
+};
+
+enum store_tx_stmt { TX_BEGIN, TX_COMMIT, TX_ROLLBACK, TX_SAVEPOINT, TX_RELEASE, TX_ROLLBACK_TO, TX_STMTS };
+
+struct store_conn {
+    struct store *store;
+    sqlite3 *db;
+    bool writer;
+    bool borrowed;    /* a reader of a ":memory:" store: uses the writer's db, its transactions are no-ops */
+    bool began;       /* between store_begin() and its end, as the caller sees it */
+    bool lost;        /* an error ended the transaction under the caller: nothing runs until he rolls back */
+    struct map stmts; /* text of the SQL -> struct store_stmt list */
+    sqlite3_stmt *tx[TX_STMTS];
+    struct buf kept;   /* store_keep() */
+    int64_t wal_pages; /* pages in the log after the last commit; writer only */
+    uint64_t written;  /* commits that had something to write; writer only */
+};
+
+struct store {
+    char *path;
+    char *vfs;
+    enum store_sync sync;
+    bool read_only, memory;
+    int schema; /* number of the last migration in the file */
+    _Atomic uint64_t version;
+    struct store_conn *conn; /* the writer's; of a read-only store the one it was checked with */
+};
+
+void store_engine_init(void);
+int store_conn_open(struct store *s, bool writer, struct store_conn **out, struct err *err);
+void store_conn_close(struct store_conn *c);
+int store_exec(struct store_conn *c, const char *sql, struct err *err);
+int store_pragma_int(struct store_conn *c, const char *sql, int64_t *out, struct err *err);
+
+/* Turns a result code of SQLite into ours, with a sentence. `doing` completes "... failed while <doing>". */
+int store_fail(struct store_conn *c, int rc, const char *doing, struct err *err);
+int store_fail_db(sqlite3 *db, int rc, const char *doing, struct err *err);
+
+/* Called after each failed step: notices that the transaction went with it. */
+void store_notice_loss(struct store_conn *c);
+
+int store_migrate(struct store_conn *c, const struct store_migration *list, int at, struct err *err);
+int64_t store_wal_pages(const struct store_conn *c);
