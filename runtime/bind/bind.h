@@ -10,6 +10,8 @@
 #include "store/store.h"
 #include "vm/vm.h"
 
+struct log;
+
 enum bind_phase {
     BIND_PHASE_LOAD,      /* files are being loaded: declarations only */
     BIND_PHASE_RULE,      /* inside a quote: the cart, nothing else */
@@ -36,8 +38,10 @@ struct bind_context {
     const struct zone *zone;
     struct quote_eval *eval;    /* RULE */
     const struct bind_quote *quote; /* PROCEDURE of an order, else NULL */
-    struct arena *arena;        /* of this call */
-    /* SKUs whose product or stock this procedure changed; the host refreshes its catalogue after the commit. */
+    struct arena *arena;        /* of this call; needed in every phase but LOAD */
+    struct log *log;            /* feira.log; NULL discards */
+    /* SKUs whose product, or whose stock by hand, this procedure changed; the host refreshes its catalogue after the commit.
+     * Orders do not call it: what they take is in the ledger. */
     void (*product_changed)(void *ctx, struct slice sku);
     void *host_ctx;
 };
@@ -56,3 +60,6 @@ struct bind_answer {
     struct slice body;
 };
 int bind_call(struct vm *v, struct slice name, const struct json_value *args, struct bind_answer *out, struct err *err);
+
+/* The tables of the stdlib, the ledger and the journal, for store_open(); ended by number 0. */
+const struct store_migration *bind_core_migrations(void);
