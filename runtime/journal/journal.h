@@ -9,12 +9,16 @@ const char *journal_schema_sql(void);
  * scope: who sent it (key id or customer); the same key of two callers are two keys. request_hash: of method, path and body. */
 struct idempotency_answer {
     int status;
-    struct slice body; /* valid until the connection's next idempotency_find */
+    struct slice body; /* valid until the connection's next idempotency_find or store_keep */
 };
 enum { IDEMPOTENCY_KEY_MAX = 255 };
-/* 1 = answered before, *out filled; 0 = new; ERR_MISMATCH = the key was used with another request; ERR_* of the store. */
-int idempotency_find(struct store_conn *c, struct slice scope, struct slice key, const unsigned char request_hash[32], struct idempotency_answer *out, struct err *err);
-int idempotency_store(struct store_conn *c, struct slice scope, struct slice key, const unsigned char request_hash[32], int status, struct slice body, int64_t now_ms, struct err *err);
+/* For the writer and for readers. 1 = answered before, *out filled; 0 = new; ERR_MISMATCH = the key was used with another request; ERR_* of
+ * the store. */
+int idempotency_find(struct store_conn *c, struct slice scope, struct slice key, const unsigned char request_hash[32],
+                     struct idempotency_answer *out, struct err *err);
+int idempotency_store(struct store_conn *c, struct slice scope, struct slice key, const unsigned char request_hash[32], int status,
+                      struct slice body, int64_t now_ms, struct err *err);
+/* At most `limit` of the oldest, so that a commit stays short; call again while *removed equals it. removed may be NULL. */
 int idempotency_sweep(struct store_conn *c, int64_t older_than_ms, int limit, int64_t *removed, struct err *err);
 
 /* --- timers ------------------------------------------------------------------------------------------------------
@@ -28,7 +32,11 @@ struct timer_due {
 };
 int timer_set(struct store_conn *c, struct slice procedure, struct slice key, int64_t due_ms, struct err *err);
 int timer_cancel(struct store_conn *c, struct slice procedure, struct slice key, struct err *err);
-int timer_next_due(struct store_conn *c, int64_t *due_ms, struct err *err);              /* 1 = there is one, 0 = none */
-/* Calls fn for up to `limit` timers due at now_ms, earliest first; fn must not change timers. Slices are valid during the call. */
-int timer_each_due(struct store_conn *c, int64_t now_ms, int limit, int (*fn)(void *ctx, const struct timer_due *t), void *ctx, struct err *err);
-int timer_done(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err);        /* only if it was not moved meanwhile */
+int timer_next_due(struct store_conn *c, int64_t *due_ms, struct err *err); /* 1 = there is one, 0 = none */
+/* Calls fn for up to `limit` timers due at now_ms, earliest first; fn must not change timers. Slices are valid during the call.
+ * fn returning other than 0 ends the walk, and is what comes back. */
+int timer_each_due(struct store_conn *c, int64_t now_ms, int limit, int (*fn)(void *ctx, const struct timer_due *t), void *ctx,
+                   struct err *err);
+/* Removes the timer before its procedure runs, in the same transaction (so the procedure may set it anew). ERR_NOT_FOUND with
+ * reason "timer_gone" when it was moved, cancelled or carried out meanwhile: then the procedure must not run. */
+int timer_done(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err);

@@ -9,12 +9,12 @@
 
 enum ledger_flags {
     LEDGER_NO_OVERDRAFT = 1, /* what is available (credits posted - debits posted - debits pending) stays >= 0 */
-    LEDGER_CLOSED = 2,       /* refuses every transfer */
+    LEDGER_CLOSED = 2,       /* refuses every transfer; a hold can still be voided */
     LEDGER_FROZEN = 4,       /* refuses debits */
 };
 
 struct ledger;
-int ledger_open(struct store *s, struct ledger **out, struct err *err); /* its tables are in ledger_migrations_sql() */
+int ledger_open(struct store *s, struct ledger **out, struct err *err); /* its tables are in ledger_schema_sql() */
 void ledger_close(struct ledger *l);
 struct writer_hooks ledger_hooks(struct ledger *l);
 const char *ledger_schema_sql(void); /* CREATE TABLE ..., for the host's list of migrations */
@@ -24,11 +24,11 @@ const char *ledger_schema_sql(void); /* CREATE TABLE ..., for the host's list of
 int ledger_account(struct ledger *l, struct slice name, struct slice unit, unsigned flags, int64_t *id, struct err *err);
 int ledger_set_flags(struct ledger *l, int64_t account, unsigned flags, struct err *err);
 
-enum ledger_kind {
-    LEDGER_TRANSFER,  /* now */
-    LEDGER_HOLD,      /* pending: reserves on the debit side until posted, voided or expired */
-    LEDGER_POST,      /* turns a hold (`pending`) into a transfer of `amount` (<= held; the rest is released); INT64_MAX = all */
-    LEDGER_VOID,      /* releases a hold */
+enum ledger_kind {                  /* numbers are stored: never change one */
+                   LEDGER_TRANSFER, /* now */
+                   LEDGER_HOLD,     /* pending: reserves on the debit side until posted, voided or expired */
+                   LEDGER_POST, /* turns a hold (`pending`) into a transfer of `amount` (<= held; the rest is released); INT64_MAX = all */
+                   LEDGER_VOID, /* releases a hold */
 };
 
 struct ledger_op {
@@ -41,7 +41,8 @@ struct ledger_op {
     struct slice reference; /* what it belongs to ("ord_..."), for statements; may be empty */
 };
 
-/* All or nothing. An id that was done before with the same content counts as done; with other content it is ERR_MISMATCH.
+/* All or nothing: after a refusal nothing of the set remains, so the command may go on. Operations see those before them.
+ * An id that was done before with the same content (times apart) counts as done; with other content it is ERR_MISMATCH.
  * Not enough: ERR_CONFLICT, reason "insufficient", err->field = the account's name, *failed = index of the op.
  * A hold that was already posted or voided: ERR_STATE. now_ms is stamped on the transfers. */
 int ledger_apply(struct ledger *l, const struct ledger_op *ops, size_t n, int64_t now_ms, size_t *failed, struct err *err);
@@ -50,10 +51,17 @@ struct ledger_balance {
     int64_t debits_posted, credits_posted, debits_pending, credits_pending;
     unsigned flags;
 };
-static inline int64_t ledger_available(const struct ledger_balance *b) { return b->credits_posted - b->debits_posted - b->debits_pending; }
+static inline int64_t ledger_available(const struct ledger_balance *b)
+{
+    return b->credits_posted - b->debits_posted - b->debits_pending;
+}
 int ledger_balance(struct ledger *l, int64_t account, struct ledger_balance *out, struct err *err); /* writer thread */
-/* From any connection, as of its snapshot. ERR_NOT_FOUND. */
+/* From any connection, as of its snapshot: what a command has changed shows after its commit. ERR_NOT_FOUND. */
 int ledger_balance_read(struct store_conn *c, struct slice name, struct ledger_balance *out, struct err *err);
 
-/* Recomputes every balance from the transfers and compares, and Σ per unit. ERR_CORRUPT names the first account that differs. */
+/* The most accounts kept in memory between commits; the default is 65,536, some 15 MB. */
+void ledger_cache_max(struct ledger *l, size_t accounts);
+
+/* On the writer's connection in the middle of a transaction the rows lag behind the memory: verify between transactions, or on a reader.
+ * Recomputes every balance from the transfers and compares, and Σ per unit. ERR_CORRUPT names the first account that differs. */
 int ledger_verify(struct store_conn *c, struct err *err);

@@ -1,0 +1,69 @@
+/* ledger/ledger_int.h - shared between the files of ledger/ only: the accounts in memory and how their changes are undone. */
+#pragma once
+#include "ledger/ledger.h"
+#include "base/map.h"
+
+enum { LEDGER_CACHE_MAX = 65536, LEDGER_NAME_MAX = 255, LEDGER_UNIT_MAX = 32, LEDGER_ID_MAX = 96 };
+
+struct account {
+    int64_t id;
+    struct slice name, unit; /* behind the struct, in the same allocation */
+    struct ledger_balance balance;
+    bool dirty;           /* differs from its row; then the undo log has an entry for it */
+    bool used;            /* since the eviction hand came by */
+    uint64_t saved_epoch; /* the undo log has its state as of the mark that began this epoch */
+    uint64_t flush_stamp;
+    struct account *next; /* in its bucket */
+};
+
+struct undo {
+    struct account *account;
+    struct ledger_balance balance;
+    bool dirty, created;
+};
+
+struct mark {
+    size_t undo;
+    int64_t next_seq;
+};
+
+struct step {
+    bool done_before;    /* the same id with the same content exists: nothing to do */
+    int64_t seq;         /* of the row to write */
+    int64_t pending_seq; /* POST, VOID: of the hold; else 0 */
+    int64_t amount, held;
+    struct account *debit, *credit;
+};
+
+struct ledger {
+    struct store_conn *conn;
+
+    struct account **buckets;
+    size_t nbuckets, count, count_max, hand;
+    struct map by_name;
+
+    struct undo *undo;
+    size_t undo_n, undo_cap;
+    uint64_t epoch, flush_stamp;
+    struct account **flush_list;
+    size_t flush_cap;
+
+    int64_t next_seq; /* of the next transfer */
+    int64_t committed_next_seq;
+    struct mark savepoint;
+    bool broken; /* rows of a failed set could not be taken back: this savepoint must not be kept */
+
+    struct step *steps;
+    size_t steps_cap;
+
+    struct store_stmt *account_by_id, *account_by_name, *account_insert, *account_update;
+    struct store_stmt *transfer_by_id, *transfer_insert, *transfer_delete_from, *resolution_of;
+};
+
+int accounts_open(struct ledger *l, struct err *err);
+void accounts_close(struct ledger *l);
+int account_get(struct ledger *l, int64_t id, struct account **out, struct err *err);
+int account_touch(struct ledger *l, struct account *a, struct err *err); /* before every change of a->balance */
+
+struct mark undo_mark(struct ledger *l);
+void undo_to(struct ledger *l, struct mark m);
