@@ -29,4 +29,6 @@ void log_event(struct log *l, enum log_level level, const char *event, const cha
 #define log_info(l, event, text, ...) log_event_list(l, LOG_INFO, event, text, (struct log_field[]){ { 0 }, ##__VA_ARGS__ })
 #define log_warn(l, event, text, ...) log_event_list(l, LOG_WARN, event, text, (struct log_field[]){ { 0 }, ##__VA_ARGS__ })
 #define log_error(l, event, text, ...) log_event_list(l, LOG_ERROR, event, text, (struct log_field[]){ { 0 }, ##__VA_ARGS__ })
-#define log_event_list(l, lv, ev, tx, arr) log_event(l, lv, ev, tx, (arr) + 1, sizeof(arr) / sizeof(struct log_field) - 1)
+/* The list is one argument per comma to the preprocessor, hence the dots. */
+#define log_event_list(l, lv, ev, tx, ...) \
+    log_event(l, lv, ev, tx, (__VA_ARGS__) + 1, sizeof(__VA_ARGS__) / sizeof(struct log_field) - 1)
