@@ -6,14 +6,12 @@ were. A right line, wrapped the same way, must be accepted before and after, or 
 """
 import http.client
 import json
-import queue
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import uuid
 from pathlib import Path
+
+from feira_tools.server import Server, ServerError
 
 PRICE = 1000
 REFUSALS = (400, 404, 409, 413, 422)
@@ -34,61 +32,25 @@ class Answer:
             self.document = None
 
 
-class Server:
+class Shop:
     """A shop of its own in a temporary folder, served on a free port until the block ends."""
-
-    def __init__(self, binary):
-        self.binary = binary
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="feira-vectors-")
-        shop, data = Path(self.folder.name) / "shop", Path(self.folder.name) / "data"
+        shop = Path(self.folder.name) / "shop"
         (shop / "campaigns").mkdir(parents=True)
         (shop / "shop.lua").write_text(SHOP)
-        self.log = open(Path(self.folder.name) / "log", "w+")
-        command = [str(self.binary), "serve", str(shop), "--listen", "127.0.0.1:0", "--data", str(data)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.server = Server(shop, Path(self.folder.name) / "data", start_seconds=60)
         try:
-            self.port = self._await_port()
-            keys = dict(line.split()[:2] for line in (data / "keys.txt").read_text().splitlines() if line[:3] in ("pk ", "sk "))
-            self.key = keys["sk"]
-        except (OSError, KeyError, ValueError) as problem:
+            self.server.start()
+            self.port, self.key = self.server.port, self.server.keys()["sk"]
+        except (OSError, KeyError, ServerError) as problem:
             self.__exit__()
-            raise Broken(f"the server's keys can't be read: {problem}") from None
-        except Broken:
-            self.__exit__()
-            raise
+            raise Broken(f"no shop could be served: {problem}") from None
         return self
 
-    def _await_port(self):
-        lines = queue.Queue()
-
-        def follow():
-            for line in self.process.stdout:
-                lines.put(line)
-            lines.put(None)
-
-        threading.Thread(target=follow, daemon=True).start()
-        while True:
-            try:
-                line = lines.get(timeout=60)
-            except queue.Empty:
-                raise Broken("the server did not say in 60 s where it listens") from None
-            if line is None:
-                self.log.seek(0)
-                raise Broken(f"the server ended before it listened: {self.log.read()[-2000:].strip()}")
-            if line.startswith("listening on http://"):
-                return int(line.split()[2].rstrip("/").rpartition(":")[2])
-
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
+        self.server.kill()
         self.folder.cleanup()
 
     def ask(self, method, path, body=None):
@@ -146,26 +108,26 @@ def refusal_wrong(answer):
     return None
 
 
-def post_refused(server, body, wrap):
+def post_refused(shop, body, wrap):
     """Posts one form of a body; why it was not refused as it should be, or None."""
-    answer = server.ask("POST", "/v1/orders", order_around(body) if wrap else body)
+    answer = shop.ask("POST", "/v1/orders", order_around(body) if wrap else body)
     quote = answer.document.get("quote") if answer.status == 409 and isinstance(answer.document, dict) else None
     if wrap and isinstance(quote, dict) and isinstance(quote.get("total"), int):
         # Refused, but perhaps only for its total: with the total that the server names, it must be refused still.
-        answer = server.ask("POST", "/v1/orders", order_around(body, quote["total"]))
+        answer = shop.ask("POST", "/v1/orders", order_around(body, quote["total"]))
     return refusal_wrong(answer)
 
 
-def check_control(server):
+def check_control(shop):
     """A right line must be accepted, cost what it costs, and show in stock and orders; why it did not, or None."""
-    before = server.world()
-    dear = server.ask("POST", "/v1/orders", order_around(RIGHT_LINE, PRICE + 1))
-    if dear.status != 409 or server.world() != before:
+    before = shop.world()
+    dear = shop.ask("POST", "/v1/orders", order_around(RIGHT_LINE, PRICE + 1))
+    if dear.status != 409 or shop.world() != before:
         return f"a right line with a wrong total was answered with {dear.status}, expected 409 and nothing changed"
-    answer = server.ask("POST", "/v1/orders", order_around(RIGHT_LINE))
+    answer = shop.ask("POST", "/v1/orders", order_around(RIGHT_LINE))
     if answer.status != 201 or not isinstance(answer.document, dict) or answer.document.get("total") != PRICE:
         return f"a right line was answered with {answer.status}: {answer.data[:300]!r}"
-    after = server.world()
+    after = shop.world()
     if after["product"] == before["product"]:
         return "an accepted order did not change the product's stock"
     if after["orders"] != sorted(before["orders"] + [answer.document.get("id")]):
@@ -173,17 +135,17 @@ def check_control(server):
     return None
 
 
-def check_body(server, body, before):
+def check_body(shop, body, before):
     """All that is wrong with how this body was treated, as a list of sentences."""
     wrong = []
     for wrap, form in ((False, "as it is"), (True, "as a line")):
         try:
-            why = post_refused(server, body, wrap)
+            why = post_refused(shop, body, wrap)
         except (OSError, http.client.HTTPException) as problem:
             why = f"the connection ended without an answer ({type(problem).__name__})"
         if why:
             wrong.append(f"{form}: {why}")
-        after = server.world()
+        after = shop.world()
         if after != before:
             wrong.append(f"{form}: stock or orders changed")
             before = after
@@ -203,22 +165,22 @@ def shown(body):
     return text if len(text) <= 100 else f"{text[:80]}... ({len(body)} characters)"
 
 
-def run_lines(server, path, lines):
+def run_lines(shop, path, lines):
     passed = failed = 0
-    server.must("PUT", "/v1/products/A1", {"title": "Thing", "price": PRICE})
-    server.must("POST", "/v1/stock", {"sku": "A1", "delta": 100000, "reason": "count"})
+    shop.must("PUT", "/v1/products/A1", {"title": "Thing", "price": PRICE})
+    shop.must("POST", "/v1/stock", {"sku": "A1", "delta": 100000, "reason": "count"})
 
     def control(when):
-        why = check_control(server)
+        why = check_control(shop)
         if why:
             print(f"{path}: control {when}: {why}")
         return 1 if why else 0
 
     failed += control("before")
-    before = server.world()
+    before = shop.world()
     for number, line in lines:
         body = body_of(line)
-        wrong, before = check_body(server, body, before) if body is not None else (['a case is {"body": TEXT}'], before)
+        wrong, before = check_body(shop, body, before) if body is not None else (['a case is {"body": TEXT}'], before)
         if wrong:
             failed += 1
             print(f"{path}:{number}: {'; '.join(wrong)}: {shown(body)}", flush=True)
@@ -227,7 +189,7 @@ def run_lines(server, path, lines):
     return passed, failed + control("after")
 
 
-def run(binary, path):
+def run(path):
     try:
         with open(path, encoding="utf-8") as file:
             lines = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
@@ -238,8 +200,8 @@ def run(binary, path):
         sys.stderr.write(f"vectors: {path} holds no case\n")
         return 2
     try:
-        with Server(binary) as server:
-            passed, failed = run_lines(server, path, lines)
+        with Shop() as shop:
+            passed, failed = run_lines(shop, path, lines)
     except (Broken, OSError, http.client.HTTPException) as problem:
         sys.stderr.write(f"vectors: {problem}\n")
         print(f"0 passed, {len(lines)} failed")
