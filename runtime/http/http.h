@@ -21,6 +21,7 @@ struct http_request {
     enum http_method method;
     struct slice target;        /* as sent */
     struct slice path;          /* percent-decoded, valid UTF-8, no NUL, no control characters, no "." or ".." segment, no empty segment */
+    struct slice raw_path;      /* as sent, without the query: routes split it into segments before decoding, so that %2F stays in its segment */
     struct slice query;         /* as sent, without '?' */
     const struct http_header *headers;
     size_t header_count;
@@ -37,6 +38,8 @@ struct http_request {
 
 /* Case-insensitive; data is NULL when the header is absent. */
 struct slice http_header(const struct http_request *req, const char *name);
+/* True when Content-Type is this media type (case-insensitive, parameters such as charset=utf-8 allowed). */
+bool http_content_type_is(const struct http_request *req, const char *media_type);
 /* One query parameter, percent-decoded into the arena. Returns 1 when present, 0 when absent, ERR_INVALID when malformed or given twice. */
 int http_query(struct http_request *req, const char *name, struct slice *out, struct err *err);
 
@@ -61,6 +64,7 @@ struct http_limits {
     size_t header_count;        /* 100 → 431 */
     size_t body_bytes;          /* 1 MiB → 413 */
     size_t local_body_bytes;    /* 256 MiB: over the unix socket */
+    size_t held_body_bytes;     /* 256 MiB: bodies in memory at once, of one server, over TCP → 503 */
     size_t connections;         /* 10,000 per server → shed */
     size_t pipeline;            /* 64 requests read ahead on one connection; reading pauses beyond */
     size_t write_queue_bytes;   /* 1 MiB of unsent answers; reading pauses beyond */
@@ -89,7 +93,11 @@ int http_server_listen(struct http_server *s, const struct listen_options *o, st
 int http_server_port(const struct http_server *s); /* of the first TCP listener */
 /* Stop accepting, answer what has begun with "Connection: close", close idle connections; done() when none is left or after grace_ms. */
 void http_server_drain(struct http_server *s, int64_t grace_ms, void (*done)(void *ctx), void *ctx);
+/* Hangs up on everybody. Before loop_close(). Requests that are still with the host may be answered later: that frees them. */
 void http_server_close(struct http_server *s);
+
+/* Looks at the deadlines now. The loop does so by itself; for a simulator that owns the clock. */
+void http_server_tick(struct http_server *s);
 
 struct http_stats {
     uint64_t requests, accepted, refused_by_strict_layer, timeouts, shed, open_connections, bytes_in, bytes_out;
