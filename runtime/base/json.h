@@ -29,7 +29,7 @@ struct json_limits {
     size_t nodes;         /* 0 = 1,000,000 */
 };
 
-/* Nothing recurses and the time is linear in the text, whatever is in it. ERR_INVALID with the reason "invalid_json",
+/* Nothing recurses, and no text makes the time quadratic. ERR_INVALID with the reason "invalid_json",
  * "duplicate_key" or "too_deep"; ERR_TOO_LARGE beyond limits->nodes; ERR_NOMEM.
  * text must stay alive as long as the tree: strings without escapes point into it. *out is NULL on failure. */
 int json_parse(struct slice text, const struct json_limits *limits, struct arena *arena, struct json_value **out, struct err *err);
