@@ -523,6 +523,53 @@ static void corrupt_files_are_refused_or_harmless(void **state)
     }
 }
 
+/* Version 1, two changes between two offsets: the small file that the next test damages in known places. */
+static int read_small(size_t damaged, char value, struct zone **z, struct err *err)
+{
+    static const char small[] = "TZif\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"             /* magic, version, reserved */
+                                "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\2\0\0\0\2\0\0\0\4" /* counts: 2 times, 2 offsets, 4 characters */
+                                "\0\0\1\0\0\0\2\0"                                 /* 44: the times 256 and 512 */
+                                "\1\0"                                             /* 52: offset 1, then offset 0 */
+                                "\0\0\0\0\0\0"
+                                "\0\0\x0e\x10\1\0" /* 54: 0 s and 3600 s */
+                                "LMT";
+    char *bytes = malloc(sizeof(small));
+    memcpy(bytes, small, sizeof(small));
+    if (damaged)
+        bytes[damaged] = value;
+    int rc = zone_read(SLICE_LIT("Test/Small"), slice_of(bytes, sizeof(small)), z, err);
+    free(bytes);
+    return rc;
+}
+
+static void each_thing_a_file_may_not_say_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        char value;
+        const char *words;
+    } damages[] = {
+        { 0 + 3, 'F', "does not begin" }, { 31, 1, "ends too early" },
+        { 35, 3, "ends too early" },      { 39, 0, "list of offsets" },
+        { 50, 1, "do not ascend" },       { 50, 0, "do not ascend" },
+        { 52, 2, "does not list" },       { 53, (char)255, "does not list" },
+        { 60, 1, "beyond 26 hours" },     { 60, (char)0x80, "beyond 26 hours" },
+        { 38, 1, "ends too early" },
+    };
+    struct zone *z;
+    struct err err = { 0 };
+    assert_int_equal(read_small(0, 0, &z, &err), 0);
+    assert_int_equal(offset_at(z, 255999), 0);
+    assert_int_equal(offset_at(z, 256000), 3600);
+    assert_int_equal(offset_at(z, 512000), 0);
+    zone_free(z);
+    for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+        if (read_small(damages[i].at, damages[i].value, &z, &err) != ERR_CORRUPT || !strstr(err.text, damages[i].words))
+            fail_msg("byte %zu: %s instead of %s", damages[i].at, err.text, damages[i].words);
+    }
+}
+
 static void leap_second_zones_are_refused(void **state)
 {
     (void)state;
@@ -771,6 +818,7 @@ int main(void)
         cmocka_unit_test(a_name_that_is_no_zone_is_not_found),
         cmocka_unit_test(a_missing_package_is_named),
         cmocka_unit_test(corrupt_files_are_refused_or_harmless),
+        cmocka_unit_test(each_thing_a_file_may_not_say_is_named),
         cmocka_unit_test(leap_second_zones_are_refused),
         cmocka_unit_test(days_count_every_date_of_a_thousand_years),
         cmocka_unit_test(days_go_there_and_back_for_any_year),
