@@ -28,27 +28,27 @@ struct quote_product { /* what rules may know of a SKU; symbols of the shop's ta
     int64_t price_minor;      /* per unit */
     int64_t compare_at_minor; /* 0 = none */
     int64_t weight_g;
-    struct slice title;       /* not part of the evidence */
+    struct slice title; /* not part of the evidence */
 };
 
 struct quote_line {
-    struct quote_product product;   /* copied in; the arrays are borrowed and must live as long as the result */
-    int64_t qty;                    /* 1 .. QUOTE_QTY_MAX */
-    int64_t unit_price_minor;       /* what this line is charged per unit before discounts */
-    bool own_price;                 /* unit_price_minor was given by the caller (a till, an import), not by the catalogue */
+    struct quote_product product; /* copied in; the arrays are borrowed and must live as long as the result */
+    int64_t qty;                  /* 1 .. QUOTE_QTY_MAX */
+    int64_t unit_price_minor;     /* what this line is charged per unit before discounts */
+    bool own_price;               /* unit_price_minor was given by the caller (a till, an import), not by the catalogue */
     /* results */
-    int64_t subtotal_minor;         /* unit_price × qty */
-    int64_t discount_minor;         /* Σ discounts, 0 .. subtotal */
-    int64_t total_minor;            /* subtotal - discount */
+    int64_t subtotal_minor;           /* unit_price × qty */
+    int64_t discount_minor;           /* Σ discounts, 0 .. subtotal */
+    int64_t total_minor;              /* subtotal - discount */
     struct quote_discount *discounts; /* in the order of application */
 };
 
 struct quote_discount {
     struct quote_discount *next;
-    uint32_t campaign;     /* index into rules */
-    int64_t amount_minor;  /* > 0 */
-    int64_t units;         /* how many units it touched; 0 = not counted by units */
-    struct slice reason;   /* given by a function campaign; may be empty */
+    uint32_t campaign;    /* index into rules */
+    int64_t amount_minor; /* > 0 */
+    int64_t units;        /* how many units it touched; 0 = not counted by units */
+    struct slice reason;  /* given by a function campaign; may be empty */
 };
 
 struct quote_fact {
@@ -63,17 +63,17 @@ struct quote_cart {
     size_t line_count;
     struct slice codes[QUOTE_CODES_MAX]; /* as typed */
     size_t code_count;
-    int64_t at_ms;             /* the clock value the rules see */
-    uint64_t seed;             /* the random seed functions see */
-    struct slice customer;     /* pseudonymous id; empty = guest */
-    int64_t customer_version;  /* read set: the version of the customer's facts that was read */
+    int64_t at_ms;            /* the clock value the rules see */
+    uint64_t seed;            /* the random seed functions see */
+    struct slice customer;    /* pseudonymous id; empty = guest */
+    int64_t customer_version; /* read set: the version of the customer's facts that was read */
     const symbol *customer_tags;
     size_t customer_tag_count;
     const struct quote_fact *facts;
     size_t fact_count;
-    symbol channel, region;    /* 0 = not said */
+    symbol channel, region;       /* 0 = not said */
     struct slice shipping_option; /* empty = none chosen: nothing is charged, the options are listed */
-    bool no_campaigns;         /* an import whose prices are final */
+    bool no_campaigns;            /* an import whose prices are final */
 };
 
 /* --- rules ------------------------------------------------------------------------------------------------------ */
@@ -82,8 +82,8 @@ struct quote_campaign; /* opaque; see quote_campaign_* */
 
 struct quote_rules_options {
     struct currency currency;
-    const struct zone *zone;       /* must outlive the rules */
-    struct symbols *symbols;       /* must outlive the rules */
+    const struct zone *zone;           /* must outlive the rules */
+    struct symbols *symbols;           /* must outlive the rules */
     const struct json_value *policies; /* shop.lua `policies`; NULL = defaults */
     const struct json_value *shipping; /* shop.lua `shipping`; NULL = nothing is shipped for money */
 };
@@ -118,22 +118,27 @@ struct quote_set {
 const struct quote_cart *quote_eval_cart(const struct quote_eval *e);
 struct symbols *quote_eval_symbols(const struct quote_eval *e);
 int64_t quote_eval_now_ms(const struct quote_eval *e);
-struct quote_set quote_eval_scope(const struct quote_eval *e);                           /* the campaign's lines */
+struct quote_set quote_eval_scope(const struct quote_eval *e); /* the campaign's lines */
 /* selector: JSON form of scope ({"tag":["tea"]}); result is inside the campaign's scope. */
-int quote_eval_select(struct quote_eval *e, struct quote_set from, const struct json_value *selector, struct quote_set *out, struct err *err);
-int64_t quote_eval_remaining(const struct quote_eval *e, uint32_t line);                 /* what the line still costs, with the effects of this call so far */
-int64_t quote_eval_subtotal(const struct quote_eval *e, struct quote_set set);           /* what the set still costs */
+int quote_eval_select(struct quote_eval *e, struct quote_set from, const struct json_value *selector, struct quote_set *out,
+                      struct err *err);
+int64_t quote_eval_remaining(const struct quote_eval *e,
+                             uint32_t line); /* what the line still costs, with the effects of this call so far */
+int64_t quote_eval_subtotal(const struct quote_eval *e, struct quote_set set); /* what the set still costs */
 int64_t quote_eval_qty(const struct quote_eval *e, struct quote_set set);
 /* ERR_INVALID when amount < 0 or more than the line still costs. reason is copied. */
-int quote_eval_line_discount(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason, struct err *err);
-int quote_eval_percent_off(struct quote_eval *e, struct quote_set set, int64_t rate_ppm, int64_t cap_minor /* 0 = none */, struct slice reason, struct err *err);
-int quote_eval_amount_off(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err); /* allocated; never more than the set costs */
+int quote_eval_line_discount(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason,
+                             struct err *err);
+int quote_eval_percent_off(struct quote_eval *e, struct quote_set set, int64_t rate_ppm, int64_t cap_minor /* 0 = none */,
+                           struct slice reason, struct err *err);
+int quote_eval_amount_off(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason,
+                          struct err *err); /* allocated; never more than the set costs */
 int quote_eval_free_shipping(struct quote_eval *e, struct err *err);
 
 /* --- what comes out ----------------------------------------------------------------------------------------------- */
 struct quote_param { /* a value in a reason */
     struct quote_param *next;
-    const char *name;             /* "needed", "seen", "sku", "by" ... */
+    const char *name; /* "needed", "seen", "sku", "by" ... */
     enum { QUOTE_PARAM_INT, QUOTE_PARAM_MONEY, QUOTE_PARAM_TEXT, QUOTE_PARAM_TIME } kind;
     int64_t number;
     struct slice text;
@@ -142,8 +147,9 @@ struct quote_param { /* a value in a reason */
 struct quote_outcome { /* one per campaign that was looked at, in the order of application, then those that did not apply by id */
     uint32_t campaign;
     bool applied;
-    int64_t amount_minor;        /* what it took off in all, shipping included */
-    const char *reason;          /* why not: stable code ("subtotal_below", "not_yet", "over", "code_missing", "no_lines", "failed", "nothing_to_discount" ...); NULL when applied */
+    int64_t amount_minor; /* what it took off in all, shipping included */
+    const char *reason;   /* why not: stable code ("subtotal_below", "not_yet", "over", "code_missing", "no_lines", "failed",
+                             "nothing_to_discount" ...); NULL when applied */
     struct quote_param *params;
 };
 
@@ -153,25 +159,26 @@ struct quote_shipping_choice {
 };
 
 struct quote_result {
-    struct quote_cart *cart;      /* lines carry their results */
-    int64_t subtotal_minor, discount_minor;   /* of the lines */
-    bool has_shipping;            /* an option was chosen */
+    struct quote_cart *cart;                         /* lines carry their results */
+    int64_t subtotal_minor, discount_minor;          /* of the lines */
+    bool has_shipping;                               /* an option was chosen */
     int64_t shipping_minor, shipping_discount_minor; /* shipping costs shipping - discount */
     struct quote_discount *shipping_discounts;
     struct slice shipping_option;
     const struct quote_shipping_choice *shipping_choices;
     size_t shipping_choice_count;
-    int64_t total_minor;          /* subtotal - discount + shipping - shipping discount */
+    int64_t total_minor; /* subtotal - discount + shipping - shipping discount */
     struct quote_outcome *outcomes;
     size_t outcome_count;
-    struct slice *unused_codes;   /* codes that no campaign took */
+    struct slice *unused_codes; /* codes that no campaign took */
     size_t unused_code_count;
 };
 
 /* hooks may be NULL when no campaign has a function. Everything in *out lives in arena. Errors: ERR_INVALID (field "/lines/3/qty",
  * "/shipping/option"), ERR_OVERFLOW, ERR_NOMEM, and for a campaign with on_failure = "refuse" the function's error. A breach of an
  * invariant (negative line, sums that disagree) is ERR_INTERNAL with the campaign's name. */
-int quote_price(const struct quote_rules *r, struct quote_cart *cart, const struct quote_hooks *hooks, struct arena *arena, struct quote_result *out, struct err *err);
+int quote_price(const struct quote_rules *r, struct quote_cart *cart, const struct quote_hooks *hooks, struct arena *arena,
+                struct quote_result *out, struct err *err);
 
 /* The members of the answer of POST /v1/quotes that come from the kernel (currency, lines, subtotal, discount, shipping, total,
  * campaigns, unused_codes), into an object that is open. full adds what was looked at and did not apply. */

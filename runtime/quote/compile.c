@@ -1,0 +1,269 @@
+#include "quote/rules_int.h"
+#include <assert.h>
+#include <stdlib.h>
+
+enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, PRIORITY_MAX = 1000000 };
+
+static const char *const campaign_keys[] = { "id",    "at",    "title", "priority", "stage",      "window",
+                                             "scope", "codes", "when",  "give",     "on_failure", NULL };
+static const char *const stages[] = { "item", "order", "shipping", NULL };
+static const char *const failures[] = { "skip", "refuse", NULL };
+
+/* --- one campaign ------------------------------------------------------------------------------------------------------ */
+
+static bool id_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.:-", c));
+}
+
+static int id_compile(struct spec *s, const struct spec_node *n, struct slice *out)
+{
+    int rc = spec_text(s, n, ID_MAX, out);
+    for (size_t i = 0; rc == 0 && i < out->len; i++)
+        if (!id_char(out->data[i]))
+            rc = spec_error(s, n, "\"%.*s\" has a character that ids can't have; use letters, digits and _ . : -", SLICE_FMT(*out));
+    return rc;
+}
+
+/* `codes` stands before the conditions of `when`, as if it had been written there. */
+static int when_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
+{
+    struct spec_node codes = spec_member(n, "codes"), when = spec_member(n, "when");
+    struct condition *list = NULL;
+    int rc = 0;
+    if (when.v && (rc = condition_list(s, &when, &list, &c->when_count)) < 0)
+        return rc;
+    c->when = list;
+    if (!codes.v)
+        return 0;
+    struct condition *all = spec_array(s, c->when_count + 1, sizeof *all);
+    if (!all)
+        return ERR_NOMEM;
+    all[0].kind = WHEN_COUPON;
+    if (c->when_count)
+        memcpy(all + 1, list, c->when_count * sizeof *all);
+    c->when = all;
+    c->when_count++;
+    return spec_codes(s, &codes, &all[0].names);
+}
+
+static int stage_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
+{
+    struct spec_node stage = spec_member(n, "stage");
+    unsigned chosen;
+    c->stage = STAGE_SHIPPING;
+    for (uint32_t i = 0; i < c->give_count; i++)
+        if (c->give[i].type->stage < c->stage)
+            c->stage = c->give[i].type->stage;
+    if (!stage.v)
+        return 0;
+    int rc = spec_choice(s, &stage, stages, &chosen);
+    if (rc < 0)
+        return rc;
+    c->stage = (enum stage)chosen;
+    for (uint32_t i = 0; i < c->give_count; i++)
+        if (c->stage == STAGE_SHIPPING && !c->give[i].type->in_shipping_stage)
+            return spec_error(s, &stage, "%s changes lines, and they are settled before the shipping stage; leave stage out",
+                              c->give[i].type->key);
+    return 0;
+}
+
+static int scope_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
+{
+    struct spec_node scope = spec_member(n, "scope");
+    if (!scope.v)
+        return 0;
+    struct selector *sel = spec_array(s, 1, sizeof *sel);
+    if (!sel)
+        return ERR_NOMEM;
+    c->scope = sel;
+    return selector_compile(s, &scope, sel);
+}
+
+static int quoted(struct spec *s, struct slice text, struct slice *out)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    json_string(&w, text);
+    *out = arena_copy(s->arena, buf_slice(&b));
+    bool failed = b.failed || !out->data;
+    buf_release(&b);
+    return failed ? spec_nomem(s) : 0;
+}
+
+static int campaign_compile(struct spec *s, const struct json_value *v, size_t number, struct quote_campaign *c)
+{
+    struct spec_node n = spec_root(v);
+    struct slice at;
+    s->at = slice_str("");
+    s->at = json_is_string(json_get(v, "at"), &at) && at.len && at.len <= AT_MAX ? arena_copy(s->arena, at)
+                                                                                 : arena_printf(s->arena, "campaign %zu", number);
+    c->at = s->at;
+    if (!s->at.data)
+        return spec_nomem(s);
+    int rc = spec_object(s, &n, campaign_keys);
+    if (rc < 0)
+        return rc;
+    struct spec_node id = spec_member(&n, "id"), title = spec_member(&n, "title"), priority = spec_member(&n, "priority");
+    struct spec_node window = spec_member(&n, "window"), give = spec_member(&n, "give"), on_failure = spec_member(&n, "on_failure");
+    struct action *actions;
+    unsigned chosen = 0;
+    if ((rc = id_compile(s, &id, &c->id)) < 0)
+        return rc;
+    c->title = c->id;
+    if (title.v && (rc = spec_text(s, &title, TITLE_MAX, &c->title)) < 0)
+        return rc;
+    if (priority.v && (rc = spec_int(s, &priority, -PRIORITY_MAX, PRIORITY_MAX, &c->priority)) < 0)
+        return rc;
+    c->window = (struct window){ INT64_MIN, INT64_MAX };
+    if (window.v && (rc = window_compile(s, &window, &c->window)) < 0)
+        return rc;
+    if ((rc = scope_compile(s, &n, c)) < 0 || (rc = when_compile(s, &n, c)) < 0)
+        return rc;
+    if ((rc = action_list(s, &give, &actions, &c->give_count)) < 0)
+        return rc;
+    c->give = actions;
+    if ((rc = stage_compile(s, &n, c)) < 0)
+        return rc;
+    if (on_failure.v && (rc = spec_choice(s, &on_failure, failures, &chosen)) < 0)
+        return rc;
+    c->refuse_on_failure = chosen == 1;
+    rc = quoted(s, c->id, &c->id_json);
+    return rc < 0 ? rc : quoted(s, c->title, &c->title_json);
+}
+
+/* --- all of them --------------------------------------------------------------------------------------------------------- */
+
+static int in_order(const void *a, const void *b)
+{
+    const struct quote_campaign *x = a, *y = b;
+    if (x->stage != y->stage)
+        return x->stage < y->stage ? -1 : 1;
+    if (x->priority != y->priority)
+        return x->priority > y->priority ? -1 : 1;
+    return slice_cmp(x->id, y->id);
+}
+
+static int by_id(const void *a, const void *b, void *campaigns)
+{
+    const struct quote_campaign *c = campaigns;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    int order = slice_cmp(c[x].id, c[y].id);
+    return order ? order : (x > y) - (x < y);
+}
+
+/* While campaigns stand as they were given: of two with one id, the later is at fault. */
+static int ids_check(struct spec *s, struct quote_rules *r)
+{
+    for (size_t i = 1; i < r->count; i++) {
+        const struct quote_campaign *first = &r->campaigns[r->by_id[i - 1]], *second = &r->campaigns[r->by_id[i]];
+        if (!slice_eq(first->id, second->id))
+            continue;
+        struct spec_node root = spec_root(NULL);
+        struct spec_node id = { .up = &root, .key = "id" };
+        s->at = second->at;
+        return spec_error(s, &id, "\"%.*s\" is already the id of the campaign at %.*s; give each campaign its own", SLICE_FMT(second->id),
+                          SLICE_FMT(first->at));
+    }
+    return 0;
+}
+
+static void sort_ids(struct quote_rules *r)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        r->by_id[i] = i;
+    qsort_r(r->by_id, r->count, sizeof *r->by_id, by_id, r->campaigns);
+}
+
+static int campaigns_compile(struct spec *s, const struct json_value *campaigns, struct quote_rules *r)
+{
+    if (!campaigns || campaigns->count == 0)
+        return 0;
+    if (campaigns->type != JSON_ARRAY)
+        return err_set(s->err, ERR_INVALID, "campaigns are a list, not %s", json_type_name(campaigns->type));
+    r->count = campaigns->count;
+    r->campaigns = spec_array(s, r->count, sizeof *r->campaigns);
+    r->by_id = spec_array(s, r->count, sizeof *r->by_id);
+    if (!r->campaigns || !r->by_id)
+        return ERR_NOMEM;
+    size_t i = 0;
+    for (const struct json_value *m = campaigns->first; m; m = m->next, i++) {
+        r->campaigns[i].policies = &r->policies;
+        int rc = campaign_compile(s, m, i + 1, &r->campaigns[i]);
+        if (rc < 0)
+            return rc;
+    }
+    sort_ids(r);
+    int rc = ids_check(s, r);
+    if (rc < 0)
+        return rc;
+    qsort(r->campaigns, r->count, sizeof *r->campaigns, in_order);
+    sort_ids(r);
+    return 0;
+}
+
+int quote_rules_build(const struct json_value *campaigns, const struct quote_rules_options *o, struct quote_rules **out, struct err *err)
+{
+    *out = NULL;
+    struct quote_rules *r = calloc(1, sizeof *r);
+    if (!r)
+        return err_set(err, ERR_NOMEM, "out of memory while reading the rules; try again");
+    arena_init(&r->arena, NULL, 0);
+    r->currency = o->currency;
+    r->symbols = o->symbols;
+    struct spec s = { .at = SLICE_LIT("shop.lua"),
+                      .arena = &r->arena,
+                      .symbols = o->symbols,
+                      .exponent = o->currency.exponent,
+                      .zone = o->zone,
+                      .err = err };
+    int rc = policies_compile(&s, o->policies, &r->policies);
+    if (rc == 0)
+        rc = shipping_compile(&s, o->shipping, &r->shipping, &r->shipping_count);
+    s.fold_codes = r->policies.fold_codes;
+    if (rc == 0)
+        rc = campaigns_compile(&s, campaigns, r);
+    if (rc < 0) {
+        quote_rules_free(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+void quote_rules_free(struct quote_rules *r)
+{
+    if (!r)
+        return;
+    arena_release(&r->arena);
+    free(r);
+}
+
+size_t quote_rules_count(const struct quote_rules *r)
+{
+    return r->count;
+}
+
+struct slice quote_campaign_id(const struct quote_rules *r, uint32_t campaign)
+{
+    assert(campaign < r->count);
+    return r->campaigns[campaign].id;
+}
+
+struct slice quote_campaign_title(const struct quote_rules *r, uint32_t campaign)
+{
+    assert(campaign < r->count);
+    return r->campaigns[campaign].title;
+}
+
+struct currency quote_rules_currency(const struct quote_rules *r)
+{
+    return r->currency;
+}
+
+struct symbols *quote_rules_symbols(const struct quote_rules *r)
+{
+    return r->symbols;
+}

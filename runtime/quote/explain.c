@@ -1,0 +1,68 @@
+#include "quote/run_int.h"
+#include <assert.h>
+
+void why_clear(struct quote_eval *e)
+{
+    e->why.reason = NULL;
+    e->why.param_count = 0;
+}
+
+void why_set(struct quote_eval *e, const char *reason)
+{
+    e->why.reason = reason;
+    e->why.param_count = 0;
+}
+
+static struct quote_param *param(struct quote_eval *e, const char *name)
+{
+    assert(e->why.param_count < WHY_PARAMS);
+    struct quote_param *p = &e->why.params[e->why.param_count++];
+    p->name = name;
+    return p;
+}
+
+void why_money(struct quote_eval *e, const char *name, int64_t minor)
+{
+    struct quote_param *p = param(e, name);
+    p->kind = QUOTE_PARAM_MONEY;
+    p->number = minor;
+}
+
+void why_int(struct quote_eval *e, const char *name, int64_t v)
+{
+    struct quote_param *p = param(e, name);
+    p->kind = QUOTE_PARAM_INT;
+    p->number = v;
+}
+
+void why_time(struct quote_eval *e, const char *name, int64_t ms)
+{
+    struct quote_param *p = param(e, name);
+    p->kind = QUOTE_PARAM_TIME;
+    p->number = ms;
+}
+
+void why_text(struct quote_eval *e, const char *name, struct slice text)
+{
+    struct quote_param *p = param(e, name);
+    p->kind = QUOTE_PARAM_TEXT;
+    p->text = text;
+}
+
+int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err)
+{
+    const struct why *w = &e->why;
+    out->reason = w->reason ? w->reason : "nothing_to_discount";
+    out->params = NULL;
+    if (w->param_count == 0)
+        return 0;
+    struct quote_param *kept = arena_alloc(e->arena, w->param_count * sizeof *kept);
+    if (!kept)
+        return eval_nomem(e, err);
+    for (unsigned i = 0; i < w->param_count; i++) {
+        kept[i] = w->params[i];
+        kept[i].next = i + 1 < w->param_count ? &kept[i + 1] : NULL;
+    }
+    out->params = kept;
+    return 0;
+}

@@ -1,0 +1,327 @@
+/* The pipeline: subtotals, item and order stages, the shipping rate, the shipping stage, outcomes. */
+#include "quote/run_int.h"
+#include <stdio.h>
+
+/* --- what comes in --------------------------------------------------------------------------------------------------- */
+
+static int line_error(struct err *err, int code, size_t line, const char *member, const char *sentence)
+{
+    char field[64];
+    snprintf(field, sizeof field, "/lines/%zu/%s", line, member);
+    return err_field(err, code, field, "%s", sentence);
+}
+
+static int line_start(struct quote_line *l, size_t i, struct err *err)
+{
+    if (l->qty < 1 || l->qty > QUOTE_QTY_MAX)
+        return line_error(err, ERR_INVALID, i, "qty", "a quantity is a whole number from 1 to 1000000");
+    if (l->unit_price_minor < 0)
+        return line_error(err, ERR_INVALID, i, "unit_price", "a price can't be negative");
+    if (l->product.weight_g < 0)
+        return line_error(err, ERR_INVALID, i, "sku", "the product's weight is negative; correct it in the catalogue");
+    if (!money_mul(l->unit_price_minor, l->qty, &l->subtotal_minor))
+        return line_error(err, ERR_OVERFLOW, i, "qty", "the price times the quantity is more than can be counted; order less at once");
+    l->discounts = NULL;
+    l->discount_minor = 0;
+    l->total_minor = l->subtotal_minor;
+    return 0;
+}
+
+static int cart_start(struct quote_cart *cart, struct quote_result *out, struct err *err)
+{
+    if (cart->line_count == 0)
+        return err_field(err, ERR_INVALID, "/lines", "a cart has at least one line");
+    if (cart->line_count > QUOTE_LINES_MAX)
+        return err_field(err, ERR_INVALID, "/lines", "a cart has at most %d lines; this one has %zu", QUOTE_LINES_MAX, cart->line_count);
+    if (cart->code_count > QUOTE_CODES_MAX)
+        return err_field(err, ERR_INVALID, "/codes", "a cart has at most %d codes; this one has %zu", QUOTE_CODES_MAX, cart->code_count);
+    for (size_t i = 0; i < cart->line_count; i++) {
+        int rc = line_start(&cart->lines[i], i, err);
+        if (rc < 0)
+            return rc;
+        if (!money_add(out->subtotal_minor, cart->lines[i].subtotal_minor, &out->subtotal_minor))
+            return err_field(err, ERR_OVERFLOW, "/lines", "the cart costs more than can be counted; order less at once");
+    }
+    return 0;
+}
+
+/* One piece of the arena for all that a run keeps per line. */
+static int run_lines(struct quote_eval *e, struct err *err)
+{
+    size_t n = e->cart->line_count;
+    char *p = arena_alloc(e->arena, n * (sizeof *e->marks + 3 * sizeof *e->remaining + sizeof *e->tails + 3 * sizeof *e->every));
+    if (!p)
+        return eval_nomem(e, err);
+    e->marks = (void *)p, p += n * sizeof *e->marks;
+    e->remaining = (void *)p, p += n * sizeof *e->remaining;
+    e->weights = (void *)p, p += n * sizeof *e->weights;
+    e->shares = (void *)p, p += n * sizeof *e->shares;
+    e->tails = (void *)p, p += n * sizeof *e->tails;
+    e->every = (void *)p, p += n * sizeof *e->every;
+    e->scope_lines = (void *)p, p += n * sizeof *e->scope_lines;
+    e->target_lines = (void *)p;
+    for (size_t i = 0; i < n; i++) {
+        struct quote_line *l = &e->cart->lines[i];
+        marks_of(&l->product, &e->marks[i]);
+        for (unsigned k = 0; k < SELECT_LEAVES; k++)
+            e->cart_marks.bits[k] |= e->marks[i].bits[k];
+        e->remaining[i] = l->subtotal_minor;
+        e->tails[i] = &l->discounts;
+        e->every[i] = (uint32_t)i;
+    }
+    return 0;
+}
+
+static void run_customer(struct quote_eval *e)
+{
+    const struct quote_cart *cart = e->cart;
+    for (size_t i = 0; i < cart->customer_tag_count; i++)
+        e->customer_bloom |= symbol_bit(cart->customer_tags[i]);
+    for (size_t i = 0; i < cart->code_count; i++) {
+        char buf[CODE_MAX];
+        struct slice code = code_normal(cart->codes[i], e->rules->policies.fold_codes, buf);
+        e->codes[i] = code.len ? symbols_find(e->rules->symbols, code) : 0;
+        if (e->codes[i])
+            e->codes_bloom |= symbol_bit(e->codes[i]);
+    }
+}
+
+/* --- one campaign ---------------------------------------------------------------------------------------------------- */
+
+static void wish_grant(struct quote_eval *e, struct wish *w)
+{
+    struct quote_outcome *slot = &e->slots[w->discount.campaign];
+    int64_t amount = e->shipping_remaining;
+    if (amount == 0) {
+        if (!slot->applied)
+            slot->reason = e->has_shipping ? "nothing_to_discount" : "no_shipping";
+        return;
+    }
+    w->discount.amount_minor = amount;
+    *e->shipping_tail = &w->discount;
+    e->shipping_tail = &w->discount.next;
+    e->shipping_remaining = 0;
+    slot->amount_minor += amount;
+    slot->applied = true;
+    slot->reason = NULL;
+    slot->params = NULL;
+}
+
+static int wish_make(struct quote_eval *e, const struct effect *f, struct err *err)
+{
+    struct wish *w = arena_alloc(e->arena, sizeof *w);
+    if (!w)
+        return eval_nomem(e, err);
+    *w = (struct wish){ .discount = f->discount };
+    if (e->shipping_stage) {
+        wish_grant(e, w);
+        return 0;
+    }
+    *e->wishes_tail = w;
+    e->wishes_tail = &w->next;
+    return 0;
+}
+
+/* The campaign's effects become discounts of its lines, in the order in which they were made. */
+static int effects_merge(struct quote_eval *e, struct err *err)
+{
+    struct quote_outcome *slot = &e->slots[e->campaign_number];
+    struct effect *first = NULL;
+    for (struct effect *f = e->effects, *before; f; f = before) {
+        before = f->before;
+        f->before = first; /* now: the one after it */
+        first = f;
+        slot->amount_minor += f->discount.amount_minor;
+    }
+    e->effects = NULL;
+    slot->applied = slot->amount_minor > 0;
+    e->slot_codes[e->campaign_number] = e->codes_taken;
+    int rc = slot->applied ? 0 : why_keep(e, slot, err);
+    for (struct effect *f = first; f && rc == 0; f = f->before) {
+        if (f->line == EFFECT_SHIPPING) {
+            rc = wish_make(e, f, err);
+            continue;
+        }
+        if (e->remaining[f->line] < 0)
+            return err_set(err, ERR_INTERNAL, "line %u would cost less than nothing", f->line + 1);
+        *e->tails[f->line] = &f->discount;
+        e->tails[f->line] = &f->discount.next;
+    }
+    return rc;
+}
+
+/* *holds: it may apply, and its actions have run. */
+static int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
+{
+    const struct quote_campaign *c = e->campaign;
+    *holds = window_holds(e, &c->window);
+    if (!*holds)
+        return 0;
+    e->scope = (struct quote_set){ e->every, e->cart->line_count };
+    if (c->scope)
+        e->scope = eval_select(e, c->scope, e->scope, e->scope_lines);
+    if (e->scope.count == 0) {
+        why_set(e, "no_lines");
+        *holds = false;
+    }
+    for (uint32_t i = 0; i < c->when_count && *holds; i++) {
+        int rc = condition_holds(e, &c->when[i], holds, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (!*holds)
+        return 0;
+    why_clear(e);
+    for (uint32_t i = 0; i < c->give_count; i++) {
+        int rc = c->give[i].type->apply(e, &c->give[i], err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
+{
+    e->campaign = &e->rules->campaigns[number];
+    e->campaign_number = number;
+    e->effects = NULL;
+    e->codes_taken = 0;
+    e->function_failed = false;
+    why_clear(e);
+    struct err own; /* a caller that passes NULL still has its rules skipped by the same code */
+    struct err *cause = err ? err : &own;
+    bool holds;
+    int rc = campaign_run(e, &holds, cause);
+    if (rc < 0 && e->function_failed && !e->campaign->refuse_on_failure) {
+        eval_undo(e, NULL);
+        why_set(e, "failed");
+        why_text(e, "error", slice_str(err_name(rc)));
+        err_clear(cause);
+        return why_keep(e, &e->slots[number], cause);
+    }
+    if (rc == 0)
+        rc = holds ? effects_merge(e, cause) : why_keep(e, &e->slots[number], cause);
+    if (rc < 0 && rc != ERR_NOMEM)
+        err_wrap(cause, "campaign %.*s", SLICE_FMT(e->campaign->id));
+    return rc;
+}
+
+static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct err *err)
+{
+    size_t count = e->cart->no_campaigns ? 0 : e->rules->count, i = 0;
+    int rc = 0;
+    for (; i < count && e->rules->campaigns[i].stage < STAGE_SHIPPING && rc == 0; i++)
+        rc = campaign_turn(e, (uint32_t)i, err);
+    if (rc == 0)
+        rc = shipping_price(e, out, err);
+    if (rc < 0)
+        return rc;
+    e->shipping_stage = true;
+    for (struct wish *w = e->wishes; w; w = w->next)
+        wish_grant(e, w);
+    for (; i < count && rc == 0; i++)
+        rc = campaign_turn(e, (uint32_t)i, err);
+    return rc;
+}
+
+/* --- what comes out -------------------------------------------------------------------------------------------------- */
+
+static int sums_check(const struct quote_eval *e, size_t line, struct err *err)
+{
+    const struct quote_line *l = &e->cart->lines[line];
+    const struct quote_discount *last = NULL;
+    int64_t sum = 0;
+    for (const struct quote_discount *d = l->discounts; d; d = d->next) {
+        sum += d->amount_minor;
+        last = d;
+    }
+    if (l->total_minor >= 0 && sum == l->discount_minor)
+        return 0;
+    struct slice id = last ? quote_campaign_id(e->rules, last->campaign) : slice_str("none");
+    return err_set(err, ERR_INTERNAL, "the discounts of line %zu do not add up (last campaign: %.*s)", line + 1, SLICE_FMT(id));
+}
+
+static int lines_finish(struct quote_eval *e, struct quote_result *out, struct err *err)
+{
+    for (size_t i = 0; i < e->cart->line_count; i++) {
+        struct quote_line *l = &e->cart->lines[i];
+        l->total_minor = e->remaining[i];
+        l->discount_minor = l->subtotal_minor - e->remaining[i];
+        out->discount_minor += l->discount_minor;
+        int rc = sums_check(e, i, err);
+        if (rc < 0)
+            return rc;
+    }
+    out->has_shipping = e->has_shipping;
+    out->shipping_minor = e->shipping_minor;
+    out->shipping_discount_minor = e->shipping_minor - e->shipping_remaining;
+    out->shipping_discounts = e->shipping_discounts;
+    if (!money_add(out->subtotal_minor - out->discount_minor, e->shipping_remaining, &out->total_minor))
+        return err_field(err, ERR_OVERFLOW, "/shipping/option",
+                         "the cart with its shipping costs more than can be counted; order less at once");
+    return 0;
+}
+
+static int outcomes_finish(struct quote_eval *e, struct quote_result *out, struct err *err)
+{
+    const struct quote_rules *r = e->rules;
+    if (e->cart->no_campaigns || r->count == 0)
+        return 0;
+    struct quote_outcome *list = arena_alloc(e->arena, r->count * sizeof *list);
+    if (!list)
+        return eval_nomem(e, err);
+    size_t n = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        e->slots[i].campaign = i;
+        if (e->slots[i].applied)
+            list[n++] = e->slots[i];
+    }
+    for (uint32_t i = 0; i < r->count; i++)
+        if (!e->slots[r->by_id[i]].applied)
+            list[n++] = e->slots[r->by_id[i]];
+    out->outcomes = list;
+    out->outcome_count = n;
+    return 0;
+}
+
+static int codes_finish(struct quote_eval *e, struct quote_result *out, struct err *err)
+{
+    uint32_t used = 0;
+    if (e->cart->code_count == 0)
+        return 0;
+    for (size_t i = 0; i < out->outcome_count; i++)
+        if (out->outcomes[i].applied)
+            used |= e->slot_codes[out->outcomes[i].campaign];
+    struct slice *unused = arena_alloc(e->arena, e->cart->code_count * sizeof *unused);
+    if (!unused)
+        return eval_nomem(e, err);
+    for (size_t i = 0; i < e->cart->code_count; i++)
+        if (!(used >> i & 1))
+            unused[out->unused_code_count++] = e->cart->codes[i];
+    out->unused_codes = unused;
+    return 0;
+}
+
+int quote_price(const struct quote_rules *r, struct quote_cart *cart, const struct quote_hooks *hooks, struct arena *arena,
+                struct quote_result *out, struct err *err)
+{
+    *out = (struct quote_result){ .cart = cart };
+    struct quote_eval e = { .rules = r, .cart = cart, .hooks = hooks, .arena = arena };
+    e.wishes_tail = &e.wishes;
+    e.shipping_tail = &e.shipping_discounts;
+    int rc = cart_start(cart, out, err);
+    if (rc == 0)
+        rc = run_lines(&e, err);
+    if (rc < 0)
+        return rc;
+    run_customer(&e);
+    if (r->count && !cart->no_campaigns) {
+        e.slots = arena_array(arena, r->count, sizeof *e.slots);
+        e.slot_codes = arena_array(arena, r->count, sizeof *e.slot_codes);
+        if (!e.slots || !e.slot_codes)
+            return eval_nomem(&e, err);
+    }
+    if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 || (rc = outcomes_finish(&e, out, err)) < 0)
+        return rc;
+    return codes_finish(&e, out, err);
+}

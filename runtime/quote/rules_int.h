@@ -1,0 +1,175 @@
+/* quote/rules_int.h - what campaigns become: immutable, compact, symbols instead of strings. Inside quote/ only. */
+#pragma once
+#include "quote/quote.h"
+#include "quote/spec.h"
+
+static inline bool names_have(const struct names *n, symbol s)
+{
+    if (!(n->bloom & symbol_bit(s)))
+        return false;
+    uint32_t low = 0, high = n->count;
+    while (high - low > 4) {
+        uint32_t mid = low + (high - low) / 2;
+        if (n->items[mid] <= s)
+            low = mid;
+        else
+            high = mid;
+    }
+    for (; low < high; low++)
+        if (n->items[low] == s)
+            return true;
+    return false;
+}
+
+/* --- sets of lines -------------------------------------------------------------------------------------------------- */
+enum selector_kind {
+    SELECT_SKU,
+    SELECT_BRAND,
+    SELECT_CATEGORY,
+    SELECT_TAG,
+    SELECT_LEAVES,
+    SELECT_ALL = SELECT_LEAVES,
+    SELECT_ANY,
+    SELECT_NONE
+};
+
+struct selector {
+    enum selector_kind kind;
+    uint32_t child_count;
+    struct names names;              /* of a leaf */
+    const struct selector *children; /* of all, any, none */
+};
+
+struct marks { /* which symbols a line (or a whole cart) has, as bits */
+    uint64_t bits[SELECT_LEAVES];
+};
+
+int selector_compile(struct spec *s, const struct spec_node *n, struct selector *out);
+int selector_member(struct spec *s, const struct spec_node *n, struct selector *out); /* one member, by its key */
+extern const char *const selector_leaf_keys[SELECT_LEAVES];
+bool selector_match(const struct selector *sel, const struct quote_product *p, const struct marks *m);
+bool selector_possible(const struct selector *sel, const struct marks *cart); /* false: surely no line of the cart matches */
+void marks_of(const struct quote_product *p, struct marks *out);
+
+/* --- conditions ------------------------------------------------------------------------------------------------------ */
+struct window {
+    int64_t from_ms, to_ms; /* from <= t < to; INT64_MIN, INT64_MAX when open */
+};
+int window_compile(struct spec *s, const struct spec_node *n, struct window *out);
+
+enum condition_kind {
+    WHEN_IN_CART,
+    WHEN_SUBTOTAL,
+    WHEN_QTY,
+    WHEN_WINDOW,
+    WHEN_CUSTOMER_TAG,
+    WHEN_CHANNEL,
+    WHEN_REGION,
+    WHEN_COUPON,
+    WHEN_FUNCTION,
+    WHEN_ALL,
+    WHEN_ANY,
+    WHEN_NONE,
+};
+
+struct condition {
+    enum condition_kind kind;
+    uint32_t child_count;
+    union {
+        struct selector in_cart;
+        struct {
+            int64_t at_least, at_most;
+            const struct selector *of; /* NULL: the campaign's scope */
+        } bounds;
+        struct window window;
+        struct names names;
+        const struct condition *children;
+        int fn;
+    };
+};
+int condition_list(struct spec *s, const struct spec_node *n, struct condition **out, uint32_t *count); /* one, or a list */
+
+/* --- actions ---------------------------------------------------------------------------------------------------------- */
+enum stage { STAGE_ITEM, STAGE_ORDER, STAGE_SHIPPING };
+enum base { BASE_REMAINING, BASE_LIST };
+
+struct action_type;
+struct action {
+    const struct action_type *type;
+    const struct selector *on; /* NULL: the campaign's scope */
+    union {
+        struct {
+            int64_t rate_ppm, cap_minor; /* cap 0: none */
+            int base;                    /* -1: as the policy says */
+        } percent;
+        struct {
+            int64_t amount_minor, every_minor, cap_minor; /* every, cap 0: none */
+        } amount;
+        struct {
+            int64_t buy, get, max_sets, rate_ppm; /* max_sets 0: no limit */
+        } units;
+        int fn;
+    };
+};
+
+struct action_type {
+    const char *key;
+    enum stage stage;
+    bool in_shipping_stage; /* may stand in a campaign of that stage */
+    int (*compile)(struct spec *s, const struct spec_node *n, struct action *out);
+    /* Takes off what it can; when that is nothing it says why (explain.h). Negative: the campaign failed. */
+    int (*apply)(struct quote_eval *e, const struct action *a, struct err *err);
+};
+extern const struct action_type percent_off_type, amount_off_type, buy_get_type, free_shipping_type, function_type;
+int action_list(struct spec *s, const struct spec_node *n, struct action **out, uint32_t *count); /* one, or a list */
+int action_on(struct spec *s, const struct spec_node *n, struct action *out);                     /* the member `on` */
+
+/* --- policies --------------------------------------------------------------------------------------------------------- */
+enum stacking { STACKING_PRIORITY };
+struct policies {
+    enum stacking stacking;
+    enum rounding rounding;
+    enum base percent_base, thresholds;
+    bool fold_codes;
+};
+int policies_compile(struct spec *s, const struct json_value *v, struct policies *out);
+
+/* --- shipping --------------------------------------------------------------------------------------------------------- */
+struct shipping_rate {
+    int64_t up_to_g, over_minor; /* -1: not asked */
+    int64_t price_minor;
+};
+struct shipping_option {
+    struct slice id, title;
+    struct names regions; /* none: everywhere */
+    const struct shipping_rate *rates;
+    uint32_t rate_count;
+};
+int shipping_compile(struct spec *s, const struct json_value *v, const struct shipping_option **out, uint32_t *count);
+
+/* --- all of it -------------------------------------------------------------------------------------------------------- */
+struct quote_campaign {
+    struct window window;
+    const struct selector *scope; /* NULL: every line */
+    const struct policies *policies;
+    const struct condition *when; /* all of them */
+    const struct action *give;
+    uint32_t when_count, give_count;
+    enum stage stage;
+    bool refuse_on_failure;
+    int64_t priority;
+    struct slice id, title, at;
+    struct slice id_json, title_json; /* with quotes, ready to be written */
+};
+
+struct quote_rules {
+    struct arena arena; /* everything below */
+    struct currency currency;
+    struct symbols *symbols;
+    struct policies policies;
+    struct quote_campaign *campaigns; /* in the order of application: stage, priority downwards, id */
+    uint32_t *by_id;                  /* campaign numbers, by id */
+    size_t count;
+    const struct shipping_option *shipping;
+    uint32_t shipping_count;
+};

@@ -1,0 +1,100 @@
+/* quote/run_int.h - one pricing run: the cart, what its lines still cost, and the effects of the campaign whose turn it
+ * is. Inside quote/ only. */
+#pragma once
+#include "quote/rules_int.h"
+
+enum { WHY_PARAMS = 2, EFFECT_SHIPPING = UINT32_MAX };
+
+struct why { /* cheap to fill; becomes a quote_outcome's reason only when the campaign did not apply */
+    const char *reason;
+    unsigned param_count;
+    struct quote_param params[WHY_PARAMS];
+};
+
+struct effect {
+    struct effect *before; /* the one before it in the same campaign */
+    struct quote_discount discount;
+    uint32_t line; /* or EFFECT_SHIPPING */
+};
+
+struct wish { /* a campaign that wants shipping free, kept until the rate is known */
+    struct wish *next;
+    struct quote_discount discount;
+};
+
+struct quote_eval {
+    const struct quote_rules *rules;
+    struct quote_cart *cart;
+    const struct quote_hooks *hooks;
+    struct arena *arena;
+
+    /* per line */
+    struct marks *marks;
+    int64_t *remaining;             /* what it still costs, effects of the running campaign included */
+    struct quote_discount ***tails; /* where its next discount is linked */
+    int64_t *weights, *shares;      /* scratch of one action */
+    uint32_t *every, *scope_lines, *target_lines;
+
+    struct marks cart_marks;
+    uint64_t customer_bloom;
+    symbol codes[QUOTE_CODES_MAX]; /* normalised; 0 = no rule knows it */
+    uint64_t codes_bloom;
+
+    /* the campaign whose turn it is */
+    const struct quote_campaign *campaign;
+    uint32_t campaign_number;
+    struct quote_set scope;
+    struct effect *effects; /* the last first */
+    uint32_t codes_taken;   /* bits of cart->codes */
+    struct why why;
+    bool in_condition;    /* a condition's function is running: no effects */
+    bool function_failed; /* the error that is travelling came from a function */
+    int broken;           /* sticky: ran out of memory within a function's call */
+
+    /* shipping */
+    bool shipping_stage; /* the rate is known, lines may not change any more */
+    bool has_shipping;
+    int64_t shipping_minor, shipping_remaining;
+    struct wish *wishes, **wishes_tail;
+    struct quote_discount *shipping_discounts, **shipping_tail;
+
+    struct quote_outcome *slots; /* by campaign number */
+    uint32_t *slot_codes;        /* codes each took */
+};
+
+/* --- explain.c */
+void why_clear(struct quote_eval *e);
+void why_set(struct quote_eval *e, const char *reason);
+void why_money(struct quote_eval *e, const char *name, int64_t minor);
+void why_int(struct quote_eval *e, const char *name, int64_t v);
+void why_time(struct quote_eval *e, const char *name, int64_t ms);
+void why_text(struct quote_eval *e, const char *name, struct slice text);
+int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err); /* copies into the arena */
+
+/* --- condition.c: *holds; when not, why says so. Negative: a function failed. */
+int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds, struct err *err);
+bool window_holds(struct quote_eval *e, const struct window *w);
+
+/* --- eval.c */
+struct quote_set eval_select(const struct quote_eval *e, const struct selector *sel, struct quote_set from, uint32_t *lines);
+struct quote_set eval_target(struct quote_eval *e, const struct action *a);
+int64_t eval_still_costs(const struct quote_eval *e, struct quote_set set);
+int64_t eval_threshold(const struct quote_eval *e, struct quote_set set);  /* what money thresholds see, by policy */
+int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err); /* holds NULL: an action */
+void eval_undo(struct quote_eval *e, struct effect *keep);                 /* drops the effects after keep */
+int eval_take(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason,
+              struct err *err); /* 0 takes nothing */
+int eval_nomem(struct quote_eval *e, struct err *err);
+
+struct percent {
+    int64_t rate_ppm, cap_minor;
+    enum base base;
+};
+int percent_take(struct quote_eval *e, struct quote_set set, struct percent p, struct slice reason, struct err *err);
+int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err);
+
+/* --- allocate.c: like money_allocate, faster where the products fit 64 bits */
+int allocate(int64_t total, const int64_t *weights, size_t n, int64_t *out, struct err *err);
+
+/* --- shipping.c: lists the options, or finds the price of the chosen one. Lines are settled. */
+int shipping_price(struct quote_eval *e, struct quote_result *out, struct err *err);
