@@ -112,8 +112,7 @@ static void strings_are_measured_in_characters_and_hold_no_control_characters(vo
 {
     (void)state;
     assert_accepted(
-        "{" LINES
-        ",\"attributes\":{\"k\":"
+        "{" LINES ",\"attributes\":{\"k\":"
         "\"\xE8\x8C\xB6\xE8\x8C\xB6\xE8\x8C\xB6\xE8\x8C\xB6\xE8\x8C\xB6\xE8\x8C\xB6\xE8\x8C\xB6\xE8\x8C\xB6\xE8\x8C\xB6\xE8\x8C\xB6\"}}");
     assert_refused("{" LINES ",\"attributes\":{\"k\":\"12345678901\"}}", "/attributes/k",
                    "/attributes/k: expected 1 to 10 characters, got 11");
