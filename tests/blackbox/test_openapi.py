@@ -1,0 +1,88 @@
+"""GET /v1/openapi.json describes the routes that are there."""
+
+import json
+import re
+
+import pytest
+from market import ok
+
+# Every route of API v1. A route that goes missing is found here, one that is added must be described.
+ROUTES = {
+    ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"), ("get", "/v1/openapi.json"),
+    ("get", "/v1/products"), ("get", "/v1/products/{sku}"), ("put", "/v1/products/{sku}"), ("patch", "/v1/products/{sku}"), ("post", "/v1/products/import"),
+    ("post", "/v1/stock"), ("post", "/v1/quotes"),
+    ("post", "/v1/orders"), ("get", "/v1/orders"), ("get", "/v1/orders/{id}"),
+    ("post", "/v1/orders/{id}/payments"), ("post", "/v1/orders/{id}/cancel"), ("post", "/v1/orders/{id}/refunds"),
+    ("put", "/v1/customers/{id}"), ("get", "/v1/customers/{id}"), ("post", "/v1/customers/{id}/tokens"),
+    ("get", "/v1/status"), ("post", "/v1/keys"), ("get", "/v1/keys"), ("delete", "/v1/keys/{id}"),
+}  # fmt: skip
+METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
+
+
+@pytest.fixture(scope="module")
+def document(shop):
+    return ok(shop.client("").request("GET", "/v1/openapi.json"), 200)
+
+
+def test_it_is_an_openapi_document(document):
+    assert re.fullmatch(r"3\.[01]\.\d+", document["openapi"])
+    assert document["info"]["title"] and document["info"]["version"]
+    seen = set()
+    for path, operations in document["paths"].items():
+        assert path.startswith("/"), path
+        for method, operation in operations.items():
+            assert method in METHODS, (path, method)
+            assert operation["responses"], (path, method)
+            for status, response in operation["responses"].items():
+                assert re.fullmatch(r"[1-5](\d\d|XX)|default", status) and ("description" in response or "$ref" in response), (path, status)
+            named = {p["name"] for p in operation.get("parameters", []) if p.get("in") == "path"}
+            assert named == set(re.findall(r"{([^}]+)}", path)), (path, method)
+            if "operationId" in operation:
+                assert operation["operationId"] not in seen
+                seen.add(operation["operationId"])
+
+
+def test_every_reference_leads_somewhere(document):
+    def walk(node):
+        if isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                yield node["$ref"]
+            for value in node.values():
+                yield from walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from walk(value)
+
+    for ref in walk(document):
+        target = document
+        assert ref.startswith("#/"), ref
+        for part in ref[2:].split("/"):
+            target = target[part.replace("~1", "/").replace("~0", "~")]
+
+
+def plain(path):
+    return re.sub(r"{[^}]+}", "{}", path)
+
+
+def test_it_names_exactly_the_routes(document):
+    described = {(method, plain(path)) for path, operations in document["paths"].items() for method in operations}
+    assert described == {(method, plain(path)) for method, path in ROUTES}
+
+
+def test_each_described_route_is_alive(shop, document):
+    """Not with sense, but there: anything but "no such path" and "not this method"."""
+    for path, operations in document["paths"].items():
+        for method in operations:
+            target = re.sub(r"{[^}]+}", "no-such-thing", path)
+            answer = shop.client("").request(method.upper(), target, {} if method in ("post", "put", "patch") else None)
+            assert answer.status != 405, (method, path)
+            assert answer.status in (200, 401), (method, path, answer)
+
+
+def test_bodies_have_schemas_that_refuse_what_they_do_not_name(document):
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method in ("post", "put", "patch"):
+                schema = operation["requestBody"]["content"]["application/json"]["schema"]
+                assert schema, (method, path)
+                json.dumps(schema)
