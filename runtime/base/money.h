@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct currency {
-    char code[4];  /* ISO 4217 */
-    int exponent;  /* digits after the point: JPY 0, CNY 2, KWD 3 */
+    char code[4]; /* ISO 4217 */
+    int exponent; /* digits after the point: JPY 0, CNY 2, KWD 3 */
 };
 int currency_find(struct slice code, struct currency *out, struct err *err); /* ERR_INVALID when ISO 4217 has no such code */
 

@@ -16,7 +16,10 @@ void hmac_sha256(const struct hmac_key *k, struct slice data, unsigned char out[
 bool crypto_equal(const void *a, const void *b, size_t len); /* takes the same time whatever differs */
 
 /* base64url without padding, and hexadecimal. Encoders write exactly the stated number of bytes, no NUL. */
-static inline size_t base64url_len(size_t n) { return (n * 4 + 2) / 3; }
+static inline size_t base64url_len(size_t n)
+{
+    return (n * 4 + 2) / 3;
+}
 void base64url_encode(const void *data, size_t len, char *out);
 /* Returns the number of bytes written, or -1 when text is not canonical base64url. out has room for text.len * 3 / 4. */
 long base64url_decode(struct slice text, unsigned char *out);
