@@ -176,7 +176,8 @@ static int tx_run(struct store_conn *c, enum store_tx_stmt which, const char *do
     int rc = sqlite3_step(c->tx[which]);
     int code = rc == SQLITE_DONE ? 0 : store_fail(c, rc, doing, err);
     sqlite3_reset(c->tx[which]);
-    store_notice_loss(c);
+    if (code < 0)
+        store_notice_loss(c);
     return code;
 }
 
