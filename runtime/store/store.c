@@ -90,6 +90,14 @@ static int newest(const struct store_migration *list)
     return n;
 }
 
+/* The switch to WAL is itself a commit in the old mode, whose journal is deleted at the end. EXTRA makes that deletion durable:
+ * a journal that comes back after a power cut would undo the switch, and with it everything in the log. */
+static int enter_wal(struct store_conn *c, struct err *err)
+{
+    int rc = store_exec(c, "PRAGMA synchronous=EXTRA; PRAGMA journal_mode=WAL", err);
+    return rc < 0 ? rc : store_exec(c, c->store->sync == STORE_SYNC_NORMAL ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", err);
+}
+
 static int open_checked(struct store *s, const struct store_options *o, struct err *err)
 {
     struct identity id = { 0, 0, 0 };
@@ -111,7 +119,7 @@ static int open_checked(struct store *s, const struct store_options *o, struct e
         return 0;
     }
     if (!s->memory)
-        rc = store_exec(s->conn, "PRAGMA journal_mode=WAL", err);
+        rc = enter_wal(s->conn, err);
     return rc < 0 ? rc : store_migrate(s->conn, o->migrations, s->schema, err);
 }
 
