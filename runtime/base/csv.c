@@ -62,7 +62,8 @@ static int field(struct csv_reader *r, const char *p, const char *end, struct sl
         if (rc < 0)
             return rc;
         if (*after < end && **after != ',' && !at_end_of_record(*after, end))
-            return err_set(err, ERR_INVALID, "line %d: there is text behind a closing quote; quotes inside a field are doubled (\"\").", r->line);
+            return err_set(err, ERR_INVALID, "line %d: there is text behind a closing quote; quotes inside a field are doubled (\"\").",
+                           r->line);
         return 0;
     }
     const char *q = p;

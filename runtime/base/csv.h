@@ -20,6 +20,6 @@ struct csv_record {
 enum { CSV_FIELDS_MAX = 200 };
 
 int csv_open(struct csv_reader *r, struct slice text, struct arena *arena, struct err *err);
-/* 1 = a record, 0 = the end, ERR_INVALID with "line 7: ..." for a quote that is not closed, text behind a closing quote, bad UTF-8, or more than
- * CSV_FIELDS_MAX fields. */
+/* 1 = a record, 0 = the end, ERR_INVALID with "line 7: ..." for a quote that is not closed, text behind a closing quote, bad UTF-8, or more
+ * than CSV_FIELDS_MAX fields. */
 int csv_next(struct csv_reader *r, struct csv_record *out, struct err *err);

@@ -1,0 +1,96 @@
+/* One request to a shop: over data/feira.sock when somebody serves it, else in this process. */
+#include "cli/cli.h"
+#include "base/json.h"
+#include "host/host.h"
+#include "http/http.h"
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { ANSWER_WITHIN_MS = 600000 };
+
+static bool somebody_listens(const char *path)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof a.sun_path)
+        return false;
+    memcpy(a.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool yes = connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    close(fd);
+    return yes;
+}
+
+static int ask_served(const char *socket_path, const char *method, const char *target, struct slice body, int *status, struct buf *answer,
+                      struct err *err)
+{
+    unsigned char random[16];
+    char url[1024], key[64] = "Idempotency-Key: ";
+    size_t n = strlen(key);
+    random_fill(random_system(), random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++, n += 2)
+        snprintf(key + n, sizeof key - n, "%02x", random[i]);
+    const char *headers[] = { "Content-Type: application/json", key, NULL };
+    snprintf(url, sizeof url, "http://localhost%s", target);
+    struct http_client_response res = { 0 };
+    buf_init(&res.body, NULL);
+    int rc = http_call(socket_path, method, url, headers, body, ANSWER_WITHIN_MS, &res, err);
+    if (rc == 0) {
+        *status = res.status;
+        buf_add_slice(answer, buf_slice(&res.body));
+    }
+    buf_release(&res.body);
+    return rc;
+}
+
+static int ask_here(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, int *status,
+                    struct buf *answer, struct err *err)
+{
+    struct shop *s;
+    struct shop_options o = { .dir = dir, .data_dir = data_dir, .clock = clock_system(), .random = random_system() };
+    int rc = shop_open(&o, &s, err);
+    if (rc < 0)
+        return rc;
+    rc = shop_request(s, method, target, body, status, answer, err);
+    shop_close(s);
+    return rc;
+}
+
+int shop_ask(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, int *status,
+             struct buf *answer, struct err *err)
+{
+    char socket_path[4200];
+    snprintf(socket_path, sizeof socket_path, data_dir ? "%s/feira.sock" : "%s/data/feira.sock", data_dir ? data_dir : dir);
+    if (somebody_listens(socket_path))
+        return ask_served(socket_path, method, target, body, status, answer, err);
+    return ask_here(dir, data_dir, method, target, body, status, answer, err);
+}
+
+static int problem_to_err(int status, struct slice answer, struct err *err)
+{
+    struct arena a;
+    struct json_value *v;
+    struct slice detail = SLICE_LIT("The shop gave no reason."), field = { "", 0 };
+    arena_init(&a, NULL, 0);
+    if (json_parse(answer, NULL, &a, &v, NULL) == 0) {
+        json_is_string(json_get(v, "detail"), &detail);
+        json_is_string(json_get(v, "field"), &field);
+    }
+    int code = status == 422 || status == 400 ? ERR_INVALID : status == 404 ? ERR_NOT_FOUND : ERR_IO;
+    err_set(err, code, "%.*s%s%.*s%s", SLICE_FMT(detail), field.len ? " (" : "", SLICE_FMT(field), field.len ? ")" : "");
+    arena_release(&a);
+    return code;
+}
+
+int shop_ask_ok(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, struct buf *answer,
+                struct err *err)
+{
+    int status = 0;
+    int rc = shop_ask(dir, data_dir, method, target, body, &status, answer, err);
+    if (rc < 0)
+        return rc;
+    return status < 300 ? 0 : problem_to_err(status, buf_slice(answer), err);
+}

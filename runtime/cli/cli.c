@@ -1,0 +1,161 @@
+#include "cli/cli.h"
+#include "base/schema.h"
+#include <errno.h>
+#include <stdlib.h>
+
+/* clang-format off */
+static const struct cli_option serve_options[] = {
+    { "--listen", "HOST:PORT", "Where to answer; default 127.0.0.1:8080. Port 0 takes a free one." },
+    { "--workers", "N", "Threads that answer; default one per core." },
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--log", "FORM", "human or json; default human on a terminal, else json." },
+    { NULL, NULL, NULL } };
+static const struct cli_option data_option[] = { { "--data", "DIR", "Where the shop's data is; default SHOP/data." }, { NULL, NULL, NULL } };
+static const struct cli_option key_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--new", "KIND", "Make a key: pk (a storefront) or sk (a server)." },
+    { "--label", "TEXT", "What the new key is for." },
+    { "--scopes", "A,B", "Scopes of a new sk; default: all but admin." },
+    { "--revoke", "ID", "Revoke a key at once." },
+    { NULL, NULL, NULL } };
+static const struct cli_option quote_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--json", NULL, "Print the quote document instead of a table." },
+    { NULL, NULL, NULL } };
+
+const struct cli_command cli_commands[] = {
+    { "serve", "SHOP", "Serve a shop over HTTP.", 1, 1, serve_options, cmd_serve,
+      "SHOP is a folder with a shop.lua. The first start makes its data folder and two keys (data/keys.txt).\n"
+      "SIGTERM finishes what has begun and stops." },
+    { "import", "SHOP FILE.csv", "Bring products in from a CSV file.", 2, 2, data_option, cmd_import,
+      "Two forms, told apart by the header: Shopify's product export, and a plain one with the columns\n"
+      "sku,title,category,tags,price,stock (title, category, tags and stock may be missing).\n"
+      "Bad rows are listed with their line, and then nothing is imported. Works while the shop is served." },
+    { "keys", "SHOP", "List, make or revoke API keys.", 1, 1, key_options, cmd_keys,
+      "Scopes: products:write stock:write orders:read orders:write refunds:write customers:read customers:write tokens:write admin." },
+    { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
+      "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
+    { "status", "SHOP", "One screen: how the shop is, and what is wrong.", 1, 1, data_option, cmd_status, NULL },
+    { "help", "[COMMAND]", "Explain a command.", 0, 1, NULL, cmd_help, NULL },
+    { "version", "", "Print the version.", 0, 0, NULL, cmd_version, NULL },
+    { 0 },
+};
+/* clang-format on */
+
+int cli_fail(const struct err *e)
+{
+    fprintf(stderr, "feira: %s\n", e->text);
+    switch (e->code) {
+    case ERR_LOCKED:
+        return EXIT_LOCKED;
+    case ERR_SCRIPT:
+    case ERR_FUEL:
+    case ERR_MEMORY_CAP:
+    case ERR_INVALID:
+    case ERR_OVERFLOW:
+        return EXIT_BROKEN;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+int cli_read_file(const char *path, struct buf *out, struct err *err)
+{
+    enum { FILE_MAX = 256 << 20 };
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (!f)
+        return err_set(err, ERR_NOT_FOUND, "\"%s\" can't be read: %s.", path, strerror(errno));
+    int rc = 0;
+    for (;;) {
+        char *room = buf_reserve(out, 1 << 16);
+        if (!room) {
+            rc = err_set(err, ERR_NOMEM, "Out of memory while reading \"%s\".", path);
+            break;
+        }
+        size_t n = fread(room, 1, 1 << 16, f);
+        out->len += n;
+        if (out->len > FILE_MAX)
+            rc = err_set(err, ERR_TOO_LARGE, "\"%s\" is larger than 256 MiB; split it.", path);
+        else if (n == 0 && ferror(f))
+            rc = err_set(err, ERR_IO, "\"%s\" can't be read: %s.", path, strerror(errno));
+        if (n == 0 || rc < 0)
+            break;
+    }
+    if (f != stdin)
+        fclose(f);
+    return rc;
+}
+
+/* --- the command line ------------------------------------------------------------------------------------------------ */
+
+static int usage(const struct cli_command *c, const char *problem, const char *what)
+{
+    fprintf(stderr, "feira %s: %s%s\n", c->name, problem, what);
+    fprintf(stderr, "usage: feira %s %s%s\n", c->name, c->usage, c->options ? " [options]" : "");
+    return EXIT_USAGE;
+}
+
+static int find_option(const struct cli_command *c, struct slice name)
+{
+    for (int i = 0; c->options && c->options[i].name; i++)
+        if (slice_is(name, c->options[i].name))
+            return i;
+    return -1;
+}
+
+/* --name VALUE, --name=VALUE and --flag; "--" ends options. */
+static int parse(const struct cli_command *c, int argc, char **argv, struct cli_args *out)
+{
+    bool options_end = false;
+    for (int i = 0; i < argc; i++) {
+        if (!options_end && strcmp(argv[i], "--") == 0) {
+            options_end = true;
+            continue;
+        }
+        if (options_end || strncmp(argv[i], "--", 2) != 0) {
+            if (out->count == c->max_args)
+                return usage(c, "one argument too many: ", argv[i]);
+            out->positional[out->count++] = argv[i];
+            continue;
+        }
+        const char *equals = strchr(argv[i], '=');
+        struct slice name = equals ? slice_of(argv[i], (size_t)(equals - argv[i])) : slice_str(argv[i]);
+        int k = find_option(c, name);
+        if (k < 0)
+            return usage(c, "there is no option ", argv[i]);
+        if (!c->options[k].value)
+            out->values[k] = "";
+        else if (equals)
+            out->values[k] = equals + 1;
+        else if (i + 1 < argc)
+            out->values[k] = argv[++i];
+        else
+            return usage(c, "a value is missing behind ", argv[i]);
+    }
+    return out->count < c->min_args ? usage(c, "an argument is missing", "") : EXIT_DONE;
+}
+
+int cli_run(int argc, char **argv)
+{
+    const char *names[32];
+    size_t n = 0;
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return cmd_help(&(struct cli_args){ 0 }) ? EXIT_FAILED : argc < 2 ? EXIT_USAGE : EXIT_DONE;
+    if (strcmp(argv[1], "--version") == 0)
+        return cmd_version(&(struct cli_args){ 0 });
+    for (const struct cli_command *c = cli_commands; c->name; c++) {
+        if (strcmp(argv[1], c->name) == 0) {
+            struct cli_args a = { 0 };
+            if (argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+                return cmd_help(&(struct cli_args){ .positional = { c->name }, .count = 1 });
+            int rc = parse(c, argc - 2, argv + 2, &a);
+            return rc ? rc : c->run(&a);
+        }
+        names[n++] = c->name;
+    }
+    names[n] = NULL;
+    const char *near = nearest_word(slice_str(argv[1]), names);
+    fprintf(stderr, "feira: there is no command \"%s\"%s%s%s; see: feira help\n", argv[1], near ? "; did you mean \"" : "",
+            near ? near : "", near ? "\"?" : "");
+    return EXIT_USAGE;
+}

@@ -1,0 +1,59 @@
+/* cli/cli.h - the commands of `feira`. A command that changes or reads a shop speaks through its socket when the shop is
+ * being served, and opens it itself (taking data/lock) when not: both go through the same routes.
+ *
+ * Exit codes: 0 done; 1 it could not be done (the reason is one sentence on stderr); 2 the command line is wrong;
+ * 3 the shop's files are broken (a rule, a cart, a CSV): nothing was changed; 4 the shop is locked by another process. */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_BROKEN = 3, EXIT_LOCKED = 4 };
+
+int cli_run(int argc, char **argv);
+
+/* --- what a command is ------------------------------------------------------------------------------------------- */
+enum { CLI_ARGS_MAX = 8, CLI_OPTIONS_MAX = 12 };
+
+struct cli_option {
+    const char *name;  /* "--workers" */
+    const char *value; /* "N" as shown in help; NULL = a flag */
+    const char *about;
+};
+
+struct cli_args {
+    const char *positional[CLI_ARGS_MAX];
+    int count;
+    const char *values[CLI_OPTIONS_MAX]; /* by index of the command's options; "" for a flag that was given, NULL when absent */
+};
+
+struct cli_command {
+    const char *name;
+    const char *usage; /* "SHOP FILE.csv" */
+    const char *about; /* one line */
+    int min_args, max_args;
+    const struct cli_option *options; /* ended by name NULL; may be NULL */
+    int (*run)(const struct cli_args *a);
+    const char *more; /* further help, may be NULL */
+};
+extern const struct cli_command cli_commands[]; /* ended by name NULL */
+
+int cmd_serve(const struct cli_args *a);
+int cmd_import(const struct cli_args *a);
+int cmd_keys(const struct cli_args *a);
+int cmd_quote(const struct cli_args *a);
+int cmd_status(const struct cli_args *a);
+int cmd_help(const struct cli_args *a);
+int cmd_version(const struct cli_args *a);
+
+/* --- for commands -------------------------------------------------------------------------------------------------- */
+int cli_fail(const struct err *e);                                     /* prints the sentence, gives the exit code */
+int cli_read_file(const char *path, struct buf *out, struct err *err); /* "-" is standard input; at most 256 MiB */
+
+/* Sends one request to the shop, served or not. answer is the body. data_dir may be NULL (SHOP/data). */
+int shop_ask(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, int *status,
+             struct buf *answer, struct err *err);
+/* The same for answers that must be a success: turns a problem document into an err. */
+int shop_ask_ok(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, struct buf *answer,
+                struct err *err);

@@ -1,0 +1,114 @@
+/* Prices a cart and prints it as a table: the lines, what came off and why, what did not apply and why not. */
+#include "cli/cli.h"
+#include "base/json.h"
+#include "base/money.h"
+
+struct printer {
+    int exponent;
+    const char *currency;
+};
+
+static const char *money(const struct printer *p, const struct json_value *v, char out[32])
+{
+    int64_t minor = 0;
+    json_is_int(v, &minor);
+    out[money_format(minor, p->exponent, out)] = '\0';
+    return out;
+}
+
+static struct slice text(const struct json_value *v, const char *key)
+{
+    struct slice s = { "", 0 };
+    json_is_string(json_get(v, key), &s);
+    return s;
+}
+
+static void print_discounts(const struct printer *p, const struct json_value *discounts)
+{
+    char m[32];
+    for (const struct json_value *d = discounts ? discounts->first : NULL; d; d = d->next) {
+        struct slice reason = text(d, "reason");
+        printf("      - %s  %.*s%s%.*s%s\n", money(p, json_get(d, "amount"), m), SLICE_FMT(text(d, "campaign")), reason.len ? " (" : "",
+               SLICE_FMT(reason), reason.len ? ")" : "");
+    }
+}
+
+static void print_lines(const struct printer *p, const struct json_value *quote)
+{
+    char unit[32], total[32];
+    const struct json_value *lines = json_get(quote, "lines");
+    for (const struct json_value *l = lines ? lines->first : NULL; l; l = l->next) {
+        int64_t qty = 0;
+        json_is_int(json_get(l, "qty"), &qty);
+        printf("%4lld x %-24.*s %10s  %10s  %.*s\n", (long long)qty, SLICE_FMT(text(l, "sku")), money(p, json_get(l, "unit_price"), unit),
+               money(p, json_get(l, "total"), total), SLICE_FMT(text(l, "title")));
+        print_discounts(p, json_get(l, "discounts"));
+    }
+}
+
+static void print_reason(const struct json_value *reason)
+{
+    printf("%.*s", SLICE_FMT(text(reason, "code")));
+    for (const struct json_value *m = reason ? reason->first : NULL; m; m = m->next) {
+        if (slice_is(m->key, "code"))
+            continue;
+        if (m->type == JSON_INT)
+            printf(" %.*s=%lld", SLICE_FMT(m->key), (long long)m->integer);
+        else if (m->type == JSON_STRING)
+            printf(" %.*s=%.*s", SLICE_FMT(m->key), SLICE_FMT(m->string));
+    }
+}
+
+static void print_campaigns(const struct printer *p, const struct json_value *quote)
+{
+    char m[32];
+    const struct json_value *list = json_get(quote, "campaigns");
+    for (const struct json_value *c = list ? list->first : NULL; c; c = c->next) {
+        bool applied = false;
+        json_is_bool(json_get(c, "applied"), &applied);
+        printf("  %s %-20.*s ", applied ? "+" : " ", SLICE_FMT(text(c, "id")));
+        if (applied)
+            printf("took off %s\n", money(p, json_get(c, "amount"), m));
+        else
+            print_reason(json_get(c, "reason")), printf("\n");
+    }
+}
+
+static void print_quote(const struct json_value *quote)
+{
+    char m[32];
+    struct currency currency = { "", 2 };
+    currency_find(text(quote, "currency"), &currency, NULL);
+    struct printer p = { currency.exponent, currency.code };
+    print_lines(&p, quote);
+    printf("\n%-41s %10s\n", "subtotal", money(&p, json_get(quote, "subtotal"), m));
+    printf("%-41s %10s\n", "discount", money(&p, json_get(quote, "discount"), m));
+    const struct json_value *shipping = json_get(quote, "shipping");
+    if (shipping && shipping->type == JSON_OBJECT)
+        printf("%-41s %10s\n", "shipping", money(&p, json_get(shipping, "total"), m));
+    printf("%-37s %s %10s\n\n", "total", p.currency, money(&p, json_get(quote, "total"), m));
+    print_campaigns(&p, quote);
+    printf("\nrules: %.*s\n", SLICE_FMT(text(quote, "generation")));
+}
+
+int cmd_quote(const struct cli_args *a)
+{
+    struct err err = { 0 };
+    struct buf cart, answer;
+    struct arena arena;
+    struct json_value *v;
+    buf_init(&cart, NULL);
+    buf_init(&answer, NULL);
+    arena_init(&arena, NULL, 0);
+    int rc = cli_read_file(a->positional[1], &cart, &err);
+    if (rc == 0)
+        rc = shop_ask_ok(a->positional[0], a->values[0], "POST", "/v1/quotes?explain=full", buf_slice(&cart), &answer, &err);
+    if (rc == 0 && a->values[1])
+        printf("%.*s\n", SLICE_FMT(buf_slice(&answer)));
+    else if (rc == 0 && (rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err)) == 0)
+        print_quote(v);
+    arena_release(&arena);
+    buf_release(&answer);
+    buf_release(&cart);
+    return rc < 0 ? cli_fail(&err) : EXIT_DONE;
+}

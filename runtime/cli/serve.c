@@ -1,0 +1,94 @@
+#include "cli/cli.h"
+#include "base/log.h"
+#include "host/host.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+struct announcement {
+    const char *host, *keys_path;
+    bool first_start;
+};
+
+static void ready(void *ctx, int port)
+{
+    const struct announcement *a = ctx;
+    bool v6 = strchr(a->host, ':') != NULL;
+    printf("listening on http://%s%s%s:%d\n", v6 ? "[" : "", a->host, v6 ? "]" : "", port);
+    if (a->first_start)
+        printf("the first keys are in %s\n", a->keys_path);
+    fflush(stdout);
+}
+
+/* "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses) */
+static int parse_listen(const char *text, char host[64], int *port, struct err *err)
+{
+    const char *colon = strrchr(text, ':');
+    char *end;
+    long n = colon ? strtol(colon + 1, &end, 10) : -1;
+    size_t len = colon ? (size_t)(colon - text) : 0;
+    if (!colon || colon[1] == '\0' || *end || n < 0 || n > 65535 || len >= 64)
+        return err_set(err, ERR_INVALID, "--listen wants HOST:PORT, for example 127.0.0.1:8080, not \"%s\".", text);
+    if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+        text++;
+        len -= 2;
+    }
+    snprintf(host, 64, "%.*s", (int)len, len ? text : "");
+    if (len == 0)
+        snprintf(host, 64, "0.0.0.0");
+    *port = (int)n;
+    return 0;
+}
+
+static int parse_workers(const char *text, int *out, struct err *err)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (end == text || *end || n < 1 || n > 16)
+        return err_set(err, ERR_INVALID, "--workers wants a number from 1 to 16, not \"%s\".", text);
+    *out = (int)n;
+    return 0;
+}
+
+static int serve(const struct cli_args *a, struct serve_options *o, struct log *log, struct err *err)
+{
+    char keys_path[4096];
+    struct announcement say = { .host = o->host, .keys_path = keys_path };
+    struct shop *s;
+    struct shop_options shop = {
+        .dir = a->positional[0], .data_dir = a->values[2], .clock = clock_system(), .random = random_system(), .log = log
+    };
+    int rc = shop_open(&shop, &s, err);
+    if (rc < 0)
+        return rc;
+    rc = shop_first_keys(s, keys_path, &say.first_start, err);
+    o->ready = ready;
+    o->ctx = &say;
+    if (rc == 0)
+        rc = shop_serve(s, o, err);
+    shop_close(s);
+    return rc;
+}
+
+int cmd_serve(const struct cli_args *a)
+{
+    struct err err = { 0 };
+    char host[64];
+    struct serve_options o = { .host = host };
+    bool human = isatty(STDERR_FILENO);
+    if (parse_listen(a->values[0] ? a->values[0] : "127.0.0.1:8080", host, &o.port, &err) < 0 ||
+        (a->values[1] && parse_workers(a->values[1], &o.workers, &err) < 0)) {
+        cli_fail(&err);
+        return EXIT_USAGE;
+    }
+    if (a->values[3]) {
+        human = strcmp(a->values[3], "human") == 0;
+        if (!human && strcmp(a->values[3], "json") != 0) {
+            fprintf(stderr, "feira: --log wants human or json, not \"%s\".\n", a->values[3]);
+            return EXIT_USAGE;
+        }
+    }
+    struct log *log = log_open(STDERR_FILENO, human ? LOG_HUMAN : LOG_JSON, LOG_INFO, clock_system());
+    int rc = serve(a, &o, log, &err);
+    log_close(log);
+    return rc < 0 ? cli_fail(&err) : EXIT_DONE;
+}

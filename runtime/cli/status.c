@@ -1,0 +1,63 @@
+#include "cli/cli.h"
+#include "base/json.h"
+
+static long long number(const struct json_value *v, const char *group, const char *key)
+{
+    int64_t n = 0;
+    json_is_int(json_get(group ? json_get(v, group) : v, key), &n);
+    return n;
+}
+
+static struct slice text(const struct json_value *v, const char *key)
+{
+    struct slice s = { "", 0 };
+    json_is_string(json_get(v, key), &s);
+    return s;
+}
+
+static void screen(const struct json_value *v)
+{
+    long long up = number(v, NULL, "uptime_s"), workers = number(v, NULL, "workers");
+    printf("%.*s  (feira %.*s)\n", SLICE_FMT(text(v, "shop")), SLICE_FMT(text(v, "version")));
+    if (workers)
+        printf("  served by      %lld workers, up %lldd %02lldh %02lldm\n", workers, up / 86400, up / 3600 % 24, up / 60 % 60);
+    else
+        printf("  not being served\n");
+    printf("  rules          %.*s, %lld campaigns\n", SLICE_FMT(text(v, "generation")), number(v, NULL, "campaigns"));
+    printf("  catalogue      %lld products\n", number(v, NULL, "products"));
+    if (workers) {
+        printf("  requests       %lld, now %lld a second; %lld connections; %lld refused, %lld timed out, %lld failed\n",
+               number(v, "http", "requests"), number(v, "http", "per_second"), number(v, "http", "open_connections"),
+               number(v, "http", "refused_by_strict_layer"), number(v, "http", "timeouts"), number(v, "http", "server_errors"));
+        printf("  quotes         %lld\n", number(v, "work", "quotes"));
+        printf("  orders         %lld placed, %lld refused\n", number(v, "work", "orders_placed"), number(v, "work", "orders_refused"));
+        printf("  writer         %lld of %lld waiting; %lld commands in %lld commits; %lld undone\n", number(v, "writer", "queue_depth"),
+               number(v, "writer", "queue_max"), number(v, "writer", "commands"), number(v, "writer", "commits"),
+               number(v, "writer", "rolled_back"));
+        printf("  commit time    %.1f ms median, %.1f ms at 99 %%\n", (double)number(v, "writer", "commit_us_p50") / 1000,
+               (double)number(v, "writer", "commit_us_p99") / 1000);
+    }
+    const struct json_value *problems = json_get(v, "problems");
+    if (!problems || problems->count == 0)
+        printf("  nothing is wrong\n");
+    for (const struct json_value *p = problems ? problems->first : NULL; p; p = p->next)
+        printf("  ! %.*s\n", SLICE_FMT(p->string));
+}
+
+int cmd_status(const struct cli_args *a)
+{
+    struct err err = { 0 };
+    struct buf answer;
+    struct arena arena;
+    struct json_value *v;
+    buf_init(&answer, NULL);
+    arena_init(&arena, NULL, 0);
+    int rc = shop_ask_ok(a->positional[0], a->values[0], "GET", "/v1/status", (struct slice){ "", 0 }, &answer, &err);
+    if (rc == 0)
+        rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err);
+    if (rc == 0)
+        screen(v);
+    arena_release(&arena);
+    buf_release(&answer);
+    return rc < 0 ? cli_fail(&err) : EXIT_DONE;
+}

@@ -1,0 +1,168 @@
+/* Placing an order: priced on the worker, placed on the writer, priced again when what was read has moved meanwhile. */
+#include "host/pricing.h"
+#include "host/routes.h"
+#include "host/worker.h"
+#include <stdio.h>
+
+enum { PRICE_AGAIN_MAX = 3 };
+
+struct placing {
+    struct pricing pricing;
+    struct bind_quote quote;
+    const struct json_value *args;
+    bool from_token;
+    int attempts;
+};
+
+static void end(struct call *c)
+{
+    struct placing *p = c->state;
+    pricing_release(&p->pricing);
+}
+
+/* A conflict comes with a fresh quote of the same cart, so that the client can show what would hold now. */
+static void fail_with_fresh_quote(struct call *c)
+{
+    struct placing *p = c->state;
+    struct err cause = c->err;
+    struct slice fresh = { 0 };
+    struct pricing now = { 0 };
+    int rc = 0;
+    if (p->from_token) {
+        /* The token's cart at today's catalogue and clock. */
+        now.catalogue = catalogue_acquire(c->shop->catalogue);
+        rc = pricing_refresh(c, &p->pricing.cart, &now);
+    } else {
+        rc = pricing_from_body(c, c->body, &now);
+    }
+    if (rc == 0)
+        rc = pricing_run(c, &now);
+    if (rc == 0)
+        fresh = pricing_document(c, &now);
+    pricing_release(&now);
+    c->err = cause;
+    metric_add(&c->shop->metrics.orders_refused, 1);
+    call_fail(c, fresh.data ? "quote" : NULL, fresh);
+    end(c);
+}
+
+static void fail(struct call *c)
+{
+    if (c->rc == ERR_CONFLICT || c->rc == ERR_RETRY) {
+        fail_with_fresh_quote(c);
+        return;
+    }
+    metric_add(&c->shop->metrics.orders_refused, 1);
+    call_fail(c, NULL, (struct slice){ 0 });
+    end(c);
+}
+
+static int check_expected_total(struct call *c)
+{
+    struct placing *p = c->state;
+    int64_t expected;
+    if (!json_is_int(json_get(c->body, "expected_total"), &expected) || expected == p->pricing.result.total_minor)
+        return 0;
+    err_reason(&c->err, ERR_CONFLICT, "price_changed",
+               "The total is %lld, not the expected %lld (in minor units); the fresh quote says why.",
+               (long long)p->pricing.result.total_minor, (long long)expected);
+    snprintf(c->err.field, sizeof c->err.field, "/expected_total");
+    return ERR_CONFLICT;
+}
+
+static int price(struct call *c)
+{
+    struct placing *p = c->state;
+    struct slice token;
+    p->from_token = json_is_string(json_get(c->body, "quote_token"), &token);
+    int rc = p->from_token ? pricing_from_token(c, token, &p->pricing) : pricing_from_body(c, c->body, &p->pricing);
+    if (rc == 0)
+        rc = pricing_run(c, &p->pricing);
+    if (rc == 0)
+        rc = check_expected_total(c);
+    if (rc < 0)
+        return rc;
+    rc = pricing_evidence(c, &p->pricing);
+    p->quote = (struct bind_quote){
+        .rules = generation_rules(c->worker->generation),
+        .result = &p->pricing.result,
+        .evidence = p->pricing.evidence,
+        .generation = slice_str(generation_id(c->worker->generation)),
+    };
+    c->quote = &p->quote;
+    return rc;
+}
+
+static void placed(struct call *c);
+
+static void try_to_place(struct call *c)
+{
+    struct placing *p = c->state;
+    c->rc = price(c);
+    if (c->rc < 0) {
+        fail(c);
+        return;
+    }
+    c->done = placed;
+    if (!call_submit(c, "orders.place", p->args))
+        fail(c);
+}
+
+static void placed(struct call *c)
+{
+    struct placing *p = c->state;
+    if (c->rc == ERR_RETRY && !p->from_token && ++p->attempts < PRICE_AGAIN_MAX) {
+        pricing_release(&p->pricing);
+        err_clear(&c->err);
+        try_to_place(c);
+        return;
+    }
+    if (c->rc == ERR_RETRY)
+        err_reason(&c->err, ERR_CONFLICT, "facts_changed",
+                   "Something about this customer changed while the order was placed; see the fresh quote.");
+    if (c->rc < 0) {
+        fail(c);
+        return;
+    }
+    if (!c->replayed)
+        metric_add(&c->shop->metrics.orders_placed, 1);
+    call_answer(c);
+    end(c);
+}
+
+/* Either a token or lines with the total the client showed. */
+static int check_form(struct call *c)
+{
+    const struct json_value *token = json_get(c->body, "quote_token");
+    if (token) {
+        static const char *const priced[] = { "/lines",    "/codes",     "/shipping",  "/channel", "/expected_total",
+                                              "/customer", "/placed_at", "/campaigns", NULL };
+        for (size_t i = 0; priced[i]; i++)
+            if (json_get(c->body, priced[i] + 1))
+                return err_field(&c->err, ERR_INVALID, priced[i], "The quote token already says this; send one or the other.");
+        if (json_get(c->body, "reference") && !call_may(c, 0))
+            return err_field(&c->err, ERR_DENIED, "/reference", "Only a server (an sk_ key) may send reference.");
+        return 0;
+    }
+    if (!json_get(c->body, "lines"))
+        return err_field(&c->err, ERR_INVALID, "/quote_token", "An order needs either quote_token, or lines and expected_total.");
+    if (!json_get(c->body, "expected_total"))
+        return err_field(&c->err, ERR_INVALID, "/expected_total", "An order without quote_token says the total that the buyer was shown.");
+    return 0;
+}
+
+void handle_order_place(struct call *c)
+{
+    if (call_answer_again(c))
+        return;
+    struct placing *p = arena_zalloc(c->arena, sizeof *p);
+    c->state = p;
+    c->rc = p ? check_form(c) : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    if (c->rc < 0) {
+        call_fail(c, NULL, (struct slice){ 0 });
+        return;
+    }
+    p->args = call_args(c);
+    if (p->args)
+        try_to_place(c);
+}

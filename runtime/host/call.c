@@ -1,0 +1,443 @@
+#include "host/call.h"
+#include "host/routes.h"
+#include "host/worker.h"
+#include <stdio.h>
+
+/* --- answers ---------------------------------------------------------------------------------------------------- */
+
+static int status_of(const struct err *e)
+{
+    switch (e->code) {
+    case ERR_INVALID:
+    case ERR_MISMATCH:
+    case ERR_OVERFLOW:
+        return 422;
+    case ERR_UNAUTHENTICATED:
+        return 401;
+    case ERR_DENIED:
+        return 403;
+    case ERR_NOT_FOUND:
+        return 404;
+    case ERR_CONFLICT:
+    case ERR_STATE:
+    case ERR_RETRY:
+        return 409;
+    case ERR_TOO_LARGE:
+        return 413;
+    case ERR_BUSY:
+    case ERR_NOMEM:
+    case ERR_IO:
+        return 503;
+    case ERR_FULL:
+        return 507;
+    default:
+        return 500;
+    }
+}
+
+static void log_failure(struct call *c, int status)
+{
+    if (status < 500 || status == 503)
+        return;
+    log_error(c->shop->options.log, "request.failed", c->err.text, LOG_STR("route", c->route ? c->route->pattern : ""),
+              LOG_INT("status", status));
+}
+
+/* A fault of ours is logged with its cause; the caller learns only that it happened. */
+static const char *public_text(const struct err *e, int status)
+{
+    return status == 500 ? "Something went wrong inside the shop. Nothing was changed; the log has the cause." : e->text;
+}
+
+void call_fail(struct call *c, const char *extra_member, struct slice extra_json)
+{
+    int status = status_of(&c->err);
+    log_failure(c, status);
+    const char *type = status == 500 ? "internal" : c->err.reason[0] ? c->err.reason : err_name(c->err.code);
+    struct buf *out = &c->worker->out;
+    struct json_writer w;
+    buf_clear(out);
+    json_writer_init(&w, out);
+    json_object(&w);
+    json_key(&w, "type");
+    json_string(&w, arena_printf(c->arena, "/problems/%s", type));
+    json_key(&w, "title");
+    json_str(&w, http_status_text(status));
+    json_key(&w, "status");
+    json_int(&w, status);
+    json_key(&w, "detail");
+    json_str(&w, public_text(&c->err, status));
+    if (c->err.field[0]) {
+        json_key(&w, "field");
+        json_str(&w, c->err.field);
+    }
+    if (extra_member) {
+        json_key(&w, extra_member);
+        json_raw(&w, extra_json);
+    }
+    json_object_end(&w);
+    struct http_header headers[2];
+    size_t n = 0;
+    if (status == 503)
+        headers[n++] = (struct http_header){ SLICE_LIT("Retry-After"), SLICE_LIT("1") };
+    if (status == 401)
+        headers[n++] = (struct http_header){ SLICE_LIT("WWW-Authenticate"), SLICE_LIT("Bearer") };
+    http_respond(c->req, &(struct http_response){ status, "application/problem+json", headers, n, buf_slice(out) });
+}
+
+void call_answer_json(struct call *c, int status, struct slice json)
+{
+    struct http_header headers[1] = { { SLICE_LIT("Idempotency-Replayed"), SLICE_LIT("true") } };
+    http_respond(c->req, &(struct http_response){ status, NULL, headers, c->replayed ? 1 : 0, json });
+}
+
+void call_answer(struct call *c)
+{
+    if (c->rc < 0)
+        call_fail(c, NULL, (struct slice){ 0 });
+    else
+        call_answer_json(c, c->answer.status, c->answer.body);
+}
+
+bool call_may(const struct call *c, unsigned scope)
+{
+    return c->who.kind == CALLER_OPERATOR || (c->who.kind == CALLER_SERVER && (c->who.scopes & scope) == scope);
+}
+
+/* --- arguments ---------------------------------------------------------------------------------------------------- */
+
+struct members { /* of an object that is being made */
+    struct arena *arena;
+    struct json_value *object, *last;
+    bool failed;
+};
+
+static void member_add(struct members *m, const char *key, struct json_value *v)
+{
+    if (!v || !m->object) {
+        m->failed = true;
+        return;
+    }
+    v->key = slice_str(key);
+    json_append(m->object, m->last, v);
+    m->last = v;
+}
+
+static void member_string(struct members *m, const char *key, struct slice s)
+{
+    member_add(m, key, json_new_string(m->arena, s));
+}
+
+static struct members members_of(struct arena *a)
+{
+    return (struct members){ a, json_new(a, JSON_OBJECT), NULL, false };
+}
+
+static struct json_value *principal(struct call *c)
+{
+    struct members m = members_of(c->arena);
+    member_string(&m, "kind", slice_str(caller_kind_name(c->who.kind)));
+    member_string(&m, "id", slice_str(c->who.id));
+    if (c->who.customer[0])
+        member_string(&m, "customer", slice_str(c->who.customer));
+    return m.failed ? NULL : m.object;
+}
+
+/* Names of the parameters come from the pattern: "/v1/orders/{id}/payments" → id. */
+static struct json_value *params(struct call *c)
+{
+    struct members m = members_of(c->arena);
+    const char *p = c->route->pattern;
+    for (size_t i = 0; i < c->req->param_count; i++) {
+        const char *open = strchr(p, '{'), *close = strchr(open, '}');
+        char *name = arena_strdup(c->arena, slice_of(open + 1, (size_t)(close - open - 1)));
+        if (!name)
+            return NULL;
+        member_string(&m, name, c->req->params[i]);
+        p = close + 1;
+    }
+    return m.failed ? NULL : m.object;
+}
+
+static struct json_value *query(struct call *c)
+{
+    struct members m = members_of(c->arena);
+    for (const struct query_param *q = c->route->query; q && q->name; q++) {
+        struct slice v;
+        int rc = http_query(c->req, q->name, &v, &c->err);
+        if (rc < 0)
+            return NULL;
+        if (rc == 1)
+            member_string(&m, q->name, v);
+    }
+    return m.failed ? NULL : m.object;
+}
+
+struct json_value *call_args(struct call *c)
+{
+    err_clear(&c->err);
+    struct members m = members_of(c->arena);
+    member_add(&m, "principal", principal(c));
+    member_add(&m, "params", params(c));
+    member_add(&m, "query", query(c));
+    if (c->body)
+        member_add(&m, "body", c->body);
+    if (!m.failed)
+        return m.object;
+    if (c->err.code == 0)
+        err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    call_fail(c, NULL, (struct slice){ 0 });
+    return NULL;
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------------- */
+
+static void bind_for(struct bind_context *b, struct call *c, enum bind_phase phase, struct store_conn *conn)
+{
+    b->phase = phase;
+    b->conn = conn;
+    b->now_ms = clock_wall_ms(c->shop->options.clock);
+    b->arena = c->arena;
+    b->quote = c->quote;
+}
+
+void call_read(struct call *c)
+{
+    struct json_value *args = call_args(c);
+    if (!args)
+        return;
+    struct worker *w = c->worker;
+    c->rc = store_begin(w->conn, &c->err);
+    if (c->rc == 0) {
+        bind_for(w->bind, c, BIND_PHASE_HANDLER, w->conn);
+        c->rc = bind_call(w->vm, slice_str(c->route->procedure), args, &c->answer, &c->err);
+        w->bind->phase = BIND_PHASE_LOAD;
+        store_rollback(w->conn); /* a snapshot ends with the request; nothing was written */
+    }
+    call_answer(c);
+}
+
+/* --- writing -------------------------------------------------------------------------------------------------------- */
+
+static struct slice key_scope(struct call *c)
+{
+    return arena_printf(c->arena, "%s:%s", caller_kind_name(c->who.kind), c->who.id);
+}
+
+static int answer_again(struct call *c, struct store_conn *conn, struct err *err)
+{
+    struct idempotency_answer a;
+    int rc = idempotency_find(conn, key_scope(c), c->idempotency_key, c->request_hash, &a, err);
+    if (rc == 1) {
+        c->answer = (struct bind_answer){ a.status, arena_copy(c->arena, a.body) };
+        c->replayed = true;
+        if (!c->answer.body.data)
+            return err_set(err, ERR_NOMEM, "The shop is short of memory; try again.");
+        metric_add(&c->shop->metrics.idempotent_replays, 1);
+    }
+    if (rc == ERR_MISMATCH)
+        err_reason(err, ERR_MISMATCH, "idempotency_mismatch",
+                   "This Idempotency-Key was used before with another request. Repeat that request as it was, or use a new key.");
+    return rc;
+}
+
+bool call_answer_again(struct call *c)
+{
+    if (!c->idempotency_key.data)
+        return false;
+    c->rc = answer_again(c, c->worker->conn, &c->err);
+    if (c->rc == 0)
+        return false;
+    call_answer(c);
+    return true;
+}
+
+static int run_on_writer(struct writer_command *cmd, struct store_conn *conn, struct err *err)
+{
+    struct call *c = (struct call *)((char *)cmd - offsetof(struct call, command));
+    struct procedures *p = &c->shop->procedures;
+    int rc = 0;
+    c->replayed = false;
+    if (c->idempotency_key.data && (rc = answer_again(c, conn, err)) != 0)
+        return rc < 0 ? rc : 0;
+    metric_add(&c->shop->metrics.procedures, 1);
+    bind_for(p->bind, c, BIND_PHASE_PROCEDURE, conn);
+    rc = c->native ? c->native(c, conn, err) : bind_call(p->vm, slice_str(c->procedure), c->args, &c->answer, err);
+    int64_t now_ms = p->bind->now_ms;
+    p->bind->phase = BIND_PHASE_LOAD;
+    p->bind->quote = NULL;
+    if (rc == 0 && c->idempotency_key.data)
+        rc = idempotency_store(conn, key_scope(c), c->idempotency_key, c->request_hash, c->answer.status, c->answer.body, now_ms, err);
+    if (rc < 0)
+        metric_add(&c->shop->metrics.procedure_errors, 1);
+    return rc;
+}
+
+static void answer_on_worker(struct loop_post *post)
+{
+    struct call *c = (struct call *)((char *)post - offsetof(struct call, post));
+    if (c->done)
+        c->done(c);
+    else
+        call_answer(c);
+}
+
+static void done_on_writer(struct writer_command *cmd, int rc, const struct err *err)
+{
+    struct call *c = (struct call *)((char *)cmd - offsetof(struct call, command));
+    c->rc = rc;
+    if (rc < 0 && err)
+        c->err = *err;
+    c->post.fn = answer_on_worker;
+    loop_post(c->worker->loop, &c->post);
+}
+
+bool call_submit(struct call *c, const char *procedure, const struct json_value *args)
+{
+    c->procedure = procedure;
+    c->args = args;
+    c->command = (struct writer_command){ .run = run_on_writer, .done = done_on_writer };
+    c->rc = writer_submit(c->shop->writer, &c->command, &c->err);
+    if (c->rc < 0)
+        metric_add(&c->shop->metrics.queue_refused, 1);
+    return c->rc == 0;
+}
+
+void call_write(struct call *c)
+{
+    struct json_value *args = call_args(c);
+    if (args && !call_submit(c, c->route->procedure, args))
+        call_fail(c, NULL, (struct slice){ 0 });
+}
+
+void call_write_native(struct call *c, int (*native)(struct call *c, struct store_conn *conn, struct err *err))
+{
+    c->native = native;
+    if (!call_submit(c, NULL, NULL))
+        call_fail(c, NULL, (struct slice){ 0 });
+}
+
+/* --- from the request to the route's handler ----------------------------------------------------------------------- */
+
+static int check_caller(struct call *c)
+{
+    if (c->req->peer->local_socket) {
+        c->who = (struct caller){ .kind = CALLER_OPERATOR, .scopes = SCOPE_ALL, .id = "operator" };
+        return 0;
+    }
+    int rc = auth_check(c->shop->auth, http_header(c->req, "Authorization"), &c->who, &c->err);
+    if (rc < 0 || c->route->callers == 0)
+        return c->route->callers == 0 ? 0 : rc;
+    if (c->who.kind == CALLER_NOBODY)
+        return err_set(&c->err, ERR_UNAUTHENTICATED, "This needs a key: send \"Authorization: Bearer KEY\". See: feira keys SHOP");
+    if (!(c->route->callers & c->who.kind))
+        return err_reason(&c->err, ERR_DENIED, "wrong_key_kind", "A %s_ key may not call this.", caller_kind_name(c->who.kind));
+    if (c->who.kind == CALLER_SERVER && (c->route->scope & ~c->who.scopes)) {
+        unsigned i = 0;
+        while (!(c->route->scope & ~c->who.scopes & (1u << i)))
+            i++;
+        return err_reason(&c->err, ERR_DENIED, "scope_missing", "This key lacks the scope \"%s\".", scope_names[i]);
+    }
+    return 0;
+}
+
+static int check_key(struct call *c)
+{
+    struct slice key = http_header(c->req, "Idempotency-Key");
+    if (!key.data)
+        return c->route->key_required
+                   ? err_field(&c->err, ERR_INVALID, "Idempotency-Key",
+                               "This request needs an Idempotency-Key header: any text of your own that names this one attempt, "
+                               "so that sending it twice does it once.")
+                   : 0;
+    if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX)
+        return err_field(&c->err, ERR_INVALID, "Idempotency-Key", "An Idempotency-Key has 1 to %d characters.", IDEMPOTENCY_KEY_MAX);
+    for (size_t i = 0; i < key.len; i++)
+        if (key.data[i] < 0x20 || key.data[i] > 0x7e)
+            return err_field(&c->err, ERR_INVALID, "Idempotency-Key", "An Idempotency-Key is printable ASCII.");
+    c->idempotency_key = key;
+    struct slice all =
+        arena_printf(c->arena, "%s %.*s\n%.*s", http_method_name(c->req->method), SLICE_FMT(c->req->target), SLICE_FMT(c->req->body));
+    if (!all.data)
+        return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    crypto_sha256(all, c->request_hash);
+    return 0;
+}
+
+static bool is_mutating(const struct route *r)
+{
+    return r->method != HTTP_METHOD_GET;
+}
+
+/* 400 for what is not JSON, 415 for what does not say it is, 422 for what has the wrong shape. */
+static int read_body(struct call *c)
+{
+    if (!c->route->body)
+        return 0;
+    if (!http_content_type_is(c->req, "application/json"))
+        return 415;
+    if (json_parse(c->req->body, NULL, c->arena, &c->body, &c->err) < 0)
+        return 400;
+    return schema_check(c->route->body, c->body, &c->err) < 0 ? 422 : 0;
+}
+
+static bool refuse(struct call *c, int status, const char *type)
+{
+    http_problem(c->req, status, type, c->err.field, c->err.text);
+    return false;
+}
+
+static bool check_request(struct call *c)
+{
+    if (check_caller(c) < 0) {
+        call_fail(c, NULL, (struct slice){ 0 });
+        return false;
+    }
+    if (is_mutating(c->route) && check_key(c) < 0)
+        return c->err.code == ERR_NOMEM
+                   ? refuse(c, 503, "nomem")
+                   : refuse(c, 400,
+                            c->idempotency_key.data || !c->route->key_required ? "idempotency_key_invalid" : "idempotency_key_required");
+    int status = read_body(c);
+    if (status == 415) {
+        err_set(&c->err, ERR_INVALID, "Send the body as application/json.");
+        return refuse(c, 415, "unsupported_media_type");
+    }
+    if (status == 400)
+        return refuse(c, 400, "malformed_json");
+    if (status == 422)
+        return refuse(c, 422, c->err.reason[0] ? c->err.reason : "invalid");
+    return true;
+}
+
+void call_begin(struct worker *w, struct http_request *req)
+{
+    char allow[64];
+    int status = http_route(routes_router(w->shop->routes), req, allow);
+    if (status == 404) {
+        http_problem(req, 404, "no_such_path", "", "There is nothing at this path; GET /v1/openapi.json lists what there is.");
+        return;
+    }
+    if (status == 405 || status == 204) {
+        struct http_header h = { SLICE_LIT("Allow"), slice_str(allow) };
+        struct slice detail = arena_printf(req->arena,
+                                           "{\"type\":\"/problems/method_not_allowed\",\"title\":\"Method Not Allowed\",\"status\":405,"
+                                           "\"detail\":\"This path answers %s.\"}",
+                                           allow);
+        http_respond(req, &(struct http_response){ status, status == 405 ? "application/problem+json" : NULL, &h, 1,
+                                                   status == 405 ? detail : (struct slice){ 0 } });
+        return;
+    }
+    struct call *c = arena_zalloc(req->arena, sizeof *c);
+    if (!c) {
+        http_problem_retry(req, 503, "nomem", "The shop is short of memory; try again.", 1);
+        return;
+    }
+    c->req = req;
+    c->worker = w;
+    c->shop = w->shop;
+    c->route = req->route;
+    c->arena = req->arena;
+    if (check_request(c))
+        c->route->handle(c);
+}

@@ -1,0 +1,75 @@
+/* host/call.h - one request on its way: from the route to the answer.
+ *
+ *   on_request → route → who is calling → body and schema → the route's handler
+ *      read:  runs on the worker, answers at once
+ *      write: call_submit() hands the call to the writer; answered after the commit
+ *
+ * While a call is with the writer, the worker does not touch it, so its arena has one user at a time. */
+#pragma once
+#include "base/schema.h"
+#include "host/shop.h"
+
+struct call;
+
+struct query_param {
+    const char *name; /* NULL ends the list */
+    const char *about;
+};
+
+struct route {
+    enum http_method method;
+    const char *pattern;
+    unsigned callers;          /* mask of enum caller_kind; 0 = anybody, without a key */
+    unsigned scope;            /* that an sk_ needs; 0 = none */
+    const struct schema *body; /* NULL = no body is read */
+    const struct query_param *query;
+    bool key_required; /* of Idempotency-Key */
+    int created;       /* status of success in the reference: 200, 201 */
+    void (*handle)(struct call *c);
+    const char *procedure; /* of call_read / call_write */
+    const char *summary;
+};
+
+struct call {
+    struct http_request *req;
+    struct worker *worker;
+    struct shop *shop;
+    const struct route *route;
+    struct caller who;
+    struct arena *arena; /* the request's */
+    struct json_value *body;
+    struct slice idempotency_key; /* data NULL = none */
+    unsigned char request_hash[SHA256_BYTES];
+    struct err err;
+    struct bind_answer answer;
+    bool replayed;
+    /* on the way through the writer */
+    struct writer_command command;
+    struct loop_post post;
+    const char *procedure;                                                   /* a function of the stdlib ... */
+    int (*native)(struct call *c, struct store_conn *conn, struct err *err); /* ... or one of ours that fills c->answer */
+    const struct json_value *args;
+    const struct bind_quote *quote;
+    int rc;
+    void (*done)(struct call *c); /* on the worker again; default call_answer */
+    void *state;                  /* the handler's own */
+};
+
+/* worker → handlers */
+void call_begin(struct worker *w, struct http_request *req);
+
+/* For handlers. Every call ends in exactly one of these. */
+void call_answer(struct call *c); /* c->rc, c->err, c->answer → HTTP */
+void call_answer_json(struct call *c, int status, struct slice json);
+void call_fail(struct call *c, const char *extra_member, struct slice extra_json); /* c->err as a problem document; extra may be NULL */
+
+/* The arguments every procedure gets: { principal, params, query, body }. NULL after answering that memory ran out. */
+struct json_value *call_args(struct call *c);
+void call_read(struct call *c);  /* route->procedure on the worker, in one snapshot */
+void call_write(struct call *c); /* route->procedure on the writer */
+/* procedure with args on the writer; c->done (or call_answer) when it is over. false, with c->rc and c->err, when the queue is full. */
+bool call_submit(struct call *c, const char *procedure, const struct json_value *args);
+void call_write_native(struct call *c, int (*native)(struct call *c, struct store_conn *conn, struct err *err));
+/* Looks the answer of an earlier request with the same key up in the worker's snapshot. true = the call was answered. */
+bool call_answer_again(struct call *c);
+bool call_may(const struct call *c, unsigned scope);

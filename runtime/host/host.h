@@ -1,0 +1,45 @@
+/* host/host.h - the conductor. A process hosts a shop; the shop owns its parts (store, ledger, catalogue, rulebook,
+ * writer, workers). Two ways in: shop_serve() answers over HTTP until told to stop; shop_request() answers one request
+ * in-process, through the same routes, for commands of a shop that is not being served. */
+#pragma once
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/random.h"
+
+struct shop;
+
+struct shop_options {
+    const char *dir;      /* the shop's folder */
+    const char *data_dir; /* NULL = dir/data; made at first start, mode 0700 */
+    const char *vfs;      /* storage layer of a test, else NULL */
+    const struct clock *clock;
+    const struct random_source *random;
+    struct log *log; /* may be NULL */
+};
+
+/* Takes data/lock, opens the store, loads the rulebook. ERR_LOCKED when somebody serves the shop; a broken file is
+ * ERR_SCRIPT or ERR_INVALID with file, line and reason. */
+int shop_open(const struct shop_options *o, struct shop **out, struct err *err);
+void shop_close(struct shop *s);
+
+struct serve_options {
+    const char *host;
+    int port;         /* 0 = any free one */
+    int workers;      /* 0 = one per core, 16 at most */
+    int64_t drain_ms; /* how long requests may finish after SIGTERM; 0 = 10,000 */
+    /* Called once, when the shop answers; port is the real one. */
+    void (*ready)(void *ctx, int port);
+    void *ctx;
+};
+/* Until SIGTERM or SIGINT. Also listens on data/feira.sock for the operator. */
+int shop_serve(struct shop *s, const struct serve_options *o, struct err *err);
+
+/* One request as the operator. body is the answer's. */
+int shop_request(struct shop *s, const char *method, const char *target, struct slice body, int *status, struct buf *answer,
+                 struct err *err);
+
+/* First start: makes one storefront and one server key and writes them to data/keys.txt (0600). *made tells whether it did. */
+int shop_first_keys(struct shop *s, char path[4096], bool *made, struct err *err);

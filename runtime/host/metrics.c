@@ -1,0 +1,96 @@
+#include "host/metrics.h"
+#include "host/shop.h"
+#include "host/totals.h"
+#include "host/worker.h"
+
+void shop_http_stats(struct shop *s, struct http_stats *out)
+{
+    *out = (struct http_stats){ 0 };
+    for (int i = 0; i < s->worker_count; i++) {
+        struct http_stats one;
+        if (!s->workers[i])
+            continue;
+        http_server_stats(s->workers[i]->server, &one);
+        out->requests += one.requests;
+        out->accepted += one.accepted;
+        out->refused_by_strict_layer += one.refused_by_strict_layer;
+        out->timeouts += one.timeouts;
+        out->shed += one.shed;
+        out->open_connections += one.open_connections;
+        out->bytes_in += one.bytes_in;
+        out->bytes_out += one.bytes_out;
+        for (int k = 0; k < 6; k++)
+            out->by_status[k] += one.by_status[k];
+    }
+}
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP feira_%s %s\n# TYPE feira_%s %s\n", name, help, name, type);
+}
+
+static void counter(struct buf *out, const char *name, const char *help, uint64_t v)
+{
+    head(out, name, "counter", help);
+    buf_printf(out, "feira_%s %llu\n", name, (unsigned long long)v);
+}
+
+static void gauge(struct buf *out, const char *name, const char *help, uint64_t v)
+{
+    head(out, name, "gauge", help);
+    buf_printf(out, "feira_%s %llu\n", name, (unsigned long long)v);
+}
+
+static void seconds(struct buf *out, const char *name, const char *help, uint64_t p50_ns, uint64_t p99_ns)
+{
+    head(out, name, "gauge", help);
+    buf_printf(out, "feira_%s{quantile=\"0.5\"} %llu.%09llu\n", name, (unsigned long long)(p50_ns / 1000000000),
+               (unsigned long long)(p50_ns % 1000000000));
+    buf_printf(out, "feira_%s{quantile=\"0.99\"} %llu.%09llu\n", name, (unsigned long long)(p99_ns / 1000000000),
+               (unsigned long long)(p99_ns % 1000000000));
+}
+
+static void http_metrics(struct shop *s, struct buf *out)
+{
+    struct http_stats h;
+    shop_http_stats(s, &h);
+    counter(out, "http_requests_total", "Requests read.", h.requests);
+    head(out, "http_responses_total", "counter", "Answers by class of status.");
+    for (int i = 1; i < 6; i++)
+        buf_printf(out, "feira_http_responses_total{class=\"%dxx\"} %llu\n", i, (unsigned long long)h.by_status[i]);
+    counter(out, "http_refused_total", "Requests that the strict layer refused.", h.refused_by_strict_layer);
+    counter(out, "http_timeouts_total", "Connections closed because a phase took too long.", h.timeouts);
+    counter(out, "http_shed_total", "Connections refused because there were too many.", h.shed);
+    gauge(out, "http_connections", "Open connections.", h.open_connections);
+}
+
+static void writer_metrics(struct shop *s, struct buf *out)
+{
+    struct writer_stats st;
+    writer_stats(s->writer, &st);
+    counter(out, "writer_commands_total", "Commands run by the writer.", st.commands);
+    counter(out, "writer_commits_total", "Commits to disk.", st.commits);
+    counter(out, "writer_rolled_back_total", "Commands whose changes were undone.", st.rolled_back);
+    counter(out, "writer_refused_total", "Commands refused because the queue was full.", st.refused_full);
+    gauge(out, "writer_queue_depth", "Commands waiting.", st.queue_depth);
+    gauge(out, "writer_wal_pages", "Pages in the write-ahead log.", st.wal_pages);
+    seconds(out, "writer_commit_seconds", "Time of a commit.", st.commit_ns_p50, st.commit_ns_p99);
+    seconds(out, "writer_wait_seconds", "Time a command waited for the writer.", st.wait_ns_p50, st.wait_ns_p99);
+}
+
+void metrics_write(struct shop *s, struct buf *out)
+{
+    struct metrics *m = &s->metrics;
+    http_metrics(s, out);
+    counter(out, "quotes_total", "Carts priced.", atomic_load(&m->quotes));
+    counter(out, "orders_placed_total", "Orders placed.", atomic_load(&m->orders_placed));
+    counter(out, "orders_refused_total", "Orders refused.", atomic_load(&m->orders_refused));
+    counter(out, "procedures_total", "Procedures run on the writer.", atomic_load(&m->procedures));
+    counter(out, "procedure_errors_total", "Procedures that failed.", atomic_load(&m->procedure_errors));
+    counter(out, "idempotent_replays_total", "Requests answered again from their idempotency key.", atomic_load(&m->idempotent_replays));
+    counter(out, "rule_errors_total", "Campaign functions that failed.", atomic_load(&m->rule_errors));
+    counter(out, "timers_fired_total", "Timers fired.", atomic_load(&m->timers_fired));
+    counter(out, "timers_failed_total", "Timers whose procedure failed.", atomic_load(&m->timers_failed));
+    gauge(out, "uptime_seconds", "Since the start.", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
+    writer_metrics(s, out);
+}

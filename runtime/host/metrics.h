@@ -1,0 +1,18 @@
+/* host/metrics.h - counters of a shop, written with relaxed atomics by all threads, read by /metrics and /v1/status. */
+#pragma once
+#include "base/buf.h"
+#include <stdatomic.h>
+
+struct metrics {
+    atomic_uint_fast64_t quotes, orders_placed, orders_refused, procedures, procedure_errors, idempotent_replays;
+    atomic_uint_fast64_t rule_errors, timers_fired, timers_failed, queue_refused;
+    atomic_uint_fast64_t requests_per_second; /* of the last whole second, while serving */
+};
+
+static inline void metric_add(atomic_uint_fast64_t *m, uint_fast64_t n)
+{
+    atomic_fetch_add_explicit(m, n, memory_order_relaxed);
+}
+
+struct shop;
+void metrics_write(struct shop *s, struct buf *out); /* Prometheus text */

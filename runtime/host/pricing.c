@@ -1,0 +1,323 @@
+#include "host/pricing.h"
+#include "host/worker.h"
+#include <stdio.h>
+
+/* --- facts of the customer ---------------------------------------------------------------------------------------- */
+
+static int customer_facts(struct call *c, struct quote_cart *cart)
+{
+    if (cart->customer.len == 0)
+        return 0;
+    struct store_stmt *q;
+    int rc = store_prepare(c->worker->conn, "SELECT version, tags FROM customers WHERE customer = ?1", &q, &c->err);
+    if (rc < 0)
+        return rc;
+    store_bind_text(q, 1, cart->customer);
+    rc = store_step(q, &c->err);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return err_field(&c->err, ERR_INVALID, "/customer", "There is no customer \"%.*s\"; create it with PUT /v1/customers/{id}.",
+                         SLICE_FMT(cart->customer));
+    cart->customer_version = store_column_int(q, 0);
+    struct json_value *tags = NULL;
+    struct slice text = arena_copy(c->arena, store_column_text(q, 1));
+    store_reset(q);
+    if (text.len == 0)
+        return 0;
+    if (!text.data || json_parse(text, NULL, c->arena, &tags, NULL) < 0 || tags->type != JSON_ARRAY)
+        return err_set(&c->err, ERR_CORRUPT, "The tags of customer \"%.*s\" can't be read.", SLICE_FMT(cart->customer));
+    symbol *symbols = arena_array(c->arena, tags->count, sizeof *symbols);
+    if (!symbols && tags->count)
+        return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    size_t n = 0;
+    for (const struct json_value *t = tags->first; t; t = t->next)
+        if (t->type == JSON_STRING)
+            symbols[n++] = symbols_intern(c->shop->symbols, t->string);
+    cart->customer_tags = symbols;
+    cart->customer_tag_count = n;
+    return 0;
+}
+
+/* --- the body ------------------------------------------------------------------------------------------------------ */
+
+static int server_only(struct call *c, const char *field)
+{
+    if (c->who.kind == CALLER_SERVER || c->who.kind == CALLER_OPERATOR)
+        return 0;
+    err_reason(&c->err, ERR_DENIED, "server_only", "Only a server (an sk_ key) may send %s.", field + 1);
+    snprintf(c->err.field, sizeof c->err.field, "%s", field);
+    return ERR_DENIED;
+}
+
+static int refuse_line(struct call *c, size_t i, const char *reason, const char *text, struct slice sku)
+{
+    err_reason(&c->err, ERR_INVALID, reason, text, SLICE_FMT(sku));
+    snprintf(c->err.field, sizeof c->err.field, "/lines/%zu/sku", i);
+    return ERR_INVALID;
+}
+
+static int resolve_line(struct call *c, struct pricing *p, const struct json_value *in, size_t i)
+{
+    struct quote_line *line = &p->cart.lines[i];
+    struct slice sku = json_get(in, "sku")->string;
+    const struct catalogue_product *product = catalogue_find(p->catalogue, symbols_find(c->shop->symbols, sku));
+    if (!product)
+        return refuse_line(c, i, "unknown_sku", "There is no product with the SKU \"%.*s\".", sku);
+    if (product->status != PRODUCT_ACTIVE)
+        return refuse_line(c, i, "not_for_sale", "\"%.*s\" is not for sale.", sku);
+    if (product->has_variants)
+        return refuse_line(c, i, "choose_a_variant", "\"%.*s\" has variants; name the SKU of one of them.", sku);
+    line->product = product->facts;
+    line->qty = json_get(in, "qty")->integer;
+    line->unit_price_minor = product->facts.price_minor;
+    line->own_price = json_is_int(json_get(in, "unit_price"), &line->unit_price_minor);
+    if (!line->own_price)
+        return 0;
+    char field[64];
+    snprintf(field, sizeof field, "/lines/%zu/unit_price", i);
+    return server_only(c, field);
+}
+
+static int resolve_lines(struct call *c, struct pricing *p, const struct json_value *lines)
+{
+    if (!lines)
+        return err_field(&c->err, ERR_INVALID, "/lines", "Send the lines of the cart: [{\"sku\": \"...\", \"qty\": 1}].");
+    p->cart.line_count = lines->count;
+    p->cart.lines = arena_array(c->arena, lines->count, sizeof *p->cart.lines);
+    if (!p->cart.lines)
+        return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    size_t i = 0;
+    for (const struct json_value *in = lines->first; in; in = in->next, i++) {
+        int rc = resolve_line(c, p, in, i);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* "customer", "at" or "placed_at", "campaigns": what only a server may decide. */
+static int read_server_members(struct call *c, const struct json_value *body, struct quote_cart *cart)
+{
+    static const char *const members[] = { "/customer", "/at", "/placed_at", "/campaigns", "/reference", NULL };
+    for (size_t i = 0; members[i]; i++) {
+        int rc = json_get(body, members[i] + 1) ? server_only(c, members[i]) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    json_is_string(json_get(body, "customer"), &cart->customer);
+    if (c->who.kind == CALLER_CUSTOMER)
+        cart->customer = slice_str(c->who.customer);
+    struct slice s;
+    if (json_is_string(json_get(body, "campaigns"), &s))
+        cart->no_campaigns = slice_is(s, "none");
+    cart->at_ms = clock_wall_ms(c->shop->options.clock);
+    const char *field = json_get(body, "at") ? "at" : "placed_at";
+    if (json_is_string(json_get(body, field), &s)) {
+        int rc = timestamp_parse(s, &cart->at_ms, &c->err);
+        if (rc < 0) {
+            snprintf(c->err.field, sizeof c->err.field, "/%s", field);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static void read_client_members(struct call *c, const struct json_value *body, struct quote_cart *cart)
+{
+    const struct json_value *codes = json_get(body, "codes"), *shipping = json_get(body, "shipping");
+    for (const struct json_value *v = codes ? codes->first : NULL; v && cart->code_count < QUOTE_CODES_MAX; v = v->next)
+        cart->codes[cart->code_count++] = v->string;
+    struct slice s;
+    if (json_is_string(json_get(body, "channel"), &s))
+        cart->channel = symbols_find(c->shop->symbols, s); /* a name no rule knows is the same as none */
+    if (json_is_string(json_get(shipping, "region"), &s))
+        cart->region = symbols_find(c->shop->symbols, s);
+    json_is_string(json_get(shipping, "option"), &cart->shipping_option);
+}
+
+static int pricing_begin(struct call *c, struct pricing *p)
+{
+    *p = (struct pricing){ 0 };
+    p->catalogue = catalogue_acquire(c->shop->catalogue);
+    return p->catalogue ? 0 : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+}
+
+int pricing_from_body(struct call *c, const struct json_value *body, struct pricing *p)
+{
+    int rc = pricing_begin(c, p);
+    if (rc == 0)
+        rc = read_server_members(c, body, &p->cart);
+    if (rc == 0)
+        rc = resolve_lines(c, p, json_get(body, "lines"));
+    if (rc < 0)
+        return rc;
+    read_client_members(c, body, &p->cart);
+    random_fill(c->shop->options.random, &p->cart.seed, sizeof p->cart.seed);
+    p->cart.seed >>= 1; /* stays a JSON integer */
+    return customer_facts(c, &p->cart);
+}
+
+int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing *now)
+{
+    now->cart = *old;
+    now->cart.at_ms = clock_wall_ms(c->shop->options.clock);
+    now->cart.lines = arena_array(c->arena, old->line_count, sizeof *old->lines);
+    if (!now->cart.lines)
+        return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    for (size_t i = 0; i < old->line_count; i++) {
+        const struct quote_line *line = &old->lines[i];
+        const struct catalogue_product *product = catalogue_find(now->catalogue, line->product.sku);
+        if (!product || product->status != PRODUCT_ACTIVE || product->has_variants)
+            return refuse_line(c, i, "not_for_sale", "\"%.*s\" is not for sale any more.",
+                               symbols_name(c->shop->symbols, line->product.sku));
+        now->cart.lines[i] = (struct quote_line){ .product = product->facts, .qty = line->qty, .own_price = line->own_price };
+        now->cart.lines[i].unit_price_minor = line->own_price ? line->unit_price_minor : product->facts.price_minor;
+    }
+    return customer_facts(c, &now->cart);
+}
+
+int pricing_run(struct call *c, struct pricing *p)
+{
+    int rc = quote_price(generation_rules(c->worker->generation), &p->cart, &c->worker->hooks, c->arena, &p->result, &c->err);
+    metric_add(&c->shop->metrics.quotes, 1);
+    if (rc < 0 && (rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP))
+        metric_add(&c->shop->metrics.rule_errors, 1);
+    return rc;
+}
+
+void pricing_release(struct pricing *p)
+{
+    catalogue_release(p->catalogue);
+    p->catalogue = NULL;
+}
+
+/* --- tokens -----------------------------------------------------------------------------------------------------
+ * base64url(payload) "." base64url(mac). The payload {"g":generation,"x":expiry in ms,"e":evidence} is all that is needed
+ * to price the cart again as it was shown, so quotes need no storage. Bound to its customer by the evidence. */
+
+static const char TOKEN_PURPOSE[] = "quote-token";
+
+int pricing_evidence(struct call *c, struct pricing *p)
+{
+    if (p->evidence.data)
+        return 0;
+    struct buf b;
+    buf_init(&b, NULL);
+    quote_evidence_write(c->shop->symbols, &p->cart, &b);
+    if (!b.failed)
+        p->evidence = arena_copy(c->arena, buf_slice(&b));
+    buf_release(&b);
+    return p->evidence.data ? 0 : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+}
+
+static void token_write(struct call *c, struct pricing *p, int64_t expires_ms, struct json_writer *w)
+{
+    struct slice payload = arena_printf(c->arena, "{\"g\":\"%s\",\"x\":%lld,\"e\":%.*s}", generation_id(c->worker->generation),
+                                        (long long)expires_ms, SLICE_FMT(p->evidence));
+    size_t text = payload.data ? base64url_len(payload.len) : 0, all = text + 1 + base64url_len(SHA256_BYTES);
+    char *out = payload.data ? arena_alloc(c->arena, all) : NULL;
+    if (!out) {
+        w->out->failed = true;
+        return;
+    }
+    unsigned char mac[SHA256_BYTES];
+    auth_sign(c->shop->auth, TOKEN_PURPOSE, payload, mac);
+    base64url_encode(payload.data, payload.len, out);
+    out[text] = '.';
+    base64url_encode(mac, sizeof mac, out + text + 1);
+    json_string(w, slice_of(out, all));
+}
+
+static int token_payload(struct call *c, struct slice token, struct json_value **out)
+{
+    const size_t mac_len = base64url_len(SHA256_BYTES);
+    unsigned char mac[SHA256_BYTES], given[SHA256_BYTES + 3];
+    if (token.len < mac_len + 3)
+        goto bad;
+    struct slice text = slice_of(token.data, token.len - mac_len - 1);
+    unsigned char *payload = arena_alloc(c->arena, text.len + 3);
+    if (!payload)
+        return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    long n = base64url_decode(text, payload);
+    if (n < 0 || token.data[text.len] != '.' || base64url_decode(slice_of(token.data + text.len + 1, mac_len), given) != SHA256_BYTES)
+        goto bad;
+    struct slice json = slice_of((const char *)payload, (size_t)n);
+    auth_sign(c->shop->auth, TOKEN_PURPOSE, json, mac);
+    if (!crypto_equal(mac, given, SHA256_BYTES))
+        goto bad;
+    return json_parse(json, NULL, c->arena, out, &c->err);
+bad:
+    err_reason(&c->err, ERR_INVALID, "token_invalid", "This quote token is not one of this shop's; ask for a new quote.");
+    snprintf(c->err.field, sizeof c->err.field, "/quote_token");
+    return ERR_INVALID;
+}
+
+int pricing_from_token(struct call *c, struct slice token, struct pricing *p)
+{
+    struct json_value *payload;
+    int rc = pricing_begin(c, p);
+    if (rc == 0)
+        rc = token_payload(c, token, &payload);
+    if (rc < 0)
+        return rc;
+    rc = quote_evidence_read(c->shop->symbols, json_get(payload, "e"), c->arena, &p->cart, &c->err);
+    if (rc < 0)
+        return rc;
+    struct slice caller = slice_str(c->who.customer);
+    if ((c->who.kind == CALLER_CUSTOMER || c->who.kind == CALLER_STOREFRONT) && !slice_eq(caller, p->cart.customer))
+        return err_reason(&c->err, ERR_NOT_FOUND, "token_not_yours", "This quote was made for somebody else; ask for a new quote.");
+    /* Titles are not evidence; what no longer is in the catalogue keeps its SKU as title. */
+    for (size_t i = 0; i < p->cart.line_count; i++) {
+        struct quote_product *product = &p->cart.lines[i].product;
+        const struct catalogue_product *now = catalogue_find(p->catalogue, product->sku);
+        product->title = now ? now->facts.title : symbols_name(c->shop->symbols, product->sku);
+    }
+    struct slice generation = { 0 };
+    int64_t expires_ms = 0;
+    json_is_string(json_get(payload, "g"), &generation);
+    json_is_int(json_get(payload, "x"), &expires_ms);
+    if (expires_ms <= clock_wall_ms(c->shop->options.clock))
+        return err_reason(&c->err, ERR_CONFLICT, "quote_expired",
+                          "This quote has expired; the fresh one beside this message has today's prices.");
+    if (!slice_is(generation, generation_id(c->worker->generation)))
+        return err_reason(&c->err, ERR_CONFLICT, "rules_changed",
+                          "The shop's rules have changed since this quote; see the fresh one beside this message.");
+    return 0;
+}
+
+/* --- the answer ---------------------------------------------------------------------------------------------------- */
+
+void pricing_write(struct call *c, struct pricing *p, bool full, struct buf *out)
+{
+    struct json_writer w;
+    struct generation *g = c->worker->generation;
+    int64_t expires_ms = clock_wall_ms(c->shop->options.clock) + generation_settings(g)->quote_ttl_ms;
+    char expires[TIMESTAMP_MAX];
+    size_t n = timestamp_format(expires_ms, expires);
+    json_writer_init(&w, out);
+    json_object(&w);
+    quote_result_write(generation_rules(g), &p->result, full, &w);
+    json_key(&w, "generation");
+    json_str(&w, generation_id(g));
+    json_key(&w, "expires_at");
+    json_string(&w, slice_of(expires, n));
+    json_key(&w, "token");
+    if (pricing_evidence(c, p) < 0)
+        out->failed = true;
+    else
+        token_write(c, p, expires_ms, &w);
+    if (out->failed)
+        return;
+    json_object_end(&w);
+}
+
+struct slice pricing_document(struct call *c, struct pricing *p)
+{
+    struct buf b;
+    buf_init(&b, NULL);
+    pricing_write(c, p, false, &b);
+    struct slice out = b.failed ? (struct slice){ 0 } : arena_copy(c->arena, buf_slice(&b));
+    buf_release(&b);
+    return out;
+}

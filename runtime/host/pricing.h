@@ -1,0 +1,26 @@
+/* host/pricing.h - from the body of a quote (or a token) to a priced cart: resolves SKUs in the catalogue, loads the
+ * customer's facts, calls the kernel, writes the answer with its token. */
+#pragma once
+#include "host/call.h"
+
+struct pricing {
+    struct quote_cart cart;
+    struct quote_result result;
+    struct catalogue_snapshot *catalogue; /* counted: titles and tags of the cart point into it */
+    struct slice evidence;
+};
+
+/* What the caller of a quote or an order asks for. 0, or an error with the field at fault (ERR_DENIED for a member that only a server may
+ * send). */
+int pricing_from_body(struct call *c, const struct json_value *body, struct pricing *p);
+/* The cart of a quote token, with the prices that were shown. reason "quote_expired", "rules_changed", "token_invalid". */
+int pricing_from_token(struct call *c, struct slice token, struct pricing *p);
+int pricing_run(struct call *c, struct pricing *p);
+/* The cart of an older quote at today's clock, prices and facts. now->catalogue must be set. */
+int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing *now);
+int pricing_evidence(struct call *c, struct pricing *p); /* fills p->evidence */
+void pricing_release(struct pricing *p);
+
+/* The whole quote document, with generation, expiry and token. full: also campaigns that did not apply. */
+void pricing_write(struct call *c, struct pricing *p, bool full, struct buf *out);
+struct slice pricing_document(struct call *c, struct pricing *p); /* the same in the call's arena; data NULL when out of memory */

@@ -1,0 +1,85 @@
+/* The writer's side of the host: a Lua state for procedures, and the memory that follows the store's transactions. */
+#include "host/shop.h"
+
+/* A batch that touches more SKUs than this reloads the whole catalogue instead of following each. */
+enum { CHANGED_SKUS_MAX = 5000 };
+
+static void product_changed(void *ctx, struct slice sku)
+{
+    struct shop *s = ctx;
+    /* Kept although the command may yet be rolled back: reading a product that did not change costs little, missing one is a wrong price.
+     */
+    if (!map_set(&s->procedures.changed_skus, sku, s))
+        log_error(s->options.log, "catalogue.stale",
+                  "Out of memory while noting a changed product; the catalogue is read again at the next start.", LOG_SLICE("sku", sku));
+}
+
+int procedures_begin(void *ctx, struct err *err)
+{
+    struct shop *s = ctx;
+    struct procedures *p = &s->procedures;
+    id_source_init(&p->ids, s->options.clock, s->options.random);
+    map_init(&p->changed_skus, NULL);
+    int rc = shop_open_vm(s, &p->vm, &p->bind, err);
+    if (rc < 0)
+        return rc;
+    p->bind->ledger = s->ledger;
+    p->bind->ids = &p->ids;
+    p->bind->product_changed = product_changed;
+    p->bind->host_ctx = s;
+    return 0;
+}
+
+void procedures_end(void *ctx)
+{
+    struct shop *s = ctx;
+    shop_close_vm(s->procedures.vm);
+    s->procedures.vm = NULL;
+    map_release(&s->procedures.changed_skus);
+}
+
+static void publish_changed(struct shop *s, struct store_conn *conn)
+{
+    struct map *changed = &s->procedures.changed_skus;
+    struct err err = { 0 };
+    int rc;
+    if (changed->count > CHANGED_SKUS_MAX) {
+        rc = catalogue_load(s->catalogue, conn, &err);
+    } else {
+        struct slice skus[256];
+        rc = 0;
+        for (size_t done = 0; rc == 0 && done < changed->count;) {
+            size_t n = 0;
+            while (n < 256 && done + n < changed->count) {
+                skus[n] = changed->entries[done + n].key;
+                n++;
+            }
+            rc = catalogue_update(s->catalogue, conn, skus, n, &err);
+            done += n;
+        }
+    }
+    if (rc < 0)
+        log_error(s->options.log, "catalogue.stale", err.text);
+    else
+        map_clear(changed);
+}
+
+static void committed(void *ctx)
+{
+    struct shop *s = ctx;
+    struct store_conn *conn = store_writer_conn(s->store);
+    if (s->procedures.changed_skus.count)
+        publish_changed(s, conn); /* on failure the SKUs stay noted and the next commit tries again */
+    if (s->procedures.keys_changed) {
+        struct err err = { 0 };
+        if (auth_reload(s->auth, conn, &err) < 0)
+            log_error(s->options.log, "keys.stale", err.text);
+        else
+            s->procedures.keys_changed = false;
+    }
+}
+
+struct writer_hooks procedures_hooks(struct shop *s)
+{
+    return (struct writer_hooks){ .ctx = s, .committed = committed };
+}

@@ -1,0 +1,94 @@
+#include "host/routes.h"
+#include "host/schemas.h"
+#include <stdlib.h>
+
+enum {
+    ANY = 0,
+    SHOPPERS = CALLER_STOREFRONT | CALLER_CUSTOMER | CALLER_SERVER | CALLER_OPERATOR,
+    KNOWN = CALLER_CUSTOMER | CALLER_SERVER | CALLER_OPERATOR,
+    SERVERS = CALLER_SERVER | CALLER_OPERATOR,
+};
+
+/* clang-format off */
+static const struct query_param product_query[] = {
+    { "limit", "How many at most: 1 to 200, default 50." }, { "cursor", "next_cursor of the page before." },
+    { "variant_of", "Only the variants of this SKU." }, { NULL, NULL } };
+static const struct query_param order_query[] = {
+    { "limit", "How many at most: 1 to 200, default 50." }, { "cursor", "next_cursor of the page before." },
+    { "customer", "Only of this customer (servers)." }, { "state", "Only in this state." }, { "reference", "Only with this reference." }, { NULL, NULL } };
+static const struct query_param quote_query[] = { { "explain", "\"full\" also lists campaigns that did not apply, each with its reason." }, { NULL, NULL } };
+
+const struct route core_routes[] = {
+    { HTTP_METHOD_GET, "/healthz", ANY, 0, NULL, NULL, false, 200, handle_health, NULL, "Whether the process is alive." },
+    { HTTP_METHOD_GET, "/readyz", ANY, 0, NULL, NULL, false, 200, handle_ready, NULL, "Whether the shop takes requests; 503 while it drains." },
+    { HTTP_METHOD_GET, "/metrics", ANY, 0, NULL, NULL, false, 200, handle_metrics, NULL, "Counters as Prometheus text." },
+    { HTTP_METHOD_GET, "/v1/openapi.json", ANY, 0, NULL, NULL, false, 200, handle_openapi, NULL, "This description, made from the live routes." },
+
+    { HTTP_METHOD_GET, "/v1/products", SHOPPERS, 0, NULL, product_query, false, 200, call_read, "products.list", "The products, a page at a time." },
+    { HTTP_METHOD_GET, "/v1/products/{sku}", SHOPPERS, 0, NULL, NULL, false, 200, call_read, "products.get", "One product, with its variants." },
+    { HTTP_METHOD_PUT, "/v1/products/{sku}", SERVERS, SCOPE_PRODUCTS_WRITE, &schema_product_put, NULL, false, 200, call_write, "products.put", "Makes a product or replaces it." },
+    { HTTP_METHOD_PATCH, "/v1/products/{sku}", SERVERS, SCOPE_PRODUCTS_WRITE, &schema_product_patch, NULL, false, 200, call_write, "products.patch", "Changes the members that are given; null removes one." },
+    { HTTP_METHOD_POST, "/v1/products/import", SERVERS, SCOPE_PRODUCTS_WRITE, &schema_product_import, NULL, false, 200, call_write, "products.import", "Many products at once, all or none." },
+    { HTTP_METHOD_POST, "/v1/stock", SERVERS, SCOPE_STOCK_WRITE, &schema_stock, NULL, true, 200, call_write, "stock.change", "Pieces that came or went." },
+
+    { HTTP_METHOD_POST, "/v1/quotes", SHOPPERS, 0, &schema_quote, quote_query, false, 200, handle_quote, NULL, "What a cart costs, and why. Writes nothing." },
+    { HTTP_METHOD_POST, "/v1/orders", SHOPPERS, SCOPE_ORDERS_WRITE, &schema_order, NULL, true, 201, handle_order_place, "orders.place", "Places an order at the price that was shown." },
+    { HTTP_METHOD_GET, "/v1/orders", KNOWN, SCOPE_ORDERS_READ, NULL, order_query, false, 200, call_read, "orders.list", "Orders, newest first, a page at a time." },
+    { HTTP_METHOD_GET, "/v1/orders/{id}", KNOWN, SCOPE_ORDERS_READ, NULL, NULL, false, 200, call_read, "orders.get", "One order." },
+    { HTTP_METHOD_POST, "/v1/orders/{id}/payments", KNOWN, SCOPE_ORDERS_WRITE, &schema_payment, NULL, true, 201, call_write, "orders.pay", "Pays what is owed." },
+    { HTTP_METHOD_POST, "/v1/orders/{id}/cancel", KNOWN, SCOPE_ORDERS_WRITE, &schema_cancel, NULL, true, 200, call_write, "orders.cancel", "Cancels: what was held is given back, what was paid is refunded." },
+    { HTTP_METHOD_POST, "/v1/orders/{id}/refunds", SERVERS, SCOPE_REFUNDS_WRITE, &schema_refund, NULL, true, 201, call_write, "orders.refund", "Gives money back by line and quantity; without lines, all that is left." },
+
+    { HTTP_METHOD_PUT, "/v1/customers/{id}", SERVERS, SCOPE_CUSTOMERS_WRITE, &schema_customer, NULL, false, 200, call_write, "customers.put", "Makes a customer or replaces his data." },
+    { HTTP_METHOD_GET, "/v1/customers/{id}", KNOWN, SCOPE_CUSTOMERS_READ, NULL, NULL, false, 200, call_read, "customers.get", "One customer." },
+    { HTTP_METHOD_POST, "/v1/customers/{id}/tokens", SERVERS, SCOPE_TOKENS_WRITE, &schema_customer_token, NULL, false, 201, handle_customer_token, "customers.get", "A short-lived token with which this customer's own device may call." },
+
+    { HTTP_METHOD_GET, "/v1/status", SERVERS, SCOPE_ADMIN, NULL, NULL, false, 200, handle_status, NULL, "One screen: generation, rates, queue, commit times, what is wrong." },
+    { HTTP_METHOD_GET, "/v1/keys", SERVERS, SCOPE_ADMIN, NULL, NULL, false, 200, handle_key_list, NULL, "The keys, without their secrets." },
+    { HTTP_METHOD_POST, "/v1/keys", SERVERS, SCOPE_ADMIN, &schema_key, NULL, false, 201, handle_key_create, NULL, "A new key; its text is shown only now." },
+    { HTTP_METHOD_DELETE, "/v1/keys/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, 200, handle_key_revoke, NULL, "Revokes a key at once." },
+    { 0 },
+};
+/* clang-format on */
+
+struct route_table {
+    struct http_router *router;
+    size_t count;
+};
+
+void routes_close(struct route_table *t)
+{
+    if (!t)
+        return;
+    http_router_free(t->router);
+    free(t);
+}
+
+int routes_open(struct route_table **out, struct err *err)
+{
+    *out = NULL;
+    struct route_table *t = calloc(1, sizeof *t);
+    if (!t || !(t->router = http_router_new())) {
+        routes_close(t);
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    }
+    for (const struct route *r = core_routes; r->pattern; r++, t->count++) {
+        int rc = http_router_add(t->router, r->method, r->pattern, (void *)(uintptr_t)r, err);
+        if (rc < 0) {
+            routes_close(t);
+            return rc;
+        }
+    }
+    *out = t;
+    return 0;
+}
+
+const struct http_router *routes_router(const struct route_table *t)
+{
+    return t->router;
+}
+
+const struct route *routes_at(const struct route_table *t, size_t i)
+{
+    return i < t->count ? &core_routes[i] : NULL;
+}

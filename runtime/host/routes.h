@@ -1,0 +1,27 @@
+/* host/routes.h - every route of the API in one table: method, path, who may call, the shape of the body, the handler.
+ * The router, the checks before a handler and /v1/openapi.json all read it. */
+#pragma once
+#include "host/call.h"
+
+struct route_table;
+int routes_open(struct route_table **out, struct err *err);
+void routes_close(struct route_table *t);
+const struct http_router *routes_router(const struct route_table *t);
+const struct route *routes_at(const struct route_table *t, size_t i); /* NULL after the last */
+
+extern const struct route core_routes[]; /* ended by pattern NULL */
+
+void openapi_write(const struct route_table *t, struct buf *out);
+
+/* handlers, by file */
+void handle_quote(struct call *c);          /* api_quotes.c */
+void handle_order_place(struct call *c);    /* api_orders.c */
+void handle_customer_token(struct call *c); /* api_customers.c */
+void handle_health(struct call *c);         /* api_ops.c */
+void handle_ready(struct call *c);
+void handle_metrics(struct call *c);
+void handle_openapi(struct call *c);
+void handle_status(struct call *c);
+void handle_key_create(struct call *c); /* api_keys.c */
+void handle_key_list(struct call *c);
+void handle_key_revoke(struct call *c);

@@ -1,0 +1,143 @@
+#include "host/schemas.h"
+#include "quote/quote.h"
+#include <stdint.h>
+
+#define MONEY_MAX 1000000000000000 /* 10^15 minor units: a million such lines still fit an int64 */
+#define END                                                                                                                                \
+    {                                                                                                                                      \
+        .name = NULL                                                                                                                       \
+    }
+
+/* clang-format off */
+static const struct schema text_tag = { .type = SCHEMA_STRING, .min = 1, .max = 64 };
+static const struct schema option_value = { .type = SCHEMA_STRING, .min = 1, .max = 100 };
+static const char *const product_statuses[] = { "active", "draft", "archived", NULL };
+
+#define PRODUCT_FIELDS(need, null) \
+    { .name = "title", .type = SCHEMA_STRING, .required = need, .min = 1, .max = 300, .about = "What the shopper reads." }, \
+    { .name = "price", .type = SCHEMA_INT, .required = need, .min = 0, .max = MONEY_MAX, .about = "Per unit, in minor units." }, \
+    { .name = "compare_at", .type = SCHEMA_INT, .nullable = null, .min = 0, .max = MONEY_MAX, .about = "A higher price that was asked before." }, \
+    { .name = "cost", .type = SCHEMA_INT, .nullable = null, .min = 0, .max = MONEY_MAX, .about = "What the shop pays; only servers see it." }, \
+    { .name = "category", .type = SCHEMA_STRING, .nullable = null, .min = 1, .max = 200, .about = "A path; rules for \"tea\" also reach \"tea/green\"." }, \
+    { .name = "tags", .type = SCHEMA_ARRAY, .nullable = null, .max = 64, .item = &text_tag }, \
+    { .name = "brand", .type = SCHEMA_STRING, .nullable = null, .min = 1, .max = 100 }, \
+    { .name = "weight_g", .type = SCHEMA_INT, .nullable = null, .min = 0, .max = 100000000, .about = "Grams per unit." }, \
+    { .name = "status", .type = SCHEMA_STRING, .choices = product_statuses }, \
+    { .name = "track_stock", .type = SCHEMA_BOOL, .about = "false: sold without counting." }, \
+    { .name = "variant_of", .type = SCHEMA_STRING, .nullable = null, .min = 1, .max = 64, .format = "sku", .about = "The product this is a variant of." }, \
+    { .name = "options", .type = SCHEMA_MAP, .nullable = null, .max = 10, .item = &option_value, .about = "What tells variants apart: {\"size\": \"M\"}." }, \
+    { .name = "image", .type = SCHEMA_STRING, .nullable = null, .min = 1, .max = 1000 }, \
+    { .name = "description", .type = SCHEMA_STRING, .nullable = null, .multiline = true, .max = 20000 }
+
+static const struct schema product_put_fields[] = { PRODUCT_FIELDS(true, true), END };
+static const struct schema product_patch_fields[] = { PRODUCT_FIELDS(false, true), END };
+static const struct schema product_import_fields[] = {
+    { .name = "sku", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "sku" },
+    { .name = "stock", .type = SCHEMA_INT, .min = 0, .max = 1000000000, .about = "What is on hand at \"main\" after the import." },
+    PRODUCT_FIELDS(false, true), END };
+static const struct schema product_import_item = { .type = SCHEMA_OBJECT, .fields = product_import_fields };
+static const struct schema product_list_fields[] = {
+    { .name = "products", .type = SCHEMA_ARRAY, .required = true, .min = 1, .max = 200000, .item = &product_import_item }, END };
+
+const struct schema schema_product_put = { .type = SCHEMA_OBJECT, .fields = product_put_fields };
+const struct schema schema_product_patch = { .type = SCHEMA_OBJECT, .fields = product_patch_fields };
+const struct schema schema_product_import = { .type = SCHEMA_OBJECT, .fields = product_list_fields };
+
+#define STOCK_FIELDS(need) \
+    { .name = "sku", .type = SCHEMA_STRING, .required = need, .min = 1, .max = 64, .format = "sku" }, \
+    { .name = "delta", .type = SCHEMA_INT, .required = need, .min = -1000000000, .max = 1000000000, .about = "Pieces that came (or went, negative)." }, \
+    { .name = "reason", .type = SCHEMA_STRING, .required = need, .min = 1, .max = 100 }, \
+    { .name = "location", .type = SCHEMA_STRING, .min = 1, .max = 40, .format = "id", .about = "Default \"main\"." }
+static const struct schema stock_change_fields[] = { STOCK_FIELDS(true), END };
+static const struct schema stock_change = { .type = SCHEMA_OBJECT, .fields = stock_change_fields };
+static const struct schema stock_fields[] = {
+    STOCK_FIELDS(false),
+    { .name = "changes", .type = SCHEMA_ARRAY, .min = 1, .max = 10000, .item = &stock_change, .about = "Many at once, all or none; instead of the single members." }, END };
+const struct schema schema_stock = { .type = SCHEMA_OBJECT, .fields = stock_fields };
+
+/* --- quotes and orders ---------------------------------------------------------------------------------------- */
+static const struct schema line_fields[] = {
+    { .name = "sku", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "sku" },
+    { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_QTY_MAX },
+    { .name = "unit_price", .type = SCHEMA_INT, .min = 0, .max = MONEY_MAX, .about = "A price of the caller's own, in minor units; servers only." }, END };
+static const struct schema line = { .type = SCHEMA_OBJECT, .fields = line_fields };
+static const struct schema code = { .type = SCHEMA_STRING, .min = 1, .max = 64 };
+static const struct schema shipping_fields[] = {
+    { .name = "option", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "The id of a shipping option." },
+    { .name = "region", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "Where it goes, as the shop's rates name it." }, END };
+static const char *const campaigns_modes[] = { "live", "none", NULL };
+
+#define CART_FIELDS(need) \
+    { .name = "lines", .type = SCHEMA_ARRAY, .required = need, .min = 1, .max = QUOTE_LINES_MAX, .item = &line }, \
+    { .name = "codes", .type = SCHEMA_ARRAY, .max = QUOTE_CODES_MAX, .item = &code, .about = "Codes the shopper typed; their order does not matter." }, \
+    { .name = "customer", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Servers only; a customer's token says it." }, \
+    { .name = "channel", .type = SCHEMA_STRING, .min = 1, .max = 64 }, \
+    { .name = "shipping", .type = SCHEMA_OBJECT, .fields = shipping_fields }, \
+    { .name = "campaigns", .type = SCHEMA_STRING, .choices = campaigns_modes, .about = "\"none\": the prices are final (an import). Servers only." }
+
+static const struct schema quote_fields[] = {
+    CART_FIELDS(true), { .name = "at", .type = SCHEMA_STRING, .max = 40, .format = "timestamp", .about = "The time the rules see; servers only." }, END };
+const struct schema schema_quote = { .type = SCHEMA_OBJECT, .fields = quote_fields };
+
+static const struct schema contact_fields[] = {
+    { .name = "name", .type = SCHEMA_STRING, .min = 1, .max = 200 },
+    { .name = "email", .type = SCHEMA_STRING, .min = 3, .max = 254, .format = "email" },
+    { .name = "phone", .type = SCHEMA_STRING, .min = 3, .max = 40 }, END };
+static const struct schema address_fields[] = {
+    { .name = "name", .type = SCHEMA_STRING, .min = 1, .max = 200 },
+    { .name = "line1", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 200 },
+    { .name = "line2", .type = SCHEMA_STRING, .max = 200 },
+    { .name = "city", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 100 },
+    { .name = "region", .type = SCHEMA_STRING, .max = 100 },
+    { .name = "postal_code", .type = SCHEMA_STRING, .max = 20 },
+    { .name = "country", .type = SCHEMA_STRING, .required = true, .min = 2, .max = 2, .format = "country" }, END };
+static const struct schema order_fields[] = {
+    { .name = "quote_token", .type = SCHEMA_STRING, .min = 1, .max = 500000, .about = "From a quote: the prices that were shown. Instead of the cart's members." },
+    CART_FIELDS(false),
+    { .name = "expected_total", .type = SCHEMA_INT, .min = 0, .max = INT64_MAX, .about = "Without a token: what the buyer was shown, in minor units." },
+    { .name = "contact", .type = SCHEMA_OBJECT, .fields = contact_fields },
+    { .name = "address", .type = SCHEMA_OBJECT, .fields = address_fields },
+    { .name = "note", .type = SCHEMA_STRING, .multiline = true, .max = 2000 },
+    { .name = "reference", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "The caller's own number for this order; servers only." },
+    { .name = "placed_at", .type = SCHEMA_STRING, .max = 40, .format = "timestamp", .about = "When it was placed elsewhere (a till, an import); servers only." }, END };
+const struct schema schema_order = { .type = SCHEMA_OBJECT, .fields = order_fields };
+
+static const struct schema payment_fields[] = {
+    { .name = "provider", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40, .format = "id" },
+    { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Default: all that is still owed." }, END };
+const struct schema schema_payment = { .type = SCHEMA_OBJECT, .fields = payment_fields };
+
+static const struct schema cancel_fields[] = { { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 200 }, END };
+const struct schema schema_cancel = { .type = SCHEMA_OBJECT, .fields = cancel_fields };
+
+static const struct schema refund_line_fields[] = {
+    { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_LINES_MAX },
+    { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_QTY_MAX }, END };
+static const struct schema refund_line = { .type = SCHEMA_OBJECT, .fields = refund_line_fields };
+static const struct schema refund_fields[] = {
+    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = QUOTE_LINES_MAX, .item = &refund_line },
+    { .name = "shipping", .type = SCHEMA_BOOL, .about = "Also give the shipping back." },
+    { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 200 },
+    { .name = "restock", .type = SCHEMA_BOOL, .about = "Default true: the pieces can be sold again." }, END };
+const struct schema schema_refund = { .type = SCHEMA_OBJECT, .fields = refund_fields };
+
+/* --- customers, keys --------------------------------------------------------------------------------------------- */
+static const struct schema customer_fields[] = {
+    { .name = "name", .type = SCHEMA_STRING, .nullable = true, .min = 1, .max = 200 },
+    { .name = "email", .type = SCHEMA_STRING, .nullable = true, .min = 3, .max = 254, .format = "email" },
+    { .name = "phone", .type = SCHEMA_STRING, .nullable = true, .min = 3, .max = 40 },
+    { .name = "tags", .type = SCHEMA_ARRAY, .max = 64, .item = &text_tag }, END };
+const struct schema schema_customer = { .type = SCHEMA_OBJECT, .fields = customer_fields };
+
+static const struct schema customer_token_fields[] = {
+    { .name = "expires_in", .type = SCHEMA_INT, .min = 60, .max = 86400, .about = "Seconds; default 3600." }, END };
+const struct schema schema_customer_token = { .type = SCHEMA_OBJECT, .fields = customer_token_fields };
+
+static const char *const key_kinds[] = { "pk", "sk", NULL };
+static const struct schema scope_name = { .type = SCHEMA_STRING, .min = 1, .max = 40 };
+static const struct schema key_fields[] = {
+    { .name = "kind", .type = SCHEMA_STRING, .required = true, .choices = key_kinds },
+    { .name = "label", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 100 },
+    { .name = "scopes", .type = SCHEMA_ARRAY, .max = 20, .item = &scope_name, .about = "Of an sk_; default: all but admin." }, END };
+const struct schema schema_key = { .type = SCHEMA_OBJECT, .fields = key_fields };
+/* clang-format on */

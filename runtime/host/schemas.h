@@ -1,0 +1,6 @@
+/* host/schemas.h - the shapes of the API's bodies. Validation and /v1/openapi.json both read them. */
+#pragma once
+#include "base/schema.h"
+
+extern const struct schema schema_product_put, schema_product_patch, schema_product_import, schema_stock, schema_quote, schema_order,
+    schema_payment, schema_cancel, schema_refund, schema_customer, schema_customer_token, schema_key;

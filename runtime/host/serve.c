@@ -1,0 +1,205 @@
+/* Serving: W workers on threads of their own, the keeper (signals, timers) on the calling one. */
+#include "host/routes.h"
+#include "host/totals.h"
+#include "host/worker.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { WORKERS_MAX = 16, DRAIN_DEFAULT_MS = 10000 };
+
+struct running { /* one worker's thread */
+    pthread_t thread;
+    struct worker *worker;
+    struct keeper *keeper;
+    struct loop_post drain;   /* keeper → worker: finish */
+    struct loop_post drained; /* worker → keeper: finished */
+    bool started;
+};
+
+struct keeper {
+    struct shop *shop;
+    struct loop *loop;
+    struct timer_pump *timers;
+    struct loop_timer *second;
+    uint64_t requests_seen;
+    struct worker *workers[WORKERS_MAX];
+    struct running running[WORKERS_MAX];
+    int count, left;
+    int64_t drain_ms;
+};
+
+static void *run_worker(void *arg)
+{
+    struct running *r = arg;
+    loop_run(r->worker->loop);
+    return NULL;
+}
+
+/* --- draining: each worker finishes what has begun, then tells the keeper ------------------------------------------- */
+
+static void on_drained(struct loop_post *post)
+{
+    struct running *r = (struct running *)((char *)post - offsetof(struct running, drained));
+    if (--r->keeper->left == 0)
+        loop_stop(r->keeper->loop);
+}
+
+static void server_drained(void *ctx)
+{
+    struct running *r = ctx;
+    r->drained.fn = on_drained;
+    loop_post(r->keeper->loop, &r->drained);
+    loop_stop(r->worker->loop);
+}
+
+static void drain_worker(struct loop_post *post)
+{
+    struct running *r = (struct running *)((char *)post - offsetof(struct running, drain));
+    http_server_drain(r->worker->server, r->keeper->drain_ms, server_drained, r);
+}
+
+static void on_signal(void *ctx, int signum)
+{
+    struct keeper *k = ctx;
+    (void)signum;
+    if (atomic_exchange(&k->shop->draining, true))
+        return;
+    log_info(k->shop->options.log, "serve.draining", "Finishing what has begun, then stopping.");
+    k->left = k->count;
+    for (int i = 0; i < k->count; i++) {
+        k->running[i].drain.fn = drain_worker;
+        loop_post(k->running[i].worker->loop, &k->running[i].drain);
+    }
+}
+
+static void every_second(void *ctx)
+{
+    struct keeper *k = ctx;
+    struct http_stats h;
+    shop_http_stats(k->shop, &h);
+    atomic_store(&k->shop->metrics.requests_per_second, h.requests - k->requests_seen);
+    k->requests_seen = h.requests;
+}
+
+/* --- start and stop --------------------------------------------------------------------------------------------------- */
+
+static int worker_number(const struct serve_options *o)
+{
+    long n = o->workers > 0 ? o->workers : sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (int)n;
+}
+
+/* All workers share one address; the first one learns the port when it was left open, and has the operator's socket. */
+static int listen_all(struct keeper *k, const struct serve_options *o, int *port, struct err *err)
+{
+    *port = o->port;
+    for (int i = 0; i < k->count; i++) {
+        struct listen_options tcp = { .host = o->host, .port = *port, .reuse_port = true };
+        int rc = http_server_listen(k->workers[i]->server, &tcp, err);
+        if (rc < 0)
+            return rc;
+        *port = http_server_port(k->workers[0]->server);
+    }
+    return http_server_listen(k->workers[0]->server, &(struct listen_options){ .path = k->shop->socket_path, .mode = 0600 }, err);
+}
+
+static int open_keeper(struct keeper *k, const struct serve_options *o, int *port, struct err *err)
+{
+    int rc = loop_open(&k->loop, err);
+    int want = worker_number(o);
+    for (; rc == 0 && k->count < want; k->count++) {
+        if ((rc = worker_open(k->shop, k->count, &k->workers[k->count], err)) < 0)
+            break;
+        k->running[k->count] = (struct running){ .worker = k->workers[k->count], .keeper = k };
+    }
+    if (rc == 0)
+        rc = listen_all(k, o, port, err);
+    if (rc == 0)
+        rc = loop_on_signal(k->loop, SIGTERM, on_signal, k, err);
+    if (rc == 0)
+        rc = loop_on_signal(k->loop, SIGINT, on_signal, k, err);
+    if (rc == 0)
+        rc = timer_pump_open(k->shop, k->loop, &k->timers, err);
+    if (rc == 0) {
+        k->second = loop_timer_new(k->loop, every_second, k);
+        rc = k->second ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
+    }
+    if (rc == 0)
+        loop_timer_start(k->second, 1000, 1000);
+    k->shop->workers = k->workers;
+    k->shop->worker_count = k->count;
+    return rc;
+}
+
+static int start_threads(struct keeper *k, struct err *err)
+{
+    for (int i = 0; i < k->count; i++) {
+        if (pthread_create(&k->running[i].thread, NULL, run_worker, &k->running[i]) != 0)
+            return err_set(err, ERR_NOMEM, "A worker thread could not be started; try fewer --workers.");
+        k->running[i].started = true;
+    }
+    return 0;
+}
+
+static void stop_here(struct loop_post *post)
+{
+    struct running *r = (struct running *)((char *)post - offsetof(struct running, drain));
+    loop_stop(r->worker->loop);
+}
+
+/* Answers that the writer posted after the worker's thread had ended: runs them here, so that their calls are finished and freed. */
+static void finish_posts(struct running *r)
+{
+    r->drain.fn = stop_here;
+    loop_post(r->worker->loop, &r->drain);
+    loop_run(r->worker->loop);
+}
+
+static void close_keeper(struct keeper *k)
+{
+    for (int i = 0; i < k->count; i++) {
+        if (!k->running[i].started)
+            continue;
+        loop_stop(k->workers[i]->loop);
+        pthread_join(k->running[i].thread, NULL);
+    }
+    writer_stop(k->shop->writer);
+    for (int i = 0; i < k->count; i++)
+        if (k->running[i].started)
+            finish_posts(&k->running[i]);
+    if (k->timers)
+        timer_pump_finish(k->timers);
+    timer_pump_close(k->timers);
+    loop_timer_free(k->second);
+    k->shop->worker_count = 0;
+    for (int i = 0; i < k->count; i++)
+        worker_close(k->workers[i]);
+    if (k->loop)
+        loop_close(k->loop);
+    unlink(k->shop->socket_path);
+}
+
+int shop_serve(struct shop *s, const struct serve_options *o, struct err *err)
+{
+    struct keeper *k = calloc(1, sizeof *k);
+    int port = 0;
+    if (!k)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    k->shop = s;
+    k->drain_ms = o->drain_ms ? o->drain_ms : DRAIN_DEFAULT_MS;
+    signal(SIGPIPE, SIG_IGN);
+    int rc = open_keeper(k, o, &port, err);
+    if (rc == 0)
+        rc = start_threads(k, err);
+    if (rc == 0) {
+        if (o->ready)
+            o->ready(o->ctx, port);
+        loop_run(k->loop);
+        log_info(s->options.log, "serve.stopped", "Stopped.");
+    }
+    close_keeper(k);
+    free(k);
+    return rc;
+}

@@ -1,0 +1,252 @@
+/* Opening a shop and its parts in order, closing them in reverse. */
+#include "host/shop.h"
+#include "host/routes.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int set_path(char out[4096], const char *a, const char *b, struct err *err)
+{
+    int n = snprintf(out, 4096, b ? "%s/%s" : "%s", a, b);
+    return n < 4096 ? 0 : err_set(err, ERR_INVALID, "The path \"%.60s...\" is too long.", a);
+}
+
+static int set_paths(struct shop *s, struct err *err)
+{
+    const struct shop_options *o = &s->options;
+    int rc = set_path(s->dir, o->dir, NULL, err);
+    if (rc == 0)
+        rc = o->data_dir ? set_path(s->data_dir, o->data_dir, NULL, err) : set_path(s->data_dir, s->dir, "data", err);
+    if (rc == 0)
+        rc = set_path(s->socket_path, s->data_dir, "feira.sock", err);
+    if (rc == 0)
+        rc = set_path(s->lock_path, s->data_dir, "lock", err);
+    if (rc == 0)
+        rc = set_path(s->store_path, s->data_dir, "shop.db", err);
+    return rc;
+}
+
+static int make_data_dir(struct shop *s, struct err *err)
+{
+    struct stat st;
+    if (stat(s->dir, &st) < 0 || !S_ISDIR(st.st_mode))
+        return err_set(err, ERR_NOT_FOUND, "There is no folder \"%s\"; a shop is a folder with a shop.lua in it.", s->dir);
+    if (mkdir(s->data_dir, 0700) < 0 && errno != EEXIST)
+        return err_set(err, ERR_IO, "The data folder \"%s\" can't be made: %s.", s->data_dir, strerror(errno));
+    return 0;
+}
+
+/* --- Lua states --------------------------------------------------------------------------------------------------- */
+
+/* The shop's rulebook and every thread open their states here; each has a context of its own. */
+static int open_vm(void *ctx, struct vm **out, struct err *err)
+{
+    struct shop *s = ctx;
+    struct bind_context *b = calloc(1, sizeof *b);
+    if (!b)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    b->clock = s->options.clock;
+    b->phase = BIND_PHASE_LOAD;
+    int rc = bind_open(&(struct vm_options){ 0 }, b, out, err);
+    if (rc < 0)
+        free(b);
+    return rc;
+}
+
+int shop_open_vm(struct shop *s, struct vm **vm, struct bind_context **bind, struct err *err)
+{
+    int rc = generation_open_vm(s->live, vm, err);
+    if (rc < 0)
+        return rc;
+    *bind = bind_context_of(*vm);
+    (*bind)->currency = generation_settings(s->live)->currency;
+    (*bind)->zone = generation_zone(s->live);
+    (*bind)->settings = generation_settings(s->live)->tree;
+    return 0;
+}
+
+static void close_vm(void *ctx, struct vm *vm)
+{
+    (void)ctx;
+    shop_close_vm(vm);
+}
+
+void shop_close_vm(struct vm *vm)
+{
+    if (!vm)
+        return;
+    struct bind_context *b = bind_context_of(vm);
+    vm_close(vm);
+    free(b);
+}
+
+/* --- parts ---------------------------------------------------------------------------------------------------------- */
+
+static int open_rulebook(struct shop *s, struct err *err)
+{
+    struct sources *src;
+    s->symbols = symbols_new(NULL);
+    if (!s->symbols)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    s->rulebook = (struct rulebook_options){ .symbols = s->symbols, .open_vm = open_vm, .close_vm = close_vm, .ctx = s };
+    int rc = sources_read(s->dir, &src, err);
+    if (rc < 0)
+        return rc;
+    rc = generation_build(&s->rulebook, src, &s->live, err);
+    if (rc < 0)
+        sources_free(src);
+    return rc;
+}
+
+static int open_store(struct shop *s, struct err *err)
+{
+    struct store_options o = { .path = s->store_path, .vfs = s->options.vfs, .migrations = bind_core_migrations() };
+    int rc = store_lock_take(s->lock_path, &s->lock, err);
+    if (rc == 0)
+        rc = store_open(&o, &s->store, err);
+    if (rc == 0)
+        rc = ledger_open(s->store, &s->ledger, err);
+    return rc;
+}
+
+static int open_memory(struct shop *s, struct err *err)
+{
+    struct store_conn *conn = store_writer_conn(s->store);
+    s->catalogue = catalogue_new(s->symbols);
+    if (!s->catalogue)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    int rc = catalogue_load(s->catalogue, conn, err);
+    if (rc == 0)
+        rc = auth_open(conn, s->options.random, s->options.clock, &s->auth, err);
+    if (rc == 0)
+        rc = routes_open(&s->routes, err);
+    return rc;
+}
+
+static int start_writer(struct shop *s, struct err *err)
+{
+    struct writer_options o = {
+        .store = s->store,
+        .clock = s->options.clock,
+        .thread_begin = procedures_begin,
+        .thread_end = procedures_end,
+        .thread_ctx = s,
+    };
+    int rc = writer_open(&o, &s->writer, err);
+    if (rc < 0)
+        return rc;
+    struct writer_hooks ledger = ledger_hooks(s->ledger), procedures = procedures_hooks(s);
+    writer_add_hooks(s->writer, &ledger);
+    writer_add_hooks(s->writer, &procedures);
+    return writer_start(s->writer, err);
+}
+
+int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
+{
+    *out = NULL;
+    struct shop *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    s->options = *o;
+    s->started_ms = clock_wall_ms(o->clock);
+    int rc = set_paths(s, err);
+    if (rc == 0)
+        rc = make_data_dir(s, err);
+    if (rc == 0)
+        rc = open_rulebook(s, err); /* before the store: a shop whose rules are broken does not touch its data */
+    if (rc == 0)
+        rc = open_store(s, err);
+    if (rc == 0)
+        rc = open_memory(s, err);
+    if (rc == 0)
+        rc = start_writer(s, err);
+    if (rc < 0) {
+        shop_close(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+void shop_close(struct shop *s)
+{
+    if (!s)
+        return;
+    if (s->writer) {
+        writer_stop(s->writer);
+        writer_free(s->writer);
+    }
+    routes_close(s->routes);
+    auth_close(s->auth);
+    catalogue_free(s->catalogue);
+    if (s->ledger)
+        ledger_close(s->ledger);
+    if (s->store)
+        store_close(s->store);
+    generation_unref(s->live);
+    if (s->symbols)
+        symbols_free(s->symbols);
+    if (s->lock)
+        store_lock_free(s->lock);
+    free(s);
+}
+
+/* --- first start ----------------------------------------------------------------------------------------------------- */
+
+static int make_key(struct shop *s, const char *kind, FILE *f, struct err *err)
+{
+    char body[128];
+    int status;
+    struct buf answer;
+    snprintf(body, sizeof body, "{\"kind\":\"%s\",\"label\":\"first %s key\"}", kind, kind[0] == 'p' ? "storefront" : "server");
+    buf_init(&answer, NULL);
+    int rc = shop_request(s, "POST", "/v1/keys", slice_str(body), &status, &answer, err);
+    if (rc == 0 && status != 201)
+        rc = err_set(err, ERR_INTERNAL, "The first keys could not be made: %.*s", SLICE_FMT(buf_slice(&answer)));
+    struct arena a;
+    arena_init(&a, NULL, 0);
+    struct json_value *v;
+    if (rc == 0 && (rc = json_parse(buf_slice(&answer), NULL, &a, &v, err)) == 0)
+        fprintf(f, "%s %.*s\n", kind, SLICE_FMT(json_get(v, "key")->string));
+    arena_release(&a);
+    buf_release(&answer);
+    return rc;
+}
+
+static int has_keys(struct shop *s, struct err *err)
+{
+    struct store_stmt *q;
+    struct store_conn *conn;
+    int rc = store_reader_open(s->store, &conn, err);
+    if (rc < 0)
+        return rc;
+    rc = store_prepare(conn, "SELECT 1 FROM api_keys LIMIT 1", &q, err);
+    if (rc == 0) {
+        rc = store_step(q, err);
+        store_reset(q);
+    }
+    store_reader_close(conn);
+    return rc;
+}
+
+int shop_first_keys(struct shop *s, char path[4096], bool *made, struct err *err)
+{
+    int rc = set_path(path, s->data_dir, "keys.txt", err);
+    *made = false;
+    if (rc < 0 || (rc = has_keys(s, err)) != 0)
+        return rc < 0 ? rc : 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!f)
+        return err_set(err, ERR_IO, "\"%s\" can't be written: %s.", path, strerror(errno));
+    rc = make_key(s, "pk", f, err);
+    if (rc == 0)
+        rc = make_key(s, "sk", f, err);
+    if (fclose(f) != 0 && rc == 0)
+        rc = err_set(err, ERR_IO, "\"%s\" can't be written: %s.", path, strerror(errno));
+    *made = rc == 0;
+    return rc;
+}

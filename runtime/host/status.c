@@ -1,0 +1,115 @@
+#include "host/status.h"
+#include "base/json.h"
+#include "host/shop.h"
+#include "host/totals.h"
+#include <sys/statvfs.h>
+
+static void number(struct json_writer *w, const char *key, uint64_t v)
+{
+    json_key(w, key);
+    json_int(w, (int64_t)v);
+}
+
+static void write_http(struct shop *s, struct json_writer *w)
+{
+    struct http_stats h;
+    shop_http_stats(s, &h);
+    json_key(w, "http");
+    json_object(w);
+    number(w, "requests", h.requests);
+    number(w, "per_second", atomic_load(&s->metrics.requests_per_second));
+    number(w, "open_connections", h.open_connections);
+    number(w, "refused_by_strict_layer", h.refused_by_strict_layer);
+    number(w, "timeouts", h.timeouts);
+    number(w, "shed", h.shed);
+    number(w, "server_errors", h.by_status[5]);
+    json_object_end(w);
+}
+
+static void write_writer(const struct writer_stats *st, struct json_writer *w)
+{
+    json_key(w, "writer");
+    json_object(w);
+    number(w, "commands", st->commands);
+    number(w, "commits", st->commits);
+    number(w, "rolled_back", st->rolled_back);
+    number(w, "retried_alone", st->retried_alone);
+    number(w, "queue_depth", st->queue_depth);
+    number(w, "queue_max", st->queue_max);
+    number(w, "refused_full", st->refused_full);
+    number(w, "commit_us_p50", st->commit_ns_p50 / 1000);
+    number(w, "commit_us_p99", st->commit_ns_p99 / 1000);
+    number(w, "wait_us_p50", st->wait_ns_p50 / 1000);
+    number(w, "wait_us_p99", st->wait_ns_p99 / 1000);
+    number(w, "wal_pages", st->wal_pages);
+    json_object_end(w);
+}
+
+static void write_work(struct shop *s, struct json_writer *w)
+{
+    struct metrics *m = &s->metrics;
+    json_key(w, "work");
+    json_object(w);
+    number(w, "quotes", atomic_load(&m->quotes));
+    number(w, "orders_placed", atomic_load(&m->orders_placed));
+    number(w, "orders_refused", atomic_load(&m->orders_refused));
+    number(w, "procedures", atomic_load(&m->procedures));
+    number(w, "procedure_errors", atomic_load(&m->procedure_errors));
+    number(w, "idempotent_replays", atomic_load(&m->idempotent_replays));
+    number(w, "rule_errors", atomic_load(&m->rule_errors));
+    number(w, "timers_fired", atomic_load(&m->timers_fired));
+    number(w, "timers_failed", atomic_load(&m->timers_failed));
+    json_object_end(w);
+}
+
+/* Each problem is a sentence that says what to do. */
+static void write_problems(struct shop *s, const struct writer_stats *st, struct json_writer *w)
+{
+    struct statvfs disk;
+    json_key(w, "problems");
+    json_array(w);
+    if (statvfs(s->data_dir, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < (uint64_t)512 << 20)
+        json_str(w, "Less than 512 MB of disk are free where the data is; make room, or orders will be refused.");
+    if (st->refused_full)
+        json_str(w, "The queue of the writer was full and requests were answered 503; look at commit times and at the load.");
+    if (st->queue_max && st->queue_depth * 2 > st->queue_max)
+        json_str(w, "The queue of the writer is more than half full.");
+    if (st->commit_ns_p99 > 200000000)
+        json_str(w, "One commit in a hundred takes longer than 200 ms; the disk is slow or shared.");
+    if (atomic_load(&s->metrics.rule_errors))
+        json_str(w, "Campaign functions failed; the log names them (rule.failed).");
+    if (atomic_load(&s->metrics.timers_failed))
+        json_str(w, "Timers failed; the log names them (timer.failed).");
+    if (s->draining)
+        json_str(w, "The server is shutting down.");
+    json_array_end(w);
+}
+
+void status_write(struct shop *s, struct buf *out)
+{
+    struct json_writer w;
+    struct writer_stats st;
+    const struct shop_settings *settings = generation_settings(s->live);
+    struct catalogue_snapshot *catalogue = catalogue_acquire(s->catalogue);
+    writer_stats(s->writer, &st);
+    json_writer_init(&w, out);
+    json_object(&w);
+    json_key(&w, "shop");
+    json_string(&w, settings->name);
+    json_key(&w, "currency");
+    json_str(&w, settings->currency.code);
+    json_key(&w, "version");
+    json_str(&w, FEIRA_VERSION);
+    json_key(&w, "generation");
+    json_str(&w, generation_id(s->live));
+    number(&w, "campaigns", quote_rules_count(generation_rules(s->live)));
+    number(&w, "products", catalogue_count(catalogue));
+    number(&w, "workers", (uint64_t)s->worker_count);
+    number(&w, "uptime_s", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
+    write_http(s, &w);
+    write_work(s, &w);
+    write_writer(&st, &w);
+    write_problems(s, &st, &w);
+    json_object_end(&w);
+    catalogue_release(catalogue);
+}

@@ -1,0 +1,161 @@
+/* Fires what is due: looks a few times a second, hands each due timer to the writer as a command of its own, and looks
+ * again when all of them are done. A timer whose procedure fails is set a minute later and logged. */
+#include "host/shop.h"
+#include <stdlib.h>
+
+enum { LOOK_EVERY_MS = 200, AT_ONCE_MAX = 200, AGAIN_AFTER_MS = 60000 };
+
+struct firing {
+    struct writer_command command;
+    struct loop_post post;
+    struct timer_pump *pump;
+    int64_t id, due_ms, set_again_ms;
+    struct slice procedure, key;
+    struct arena arena;
+};
+
+struct timer_pump {
+    struct shop *shop;
+    struct loop *loop;
+    struct loop_timer *tick;
+    struct store_conn *conn;
+    size_t in_flight;
+    struct loop_post last;
+};
+
+static int run_procedure(struct firing *f, struct store_conn *conn, struct err *err)
+{
+    struct shop *s = f->pump->shop;
+    struct bind_context *b = s->procedures.bind;
+    struct json_value *args = json_new(&f->arena, JSON_OBJECT), *who = json_new(&f->arena, JSON_OBJECT);
+    struct json_value *kind = json_new_string(&f->arena, SLICE_LIT("system")), *key = json_new_string(&f->arena, f->key);
+    if (!args || !who || !kind || !key)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    kind->key = SLICE_LIT("kind");
+    who->key = SLICE_LIT("principal");
+    key->key = SLICE_LIT("key");
+    json_append(who, NULL, kind);
+    json_append(args, NULL, who);
+    json_append(args, who, key);
+    b->phase = BIND_PHASE_PROCEDURE;
+    b->conn = conn;
+    b->now_ms = clock_wall_ms(s->options.clock);
+    b->arena = &f->arena;
+    b->quote = NULL;
+    struct bind_answer ignored;
+    int rc = bind_call(s->procedures.vm, f->procedure, args, &ignored, err);
+    b->phase = BIND_PHASE_LOAD;
+    return rc;
+}
+
+static int run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
+{
+    struct firing *f = (struct firing *)((char *)cmd - offsetof(struct firing, command));
+    if (f->set_again_ms)
+        return timer_set(conn, f->procedure, f->key, f->set_again_ms, err);
+    int rc = timer_done(conn, f->id, f->due_ms, err);
+    return rc < 0 ? rc : run_procedure(f, conn, err);
+}
+
+static void finish(struct loop_post *post)
+{
+    struct firing *f = (struct firing *)((char *)post - offsetof(struct firing, post));
+    f->pump->in_flight--;
+    arena_release(&f->arena);
+    free(f);
+}
+
+static void done(struct writer_command *cmd, int rc, const struct err *err)
+{
+    struct firing *f = (struct firing *)((char *)cmd - offsetof(struct firing, command));
+    struct shop *s = f->pump->shop;
+    if (rc == 0 && !f->set_again_ms)
+        metric_add(&s->metrics.timers_fired, 1);
+    if (rc < 0 && !f->set_again_ms) {
+        metric_add(&s->metrics.timers_failed, 1);
+        log_error(s->options.log, "timer.failed", err->text, LOG_SLICE("procedure", f->procedure), LOG_SLICE("key", f->key));
+        f->set_again_ms = clock_wall_ms(s->options.clock) + AGAIN_AFTER_MS;
+        if (writer_submit(s->writer, cmd, NULL) == 0)
+            return;
+    }
+    f->post.fn = finish;
+    loop_post(f->pump->loop, &f->post);
+}
+
+static int fire(void *ctx, const struct timer_due *t)
+{
+    struct timer_pump *p = ctx;
+    struct firing *f = calloc(1, sizeof *f);
+    if (!f)
+        return 0;
+    arena_init(&f->arena, NULL, 0);
+    f->pump = p;
+    f->id = t->id;
+    f->due_ms = t->due_ms;
+    f->procedure = arena_copy(&f->arena, t->procedure);
+    f->key = arena_copy(&f->arena, t->key);
+    f->command = (struct writer_command){ .run = run, .done = done };
+    if (f->procedure.data && f->key.data && writer_submit(p->shop->writer, &f->command, NULL) == 0) {
+        p->in_flight++;
+        return 0;
+    }
+    arena_release(&f->arena); /* the queue is full: due timers wait for the next look */
+    free(f);
+    return 0;
+}
+
+static void look(void *ctx)
+{
+    struct timer_pump *p = ctx;
+    struct err err = { 0 };
+    if (p->in_flight)
+        return;
+    if (timer_each_due(p->conn, clock_wall_ms(p->shop->options.clock), AT_ONCE_MAX, fire, p, &err) < 0)
+        log_error(p->shop->options.log, "timer.failed", err.text);
+}
+
+int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, struct err *err)
+{
+    *out = NULL;
+    struct timer_pump *p = calloc(1, sizeof *p);
+    if (!p)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    p->shop = s;
+    p->loop = loop;
+    int rc = store_reader_open(s->store, &p->conn, err);
+    if (rc == 0) {
+        p->tick = loop_timer_new(loop, look, p);
+        rc = p->tick ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
+    }
+    if (rc < 0) {
+        timer_pump_close(p);
+        return rc;
+    }
+    loop_timer_start(p->tick, 0, LOOK_EVERY_MS);
+    *out = p;
+    return 0;
+}
+
+static void stop_here(struct loop_post *post)
+{
+    struct timer_pump *p = (struct timer_pump *)((char *)post - offsetof(struct timer_pump, last));
+    loop_stop(p->loop);
+}
+
+void timer_pump_finish(struct timer_pump *p)
+{
+    loop_timer_stop(p->tick);
+    p->last.fn = stop_here;
+    loop_post(p->loop, &p->last);
+    loop_run(p->loop);
+}
+
+void timer_pump_close(struct timer_pump *p)
+{
+    if (!p)
+        return;
+    loop_timer_free(p->tick);
+    if (p->conn)
+        store_reader_close(p->conn);
+    free(p);
+}

@@ -1,0 +1,7 @@
+/* argv → a command. */
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+    return cli_run(argc, argv);
+}
