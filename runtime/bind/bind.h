@@ -29,25 +29,31 @@ struct bind_quote {
 
 struct bind_context {
     enum bind_phase phase;
-    struct store_conn *conn;    /* HANDLER, PROCEDURE */
-    struct ledger *ledger;      /* PROCEDURE */
-    const struct clock *clock;  /* HANDLER, PROCEDURE: time is read once per call */
-    int64_t now_ms;             /* of this call */
-    struct id_source *ids;      /* PROCEDURE */
-    struct currency currency;   /* the shop's, for feira.money */
+    struct store_conn *conn;   /* HANDLER, PROCEDURE */
+    struct ledger *ledger;     /* PROCEDURE */
+    const struct clock *clock; /* HANDLER, PROCEDURE: time is read once per call */
+    int64_t now_ms;            /* of this call */
+    struct id_source *ids;     /* PROCEDURE */
+    struct currency currency;  /* the shop's, for feira.money */
     const struct zone *zone;
-    struct quote_eval *eval;    /* RULE */
-    const struct bind_quote *quote; /* PROCEDURE of an order, else NULL */
-    struct arena *arena;        /* of this call; needed in every phase but LOAD */
-    struct log *log;            /* feira.log; NULL discards */
+    const struct json_value *settings; /* shop.lua, checked; NULL while loading */
+    struct quote_eval *eval;           /* RULE */
+    const struct bind_quote *quote;    /* PROCEDURE of an order, else NULL */
+    struct arena *arena;               /* of this call; needed in every phase but LOAD */
+    struct log *log;                   /* feira.log; NULL discards */
     /* SKUs whose product, or whose stock by hand, this procedure changed; the host refreshes its catalogue after the commit.
      * Orders do not call it: what they take is in the ledger. */
     void (*product_changed)(void *ctx, struct slice sku);
+    /* Takes back everything the running procedure changed so far (rollback to its savepoint, in store and memory). With it,
+     * procedures run uncounted and are run again when they prove slow (vm_set_undo); NULL = every call is counted. */
+    void (*undo)(void *ctx);
     void *host_ctx;
 };
 
 /* A sandbox with every feira.* module and the stdlib (compiled into the program) behind require(). ctx must outlive it. */
 int bind_open(const struct vm_options *o, struct bind_context *ctx, struct vm **out, struct err *err);
+
+struct bind_context *bind_context_of(struct vm *vm); /* the ctx that bind_open was given */
 
 /* Hooks for quote_price() that run the campaign functions of vm; ctx is the vm's bind_context. */
 struct quote_hooks bind_quote_hooks(struct vm *v);

@@ -1,0 +1,243 @@
+#include "bind/bind.h"
+#include "bind/bind_int.h"
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct bind_module modules[] = {
+    { "feira.money", bind_open_money },
+    { "feira.json", bind_open_json },
+    { "feira.time", bind_open_time },
+    { "feira.ids", bind_open_ids },
+    { "feira.log", bind_open_log },
+    { "feira.fail", bind_open_fail },
+    { "feira.sql", bind_open_sql },
+    { "feira.ledger", bind_open_ledger },
+    { "feira.timers", bind_open_timers },
+    { "feira.quote", bind_open_quote },
+    { "feira.catalogue", bind_open_catalogue },
+};
+
+/* --- opening ----------------------------------------------------------------------------------------------------- */
+struct opening {
+    struct vm *vm;
+    struct bind_context *ctx;
+};
+
+static int open_body(lua_State *L) /* (opening) */
+{
+    struct opening *o = lua_touserdata(L, 1);
+    struct bind_state *st = lua_newuserdatauv(L, sizeof *st, 0); /* lives as long as the Lua state */
+    memset(st, 0, sizeof *st);
+    st->ctx = o->ctx;
+    st->vm = o->vm;
+    luaL_ref(L, LUA_REGISTRYINDEX);
+    vm_set_context(o->vm, st);
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
+        modules[i].open(L);
+        vm_provide(L, modules[i].name);
+    }
+    bind_open_cart(L);
+    return 0;
+}
+
+int bind_open(const struct vm_options *o, struct bind_context *ctx, struct vm **out, struct err *err)
+{
+    *out = NULL;
+    struct vm *v;
+    int rc = vm_open(o, &v, err);
+    if (rc < 0)
+        return rc;
+    struct opening opening = { v, ctx };
+    lua_State *L = vm_lua(v);
+    lua_pushcfunction(L, open_body);
+    lua_pushlightuserdata(L, &opening);
+    rc = vm_pcall(v, 1, 0, err);
+    if (rc == 0) {
+        vm_set_resolver(v, bind_resolve, NULL);
+        struct bind_state *st = vm_context(L);
+        rc = vm_run(v, SLICE_LIT("return require"), "stdlib/require.lua", &st->require, err);
+    }
+    if (rc < 0) {
+        vm_close(v);
+        return rc;
+    }
+    *out = v;
+    return 0;
+}
+
+/* --- calls by name -------------------------------------------------------------------------------------------------- */
+struct calling {
+    struct slice name;
+    const struct json_value *args;
+    struct bind_answer *out;
+    vm_ref ref;
+};
+
+static struct slice copy_of_body(lua_State *L, int body, struct arena *arena)
+{
+    if (lua_isnil(L, body))
+        return slice_str("");
+    struct bind_buf b;
+    struct json_writer w;
+    bind_buf_init(&b, arena);
+    json_writer_init(&w, &b.buf);
+    bind_write_json(L, body, &w, arena);
+    bind_buf_check(L, &b);
+    return buf_slice(&b.buf);
+}
+
+/* (calling); upvalues: the function, its name. Its own closure for each name, so that vm/ can tell the slow ones apart. */
+static int call_body(lua_State *L)
+{
+    struct calling *c = lua_touserdata(L, 1);
+    struct bind_context *ctx = bind_state(L)->ctx;
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
+    if (c->args)
+        vm_push_json_nulls(L, c->args); /* fn args */
+    else
+        lua_newtable(L);
+    if (ctx->quote) {
+        bind_push_quote(L);
+        lua_setfield(L, 2, "quote");
+    }
+    lua_call(L, 1, 1); /* result */
+    if (lua_isnil(L, 1)) {
+        *c->out = (struct bind_answer){ 200, slice_str("") };
+        return 0;
+    }
+    if (!lua_istable(L, 1))
+        return luaL_error(L, "%s returns { status, body }, not a %s", lua_tostring(L, lua_upvalueindex(2)), luaL_typename(L, 1));
+    int64_t status = bind_field_int(L, 1, "status", true, 0);
+    if (status < 200 || status > 299)
+        return luaL_error(L, "%s answers with status %d; failures go through feira.fail", lua_tostring(L, lua_upvalueindex(2)),
+                          (int)status);
+    lua_getfield(L, 1, "body"); /* result body */
+    *c->out = (struct bind_answer){ (int)status, copy_of_body(L, 2, ctx->arena) };
+    return 0;
+}
+
+/* "orders.place": function `place` of module "feira.orders". */
+static int find_body(lua_State *L) /* (calling) */
+{
+    struct calling *c = lua_touserdata(L, 1);
+    const char *dot = memchr(c->name.data, '.', c->name.len);
+    size_t module_len = dot ? (size_t)(dot - c->name.data) : 0;
+    if (!dot || module_len == 0)
+        return luaL_error(L, "a procedure is named module.function, not \"%s\"", lua_pushlstring(L, c->name.data, c->name.len));
+    lua_settop(L, 0);
+    vm_push_ref(bind_state(L)->vm, bind_state(L)->require);
+    lua_pushfstring(L, "feira.%s", lua_pushlstring(L, c->name.data, module_len)); /* require module_name name */
+    lua_remove(L, 2);                                                             /* require name */
+    lua_call(L, 1, 1);                                                            /* module */
+    lua_pushlstring(L, dot + 1, c->name.len - module_len - 1);                    /* module function_name */
+    lua_gettable(L, 1);                                                           /* module function */
+    lua_pushlstring(L, c->name.data, c->name.len);                                /* module function name */
+    if (!lua_isfunction(L, 2))
+        return luaL_error(L, "there is no procedure \"%s\"", lua_tostring(L, 3));
+    lua_pushcclosure(L, call_body, 2); /* module call */
+    c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static int find_call(struct vm *v, struct bind_state *st, struct calling *c, struct err *err)
+{
+    for (size_t i = 0; i < st->call_count; i++) {
+        if (slice_is(c->name, st->calls[i].name)) {
+            c->ref = st->calls[i].call;
+            return 0;
+        }
+    }
+    if (st->call_count == BIND_CALLS_MAX || c->name.len >= BIND_NAME_MAX)
+        return err_set(err, ERR_INTERNAL, "Too many different procedures are called by name; raise BIND_CALLS_MAX.");
+    lua_State *L = vm_lua(v);
+    lua_pushcfunction(L, find_body);
+    lua_pushlightuserdata(L, c);
+    int rc = vm_pcall(v, 1, 0, err);
+    if (rc < 0)
+        return rc;
+    memcpy(st->calls[st->call_count].name, c->name.data, c->name.len);
+    st->calls[st->call_count].name[c->name.len] = 0;
+    st->calls[st->call_count++].call = c->ref;
+    return 0;
+}
+
+static void nothing_to_undo(void *ctx)
+{
+    (void)ctx;
+}
+
+int bind_call(struct vm *v, struct slice name, const struct json_value *args, struct bind_answer *out, struct err *err)
+{
+    struct bind_state *st = vm_context(vm_lua(v));
+    struct bind_context *ctx = st->ctx;
+    assert(ctx->phase == BIND_PHASE_HANDLER || ctx->phase == BIND_PHASE_PROCEDURE);
+    assert(ctx->arena && ctx->conn);
+    *out = (struct bind_answer){ 0, { "", 0 } };
+    struct calling c = { .name = name, .args = args, .out = out };
+    vm_set_undo(v, NULL, NULL); /* a module that is loaded half can't be taken back */
+    int rc = find_call(v, st, &c, err);
+    if (rc < 0)
+        return rc;
+    if (ctx->phase == BIND_PHASE_HANDLER)
+        vm_set_undo(v, nothing_to_undo, NULL);
+    else if (ctx->undo)
+        vm_set_undo(v, ctx->undo, ctx->host_ctx);
+    st->serial++;
+    vm_push_ref(v, c.ref);
+    lua_pushlightuserdata(vm_lua(v), &c);
+    rc = vm_pcall(v, 1, 0, err);
+    st->serial++; /* handles of this call are dead */
+    vm_set_undo(v, NULL, NULL);
+    return rc;
+}
+
+/* --- functions of campaigns ------------------------------------------------------------------------------------------ */
+static int rule_body(lua_State *L) /* (fn, holds) -> fn(cart); holds may be NULL */
+{
+    bool *holds = lua_touserdata(L, 2);
+    lua_settop(L, 1);
+    bind_push_cart(L); /* fn cart */
+    lua_call(L, 1, 1); /* result */
+    if (holds)
+        *holds = lua_toboolean(L, 1);
+    return 0;
+}
+
+static int run_rule(struct vm *v, int fn, struct quote_eval *e, bool *holds, struct err *err)
+{
+    struct bind_state *st = vm_context(vm_lua(v));
+    struct bind_context *ctx = st->ctx;
+    vm_ref ref = vm_function(v, fn);
+    if (!ref)
+        return err_set(err, ERR_INTERNAL, "The rulebook names function %d, which this Lua state does not have.", fn);
+    assert(ctx->arena);
+    enum bind_phase phase = ctx->phase;
+    ctx->phase = BIND_PHASE_RULE;
+    ctx->eval = e;
+    st->serial++;
+    lua_pushcfunction(vm_lua(v), rule_body);
+    vm_push_ref(v, ref);
+    lua_pushlightuserdata(vm_lua(v), holds);
+    int rc = vm_pcall(v, 2, 0, err);
+    st->serial++; /* a kept handle is dead */
+    ctx->eval = NULL;
+    ctx->phase = phase;
+    return rc;
+}
+
+static int hook_condition(void *ctx, int fn, struct quote_eval *e, bool *holds, struct err *err)
+{
+    return run_rule(ctx, fn, e, holds, err);
+}
+
+static int hook_action(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    return run_rule(ctx, fn, e, NULL, err);
+}
+
+struct quote_hooks bind_quote_hooks(struct vm *v)
+{
+    return (struct quote_hooks){ .ctx = v, .condition = hook_condition, .action = hook_action };
+}

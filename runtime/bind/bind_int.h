@@ -1,0 +1,93 @@
+/* bind/bind_int.h - shared by the nouns of this folder: who is calling, in which phase, and the small checks that every
+ * function given to Lua needs. All of it may raise a Lua error, so callers own no C memory: scratch is in the call's arena. */
+#pragma once
+#include "bind/bind.h"
+#include "vm/vm_lua.h"
+
+enum { BIND_NAME_MAX = 48, BIND_CALLS_MAX = 64 };
+
+/* One per Lua state, found from L with bind_state(). */
+struct bind_state {
+    struct bind_context *ctx;
+    struct vm *vm;
+    uint64_t serial; /* of the running call; a handle made under another one is dead */
+    vm_ref require;  /* the sandbox's require() */
+    struct {
+        char name[BIND_NAME_MAX];
+        vm_ref call;
+    } calls[BIND_CALLS_MAX]; /* functions of the stdlib that were called by name */
+    size_t call_count;
+};
+static inline struct bind_state *bind_state(lua_State *L)
+{
+    return vm_context(L);
+}
+
+enum {
+    BIND_LOAD = 1u << BIND_PHASE_LOAD,
+    BIND_RULE = 1u << BIND_PHASE_RULE,
+    BIND_HANDLER = 1u << BIND_PHASE_HANDLER,
+    BIND_PROCEDURE = 1u << BIND_PHASE_PROCEDURE,
+    BIND_STORE = BIND_HANDLER | BIND_PROCEDURE,
+};
+/* The context when the running phase is one of `phases`; raises otherwise. The first line of every function with a moment. */
+struct bind_context *bind_require(lua_State *L, unsigned phases, const char *what);
+
+int bind_raise(lua_State *L, const struct err *err);
+
+/* Arguments and members. Strings are not turned into numbers, floats not into integers: 0.5 * 6 is not an amount. */
+int64_t bind_check_int(lua_State *L, int arg, const char *what);
+struct slice bind_check_slice(lua_State *L, int arg, const char *what); /* lives as long as the value on the stack */
+int64_t bind_field_int(lua_State *L, int table, const char *name, bool required, int64_t otherwise);
+struct slice bind_field_slice(lua_State *L, int table, const char *name, bool required); /* lives as long as the table */
+void bind_push_slice(lua_State *L, struct slice s);
+/* An amount in minor units (integer) or in major units (decimal string of the shop's currency). */
+int64_t bind_check_money(lua_State *L, int arg, const char *what);
+/* 20, 12.5 or "12.5" percent in parts per million; refuses what has no exact value. */
+int64_t bind_check_percent(lua_State *L, int arg, const char *what);
+
+/* Buffers whose memory is the arena's: nothing leaks when an error flies past. */
+struct bind_buf {
+    struct alloc alloc;
+    struct buf buf;
+};
+void bind_buf_init(struct bind_buf *b, struct arena *arena);
+void bind_buf_check(lua_State *L, const struct bind_buf *b); /* raises when memory ran out */
+
+/* A userdata class: metatable `name` with the methods, and `index` (may be NULL) asked first for fields. */
+void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction index);
+
+/* A value of Lua as JSON; raw boxes are spliced, frozen tables read through. */
+void bind_write_json(lua_State *L, int index, struct json_writer *w, struct arena *scratch);
+
+/* The nouns: each leaves its module on the stack. */
+struct bind_module {
+    const char *name;
+    void (*open)(lua_State *L);
+};
+void bind_open_money(lua_State *L);
+void bind_open_json(lua_State *L);
+void bind_open_time(lua_State *L);
+void bind_open_ids(lua_State *L);
+void bind_open_log(lua_State *L);
+void bind_open_fail(lua_State *L);
+void bind_open_sql(lua_State *L);
+void bind_open_ledger(lua_State *L);
+void bind_open_timers(lua_State *L);
+void bind_open_catalogue(lua_State *L);
+void bind_open_quote(lua_State *L);
+void bind_open_cart(lua_State *L); /* classes only; no module */
+
+void bind_push_quote(lua_State *L); /* the order being placed, for this call only */
+void bind_push_cart(lua_State *L);  /* the cart being priced, for this call only */
+
+/* The stdlib as it was compiled in; stdlib_embed.c is made from stdlib/ by the build. */
+struct bind_embedded {
+    const char *name; /* "feira.orders"; SQL: "001-core" */
+    const char *path; /* "stdlib/feira/orders.lua" */
+    const char *text;
+    size_t len;
+};
+extern const struct bind_embedded bind_embedded_lua[];
+extern const struct bind_embedded bind_embedded_sql[];
+int bind_resolve(void *ctx, struct slice name, struct slice *source, struct slice *chunk_name, struct err *err);

@@ -1,0 +1,119 @@
+/* feira.ledger: accounts and transfers for procedures; balances also for handlers, as of their snapshot. */
+#include "bind/bind_int.h"
+#include <string.h>
+
+enum { OPS_MAX = 100000 };
+
+static int l_account(lua_State *L) /* (name, unit, { no_overdraft = true }?) -> account */
+{
+    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "ledger.account()");
+    struct slice name = bind_check_slice(L, 1, "the account's name"), unit = bind_check_slice(L, 2, "the unit");
+    unsigned flags = 0;
+    if (!lua_isnoneornil(L, 3)) {
+        luaL_checktype(L, 3, LUA_TTABLE);
+        lua_getfield(L, 3, "no_overdraft");
+        flags = lua_toboolean(L, -1) ? LEDGER_NO_OVERDRAFT : 0;
+    }
+    int64_t id;
+    struct err err = { 0 };
+    vm_charge(L, 100);
+    if (ledger_account(c->ledger, name, unit, flags, &id, &err) < 0)
+        return bind_raise(L, &err);
+    lua_pushinteger(L, id);
+    return 1;
+}
+
+static enum ledger_kind check_kind(lua_State *L, int table)
+{
+    struct slice kind = bind_field_slice(L, table, "kind", true);
+    if (slice_is(kind, "transfer"))
+        return LEDGER_TRANSFER;
+    if (slice_is(kind, "hold"))
+        return LEDGER_HOLD;
+    if (slice_is(kind, "post"))
+        return LEDGER_POST;
+    if (!slice_is(kind, "void"))
+        luaL_error(L, "kind is transfer, hold, post or void, not \"%s\"", kind.data);
+    return LEDGER_VOID;
+}
+
+static void read_op(lua_State *L, int table, struct ledger_op *op)
+{
+    enum ledger_kind kind = check_kind(L, table);
+    bool moves = kind == LEDGER_TRANSFER || kind == LEDGER_HOLD;
+    *op = (struct ledger_op){
+        .kind = kind,
+        .id = bind_field_slice(L, table, "id", true),
+        .debit = bind_field_int(L, table, "debit", moves, 0),
+        .credit = bind_field_int(L, table, "credit", moves, 0),
+        .amount = bind_field_int(L, table, "amount", moves, kind == LEDGER_POST ? INT64_MAX : 0),
+        .pending = bind_field_slice(L, table, "pending", !moves),
+        .expires_ms = bind_field_int(L, table, "expires", false, 0),
+        .reference = bind_field_slice(L, table, "reference", false),
+    };
+}
+
+/* (ops) -> true | nil, index, account: the first operation that there is not enough for. Everything else that can go wrong raises. */
+static int l_apply(lua_State *L)
+{
+    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "ledger.apply()");
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_Unsigned n = lua_rawlen(L, 1);
+    luaL_argcheck(L, n <= OPS_MAX, 1, "too many operations at once");
+    if (n == 0) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    vm_charge(L, 200 * (int64_t)n);
+    struct ledger_op *ops = arena_array(c->arena, n, sizeof *ops);
+    if (!ops)
+        return luaL_error(L, "out of memory for %d operations", (int)n);
+    for (lua_Unsigned i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1); /* ops op */
+        luaL_checktype(L, -1, LUA_TTABLE);
+        read_op(L, lua_gettop(L), &ops[i]);
+        lua_pop(L, 1); /* ops: its tables hold the strings */
+    }
+    size_t failed = 0;
+    struct err err = { 0 };
+    int rc = ledger_apply(c->ledger, ops, n, c->now_ms, &failed, &err);
+    if (rc == ERR_CONFLICT && strcmp(err.reason, "insufficient") == 0) {
+        lua_pushnil(L);
+        lua_pushinteger(L, (lua_Integer)failed + 1);
+        lua_pushstring(L, err.field);
+        return 3;
+    }
+    if (rc < 0)
+        return bind_raise(L, &err);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* (account, name) -> posted, held, available; nothing when no such account was made. A procedure asks by account and sees its
+ * own changes; a handler by name, as of its snapshot. Code that serves both gives both. */
+static int l_balance(lua_State *L)
+{
+    struct bind_context *c = bind_require(L, BIND_STORE, "ledger.balance()");
+    struct ledger_balance b;
+    struct err err = { 0 };
+    int rc;
+    vm_charge(L, 100);
+    if (c->phase == BIND_PHASE_PROCEDURE)
+        rc = ledger_balance(c->ledger, bind_check_int(L, 1, "the account"), &b, &err);
+    else
+        rc = ledger_balance_read(c->conn, bind_check_slice(L, 2, "the account's name"), &b, &err);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    if (rc < 0)
+        return bind_raise(L, &err);
+    lua_pushinteger(L, b.credits_posted - b.debits_posted);
+    lua_pushinteger(L, b.debits_pending);
+    lua_pushinteger(L, ledger_available(&b));
+    return 3;
+}
+
+void bind_open_ledger(lua_State *L)
+{
+    static const luaL_Reg functions[] = { { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { NULL, NULL } };
+    luaL_newlib(L, functions);
+}

@@ -1,0 +1,46 @@
+/* The stdlib as it was compiled into the program: modules for require(), tables for store_open(). */
+#include "bind/bind_int.h"
+#include "journal/journal.h"
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+int bind_resolve(void *ctx, struct slice name, struct slice *source, struct slice *chunk_name, struct err *err)
+{
+    (void)ctx;
+    for (const struct bind_embedded *e = bind_embedded_lua; e->name; e++) {
+        if (slice_is(name, e->name)) {
+            *source = slice_of(e->text, e->len);
+            *chunk_name = slice_str(e->path);
+            return 0;
+        }
+    }
+    return err_set(err, ERR_NOT_FOUND, "There is no module \"%.*s\"; the modules of the shop system begin with \"feira.\".",
+                   SLICE_FMT(name));
+}
+
+/* Constant once made; the SQL of ledger and journal is known only by calling them. A published number never changes its
+ * meaning: what comes later is appended. A file of stdlib/schema begins with its number. */
+enum { LEDGER_NUMBER = 2, JOURNAL_NUMBER = 3, MIGRATIONS_MAX = 64 };
+static struct store_migration migrations[MIGRATIONS_MAX + 1];
+static pthread_once_t migrations_once = PTHREAD_ONCE_INIT;
+
+static void migrations_add(int number, const char *name, const char *sql)
+{
+    assert(number >= 1 && number <= MIGRATIONS_MAX && !migrations[number - 1].sql);
+    migrations[number - 1] = (struct store_migration){ number, name, sql };
+}
+
+static void migrations_make(void)
+{
+    for (const struct bind_embedded *e = bind_embedded_sql; e->name; e++)
+        migrations_add(atoi(e->name), e->name, e->text);
+    migrations_add(LEDGER_NUMBER, "ledger", ledger_schema_sql());
+    migrations_add(JOURNAL_NUMBER, "journal", journal_schema_sql());
+}
+
+const struct store_migration *bind_core_migrations(void)
+{
+    pthread_once(&migrations_once, migrations_make);
+    return migrations;
+}

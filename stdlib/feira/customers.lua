@@ -1,0 +1,78 @@
+-- feira.customers: who buys, under a pseudonymous id that the shop chooses. What rules may know of a customer is versioned: a
+-- quote remembers the version it read, and an order that was priced on an older one is priced again.
+local caller = require "feira.caller"
+local check = require "feira.check"
+local fail = require "feira.fail"
+local json = require "feira.json"
+local sql = require "feira.sql"
+local time = require "feira.time"
+
+local customers = {}
+
+local find = sql.statement [[
+  SELECT c.id, c.customer, c.tags, c.orders, c.created_at, c.updated_at, p.name, p.email, p.phone
+  FROM customers c LEFT JOIN customer_contacts p ON p.customer = c.id WHERE c.customer = ?1]]
+local find_id = sql.statement "SELECT id FROM customers WHERE customer = ?1"
+local insert = sql.statement [[
+  INSERT INTO customers (customer, tags, version, orders, created_at, updated_at) VALUES (?1, ?2, 1, ?3, ?4, ?4)
+  ON CONFLICT DO NOTHING]]
+local update = sql.statement "UPDATE customers SET tags = ?2, version = version + 1, updated_at = ?3 WHERE customer = ?1"
+local put_contact = sql.statement [[
+  INSERT INTO customer_contacts (customer, name, email, phone) VALUES (?1, ?2, ?3, ?4)
+  ON CONFLICT (customer) DO UPDATE SET name = excluded.name, email = excluded.email, phone = excluded.phone]]
+local claim = sql.statement
+  "UPDATE customers SET orders = orders + 1, version = version + 1, updated_at = ?3 WHERE customer = ?1 AND version = ?2"
+local release = sql.statement "UPDATE customers SET orders = orders - 1, version = version + 1, updated_at = ?2 WHERE id = ?1"
+
+local function render(row)
+  return json.object("id", row.customer, "name", row.name or json.null, "email", row.email or json.null, "phone", row.phone or json.null,
+    "tags", json.raw(row.tags), "orders", row.orders, "created_at", time.format(row.created_at), "updated_at", time.format(row.updated_at))
+end
+
+---@param args { principal: table, params: { id: string } }
+function customers.get(args)
+  local id = args.params.id
+  local row = find:row(id)
+  -- Whether another customer exists is nobody's business.
+  if not row or not (caller.is_trusted(args) or caller.customer(args) == id) then
+    fail.not_found(("There is no customer %q."):format(id))
+  end
+  return { status = 200, body = render(row) }
+end
+
+---The whole customer: what is not stated is gone.
+---@param args { principal: table, params: { id: string }, body: { name: string?, email: string?, phone: string?, tags: string[]? } }
+function customers.put(args)
+  caller.require_trusted(args)
+  local id, body, now = check.customer(args.params.id, "id"), args.body, time.now()
+  local tags = json.encode(json.array(check.texts(body.tags, "/tags", 100) or {}))
+  local name, email = check.text(body.name, "/name", 200), check.text(body.email, "/email", 320)
+  local phone = check.text(body.phone, "/phone", 40)
+  local created = update:run(id, tags, now) == 0
+  if created then insert:run(id, tags, 0, now) end
+  put_contact:run(find_id:values(id), name, email, phone)
+  return { status = created and 201 or 200, body = render(find:row(id)) }
+end
+
+---Counts an order for a customer, if the version the quote read is still the one. Of two orders at once one has to be priced
+---again, so two can't both be the first. An unknown customer (version 0) begins to exist. Gives the row's number.
+---@param version integer
+---@return integer
+function customers.claim(customer, version, now)
+  local changed
+  if version == 0 then
+    changed = insert:run(customer, "[]", 1, now)
+  else
+    changed = claim:run(customer, version, now)
+  end
+  if changed ~= 1 then fail.retry "The customer has changed since the quote; it has to be priced again." end
+  return (find_id:values(customer))
+end
+
+---Takes an order back out of a customer's count: it was cancelled or has expired.
+---@param id integer row number
+function customers.release(id, now)
+  if release:run(id, now) ~= 1 then error("customer " .. id .. " of an order is gone") end
+end
+
+return customers

@@ -1,0 +1,105 @@
+-- feira.order_rows: finds orders for a caller, and writes the document that answers show.
+local caller = require "feira.caller"
+local fail = require "feira.fail"
+local json = require "feira.json"
+local money = require "feira.money"
+local sql = require "feira.sql"
+local states = require "feira.order_states"
+local time = require "feira.time"
+
+local rows = {}
+
+rows.COLUMNS = [[o.id, o.order_id, o.state, o.customer AS customer_row, c.customer, o.total, o.paid, o.refunded, o.shipping,
+  o.shipping_refunded, o.placed_at, o.expires_at, o.updated_at, o.reference, o.close_reason, o.generation, o.holds, o.priced, o.lines
+  FROM orders o LEFT JOIN customers c ON c.id = o.customer]]
+
+local find = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.order_id = ?1")
+local contact_of = sql.statement "SELECT contact, address, note FROM order_contacts WHERE order_id = ?1"
+local payments_of = sql.statement "SELECT payment_id, provider, amount, state, at FROM payments WHERE order_id = ?1 ORDER BY n"
+local refunds_of = sql.statement "SELECT refund_id, amount, shipping, lines, reason, at FROM refunds WHERE order_id = ?1 ORDER BY n"
+local returned_of = sql.statement "SELECT line, qty, amount, restocked FROM order_line_refunds WHERE order_id = ?1"
+
+local function opened(order)
+  if order then order.state = states.name(order.state) end
+  return order
+end
+rows.opened = opened
+
+---The order, or nil. Its state is a name.
+function rows.find(order_id) return opened(find:row(order_id)) end
+
+---The order that args.params.id names, if the caller may know of it; fails with 404 otherwise, whatever the reason.
+function rows.visible(args)
+  local id = args.params.id
+  local order = rows.find(id)
+  local customer = caller.customer(args)
+  if not order or not (caller.is_trusted(args) or (customer and customer == order.customer)) then
+    fail.not_found(("There is no order %q."):format(id))
+  end
+  return order
+end
+
+---What went back of each line so far: { [line] = { qty, amount, restocked } }.
+function rows.returned(order)
+  local out = {}
+  for _, row in ipairs(returned_of:rows(order.id)) do out[row.line] = row end
+  return out
+end
+
+local function lines_with_refunds(order)
+  local returned, lines = rows.returned(order), json.decode(order.lines)
+  for i, line in ipairs(lines) do
+    local back = returned[line.line] or { qty = 0, amount = 0 }
+    lines[i] = json.object("line", line.line, "sku", line.sku, "title", line.title, "qty", line.qty, "unit_price", line.unit_price,
+      "compare_at", line.compare_at, "subtotal", line.subtotal, "discounts", line.discounts, "total", line.total,
+      "refunded_qty", back.qty, "refunded", back.amount)
+  end
+  return json.array(lines)
+end
+
+local function payments(order)
+  local out = {}
+  for i, p in ipairs(payments_of:rows(order.id)) do
+    out[i] = json.object("id", p.payment_id, "provider", p.provider, "amount", p.amount, "state", p.state, "at", time.format(p.at))
+  end
+  return json.array(out)
+end
+
+local function refunds(order)
+  local out = {}
+  for i, r in ipairs(refunds_of:rows(order.id)) do
+    out[i] = json.object("id", r.refund_id, "amount", r.amount, "lines", json.raw(r.lines), "shipping", r.shipping,
+      "reason", r.reason or json.null, "at", time.format(r.at))
+  end
+  return json.array(out)
+end
+
+-- Two pieces, so that a new order, which has neither payments nor refunds, is written without reading it again.
+local function write(order, contact, lines, paid_by, sent_back)
+  return json.object(
+    "id", order.order_id, "state", order.state, "customer", order.customer or json.null, "reference", order.reference,
+    "lines", lines, json.raw(order.priced), "total", order.total, "paid", order.paid, "refunded", order.refunded,
+    "placed_at", time.format(order.placed_at), "expires_at", order.expires_at and time.format(order.expires_at) or json.null,
+    "generation", order.generation, "note", contact.note, "contact", contact.contact and json.raw(contact.contact) or json.null,
+    "address", contact.address and json.raw(contact.address) or json.null, "close_reason", order.close_reason,
+    "payments", paid_by, "refunds", sent_back, "updated_at", time.format(order.updated_at))
+end
+
+local EMPTY, NOTHING = json.raw "[]", {}
+
+---The document of an order that was placed by this call.
+---@param contact { contact: string?, address: string?, note: string? } JSON texts, note plain
+function rows.document_of_new(order, contact) return write(order, contact, json.raw(order.lines), EMPTY, EMPTY) end
+
+---The document of an order as it is now.
+function rows.document(order)
+  local sent_back = refunds(order)
+  local lines = #sent_back > 0 and lines_with_refunds(order) or json.raw(order.lines)
+  return write(order, contact_of:row(order.id) or NOTHING, lines, payments(order), sent_back)
+end
+
+---Money moves between these two: what customers paid and what the shop sold.
+function rows.sales_account(ledger) return ledger.account("sales", (money.currency())) end
+function rows.provider_account(ledger, provider) return ledger.account("payments/" .. provider, (money.currency())) end
+
+return rows

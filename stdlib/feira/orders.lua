@@ -1,0 +1,203 @@
+-- feira.orders: place, pay, cancel, expire, get, list. Everything an order does to stock, money, customers and timers happens in
+-- one transaction with its state; see feira.order_states for its life and feira.order_refunds for what goes back.
+--
+-- args of every function: { principal = { kind, customer? }, params = {...}, body = {...}, shop = { pay_within_ms?, test_payments? } },
+-- and quote while an order is placed.
+local caller = require "feira.caller"
+local check = require "feira.check"
+local customers = require "feira.customers"
+local fail = require "feira.fail"
+local ids = require "feira.ids"
+local json = require "feira.json"
+local ledger = require "feira.ledger"
+local page = require "feira.page"
+local payments = require "feira.payments"
+local refunds = require "feira.order_refunds"
+local rows = require "feira.order_rows"
+local sql = require "feira.sql"
+local states = require "feira.order_states"
+local stock = require "feira.stock"
+local time = require "feira.time"
+local timers = require "feira.timers"
+
+local orders = { refund = refunds.refund }
+
+local PAY_WITHIN_MS = 30 * 60 * 1000
+
+local insert = sql.statement [[
+  INSERT INTO orders (order_id, state, customer, total, shipping, placed_at, expires_at, updated_at, reference, generation, holds, priced,
+                      lines)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)]]
+local find_id = sql.statement "SELECT id FROM orders WHERE order_id = ?1"
+local insert_contact = sql.statement "INSERT INTO order_contacts (order_id, contact, address, note) VALUES (?1, ?2, ?3, ?4)"
+local insert_evidence = sql.statement "INSERT INTO order_evidence (order_id, evidence) VALUES (?1, ?2)"
+local count_payment = sql.statement "UPDATE orders SET paid = paid + ?2 WHERE id = ?1 AND paid + ?2 <= total"
+
+-- --- place ----------------------------------------------------------------------------------------------------------
+
+local function text_of(object, field)
+  object = check.object(object, field)
+  return object and json.encode(object)
+end
+
+local function check_total(quote, body)
+  local expected = check.int(body.expected_total, "/expected_total", 0, math.maxinteger)
+  if expected and expected ~= quote.total then
+    fail.conflict("price_changed", "The total is not the one expected; see the quote.", "/expected_total")
+  end
+end
+
+-- Only servers and operators name the customer, the moment or a reference of their own.
+local function check_claims(args, quote)
+  if caller.is_trusted(args) then return end
+  for _, name in ipairs { "placed_at", "reference", "customer" } do
+    local value = args.body[name]
+    if value ~= nil and value ~= json.null then fail.denied("This needs a secret key.", "/" .. name) end
+  end
+  if caller.customer(args) ~= quote.customer then fail.denied "The quote was made for someone else." end
+end
+
+local function placed_at(body, now)
+  local text = check.text(body.placed_at, "/placed_at", 40)
+  if not text then return now end
+  local ms, why = time.parse(text)
+  return ms or fail.invalid("/placed_at", why)
+end
+
+---Turns the quote into an order that holds its stock until it is paid; one that costs nothing is paid at once.
+function orders.place(args)
+  local quote, body, now = args.quote, args.body, time.now()
+  check_claims(args, quote)
+  check_total(quote, body)
+  local customer, total = quote.customer, quote.total
+  local is_paid = total == 0
+  local expires = not is_paid and now + (args.shop and args.shop.pay_within_ms or PAY_WITHIN_MS) or nil
+  local order = {
+    order_id = ids.new "ord", state = is_paid and "paid" or "placed", customer = customer, total = total, paid = 0, refunded = 0,
+    placed_at = placed_at(body, now), expires_at = expires, updated_at = now, reference = check.text(body.reference, "/reference", 100),
+    generation = quote.generation, priced = quote:priced_json(), lines = quote:lines_json(),
+  }
+  local order_id = order.order_id
+  local contact = {
+    contact = text_of(body.contact, "/contact"), address = text_of(body.address, "/address"), note = check.text(body.note, "/note", 2000),
+  }
+  local customer_row = customer and customers.claim(customer, quote.customer_version, now)
+  local holds = stock.take(quote:needs(), order_id, is_paid and "transfer" or "hold", expires)
+  insert:run(order_id, states.code(order.state), customer_row, total, quote.shipping, order.placed_at, expires, now, order.reference,
+    order.generation, holds and json.encode(holds), order.priced, order.lines)
+  local id = find_id:values(order_id)
+  insert_evidence:run(id, quote.evidence)
+  if contact.contact or contact.address or contact.note then insert_contact:run(id, contact.contact, contact.address, contact.note) end
+  if expires then timers.set("orders.expire", order_id, expires) end
+  return { status = 201, body = rows.document_of_new(order, contact) }
+end
+
+-- --- pay ------------------------------------------------------------------------------------------------------------
+
+local function book(ops, order)
+  local done, _, account = ledger.apply(ops)
+  if not done then error(("order %s found too little in %s"):format(order.order_id, account)) end
+end
+
+---Takes the whole amount that is due; the holds become sales.
+function orders.pay(args)
+  local order = rows.visible(args)
+  local body, now = args.body, time.now()
+  if order.state ~= "placed" then states.refuse(order.state, "Nothing was taken.") end
+  -- The timer that expires it may be late.
+  if now >= order.expires_at then states.refuse("expired", "Nothing was taken.") end
+  payments.require(body.provider, args.shop or {})
+  local due = order.total - order.paid
+  local amount = check.int(body.amount, "/amount", 0, math.maxinteger) or due
+  if amount ~= due then fail.invalid("/amount", ("The amount due is %d, not %d."):format(due, amount), "wrong_amount") end
+
+  states.move(order, "paid", now, "Nothing was taken.")
+  if count_payment:run(order.id, amount) ~= 1 then error("order " .. order.order_id .. " was paid twice at once") end
+  local ops = order.holds and stock.settle_ops(json.decode(order.holds), order.order_id, "post") or {}
+  ops[#ops + 1] = payments.record(order, body.provider, amount, now)
+  book(ops, order)
+  timers.cancel("orders.expire", order.order_id)
+  order.paid = order.paid + amount
+  return { status = 201, body = rows.document(order) }
+end
+
+-- --- cancel, expire -------------------------------------------------------------------------------------------------
+
+-- An unpaid order ends: what it held is free again.
+local function release(order)
+  if order.holds then book(stock.settle_ops(json.decode(order.holds), order.order_id, "void"), order) end
+  timers.cancel("orders.expire", order.order_id)
+end
+
+---A customer may cancel what is not paid; a server also what is paid and not yet being fulfilled: then all of it goes back.
+function orders.cancel(args)
+  local order = rows.visible(args)
+  local now, reason = time.now(), check.text(args.body and args.body.reason, "/reason", 500)
+  local was = order.state
+  if was == "paid" and not caller.is_trusted(args) then
+    fail.state("already_paid", "The order is paid already; ask the shop to cancel it.")
+  end
+  states.move(order, "cancelled", now, "It can't be cancelled.", reason)
+  if was == "placed" then
+    release(order)
+  else
+    refunds.give_all(order, reason or "cancelled", now)
+  end
+  if order.customer_row then customers.release(order.customer_row, now) end
+  return { status = 200, body = rows.document(order) }
+end
+
+---Timer: the time to pay has passed.
+---@param args { key: string, due_ms: integer }
+function orders.expire(args)
+  local order, now = rows.find(args.key), time.now()
+  -- Paid or cancelled in the meantime, or given more time: not ours to end.
+  if not order or order.state ~= "placed" then return { status = 200 } end
+  if order.expires_at > now then
+    timers.set("orders.expire", order.order_id, order.expires_at)
+    return { status = 200 }
+  end
+  states.move(order, "expired", now, "It can't expire.")
+  if order.holds then book(stock.settle_ops(json.decode(order.holds), order.order_id, "void"), order) end
+  if order.customer_row then customers.release(order.customer_row, now) end
+  return { status = 200, body = rows.document(order) }
+end
+
+-- --- read -----------------------------------------------------------------------------------------------------------
+
+function orders.get(args) return { status = 200, body = rows.document(rows.visible(args)) } end
+
+-- Newest first. Each way in has its index; the other filters look at what it finds.
+local TAIL = " AND o.id < ?1 AND (?3 IS NULL OR o.state = ?3) AND (?4 IS NULL OR o.reference = ?4) ORDER BY o.id DESC LIMIT ?2"
+local by_customer = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.customer = (SELECT id FROM customers WHERE customer = ?5)" .. TAIL)
+local by_reference = sql.statement("SELECT " .. rows.COLUMNS ..
+  " WHERE o.reference = ?4 AND o.id < ?1 AND (?3 IS NULL OR o.state = ?3) ORDER BY o.id DESC LIMIT ?2")
+local by_state = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.state = ?3 AND o.id < ?1 ORDER BY o.id DESC LIMIT ?2")
+local newest = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.id < ?1 ORDER BY o.id DESC LIMIT ?2")
+
+---@param args { principal: table, params: { customer: string?, state: string?, reference: string?, limit: integer?, cursor: string? } }
+function orders.list(args)
+  local params = args.params or {}
+  local limit, before = page.read(params)
+  local customer, reference = check.text(params.customer, "customer", 64), check.text(params.reference, "reference", 100)
+  local state = check.text(params.state, "state", 20)
+  local code = state and (states.code(state) or fail.invalid("state", ("Orders have no state %q."):format(state)))
+  if not caller.is_trusted(args) then
+    local own = caller.customer(args) or fail.denied "Orders are listed for their customer or with a secret key."
+    if customer and customer ~= own then return page.write({}, limit) end
+    customer = own
+  end
+  local from, found = before or math.maxinteger
+  if customer then
+    found = by_customer:rows(from, limit + 1, code, reference, customer)
+  elseif reference then
+    found = by_reference:rows(from, limit + 1, code, reference)
+  elseif code then
+    found = by_state:rows(from, limit + 1, code)
+  else
+    found = newest:rows(from, limit + 1)
+  end
+  return page.write(found, limit, function(row) return rows.document(rows.opened(row)) end)
+end
+
+return orders

@@ -1,0 +1,218 @@
+-- feira.stock: pieces, counted by the ledger alone. "stock/SKU/LOCATION" holds what is on hand and can't be overdrawn;
+-- "stock-sold" is where sold pieces went and returned ones come from, "stock-outside" where deliveries come from and losses go.
+-- So for every SKU: what came in = on hand + sold - returned, whatever happens at once.
+local caller = require "feira.caller"
+local catalogue = require "feira.catalogue"
+local check = require "feira.check"
+local fail = require "feira.fail"
+local ids = require "feira.ids"
+local json = require "feira.json"
+local ledger = require "feira.ledger"
+local sql = require "feira.sql"
+local time = require "feira.time"
+
+local stock = { QTY_MAX = 1000000000 }
+
+local NO_OVERDRAFT = { no_overdraft = true }
+
+local places_of = sql.statement "SELECT location, account FROM stock WHERE product = ?1 ORDER BY location <> 'main', location"
+local tracked_places = sql.statement [[
+  SELECT p.track_stock, s.location, s.account FROM products p LEFT JOIN stock s ON s.product = p.id
+  WHERE p.sku = ?1 ORDER BY s.location <> 'main', s.location]]
+local find_product = sql.statement "SELECT id FROM products WHERE sku = ?1"
+local add_place = sql.statement "INSERT INTO stock (product, location, account) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"
+local note_change = sql.statement
+  "INSERT INTO stock_changes (change_id, product, location, delta, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+
+local function account_name(sku, location) return "stock/" .. sku .. "/" .. location end
+local function account_of(sku, location) return ledger.account(account_name(sku, location), "pcs", NO_OVERDRAFT) end
+local function sold() return ledger.account("stock-sold", "pcs") end
+local function outside() return ledger.account("stock-outside", "pcs") end
+
+-- --- reading --------------------------------------------------------------------------------------------------------
+
+local function level(sku, location, on_hand, held, available)
+  return json.object("sku", sku, "location", location, "on_hand", on_hand or 0, "held", held or 0, "available", available or 0)
+end
+
+---By location: { sku, location, on_hand, held, available } as JSON.
+function stock.levels(product, sku)
+  local out = {}
+  for i, place in ipairs(places_of:rows(product)) do
+    out[i] = level(sku, place.location, ledger.balance(place.account, account_name(sku, place.location)))
+  end
+  return out
+end
+
+---Pieces that can be taken now, at all locations together.
+function stock.available(product, sku)
+  local sum = 0
+  for _, place in ipairs(places_of:rows(product)) do
+    local _, _, available = ledger.balance(place.account, account_name(sku, place.location))
+    sum = sum + (available or 0)
+  end
+  return sum
+end
+
+-- --- by hand --------------------------------------------------------------------------------------------------------
+
+local function open_place(sku, location, field)
+  local product = find_product:values(sku)
+  if not product then fail.invalid(field, ("There is no product %q."):format(sku)) end
+  local account = account_of(sku, location)
+  add_place:run(product, location, account)
+  return account, product
+end
+
+local function change_op(id, account, delta, reason)
+  local from, to = outside(), account
+  if delta < 0 then from, to = to, from end
+  return { kind = "transfer", id = id, debit = from, credit = to, amount = math.abs(delta), reference = reason }
+end
+
+-- changes: { { sku, location, delta, reason, field = of the delta, sku_field } ... }, all or none. Gives their accounts.
+local function apply_changes(changes)
+  local change_id, now, ops, accounts, of_op = ids.new "stk", time.now(), {}, {}, {}
+  for i, change in ipairs(changes) do
+    local account, product = open_place(change.sku, change.location, change.sku_field)
+    accounts[i] = account
+    if change.delta ~= 0 then
+      ops[#ops + 1] = change_op(change_id .. "/" .. i, account, change.delta, change_id)
+      of_op[#ops] = change
+      note_change:run(change_id, product, change.location, change.delta, change.reason, now)
+    end
+    catalogue.changed(change.sku)
+  end
+  local done, failed = ledger.apply(ops)
+  if not done then
+    local change = of_op[failed]
+    fail.conflict("out_of_stock", ("There is less of %q at %q than would be taken away."):format(change.sku, change.location), change.field)
+  end
+  return accounts
+end
+
+local function read_change(change, at)
+  local delta = check.required(check.int(change.delta, at .. "/delta", -stock.QTY_MAX, stock.QTY_MAX), at .. "/delta")
+  if delta == 0 then fail.invalid(at .. "/delta", "A change of zero changes nothing.") end
+  return {
+    sku = check.sku(change.sku, at .. "/sku"),
+    sku_field = at .. "/sku",
+    delta = delta,
+    field = at .. "/delta",
+    reason = check.required(check.text(change.reason, at .. "/reason", 200), at .. "/reason"),
+    location = check.location(change.location, at .. "/location"),
+  }
+end
+
+---{ sku, delta, reason, location? } or { changes = { ... } }.
+---@param args { principal: table, body: table }
+function stock.change(args)
+  caller.require_trusted(args)
+  local changes, body = {}, args.body
+  if body.changes and body.changes ~= json.null then
+    for i, change in ipairs(body.changes) do changes[i] = read_change(change, "/changes/" .. i - 1) end
+  else
+    changes[1] = read_change(body, "")
+  end
+  local items = {}
+  for i, account in ipairs(apply_changes(changes)) do
+    items[i] = level(changes[i].sku, changes[i].location, ledger.balance(account))
+  end
+  return { status = 200, body = json.object("items", json.array(items)) }
+end
+
+---Sets what is on hand at "main", as after counting.
+---@param counted { sku: string, on_hand: integer, field: string }[]
+function stock.count(counted, reason)
+  local changes = {}
+  for i, item in ipairs(counted) do
+    local on_hand = ledger.balance(open_place(item.sku, "main", item.field))
+    changes[i] = {
+      sku = item.sku, sku_field = item.field, location = "main", field = item.field, reason = reason, delta = item.on_hand - (on_hand or 0),
+    }
+  end
+  apply_changes(changes)
+end
+
+-- --- by orders ------------------------------------------------------------------------------------------------------
+
+-- Where qty pieces come from: one place that has them all, else several, else the first, where the ledger will refuse.
+local function choose(places, qty)
+  if #places == 1 then return { { places[1], qty } } end
+  local free = {}
+  for i, place in ipairs(places) do
+    local _, _, available = ledger.balance(place.account)
+    free[i] = math.max(available, 0)
+    if free[i] >= qty then return { { place, qty } } end
+  end
+  local chosen, left = {}, qty
+  for i, place in ipairs(places) do
+    local part = math.min(free[i], left)
+    if part > 0 then chosen[#chosen + 1] = { place, part } end
+    left = left - part
+  end
+  if left > 0 then return { { places[1], qty } } end
+  return chosen
+end
+
+local function refuse(need)
+  fail.conflict("out_of_stock", ("There is not enough of %q for this order."):format(need.sku), "/lines/" .. need.line - 1 .. "/qty")
+end
+
+---Takes what an order needs: held until it is paid, or sold at once. Gives { { sku, location, qty } ... } or nil when
+---nothing of it is counted; the n-th is in the ledger as ORDER_ID/n.
+---@param needs { sku: string, qty: integer, line: integer }[]
+---@param kind "hold"|"transfer"
+function stock.take(needs, order_id, kind, expires)
+  local ops, holds, of_op, to = {}, {}, {}, sold()
+  for _, need in ipairs(needs) do
+    local places = tracked_places:rows(need.sku)
+    if #places == 0 or (places[1].track_stock == 1 and not places[1].location) then refuse(need) end
+    if places[1].track_stock == 1 then
+      for _, part in ipairs(choose(places, need.qty)) do
+        local n, place = #ops + 1, part[1]
+        ops[n] = {
+          kind = kind, id = order_id .. "/" .. n, debit = place.account, credit = to, amount = part[2], expires = expires,
+          reference = order_id,
+        }
+        of_op[n], holds[n] = need, { need.sku, place.location, part[2] }
+      end
+    end
+  end
+  local done, failed = ledger.apply(ops)
+  if not done then refuse(of_op[failed]) end
+  return #holds > 0 and holds or nil
+end
+
+---Operations that turn the holds of an order into sales ("post") or give them back ("void").
+---@param kind "post"|"void"
+function stock.settle_ops(holds, order_id, kind)
+  local ops = {}
+  for n = 1, #holds do
+    local hold_id = order_id .. "/" .. n
+    ops[n] = { kind = kind, id = hold_id .. "/" .. kind, pending = hold_id, reference = order_id }
+  end
+  return ops
+end
+
+---Operations that bring sold pieces of one SKU back to where they were taken from, first place first.
+---@param holds table what stock.take() gave
+---@param before integer pieces of this SKU that came back earlier
+function stock.return_ops(holds, sku, before, qty, id, order_id)
+  local ops = {}
+  for n, hold in ipairs(holds) do
+    if hold[1] == sku and qty > 0 then
+      local skipped = math.min(before, hold[3])
+      local part = math.min(hold[3] - skipped, qty)
+      before, qty = before - skipped, qty - part
+      if part > 0 then
+        ops[#ops + 1] = {
+          kind = "transfer", id = id .. "/" .. n, debit = sold(), credit = account_of(sku, hold[2]), amount = part, reference = order_id,
+        }
+      end
+    end
+  end
+  return ops
+end
+
+return stock
