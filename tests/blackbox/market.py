@@ -38,7 +38,7 @@ return promo.campaign {
 }
 
 # Tables whose rows may come from a request that changed nothing: the answer to it is remembered under its key.
-ANSWERS = ("idempotency", "idempotency_keys", "answers")
+ANSWERS = ("journal_idempotency",)
 
 numbers = itertools.count(1)
 
