@@ -66,6 +66,11 @@ int bind_open(const struct vm_options *o, struct bind_context *ctx, struct vm **
     return 0;
 }
 
+struct bind_context *bind_context_of(struct vm *vm)
+{
+    return bind_state(vm_lua(vm))->ctx;
+}
+
 /* --- calls by name -------------------------------------------------------------------------------------------------- */
 struct calling {
     struct slice name;
