@@ -10,7 +10,7 @@ static const struct peer detached_peer = { .address = "127.0.0.1" };
 
 const struct peer *conn_peer(const struct http_conn *c)
 {
-    return c->stream ? stream_peer(c->stream) : &detached_peer;
+    return c->stream ? stream_peer(c->stream) : c->detached_peer ? c->detached_peer : &detached_peer;
 }
 
 /* --- end of life ------------------------------------------------------------------------------------------------ */
@@ -620,4 +620,9 @@ struct http_conn *http_conn_open_detached(struct http_server *s, void (*out)(voi
     c->detached_closed = closed;
     c->detached_ctx = ctx;
     return c;
+}
+
+void http_conn_set_peer(struct http_conn *c, const struct peer *peer)
+{
+    c->detached_peer = peer;
 }

@@ -108,6 +108,8 @@ void http_server_stats(const struct http_server *s, struct http_stats *out); /* 
 /* The seam for tests and the simulator: a connection without a socket. `out` gets what would be sent; closed tells that the server hung up. */
 struct http_conn;
 struct http_conn *http_conn_open_detached(struct http_server *s, void (*out)(void *ctx, const char *data, size_t len), void (*closed)(void *ctx), void *ctx);
+/* Who a connection without a socket claims to be; default a stranger at 127.0.0.1. *peer must outlive the connection. */
+void http_conn_set_peer(struct http_conn *c, const struct peer *peer);
 void http_conn_feed(struct http_conn *c, const char *data, size_t len); /* len 0 = FIN */
 
 /* --- routes ----------------------------------------------------------------------------------------------------- */

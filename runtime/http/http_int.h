@@ -40,6 +40,7 @@ struct http_conn {
     void (*detached_out)(void *ctx, const char *data, size_t len);
     void (*detached_closed)(void *ctx);
     void *detached_ctx;
+    const struct peer *detached_peer;
 
     enum conn_phase phase;
     bool read_paused, peer_finished, doomed;
