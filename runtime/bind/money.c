@@ -63,7 +63,8 @@ static int l_ratio(lua_State *L) /* (amount, numerator, denominator, rounding?) 
     int64_t amount = bind_check_int(L, 1, "the amount"), num = bind_check_int(L, 2, "the numerator");
     int64_t den = bind_check_int(L, 3, "the denominator"), v = 0;
     luaL_argcheck(L, den > 0, 3, "the denominator is above zero");
-    return push_checked(L, money_ratio(amount, num, den, check_rounding(L, 4), &v), v);
+    bool fits = money_ratio(amount, num, den, check_rounding(L, 4), &v);
+    return push_checked(L, fits, v);
 }
 
 static int l_rate(lua_State *L) /* (amount, ppm, rounding?) -> minor */

@@ -1,8 +1,8 @@
 -- feira.orders: place, pay, cancel, expire, get, list. Everything an order does to stock, money, customers and timers happens in
 -- one transaction with its state; see feira.order_states for its life and feira.order_refunds for what goes back.
 --
--- args of every function: { principal = { kind, customer? }, params = {...}, body = {...}, shop = { pay_within_ms?, test_payments? } },
--- and quote while an order is placed.
+-- args of every function: { principal = { kind, customer? }, params = {...}, query = {...}, body = {...},
+-- shop = { pay_within_ms?, test_payments } }, and quote while an order is placed.
 local caller = require "feira.caller"
 local check = require "feira.check"
 local customers = require "feira.customers"
@@ -71,7 +71,7 @@ function orders.place(args)
   check_total(quote, body)
   local customer, total = quote.customer, quote.total
   local is_paid = total == 0
-  local expires = not is_paid and now + (args.shop and args.shop.pay_within_ms or PAY_WITHIN_MS) or nil
+  local expires = not is_paid and now + ((args.shop.pay_within_ms or PAY_WITHIN_MS)) or nil
   local order = {
     order_id = ids.new "ord", state = is_paid and "paid" or "placed", customer = customer, total = total, paid = 0, refunded = 0,
     placed_at = placed_at(body, now), expires_at = expires, updated_at = now, reference = check.text(body.reference, "/reference", 100),
@@ -102,11 +102,11 @@ end
 ---Takes the whole amount that is due; the holds become sales.
 function orders.pay(args)
   local order = rows.visible(args)
-  local body, now = args.body, time.now()
+  local body, now = args.body or {}, time.now()
   if order.state ~= "placed" then states.refuse(order.state, "Nothing was taken.") end
   -- The timer that expires it may be late.
   if now >= order.expires_at then states.refuse("expired", "Nothing was taken.") end
-  payments.require(body.provider, args.shop or {})
+  payments.require(body.provider, args.shop)
   local due = order.total - order.paid
   local amount = check.int(body.amount, "/amount", 0, math.maxinteger) or due
   if amount ~= due then fail.invalid("/amount", ("The amount due is %d, not %d."):format(due, amount), "wrong_amount") end
@@ -175,9 +175,9 @@ local by_reference = sql.statement("SELECT " .. rows.COLUMNS ..
 local by_state = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.state = ?3 AND o.id < ?1 ORDER BY o.id DESC LIMIT ?2")
 local newest = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.id < ?1 ORDER BY o.id DESC LIMIT ?2")
 
----@param args { principal: table, params: { customer: string?, state: string?, reference: string?, limit: integer?, cursor: string? } }
+---@param args { principal: table, query: { customer: string?, state: string?, reference: string?, limit: integer?, cursor: string? } }
 function orders.list(args)
-  local params = args.params or {}
+  local params = args.query or {}
   local limit, before = page.read(params)
   local customer, reference = check.text(params.customer, "customer", 64), check.text(params.reference, "reference", 100)
   local state = check.text(params.state, "state", 20)

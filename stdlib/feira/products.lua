@@ -98,9 +98,9 @@ function products.get(args)
   return { status = 200, body = render(row, trusted, true) }
 end
 
----@param args { principal: table, params: { limit: integer?, cursor: string?, variant_of: string? } }
+---@param args { principal: table, query: { limit: integer?, cursor: string?, variant_of: string? } }
 function products.list(args)
-  local params = args.params or {}
+  local params = args.query or {}
   local limit, after = page.read(params)
   local trusted = caller.is_trusted(args)
   local parent = check.text(params.variant_of, "variant_of", 64)
