@@ -151,8 +151,8 @@ static int check_outgoing(const struct account *a, struct err *err)
 static int insufficient(const struct account *a, int64_t amount, struct err *err)
 {
     int64_t available = ledger_available(&a->balance);
-    err_field(err, ERR_CONFLICT, a->name.data, "There is not enough in %.*s: %lld %.*s needed, %lld available.", SLICE_FMT(a->name), (long long)amount,
-              SLICE_FMT(a->unit), (long long)available);
+    err_field(err, ERR_CONFLICT, a->name.data, "There is not enough in %.*s: %lld %.*s needed, %lld available.", SLICE_FMT(a->name),
+              (long long)amount, SLICE_FMT(a->unit), (long long)available);
     if (err)
         snprintf(err->reason, sizeof err->reason, "insufficient");
     return ERR_CONFLICT;

@@ -126,7 +126,7 @@ static int conn_prepare_tx(struct store_conn *c, struct err *err)
 int store_conn_open(struct store *s, bool writer, struct store_conn **out, struct err *err)
 {
     *out = NULL;
-    struct store_conn *c;
+    struct store_conn *c = NULL;
     int rc = conn_alloc(s, writer, &c, err);
     if (rc < 0)
         return rc;
