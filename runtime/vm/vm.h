@@ -7,14 +7,13 @@
 #include "base/json.h"
 
 struct vm;
-struct clock;
 
 struct vm_options {
     size_t memory_soft_bytes;  /* raises a memory error at the next safe point; 0 = 64 MiB */
     size_t memory_hard_bytes;  /* beyond it an allocation fails; 0 = 4 × soft */
     int64_t fuel;              /* instructions per call unless vm_set_fuel() said otherwise; 0 = 10,000,000 */
     const struct alloc *alloc; /* NULL = malloc */
-    uint64_t seed;             /* of hashes inside the state; results must not depend on it */
+    uint64_t seed;             /* reserved: Lua 5.4 seeds its hashes itself, and nothing that Lua code can see depends on them */
 };
 
 int vm_open(const struct vm_options *o, struct vm **out, struct err *err);
@@ -29,6 +28,11 @@ void vm_release(struct vm *v, vm_ref ref);
 typedef int (*vm_resolve_fn)(void *ctx, struct slice name, struct slice *source, struct slice *chunk_name, struct err *err);
 void vm_set_resolver(struct vm *v, vm_resolve_fn fn, void *ctx);
 
+/* What feira.vm's data("flash.csv") gives to files that are being loaded: a tree in the arena, or ERR_NOT_FOUND. Without one there is no
+ * data. */
+typedef int (*vm_data_fn)(void *ctx, struct slice name, struct arena *arena, struct json_value **out, struct err *err);
+void vm_set_data(struct vm *v, vm_data_fn fn, void *ctx);
+
 /* Compiles text (never bytecode) and runs it in a fresh environment (sandbox globals behind it, itself thrown away after):
  * chunk_name "campaigns/tea.lua". Keeps the one value it returns. Errors are ERR_SCRIPT / ERR_FUEL / ERR_MEMORY_CAP with
  * "campaigns/tea.lua:12: what was wrong". */
@@ -36,8 +40,8 @@ int vm_run(struct vm *v, struct slice source, const char *chunk_name, vm_ref *ou
 
 /* The value as a JSON tree: tables with keys 1..n are arrays, other tables objects with members sorted by key, an empty
  * table is an empty object unless marked by json.array{}. Functions stand as {"fn": n}, numbered 1, 2, ... in the order of
- * the walk and kept: the same sources give the same numbers in every state. Floats are written exactly as shortest decimal; NaN and infinities,
- * cycles, other types are errors that name the path ("give[1].cap"). */
+ * the walk and kept: the same sources give the same numbers in every state. Floats are written exactly as shortest decimal; NaN and
+ * infinities, cycles, other types are errors that name the path ("give[1].cap"). */
 int vm_to_json(struct vm *v, vm_ref ref, struct arena *arena, struct json_value **out, struct err *err);
 size_t vm_function_count(const struct vm *v);
 vm_ref vm_function(const struct vm *v, int fn); /* by the number in {"fn": n} */
@@ -49,8 +53,17 @@ void vm_push_int(struct vm *v, int64_t n);
 void vm_push_ref(struct vm *v, vm_ref ref);
 int vm_call(struct vm *v, vm_ref fn, int nargs, struct arena *arena, struct json_value **result /* may be NULL */, struct err *err);
 
-void vm_set_fuel(struct vm *v, int64_t fuel);        /* for the calls that follow */
+void vm_set_fuel(struct vm *v, int64_t fuel); /* for the calls that follow */
 size_t vm_memory_bytes(const struct vm *v);
-void vm_collect_step(struct vm *v);                  /* a bounded step of garbage collection, between requests */
+void vm_collect_step(struct vm *v); /* a bounded step of garbage collection, between requests */
 
-struct vm_call_stats { uint64_t calls, errors, fuel, ns, peak_bytes; };
+/* A call runs counted: every instruction takes fuel, which costs time. A caller whose calls can be undone may say how: they then run
+ * uncounted under a deadline of a couple of milliseconds; one that misses it is ended, undone, and run again from the start,
+ * counted. So the verdict depends on fuel alone and fast calls cost nothing. Such a function must leave its arguments as they were. */
+typedef void (*vm_undo_fn)(void *ctx);
+void vm_set_undo(struct vm *v, vm_undo_fn fn, void *ctx); /* NULL: every call is counted */
+
+struct vm_call_stats {
+    uint64_t calls, errors, fuel, ns, peak_bytes;
+};                                                 /* fuel: of counted calls whole, of others what C functions charged */
+struct vm_call_stats vm_stats(const struct vm *v); /* since it was opened; ns of CPU are not kept: 0 unless counted */

@@ -23,9 +23,22 @@ void vm_provide(lua_State *L, const char *name);
 /* Replaces the table on top of the stack by a read-only view of it (recursively); writes raise. */
 void vm_freeze(lua_State *L);
 
-/* Raises err as a Lua error with position; for C functions. Does not return. */
+/* Raises err as a Lua error with position; for C functions. Does not return. Code, reason and field come out of vm_pcall() as they
+ * went in, whatever Lua code did not catch them in between; Lua sees e.code, e.reason, e.field, e.text and tostring(e). */
 int vm_raise(lua_State *L, const struct err *err);
+/* The same without the position, for sentences that are meant for whoever called the API. */
+int vm_fail(lua_State *L, const struct err *err);
 
-/* Tables to trees and back, see vm_to_json(). Raise on error. */
+/* C functions that call back into Lua use vm_try() where they would use lua_pcall(), and hand on with vm_rethrow() what they can't
+ * deal with: an ended budget must not be swallowed. Plain lua_call() is fine, too. */
+int vm_try(lua_State *L, int nargs, int nresults);
+int vm_rethrow(lua_State *L);
+
+/* Tables to trees and back, see vm_to_json(). Raise on error. A JSON null is nil as a member of an object, where it can't be told from
+ * an absent one, and vm_push_null() in an array; vm_push_json_nulls() uses vm_push_null() everywhere, for merging patches.
+ * vm_check_json() writes that value as null. An array stays one when it is empty: it is marked as by vm_mark_array(). */
 struct json_value *vm_check_json(lua_State *L, int index, struct arena *arena);
 void vm_push_json_value(lua_State *L, const struct json_value *value);
+void vm_push_json_nulls(lua_State *L, const struct json_value *value);
+void vm_push_null(lua_State *L);
+void vm_mark_array(lua_State *L, int index); /* what json.array{} does; the table must have no metatable */

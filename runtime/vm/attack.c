@@ -1,0 +1,188 @@
+/* vm_attack FILE... - runs each file as a plugin would be loaded, each in a child process with a wall limit, and says
+ * what stopped it, after how long, and with how much memory. Exit status 1 when one hung, crashed, or left the state unusable.
+ * --naive: with Lua's own libraries, a count hook and the memory cap only, to show that the files are dangerous.
+ * --refuse K [--for-good]: allocation number K of the run is refused. */
+#include "base/buf.h"
+#include "vm/vm_int.h"
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WALL_LIMIT_S = 20, SOFT_BYTES = 32 << 20, FUEL = 10000000 };
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SLACK = 20 };
+#else
+enum { SLACK = 1 };
+#endif
+
+struct refusing {
+    struct alloc face;
+    size_t requests, at;
+    bool for_good;
+};
+
+static void *refusing_resize(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    struct refusing *r = ctx;
+    if (size > old_size) {
+        r->requests++;
+        if (r->at && (r->for_good ? r->requests >= r->at : r->requests == r->at))
+            return NULL;
+    }
+    return alloc_resize(NULL, ptr, old_size, size);
+}
+
+static bool read_file(const char *path, struct buf *out)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return false;
+    char part[4096];
+    size_t n;
+    while ((n = fread(part, 1, sizeof part, f)) > 0)
+        buf_add(out, part, n);
+    fclose(f);
+    return !out->failed;
+}
+
+static double ms_since(int64_t start_ns)
+{
+    return (double)(vm_mono_ns() - start_ns) / 1e6;
+}
+
+static int sandboxed(struct slice source, const char *name, struct refusing *refusing)
+{
+    struct err err = { 0 };
+    struct vm *v;
+    struct vm_options o = { .memory_soft_bytes = SOFT_BYTES, .fuel = FUEL, .alloc = refusing ? &refusing->face : NULL };
+    if (vm_open(&o, &v, &err) < 0) {
+        printf("%-28s no state: %s\n", name, err.text);
+        return refusing ? 0 : 1;
+    }
+    int64_t start = vm_mono_ns();
+    vm_ref ref;
+    int rc = vm_run(v, source, name, &ref, &err);
+    double ms = ms_since(start);
+    struct vm_call_stats s = vm_stats(v);
+    printf("%-28s %-10s %7.1f ms %8zu KiB  fuel %9llu  %.110s\n", name, rc == 0 ? "returned" : err_name(rc), ms, s.peak_bytes / 1024,
+           (unsigned long long)s.fuel, rc == 0 ? "" : err.text);
+    /* The state must still work, and be untouched by what ran in it. */
+    static const char probe[] =
+        "assert(('x'):upper() == 'X' and string.upper('x') == 'X' and math.floor(2.5) == 2 and KEEP == nil) return 1";
+    vm_ref probe_ref;
+    struct err probe_err = { 0 };
+    bool bad = vm_run(v, SLICE_LIT(probe), "probe", &probe_ref, &probe_err) < 0 && !refusing;
+    if (bad)
+        printf("%-28s the state is damaged: %s\n", name, probe_err.text);
+    start = vm_mono_ns();
+    vm_close(v);
+    if (ms_since(start) > 500.0 * SLACK || ms > 400.0 * SLACK) {
+        printf("%-28s too slow\n", name);
+        bad = true;
+    }
+    return bad;
+}
+
+/* --- the negative control -------------------------------------------------------------------------------------------- */
+
+struct naive {
+    size_t used;
+    int64_t left;
+};
+
+static void *naive_resize(void *ud, void *ptr, size_t old_size, size_t size)
+{
+    struct naive *n = ud;
+    size_t had = ptr ? old_size : 0;
+    if (size > had && n->used - had + size > SOFT_BYTES)
+        return NULL;
+    n->used = n->used - had + size;
+    return alloc_resize(NULL, ptr, had, size);
+}
+
+static void naive_hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    struct naive *n;
+    lua_getallocf(L, (void **)&n);
+    n->left -= 1000;
+    if (n->left < 0)
+        luaL_error(L, "out of fuel");
+}
+
+static int naive(struct slice source, const char *name)
+{
+    struct naive n = { .left = FUEL };
+    lua_State *L = lua_newstate(naive_resize, &n);
+    luaL_requiref(L, "_G", luaopen_base, 1);
+    luaL_requiref(L, "string", luaopen_string, 1);
+    luaL_requiref(L, "table", luaopen_table, 1);
+    luaL_requiref(L, "math", luaopen_math, 1);
+    luaL_requiref(L, "utf8", luaopen_utf8, 1);
+    luaL_requiref(L, "coroutine", luaopen_coroutine, 1);
+    lua_settop(L, 0);
+    lua_sethook(L, naive_hook, LUA_MASKCOUNT, 1000);
+    int64_t start = vm_mono_ns();
+    int rc = luaL_loadbuffer(L, source.data, source.len, name);
+    if (rc == LUA_OK)
+        rc = lua_pcall(L, 0, 0, 0);
+    double ms = ms_since(start);
+    printf("%-28s %-10s %7.1f ms\n", name, rc == LUA_OK ? "returned" : "error", ms);
+    fflush(stdout);
+    lua_close(L);
+    return ms > 300.0 * SLACK;
+}
+
+int main(int argc, char **argv)
+{
+    bool run_naive = false;
+    struct refusing refusing = { .face = { refusing_resize, &refusing } };
+    int passed = 0, failed = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--naive") == 0) {
+            run_naive = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--for-good") == 0) {
+            refusing.for_good = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--refuse") == 0 && i + 1 < argc) {
+            refusing.at = (size_t)strtoul(argv[++i], NULL, 10);
+            continue;
+        }
+        const char *slash = strrchr(argv[i], '/'), *name = slash ? slash + 1 : argv[i];
+        struct buf source;
+        buf_init(&source, NULL);
+        if (!read_file(argv[i], &source)) {
+            fprintf(stderr, "%s can't be read\n", argv[i]);
+            return 2;
+        }
+        fflush(stdout);
+        pid_t child = fork();
+        if (child == 0) {
+            struct rlimit cpu = { WALL_LIMIT_S, WALL_LIMIT_S };
+            setrlimit(RLIMIT_CPU, &cpu);
+            alarm(WALL_LIMIT_S);
+            int rc = run_naive ? naive(buf_slice(&source), name) : sandboxed(buf_slice(&source), name, refusing.at ? &refusing : NULL);
+            fflush(stdout);
+            buf_release(&source);
+            exit(rc);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        if (WIFSIGNALED(status))
+            printf("%-28s ended by signal %d (%s)\n", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            passed++;
+        else
+            failed++;
+        buf_release(&source);
+    }
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed > 0;
+}

@@ -1,0 +1,3 @@
+-- one instruction per doubling
+local s = 'x'
+while true do pcall(function() s = s .. s end) end

@@ -1,0 +1,718 @@
+#include "vm/vm_int.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_key_view, vm_key_meta, vm_key_original, vm_key_array, vm_key_error,
+    vm_key_slow, vm_key_provided;
+
+enum {
+    SOFT_DEFAULT = 64 << 20,
+    FUEL_DEFAULT = 10000000,
+    SOURCE_MAX = 4 << 20,
+    LARGE_BLOCK = 4096, /* from here on an allocation takes fuel by its size: one instruction can ask for a lot */
+    FREE_RUN_NS = 2000000,
+};
+
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+/* What an allocation costs in fuel: one instruction can make an object, or ask for a lot. Short strings are free, because
+ * whether one is allocated depends on what the collector has left. */
+static int64_t price(const void *ptr, size_t kind, size_t size)
+{
+    if (!ptr && size < LARGE_BLOCK)
+        return kind == LUA_TTABLE || kind == LUA_TFUNCTION || kind == LUA_TUSERDATA ? 16 : 0;
+    if (size < LARGE_BLOCK)
+        return 0;
+    /* A fresh block without a kind is the hash part of a table: all its members are about to be hashed again. */
+    return (int64_t)(!ptr && kind == 0 ? size / 6 : size / 16);
+}
+
+/* Refuses only beyond the hard cap: Lua survives that badly, so the soft cap ends the call long before, at its next
+ * safe point. */
+static void *resize(void *ud, void *ptr, size_t old_size, size_t size)
+{
+    struct vm *v = ud;
+    size_t had = ptr ? old_size : 0; /* for a new block Lua says its kind in old_size */
+    if (size > had && !v->closing && v->used_bytes - had + size > v->hard_bytes)
+        return NULL;
+    void *p = alloc_resize(v->alloc, ptr, had, size);
+    if (!p && size > 0)
+        return NULL;
+    v->used_bytes = v->used_bytes - had + size;
+    if (v->used_bytes > v->peak_bytes)
+        v->peak_bytes = v->used_bytes;
+    if (v->depth > 0)
+        v->fuel_left -= price(ptr, old_size, size);
+    if (size > had && v->used_bytes > v->soft_bytes)
+        v->over_soft = true;
+    if (v->depth > 0 && (v->over_soft || v->fuel_left < 0))
+        vm_budget_alarm(v);
+    return p;
+}
+
+size_t vm_memory_bytes(const struct vm *v)
+{
+    return v->used_bytes;
+}
+
+void vm_collect_step(struct vm *v)
+{
+    lua_gc(v->main, LUA_GCSTEP, 64);
+}
+
+struct vm_call_stats vm_stats(const struct vm *v)
+{
+    struct vm_call_stats s = v->stats;
+    s.peak_bytes = v->peak_bytes;
+    return s;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+struct vm *vm_of(lua_State *L)
+{
+    return *(struct vm **)lua_getextraspace(L);
+}
+
+lua_State *vm_lua(struct vm *v)
+{
+    return v->running ? v->running : v->main;
+}
+
+void vm_set_context(struct vm *v, void *context)
+{
+    v->context = context;
+}
+
+void *vm_context(lua_State *L)
+{
+    return vm_of(L)->context;
+}
+
+static int refuse_global(lua_State *L)
+{
+    return luaL_error(L, "global '%s' is assigned while a function runs; nothing is remembered between calls, write `local %s = ...`",
+                      lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?", lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "x");
+}
+
+/* A library goes into the globals as a read-only view; `real` stays reachable for C. */
+static void add_library(lua_State *L, int globals, const char *name, void (*open)(lua_State *))
+{
+    open(L);
+    vm_freeze(L);
+    lua_setfield(L, globals, name);
+}
+
+static int where(lua_State *L)
+{
+    lua_Integer level = luaL_optinteger(L, 1, 1);
+    luaL_argcheck(L, level >= 0 && level < 100, 1, "a level is from 0 to 99");
+    luaL_where(L, (int)level);
+    size_t len;
+    const char *s = lua_tolstring(L, -1, &len);
+    lua_pushlstring(L, s, len >= 2 ? len - 2 : 0); /* without the ": " */
+    return 1;
+}
+
+static int located_done(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    return lua_gettop(L) - (int)ctx;
+}
+
+/* Calls the function behind it with its caller's position first. It is C so that even `return promo.campaign {...}`, a tail
+ * call, leaves the caller's frame in place. */
+static int located_call(lua_State *L)
+{
+    luaL_checkstack(L, 3, "too many arguments");
+    lua_pushvalue(L, lua_upvalueindex(1)); /* args f */
+    lua_insert(L, 1);                      /* f args */
+    luaL_where(L, 1);
+    size_t len;
+    const char *s = lua_tolstring(L, -1, &len);
+    lua_pushlstring(L, s, len >= 2 ? len - 2 : 0);
+    lua_remove(L, -2); /* f args at */
+    lua_insert(L, 2);  /* f at args */
+    lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, located_done);
+    return located_done(L, LUA_OK, 0);
+}
+
+static int located(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_pushcclosure(L, located_call, 1);
+    return 1;
+}
+
+static int data_body(lua_State *L)
+{
+    struct vm *v = vm_of(L);
+    struct arena *arena = lua_touserdata(L, 2);
+    size_t len;
+    const char *name = luaL_checklstring(L, 1, &len);
+    struct json_value *tree = NULL;
+    struct err err = { 0 };
+    if (!v->data)
+        return luaL_error(L, "there is no data here; only files of a shop that are being loaded may read it");
+    if (v->data(v->data_ctx, slice_of(name, len), arena, &tree, &err) < 0)
+        return vm_raise(L, &err);
+    vm_push_json_value(L, tree);
+    return 1;
+}
+
+/* data(name): the arena is this function's own, and goes back however the body ends. */
+static int data(lua_State *L)
+{
+    luaL_checkstring(L, 1);
+    lua_settop(L, 1);
+    struct arena arena;
+    arena_init(&arena, vm_of(L)->alloc, 64 << 20);
+    lua_pushcfunction(L, data_body);
+    lua_insert(L, 1);
+    lua_pushlightuserdata(L, &arena);
+    int status = vm_try(L, 2, 1);
+    arena_release(&arena);
+    return status == LUA_OK ? 1 : vm_rethrow(L);
+}
+
+static const luaL_Reg vm_module[] = { { "where", where }, { "located", located }, { "data", data }, { NULL, NULL } };
+
+static int open_body(lua_State *L)
+{
+    lua_createtable(L, 0, 32); /* loaded */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_loaded);
+    lua_createtable(L, 0, 8);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_slow);
+    vm_open_errors(L);
+    lua_createtable(L, 0, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_array);
+
+    lua_createtable(L, 0, 32); /* globals */
+    int globals = lua_gettop(L);
+    vm_open_base(L);
+    add_library(L, globals, "math", vm_open_math);
+    add_library(L, globals, "table", vm_open_table);
+    add_library(L, globals, "utf8", vm_open_utf8);
+    add_library(L, globals, "coroutine", vm_open_coroutine);
+
+    vm_open_string(L);        /* globals string */
+    lua_createtable(L, 0, 1); /* globals string meta */
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "__index"); /* so ("x"):upper() works; no arithmetic on strings, they may be amounts */
+    lua_pushliteral(L, "");
+    lua_insert(L, -2);
+    lua_setmetatable(L, -2); /* globals string "" */
+    lua_pop(L, 1);
+    vm_freeze(L);
+    lua_setfield(L, globals, "string");
+
+    lua_pushliteral(L, "Lua 5.4");
+    lua_setfield(L, globals, "_VERSION");
+    lua_pushvalue(L, globals);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_globals);
+
+    /* The metatable of a file's environment once the file is loaded and has made no globals of its own. */
+    lua_createtable(L, 0, 2);
+    lua_pushvalue(L, globals);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, refuse_global);
+    lua_setfield(L, -2, "__newindex");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_sealed);
+
+    luaL_newlib(L, vm_module);
+    vm_provide(L, "feira.vm");
+    return 0;
+}
+
+int vm_open(const struct vm_options *o, struct vm **out, struct err *err)
+{
+    *out = NULL;
+    struct vm *v = alloc_resize(o->alloc, NULL, 0, sizeof *v);
+    if (!v)
+        return err_set(err, ERR_NOMEM, "there is no memory for a Lua state");
+    *v = (struct vm){ .alloc = o->alloc,
+                      .soft_bytes = o->memory_soft_bytes ? o->memory_soft_bytes : SOFT_DEFAULT,
+                      .fuel_limit = o->fuel ? o->fuel : FUEL_DEFAULT };
+    v->hard_bytes = o->memory_hard_bytes ? o->memory_hard_bytes : 4 * v->soft_bytes;
+    v->main = lua_newstate(resize, v);
+    if (!v->main) {
+        alloc_resize(o->alloc, v, sizeof *v, 0);
+        return err_set(err, ERR_NOMEM, "there is no memory for a Lua state");
+    }
+    *(struct vm **)lua_getextraspace(v->main) = v;
+    lua_pushcfunction(v->main, open_body);
+    int status = lua_pcall(v->main, 0, 0, 0);
+    if (status != LUA_OK) {
+        int rc = vm_error_of(v->main, status, err);
+        vm_close(v);
+        return rc;
+    }
+    *out = v;
+    return 0;
+}
+
+void vm_close(struct vm *v)
+{
+    if (!v)
+        return;
+    v->closing = true;
+    vm_deadline_disarm(v);
+    lua_close(v->main);
+    alloc_resize(v->alloc, v->functions, v->function_cap * sizeof *v->functions, 0);
+    alloc_resize(v->alloc, v, sizeof *v, 0);
+}
+
+void vm_set_resolver(struct vm *v, vm_resolve_fn fn, void *ctx)
+{
+    v->resolve = fn;
+    v->resolve_ctx = ctx;
+}
+
+void vm_set_data(struct vm *v, vm_data_fn fn, void *ctx)
+{
+    v->data = fn;
+    v->data_ctx = ctx;
+}
+
+void vm_set_undo(struct vm *v, vm_undo_fn fn, void *ctx)
+{
+    v->undo = fn;
+    v->undo_ctx = ctx;
+}
+
+void vm_set_fuel(struct vm *v, int64_t fuel)
+{
+    v->fuel_limit = fuel;
+}
+
+/* --- protected calls ----------------------------------------------------------------------------------------------- */
+
+/* Functions that missed the deadline of a free run are counted from the start, as long as this state lives. */
+static bool is_slow(lua_State *L, int fn)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_slow);
+    lua_pushvalue(L, fn);
+    bool slow = lua_rawget(L, -2) != LUA_TNIL;
+    lua_pop(L, 2);
+    return slow;
+}
+
+static int mark_slow(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_slow);
+    lua_pushvalue(L, 1);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+    return 0;
+}
+
+static void run_body(struct vm *v, lua_State *L, bool counted, int nargs, int nresults, int *status)
+{
+    vm_budget_begin(v, L, counted);
+    v->depth = 1;
+    /* Uncounted without a timer would be unbounded; then it is counted after all. */
+    if (!vm_deadline_arm(v, counted ? vm_stuck_ns(v) : FREE_RUN_NS) && !counted)
+        vm_budget_begin(v, L, true);
+    *status = lua_pcall(L, nargs, nresults, 0);
+    vm_deadline_disarm(v);
+    v->depth = 0;
+    vm_budget_finish(v, L);
+}
+
+/* A call from the outside: the budget begins and ends here. `key` is the index of the function that is remembered as slow. */
+static int outer_call(struct vm *v, lua_State *L, int nargs, int nresults, int key, struct err *err)
+{
+    int fn = lua_gettop(L) - nargs, status;
+    bool free_run = v->undo && nargs < 100 && lua_checkstack(L, nargs + 4) && !is_slow(L, key);
+    v->stats.calls++;
+    if (free_run) {
+        /* The function and its arguments stay below for a second run. */
+        for (int i = 0; i <= nargs; i++)
+            lua_pushvalue(L, fn + i);
+        run_body(v, L, false, nargs, nresults, &status);
+        if (v->end == VM_OVERDUE) {
+            lua_settop(L, fn + nargs);
+            v->undo(v->undo_ctx);
+            lua_pushcfunction(L, mark_slow);
+            lua_pushvalue(L, key);
+            if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+                lua_pop(L, 1); /* no memory to remember it: the next call finds out again */
+            run_body(v, L, true, nargs, nresults, &status);
+        } else {
+            for (int i = 0; i <= nargs; i++)
+                lua_remove(L, fn);
+        }
+    } else {
+        run_body(v, L, true, nargs, nresults, &status);
+    }
+    v->stats.fuel += (uint64_t)(v->fuel_limit - v->fuel_left);
+    int rc = 0;
+    if (v->end != VM_GOES_ON || status == LUA_ERRMEM) {
+        lua_settop(L, fn - 1); /* also results: an end that C code swallowed is still no success */
+        if (v->end == VM_GOES_ON)
+            v->end = VM_OUT_OF_MEMORY;
+        rc = vm_end_error(v, err);
+        v->end = VM_GOES_ON;
+        lua_gc(v->main, LUA_GCCOLLECT);
+    } else if (status != LUA_OK) {
+        rc = vm_error_of(L, status, err);
+    }
+    v->over_soft = v->used_bytes > v->soft_bytes;
+    v->stats.errors += rc < 0;
+    return rc;
+}
+
+static int call(struct vm *v, int nargs, int nresults, int key, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    int fn = lua_gettop(L) - nargs;
+    if (v->depth == 0)
+        return outer_call(v, L, nargs, nresults, key, err);
+    /* A call within a call spends the same budget; when that ends, so does the outer call. */
+    v->depth++;
+    int status = lua_pcall(L, nargs, nresults, 0);
+    v->depth--;
+    v->running = L;
+    if (status == LUA_OK && v->end == VM_GOES_ON)
+        return 0;
+    if (status == LUA_ERRMEM && v->end == VM_GOES_ON)
+        v->end = VM_OUT_OF_MEMORY;
+    if (v->end == VM_GOES_ON)
+        return vm_error_of(L, status, err);
+    lua_settop(L, fn - 1);
+    return vm_end_error(v, err);
+}
+
+int vm_pcall(struct vm *v, int nargs, int nresults, struct err *err)
+{
+    return call(v, nargs, nresults, lua_gettop(vm_lua(v)) - nargs, err);
+}
+
+int vm_try(lua_State *L, int nargs, int nresults)
+{
+    struct vm *v = vm_of(L);
+    int status = lua_pcall(L, nargs, nresults, 0);
+    if (status == LUA_ERRMEM && v->end == VM_GOES_ON)
+        v->end = VM_OUT_OF_MEMORY;
+    return status;
+}
+
+int vm_rethrow(lua_State *L)
+{
+    if (vm_of(L)->end != VM_GOES_ON && vm_of(L)->depth > 0)
+        vm_raise_end(L);
+    return lua_error(L);
+}
+
+/* --- files --------------------------------------------------------------------------------------------------------- */
+
+/* Gives the file on top of the stack (its main function) an environment of its own. */
+static void give_environment(lua_State *L, int fn)
+{
+    fn = lua_absindex(L, fn);
+    lua_createtable(L, 0, 0);
+    lua_createtable(L, 0, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_globals);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    if (!lua_setupvalue(L, fn, 1))
+        lua_pop(L, 1);
+}
+
+/* After the file ran: its functions share the upvalue, and from now on its globals can't change. */
+static void seal_environment(lua_State *L, int fn)
+{
+    fn = lua_absindex(L, fn);
+    if (!lua_getupvalue(L, fn, 1))
+        return;
+    int env = lua_gettop(L);
+    lua_createtable(L, 0, 0);
+    lua_pushnil(L);
+    if (lua_next(L, env) == 0) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_sealed);
+    } else {
+        lua_pop(L, 2);
+        /* It made globals: tables among them are frozen, and lookups go through them to the sandbox's own. */
+        lua_pushnil(L);
+        while (lua_next(L, env)) {
+            vm_freeze_value(L);
+            lua_pushvalue(L, -2);
+            lua_insert(L, -2);
+            lua_rawset(L, env);
+        }
+        lua_createtable(L, 0, 2);
+        lua_pushvalue(L, env);
+        lua_setfield(L, -2, "__index");
+        lua_pushcfunction(L, refuse_global);
+        lua_setfield(L, -2, "__newindex");
+    }
+    lua_setmetatable(L, -2);
+    lua_setupvalue(L, fn, 1);
+    lua_settop(L, env - 1);
+}
+
+/* Compiles; leaves the main function or raises. Only text: damaged bytecode crashes Lua. */
+static void load_text(lua_State *L, struct slice source, const char *chunk_name)
+{
+    if (source.len > SOURCE_MAX)
+        luaL_error(L, "%s:1: the file is longer than %d bytes; move its data to a .csv file beside it", chunk_name, (int)SOURCE_MAX);
+    if (source.len >= 3 && memcmp(source.data, "\xEF\xBB\xBF", 3) == 0)
+        source = slice_of(source.data + 3, source.len - 3);
+    vm_charge(L, (int64_t)(source.len / 4));
+    const char *name = lua_pushfstring(L, "@%s", chunk_name);
+    int status = luaL_loadbufferx(L, source.data, source.len, name, "t");
+    lua_remove(L, -2);
+    if (status == LUA_ERRMEM && vm_of(L)->end == VM_GOES_ON)
+        vm_of(L)->end = VM_OUT_OF_MEMORY;
+    if (status != LUA_OK)
+        lua_error(L);
+}
+
+struct run_args {
+    struct slice source;
+    const char *chunk_name;
+    vm_ref ref;
+};
+
+static int run_file(lua_State *L)
+{
+    struct run_args *a = lua_touserdata(L, 1);
+    load_text(L, a->source, a->chunk_name); /* args main */
+    give_environment(L, -1);
+    lua_pushvalue(L, -1);
+    lua_call(L, 0, 1); /* args main value */
+    seal_environment(L, -2);
+    if (!lua_isnil(L, -1))
+        a->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+int vm_run(struct vm *v, struct slice source, const char *chunk_name, vm_ref *out, struct err *err)
+{
+    *out = 0;
+    lua_State *L = vm_lua(v);
+    struct run_args a = { .source = source, .chunk_name = chunk_name };
+    if (!lua_checkstack(L, 4))
+        return err_set(err, ERR_NOMEM, "there is no memory to load %s", chunk_name);
+    lua_pushcfunction(L, run_file);
+    lua_pushlightuserdata(L, &a);
+    int rc = vm_pcall(v, 1, 0, err);
+    *out = a.ref;
+    if (rc < 0 && a.ref) {
+        vm_release(v, a.ref);
+        *out = 0;
+    }
+    return rc;
+}
+
+void vm_release(struct vm *v, vm_ref ref)
+{
+    if (ref > 0)
+        luaL_unref(v->main, LUA_REGISTRYINDEX, ref);
+}
+
+/* --- modules ------------------------------------------------------------------------------------------------------- */
+
+void vm_provide(lua_State *L, const char *name)
+{
+    vm_freeze(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_loaded);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
+static int load_module(lua_State *L) /* name -> module */
+{
+    struct vm *v = vm_of(L);
+    size_t len;
+    const char *name = lua_tolstring(L, 1, &len);
+    struct slice source, chunk;
+    struct err err = { 0 };
+    int rc = v->resolve ? v->resolve(v->resolve_ctx, slice_of(name, len), &source, &chunk, &err) : ERR_NOT_FOUND;
+    if (rc == ERR_NOT_FOUND) {
+        if (err.text[0])
+            return luaL_error(L, "%s", err.text);
+        return luaL_error(L, "there is no module '%s' to require; see `feira help modules`", name);
+    }
+    if (rc < 0)
+        return vm_raise(L, &err);
+    lua_pushlstring(L, chunk.data, chunk.len);
+    load_text(L, source, lua_tostring(L, -1));
+    give_environment(L, -1);
+    lua_pushvalue(L, -1);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1); /* name chunk main module */
+    seal_environment(L, -2);
+    if (lua_isnil(L, -1))
+        return luaL_error(L, "module '%s' returns nothing; end it with `return` and its table", name);
+    vm_freeze_value(L);
+    return 1;
+}
+
+/* require(name): a module is loaded once per state. While it loads, `false` stands in its place. */
+int vm_require(lua_State *L)
+{
+    luaL_checkstring(L, 1);
+    lua_settop(L, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_loaded); /* name loaded */
+    lua_pushvalue(L, 1);
+    if (lua_rawget(L, 2) != LUA_TNIL) {
+        if (lua_type(L, -1) == LUA_TBOOLEAN && !lua_toboolean(L, -1))
+            return luaL_error(L, "module '%s' requires itself, by way of another; break the circle", lua_tostring(L, 1));
+        return 1;
+    }
+    lua_settop(L, 2);
+    lua_pushvalue(L, 1);
+    lua_pushboolean(L, 0);
+    lua_rawset(L, 2);
+    lua_pushcfunction(L, load_module);
+    lua_pushvalue(L, 1);
+    int status = vm_try(L, 1, 1); /* name loaded module|error */
+    lua_pushvalue(L, 1);
+    if (status == LUA_OK)
+        lua_pushvalue(L, 3);
+    else
+        lua_pushnil(L);
+    lua_rawset(L, 2);
+    lua_settop(L, 3);
+    return status == LUA_OK ? 1 : vm_rethrow(L);
+}
+
+/* --- data across the border --------------------------------------------------------------------------------------- */
+
+struct tree_args {
+    struct arena *arena;
+    struct json_value *tree;
+    vm_ref ref;
+};
+
+static int tree_body(lua_State *L)
+{
+    struct tree_args *a = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, a->ref);
+    a->tree = vm_tree(L, lua_gettop(L), VM_TREE_FUNCTIONS, a->arena);
+    return 0;
+}
+
+int vm_to_json(struct vm *v, vm_ref ref, struct arena *arena, struct json_value **out, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    struct tree_args a = { .arena = arena, .ref = ref };
+    if (!lua_checkstack(L, 4))
+        return err_set(err, ERR_NOMEM, "there is no memory to read a table");
+    lua_pushcfunction(L, tree_body);
+    lua_pushlightuserdata(L, &a);
+    size_t before = v->function_count;
+    int rc = vm_pcall(v, 1, 0, err);
+    *out = rc < 0 ? NULL : a.tree;
+    while (rc < 0 && v->function_count > before)
+        vm_release(v, v->functions[--v->function_count]);
+    return rc;
+}
+
+size_t vm_function_count(const struct vm *v)
+{
+    return v->function_count;
+}
+
+vm_ref vm_function(const struct vm *v, int fn)
+{
+    return fn >= 1 && (size_t)fn <= v->function_count ? v->functions[fn - 1] : 0;
+}
+
+struct push_args {
+    const struct json_value *tree;
+    struct slice text;
+};
+
+static int push_body(lua_State *L)
+{
+    struct push_args *a = lua_touserdata(L, 1);
+    if (a->tree)
+        vm_push_json_value(L, a->tree);
+    else
+        lua_pushlstring(L, a->text.data, a->text.len);
+    return 1;
+}
+
+static void push(struct vm *v, struct push_args a)
+{
+    lua_State *L = vm_lua(v);
+    if (!lua_checkstack(L, 8)) {
+        v->push_failed = true;
+        return;
+    }
+    lua_pushcfunction(L, push_body);
+    lua_pushlightuserdata(L, &a);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        v->push_failed = true;
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+}
+
+void vm_push_json(struct vm *v, const struct json_value *value)
+{
+    push(v, (struct push_args){ .tree = value });
+}
+
+void vm_push_string(struct vm *v, struct slice s)
+{
+    push(v, (struct push_args){ .text = s });
+}
+
+void vm_push_int(struct vm *v, int64_t n)
+{
+    lua_State *L = vm_lua(v);
+    if (lua_checkstack(L, 4))
+        lua_pushinteger(L, n);
+    else
+        v->push_failed = true;
+}
+
+void vm_push_ref(struct vm *v, vm_ref ref)
+{
+    lua_State *L = vm_lua(v);
+    if (!lua_checkstack(L, 4))
+        v->push_failed = true;
+    else if (ref > 0)
+        lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+    else
+        lua_pushnil(L);
+}
+
+static int result_body(lua_State *L)
+{
+    struct tree_args *a = lua_touserdata(L, lua_gettop(L));
+    lua_pop(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
+    a->tree = vm_tree(L, lua_gettop(L), VM_TREE_DATA, a->arena);
+    return 0;
+}
+
+int vm_call(struct vm *v, vm_ref fn, int nargs, struct arena *arena, struct json_value **result, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    if (result)
+        *result = NULL;
+    if (v->push_failed || fn <= 0 || !lua_checkstack(L, 4)) {
+        bool failed = v->push_failed;
+        v->push_failed = false;
+        lua_settop(L, lua_gettop(L) >= nargs ? lua_gettop(L) - nargs : 0);
+        return failed ? err_set(err, ERR_MEMORY_CAP, "the arguments of a function do not fit into its memory")
+                      : err_set(err, ERR_INTERNAL, "a call names no function");
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, fn);
+    lua_insert(L, -1 - nargs);
+    if (!result)
+        return vm_pcall(v, nargs, 0, err);
+    struct tree_args a = { .arena = arena };
+    lua_pushcfunction(L, result_body);
+    lua_insert(L, -2 - nargs);
+    lua_pushlightuserdata(L, &a);
+    int rc = call(v, nargs + 2, 0, lua_gettop(L) - nargs - 1, err);
+    *result = rc < 0 ? NULL : a.tree;
+    return rc;
+}

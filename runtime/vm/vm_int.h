@@ -1,0 +1,121 @@
+/* vm/vm_int.h - shared by the files of vm/ only: what is behind struct vm, and the pieces of the sandbox. */
+#pragma once
+#include "vm/vm_lua.h"
+#include <signal.h>
+
+/* Instructions between two looks of the count hook; the grain of the budget. */
+enum { VM_HOOK_INTERVAL = 1000 };
+
+/* One unit of fuel is one instruction, some four nanoseconds. C functions charge in that coin: */
+enum {
+    VM_BYTES_PER_UNIT = 32, /* bytes copied or compared */
+    VM_COMPARE_UNITS = 20,  /* one comparison of a sort, without a function */
+    VM_CALL_UNITS = 20,     /* calling back into Lua from C */
+    VM_THREAD_UNITS = 400,  /* a coroutine: it may also run most of a hook interval unseen */
+};
+
+/* Why the running call has to end. Sticky: nothing in Lua can catch it, vm_pcall() of the outermost call clears it. */
+enum vm_end {
+    VM_GOES_ON,
+    VM_OUT_OF_FUEL,
+    VM_OUT_OF_MEMORY,
+    VM_OVERDUE, /* a free run passed its deadline; it is thrown away and run again, counted */
+    VM_STUCK,   /* far past any time that its fuel could take: something slow that fuel doesn't see */
+};
+
+struct vm {
+    lua_State *main;
+    lua_State *volatile running; /* the coroutine that runs now; NULL outside of calls */
+    const struct alloc *alloc;
+    size_t used_bytes, peak_bytes, soft_bytes, hard_bytes;
+    bool closing;   /* lua_close() must never be refused memory */
+    bool over_soft; /* seen by the next safe point */
+
+    int64_t fuel_limit, fuel_left;
+    bool counted; /* the hook counts instructions */
+    volatile sig_atomic_t overdue;
+    int64_t cpu_begin_ns; /* of a counted call: the thread's CPU time when it began */
+    enum vm_end end;
+    char end_where[160]; /* "campaigns/tea.lua:3: " or "" */
+    int depth;           /* calls within calls */
+
+    vm_undo_fn undo;
+    void *undo_ctx;
+    void *context;
+    vm_resolve_fn resolve;
+    void *resolve_ctx;
+    vm_data_fn data;
+    void *data_ctx;
+
+    vm_ref *functions;
+    size_t function_count, function_cap;
+    bool push_failed; /* a vm_push_* met the memory cap; vm_call() says so */
+    struct vm_call_stats stats;
+};
+
+/* Keys (addresses) of what the sandbox hides in the registry and in tables. Light userdata, so no Lua code can name them. */
+extern const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_key_view, vm_key_meta, vm_key_original, vm_key_array,
+    vm_key_error, vm_key_slow, vm_key_provided;
+
+/* budget.c */
+void vm_budget_begin(struct vm *v, lua_State *L, bool counted);
+void vm_budget_finish(struct vm *v, lua_State *L);
+void vm_budget_thread(struct vm *v, lua_State *co); /* before co is resumed */
+void vm_budget_alarm(struct vm *v); /* the next instruction looks at the budget; from the allocator and the signal handler */
+void vm_check(lua_State *L);        /* a safe point: raises when the call has to end */
+int64_t vm_stuck_ns(const struct vm *v);
+int vm_end_error(struct vm *v, struct err *err);
+bool vm_is_end(lua_State *L, int index);
+void vm_raise_end(lua_State *L) __attribute__((noreturn));
+
+/* deadline.c */
+bool vm_deadline_arm(struct vm *v, int64_t ns);
+void vm_deadline_disarm(struct vm *v);
+int64_t vm_mono_ns(void);
+int64_t vm_cpu_ns(void); /* of this thread; a system call */
+
+/* error.c */
+int vm_error_of(lua_State *L, int status, struct err *err); /* looks at the value on top, pops it */
+void vm_open_errors(lua_State *L);
+
+/* freeze.c */
+bool vm_is_view(lua_State *L, int index);
+void vm_unwrap(lua_State *L, int index); /* replaces a view by what is behind it; index is absolute */
+void vm_freeze_value(lua_State *L);      /* like vm_freeze() for any value: captured tables of functions too */
+int vm_set_metatable(lua_State *L);      /* setmetatable(t, mt) of the sandbox */
+int vm_get_metatable(lua_State *L);
+
+/* order.c */
+int vm_pairs(lua_State *L);
+
+/* vm.c */
+int vm_require(lua_State *L);
+
+/* The libraries. Each leaves one table on the stack; base puts its functions into the table on top. */
+void vm_open_base(lua_State *L);
+void vm_open_coroutine(lua_State *L);
+void vm_open_string(lua_State *L);
+void vm_open_table(lua_State *L);
+void vm_open_utf8(lua_State *L);
+void vm_open_math(lua_State *L);
+int vm_string_format(lua_State *L);
+int vm_string_pack(lua_State *L);
+int vm_string_packsize(lua_State *L);
+int vm_string_unpack(lua_State *L);
+int vm_string_find(lua_State *L);
+int vm_string_match(lua_State *L);
+int vm_string_gmatch(lua_State *L);
+int vm_string_gsub(lua_State *L);
+/* tostring() without addresses; pushes a string. */
+void vm_push_tostring(lua_State *L, int index);
+
+/* tree.c */
+enum vm_tree_mode { VM_TREE_DATA, VM_TREE_FUNCTIONS };
+struct json_value *vm_tree(lua_State *L, int index, enum vm_tree_mode mode, struct arena *arena);
+
+/* Charges for work on n bytes. */
+static inline void vm_charge_bytes(lua_State *L, size_t n)
+{
+    if (n >= VM_BYTES_PER_UNIT)
+        vm_charge(L, (int64_t)(n / VM_BYTES_PER_UNIT));
+}
