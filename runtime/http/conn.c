@@ -350,9 +350,12 @@ static size_t take_body(struct http_conn *c, const char *data, size_t len)
     return n;
 }
 
-/* llhttp saw the same bytes: has it come to the same body? */
+/* llhttp saw the same bytes: has it come to the same body? It can't read all extensions that are correct; from the first one
+ * on our own reader, which is the stricter one, decides alone. */
 static bool chunks_agree(struct http_conn *c, const char *data, size_t len)
 {
+    if (c->chunks.extension_bytes > 0)
+        return true;
     llhttp_errno_t rc = llhttp_execute(&c->parser, data, len);
     bool done = chunk_done(&c->chunks);
     if (!done)

@@ -44,16 +44,21 @@ void http_router_free(struct http_router *r)
 
 /* --- adding ----------------------------------------------------------------------------------------------------- */
 
-/* Cuts the first segment off a path that begins with '/'. "/" alone has none. */
+/* Cuts the first segment off what is left of a path: "" has none, "/" has an empty one. */
 static bool next_segment(struct slice *path, struct slice *out)
 {
-    if (path->len <= 1 && !(path->len == 1 && path->data[0] != '/'))
+    if (path->len == 0)
         return false;
     const char *p = path->data + 1, *end = path->data + path->len;
     const char *slash = memchr(p, '/', (size_t)(end - p));
     *out = slice_of(p, (size_t)((slash ? slash : end) - p));
     *path = slash ? slice_of(slash, (size_t)(end - slash)) : slice_of(end, 0);
     return true;
+}
+
+static struct slice after_root(struct slice path)
+{
+    return path.len == 1 ? slice_of(path.data, 0) : path;
 }
 
 static bool is_name_char(char c)
@@ -83,7 +88,8 @@ static int check_pattern(const char *pattern, struct err *err)
 {
     struct slice path = slice_str(pattern), segment;
     size_t params = 0;
-    bool ok = path.len > 0 && path.data[0] == '/' && (path.len == 1 || path.data[path.len - 1] != '/');
+    bool ok = path.len > 0 && path.data[0] == '/';
+    path = after_root(path);
     while (ok && next_segment(&path, &segment)) {
         params += is_parameter(segment);
         ok = is_parameter(segment) || is_literal(segment);
@@ -128,7 +134,7 @@ int http_router_add(struct http_router *r, enum http_method m, const char *patte
     if (rc < 0)
         return rc;
     struct node *n = &r->root;
-    struct slice path = slice_str(pattern), segment;
+    struct slice path = after_root(slice_str(pattern)), segment;
     while (next_segment(&path, &segment)) {
         struct node *c = is_parameter(segment) ? n->parameter : child(n, segment);
         n = c ? c : make_child(n, segment);
@@ -183,7 +189,7 @@ int http_route(const struct http_router *r, struct http_request *req, char allow
     req->param_count = 0;
     allow[0] = '\0';
     struct slice path = req->raw_path.data ? req->raw_path : req->path;
-    struct node *n = path.len > 0 && path.data[0] == '/' ? find((struct node *)(uintptr_t)&r->root, path, req) : NULL;
+    struct node *n = path.len > 0 && path.data[0] == '/' ? find((struct node *)(uintptr_t)&r->root, after_root(path), req) : NULL;
     if (!n)
         return 404;
     enum http_method m = req->method;

@@ -50,8 +50,8 @@ family("ok-te", "control", "accept", lambda v: post("0\r\n\r\n", f"Transfer-Enco
 family("ok-chunks", "control", "accept", chunked, [
     "0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "03\r\nabc\r\n0\r\n\r\n", "1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n", "a\r\n0123456789\r\n0\r\n\r\n", "000\r\n\r\n", "3\r\n\r\n\r\r\n0\r\n\r\n",
     "3;a\r\nabc\r\n0\r\n\r\n", "3;a=b\r\nabc\r\n0;e\r\n\r\n", "3;a=\"b;c\"\r\nabc\r\n0\r\n\r\n", "0\r\nX: y\r\n\r\n", "3\r\nabc\r\n0\r\nX: y\r\nZ:\r\n\r\n"])
-# Right by the RFC, but llhttp 8.1 reads them otherwise, so both answers are fine.
-family("any-chunk-extension", "chunk", "any", chunked, ["3;a=b;c=d\r\nabc\r\n0\r\n\r\n", "3;a=\"b\\\"c\"\r\nabc\r\n0\r\n\r\n"])
+family("ok-chunk-extension", "control", "accept", chunked, ["3;a=b;c=d\r\nabc\r\n0\r\n\r\n", "3;a=\"b\\\"c\"\r\nabc\r\n0\r\n\r\n"])
+# Right by the RFC, but llhttp 8.1 refuses it, so both answers are fine.
 case("any-length-tab", "cl", "any", post("abc", "Content-Length: 3\t"))
 case("ok-chunks-many", "control", "accept", chunked("1\r\na\r\n" * 2000 + "0\r\n\r\n"))
 family("ok-length", "control", "accept", lambda n: post("abc", f"Content-Length:{n}"), [" 3", "3", "\t3", " 03", " 0000000000000000003"])
