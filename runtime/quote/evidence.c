@@ -1,4 +1,5 @@
 /* A cart as compact JSON: names once, in a dictionary; a line as a list of numbers. README.md has the form. */
+#include "quote/emit.h"
 #include "quote/quote.h"
 
 /* --- the dictionary: names get numbers from 1 in the order in which they are met ------------------------------------------ */
@@ -86,23 +87,41 @@ static uint32_t number_of(struct dictionary *d, symbol s)
 
 enum { LINE_FIXED = 9 }; /* sku, qty, unit_price, price, compare_at, weight_g, brand, own_price, categories */
 
-static void line_write(struct dictionary *d, const struct quote_line *l, struct json_writer *w)
+static void names_emit(struct dictionary *d, const symbol *names, uint32_t count, struct emit *e)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        EMIT(e, ",");
+        emit_int(e, number_of(d, names[i]));
+    }
+}
+
+static void line_emit(struct dictionary *d, const struct quote_line *l, struct emit *e)
 {
     const struct quote_product *p = &l->product;
+    const int64_t numbers[LINE_FIXED] = { number_of(d, p->sku), l->qty,      l->unit_price_minor,    p->price_minor,
+                                          p->compare_at_minor,  p->weight_g, number_of(d, p->brand), l->own_price,
+                                          p->category_count };
+    emit_room(e, (LINE_FIXED + (size_t)p->category_count + p->tag_count) * (DIGITS_MAX + 1) + 3);
+    for (size_t i = 0; i < LINE_FIXED; i++) {
+        emit_raw(e, i ? "," : "[", 1);
+        emit_int(e, numbers[i]);
+    }
+    names_emit(d, p->categories, p->category_count, e);
+    names_emit(d, p->tags, p->tag_count, e);
+    EMIT(e, "]");
+}
+
+static void lines_write(struct dictionary *d, const struct quote_cart *c, struct json_writer *w)
+{
+    json_key(w, "l");
     json_array(w);
-    json_int(w, number_of(d, p->sku));
-    json_int(w, l->qty);
-    json_int(w, l->unit_price_minor);
-    json_int(w, p->price_minor);
-    json_int(w, p->compare_at_minor);
-    json_int(w, p->weight_g);
-    json_int(w, number_of(d, p->brand));
-    json_int(w, l->own_price);
-    json_int(w, p->category_count);
-    for (uint32_t i = 0; i < p->category_count; i++)
-        json_int(w, number_of(d, p->categories[i]));
-    for (uint32_t i = 0; i < p->tag_count; i++)
-        json_int(w, number_of(d, p->tags[i]));
+    struct emit e = emit_begin(w->out);
+    for (size_t i = 0; i < c->line_count; i++) {
+        if (i)
+            EMIT(&e, ",");
+        line_emit(d, &c->lines[i], &e);
+    }
+    emit_end(&e);
     json_array_end(w);
 }
 
@@ -172,11 +191,7 @@ void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, s
         json_array_end(&w);
     }
     int_member(&w, "nc", c->no_campaigns);
-    json_key(&w, "l");
-    json_array(&w);
-    for (size_t i = 0; i < c->line_count; i++)
-        line_write(&d, &c->lines[i], &w);
-    json_array_end(&w);
+    lines_write(&d, c, &w);
     json_key(&w, "s");
     json_array(&w);
     for (uint32_t i = 0; i < d.count; i++)

@@ -123,7 +123,7 @@ static int bare_number(const struct spec *s, const struct spec_node *n)
         text = slice_of(plain, (size_t)snprintf(plain, sizeof plain, "%lld", (long long)n->v->integer));
     if (money_parse(text, s->exponent, &minor, NULL) == 0)
         money_format(minor, s->exponent, written);
-    return spec_error(s, n, "a bare number can't be money (is it yuan or fen?); write \"%s\" in quotes", written);
+    return spec_error(s, n, "a bare number can't be money; write \"%s\" in quotes", written);
 }
 
 int spec_money(const struct spec *s, const struct spec_node *n, int64_t least, int64_t *out)

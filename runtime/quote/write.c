@@ -1,49 +1,72 @@
+#include "quote/emit.h"
 #include "quote/rules_int.h"
 
-static void discounts_write(const struct quote_rules *r, const struct quote_discount *first, struct json_writer *w)
+enum { NUMBERS_ROOM = 160 }; /* the keys and numbers of a line, or of a discount, without its texts */
+
+static void discounts_emit(const struct quote_rules *r, const struct quote_discount *first, struct emit *e)
 {
-    json_key(w, "discounts");
-    json_array(w);
+    emit_room(e, NUMBERS_ROOM);
+    EMIT(e, "\"discounts\":[");
     for (const struct quote_discount *d = first; d; d = d->next) {
-        json_object(w);
-        json_key(w, "campaign");
-        json_raw(w, r->campaigns[d->campaign].id_json);
-        json_key(w, "amount");
-        json_int(w, d->amount_minor);
+        struct slice id = r->campaigns[d->campaign].id_json;
+        emit_room(e, id.len + NUMBERS_ROOM);
+        if (d != first)
+            EMIT(e, ",");
+        EMIT(e, "{\"campaign\":");
+        emit_raw(e, id.data, id.len);
+        EMIT(e, ",\"amount\":");
+        emit_int(e, d->amount_minor);
         if (d->units) {
-            json_key(w, "units");
-            json_int(w, d->units);
+            EMIT(e, ",\"units\":");
+            emit_int(e, d->units);
         }
         if (d->reason.len) {
-            json_key(w, "reason");
-            json_string(w, d->reason);
+            EMIT(e, ",\"reason\":");
+            emit_string(e, d->reason, NUMBERS_ROOM);
         }
-        json_object_end(w);
+        EMIT(e, "}");
     }
-    json_array_end(w);
+    EMIT(e, "]");
 }
 
-static void line_write(const struct quote_rules *r, const struct quote_line *l, struct json_writer *w)
+static void line_emit(const struct quote_rules *r, const struct quote_line *l, struct emit *e)
 {
-    json_object(w);
-    json_key(w, "sku");
-    json_string(w, symbols_name(r->symbols, l->product.sku));
-    json_key(w, "title");
-    json_string(w, l->product.title);
-    json_key(w, "qty");
-    json_int(w, l->qty);
-    json_key(w, "unit_price");
-    json_int(w, l->unit_price_minor);
+    emit_room(e, NUMBERS_ROOM);
+    EMIT(e, "{\"sku\":");
+    emit_string(e, symbols_name(r->symbols, l->product.sku), NUMBERS_ROOM);
+    EMIT(e, ",\"title\":");
+    emit_string(e, l->product.title, NUMBERS_ROOM);
+    EMIT(e, ",\"qty\":");
+    emit_int(e, l->qty);
+    EMIT(e, ",\"unit_price\":");
+    emit_int(e, l->unit_price_minor);
     if (l->product.compare_at_minor) {
-        json_key(w, "compare_at");
-        json_int(w, l->product.compare_at_minor);
+        EMIT(e, ",\"compare_at\":");
+        emit_int(e, l->product.compare_at_minor);
     }
-    json_key(w, "subtotal");
-    json_int(w, l->subtotal_minor);
-    discounts_write(r, l->discounts, w);
-    json_key(w, "total");
-    json_int(w, l->total_minor);
-    json_object_end(w);
+    EMIT(e, ",\"subtotal\":");
+    emit_int(e, l->subtotal_minor);
+    EMIT(e, ",");
+    discounts_emit(r, l->discounts, e);
+    emit_room(e, NUMBERS_ROOM);
+    EMIT(e, ",\"total\":");
+    emit_int(e, l->total_minor);
+    EMIT(e, "}");
+}
+
+static void lines_write(const struct quote_rules *r, const struct quote_cart *cart, struct json_writer *w)
+{
+    json_key(w, "lines");
+    json_array(w);
+    struct emit e = emit_begin(w->out);
+    for (size_t i = 0; i < cart->line_count; i++) {
+        if (i)
+            EMIT(&e, ",");
+        line_emit(r, &cart->lines[i], &e);
+        emit_room(&e, 1);
+    }
+    emit_end(&e);
+    json_array_end(w);
 }
 
 static void shipping_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w)
@@ -51,13 +74,18 @@ static void shipping_write(const struct quote_rules *r, const struct quote_resul
     json_key(w, "shipping");
     if (q->has_shipping) {
         json_object(w);
-        json_key(w, "option");
-        json_string(w, q->shipping_option);
-        json_key(w, "amount");
-        json_int(w, q->shipping_minor);
-        discounts_write(r, q->shipping_discounts, w);
-        json_key(w, "total");
-        json_int(w, q->shipping_minor - q->shipping_discount_minor);
+        struct emit e = emit_begin(w->out);
+        emit_room(&e, NUMBERS_ROOM);
+        EMIT(&e, "\"option\":");
+        emit_string(&e, q->shipping_option, NUMBERS_ROOM);
+        EMIT(&e, ",\"amount\":");
+        emit_int(&e, q->shipping_minor);
+        EMIT(&e, ",");
+        discounts_emit(r, q->shipping_discounts, &e);
+        emit_room(&e, NUMBERS_ROOM);
+        EMIT(&e, ",\"total\":");
+        emit_int(&e, q->shipping_minor - q->shipping_discount_minor);
+        emit_end(&e);
         json_object_end(w);
     } else {
         json_null(w);
@@ -121,11 +149,7 @@ void quote_result_write(const struct quote_rules *r, const struct quote_result *
 {
     json_key(w, "currency");
     json_str(w, r->currency.code);
-    json_key(w, "lines");
-    json_array(w);
-    for (size_t i = 0; i < q->cart->line_count; i++)
-        line_write(r, &q->cart->lines[i], w);
-    json_array_end(w);
+    lines_write(r, q->cart, w);
     json_key(w, "subtotal");
     json_int(w, q->subtotal_minor);
     json_key(w, "discount");

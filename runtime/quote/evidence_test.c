@@ -1,0 +1,171 @@
+#include "quote/fixture.h"
+
+static const char *evidence_of(struct fixture *f)
+{
+    struct buf b;
+    buf_init(&b, NULL);
+    quote_evidence_write(f->symbols, &f->cart, &b);
+    assert_false(b.failed);
+    const char *text = arena_strdup(&f->arena, buf_slice(&b));
+    buf_release(&b);
+    return text;
+}
+
+static int read_into(struct fixture *f, struct symbols *symbols, const char *text, struct quote_cart *out)
+{
+    struct json_value *v;
+    if (json_parse(slice_str(text), NULL, &f->arena, &v, &f->err) < 0)
+        fail_msg("%s", f->err.text);
+    return quote_evidence_read(symbols, v, &f->arena, out, &f->err);
+}
+
+#define CART                                                                                                                               \
+    "{'lines': [{'sku': 'A', 'price': 500, 'qty': 3, 'category': 'tea/green', 'tags': ['new', 'tea'], 'brand': 'Leaf', 'g': 250},"         \
+    " {'sku': 'B', 'price': 900, 'category': 'tea'}], 'codes': [' a\\\"b', 'c'], 'customer_tags': ['vip', 'tea'], 'channel': 'web',"       \
+    " 'region': 'GB', 'option': 'post', 'at': 1750000000123}"
+
+static void fill_the_rest(struct fixture *f)
+{
+    struct quote_fact *facts = arena_array(&f->arena, 3, sizeof *facts);
+    facts[0] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("level")), QUOTE_FACT_INT, -5, 0 };
+    facts[1] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("adult")), QUOTE_FACT_BOOL, 1, 0 };
+    facts[2] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("town")), QUOTE_FACT_STRING, 0,
+                                    symbols_intern(f->symbols, slice_str("Oslo")) };
+    f->cart.facts = facts;
+    f->cart.fact_count = 3;
+    f->cart.seed = UINT64_MAX - 5;
+    f->cart.customer = slice_str("17850");
+    f->cart.customer_version = 12;
+    f->cart.lines[1].own_price = true;
+    f->cart.lines[1].product.price_minor = 1000;
+    f->cart.lines[1].product.compare_at_minor = 1200;
+}
+
+static void the_form_is_fixed(void **state)
+{
+    struct fixture *f = *state;
+    fixture_cart(f, CART);
+    fill_the_rest(f);
+    assert_string_equal(
+        evidence_of(f),
+        "{\"k\":1,\"at\":1750000000123,\"seed\":-6,\"cust\":\"17850\",\"cv\":12,\"ct\":[1,2],"
+        "\"facts\":[[3,0,-5],[4,1,1],[5,2,6]],\"ch\":7,\"rg\":8,\"opt\":\"post\",\"codes\":[\" a\\\"b\",\"c\"],"
+        "\"l\":[[9,3,500,500,0,250,10,0,2,11,2,12,2],[13,1,900,1000,1200,0,0,1,1,2]],"
+        "\"s\":[\"vip\",\"tea\",\"level\",\"adult\",\"town\",\"Oslo\",\"web\",\"GB\",\"A\",\"Leaf\",\"tea/green\",\"new\",\"B\"]}");
+    fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1}]}");
+    assert_string_equal(evidence_of(f), "{\"k\":1,\"at\":1750000000000,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}");
+}
+
+static void what_is_read_is_what_was_written(void **state)
+{
+    struct fixture *f = *state;
+    struct quote_cart again;
+    struct symbols *other = symbols_new(NULL); /* another process: other numbers for the same names */
+    symbols_intern(other, slice_str("something"));
+    fixture_cart(f, CART);
+    fill_the_rest(f);
+    const char *text = evidence_of(f);
+    assert_int_equal(read_into(f, other, text, &again), 0);
+    assert_int_equal(again.seed, UINT64_MAX - 5);
+    assert_true(again.lines[1].own_price);
+    struct buf b;
+    buf_init(&b, NULL);
+    quote_evidence_write(other, &again, &b);
+    assert_true(slice_is(buf_slice(&b), text));
+    buf_clear(&b);
+    again.no_campaigns = true;
+    quote_evidence_write(other, &again, &b);
+    buf_add_char(&b, '\0');
+    assert_int_equal(read_into(f, other, b.data, &again), 0);
+    assert_true(again.no_campaigns);
+    buf_release(&b);
+    symbols_free(other);
+}
+
+static void ten_lines_with_categories_and_tags_take_less_than_a_kilobyte(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b;
+    buf_init(&b, NULL);
+    buf_add_str(&b, "{'lines': [");
+    for (int i = 0; i < 10; i++)
+        buf_printf(&b,
+                   "%s"
+                   "{'sku': 'SKU-1234-%d', 'price': 1999, 'qty': 12, 'category': 'home/kitchen/mugs-%d', 'tags': ['christmas', 'gift', "
+                   "'t%d'], 'g': 350}",
+                   i ? "," : "", i, i % 3, i);
+    buf_add_str(&b, "], 'codes': ['WELCOME'], 'customer_tags': ['vip'], 'channel': 'web', 'region': 'GB', 'option': 'standard'}");
+    buf_add_char(&b, 0);
+    fixture_cart(f, b.data);
+    buf_release(&b);
+    assert_true(strlen(evidence_of(f)) < 1024);
+}
+
+static void many_names_outgrow_the_small_dictionary(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b;
+    struct quote_cart again;
+    buf_init(&b, NULL);
+    buf_add_str(&b, "{'lines': [");
+    for (int i = 0; i < 1500; i++)
+        buf_printf(&b, "%s{'sku': 'S%d', 'price': 1, 'tags': ['t%d', 'u%d']}", i ? "," : "", i, i, i / 2);
+    buf_add(&b, "]}", 3);
+    fixture_cart(f, b.data);
+    buf_release(&b);
+    assert_int_equal(read_into(f, f->symbols, evidence_of(f), &again), 0);
+    assert_int_equal(again.line_count, 1500);
+    for (size_t i = 0; i < 1500; i++) {
+        assert_int_equal(again.lines[i].product.sku, f->cart.lines[i].product.sku);
+        assert_memory_equal(again.lines[i].product.tags, f->cart.lines[i].product.tags, 2 * sizeof(symbol));
+    }
+}
+
+static void damaged_evidence_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct quote_cart out;
+    static const char *const wrong[] = {
+        "{}",
+        "[]",
+        "{\"k\":\"1\"}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]]}",
+        "{\"k\":1,\"at\":1,\"l\":[],\"s\":[]}",
+        "{\"k\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[[2,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[[0,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0]],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,2,0]],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,1]],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,-1]],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1.5,1,0,0,0,0,0]],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0,0]],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[7],\"s\":[\"A\"]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[1]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"ct\":[5]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"ct\":7}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"rg\":-1}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"codes\":[1]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":[[1,9,1]]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":[[1,2]]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":{}}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"opt\":3}",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        if (read_into(f, f->symbols, wrong[i], &out) != ERR_CORRUPT)
+            fail_msg("read: %s", wrong[i]);
+    assert_int_equal(read_into(f, f->symbols, "{\"k\":2}", &out), ERR_INVALID);
+    assert_non_null(strstr(f->err.text, "version 2"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_form_is_fixed),
+        TEST(what_is_read_is_what_was_written),
+        TEST(ten_lines_with_categories_and_tags_take_less_than_a_kilobyte),
+        TEST(many_names_outgrow_the_small_dictionary),
+        TEST(damaged_evidence_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
