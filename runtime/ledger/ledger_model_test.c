@@ -236,7 +236,7 @@ static struct entry invent(struct world *w)
 }
 
 struct texts {
-    char id[16], pending[16], reference[16];
+    char id[24], pending[24], reference[24];
 };
 
 static struct ledger_op op_of(struct world *w, const struct entry *e, struct texts *t)
@@ -394,7 +394,7 @@ struct order {
     struct writer_command base;
     struct cuts *cuts;
     int number;
-    char hold[16], end[16];
+    char hold[24], end[24];
 };
 
 struct cuts {

@@ -458,7 +458,7 @@ struct shop {
 struct buyer {
     struct writer_command base;
     struct shop *shop;
-    char id[16];
+    char id[24];
 };
 
 static int buy(struct writer_command *base, struct store_conn *conn, struct err *err)
