@@ -1,5 +1,6 @@
 #include "bind/bind.h"
 #include "bind/bind_int.h"
+#include "base/log.h"
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,8 @@ static int open_body(lua_State *L) /* (opening) */
     st->ctx = o->ctx;
     st->vm = o->vm;
     luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_newtable(L);
+    st->rules = luaL_ref(L, LUA_REGISTRYINDEX);
     vm_set_context(o->vm, st);
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
         modules[i].open(L);
@@ -206,37 +209,109 @@ int bind_call(struct vm *v, struct slice name, const struct json_value *args, st
     return rc;
 }
 
-/* --- functions of campaigns ------------------------------------------------------------------------------------------ */
-static int rule_body(lua_State *L) /* (fn, holds) -> fn(cart); holds may be NULL */
+/* --- functions of campaigns ------------------------------------------------------------------------------------------
+ *
+ * A rule runs free of counting at first. When that proves slow, vm/ would run it again at once, but what it did to the cart has to
+ * be taken back before, and that is the kernel's: so the second run does nothing, ERR_RETRY tells the kernel to undo and call
+ * again, and by then vm/ knows the function as slow and counts it. */
+struct ruling {
+    bool *holds;    /* NULL for an action */
+    bool abandoned; /* the free run was too slow */
+};
+
+static void abandon(void *ctx)
 {
-    bool *holds = lua_touserdata(L, 2);
-    lua_settop(L, 1);
-    bind_push_cart(L); /* fn cart */
-    lua_call(L, 1, 1); /* result */
-    if (holds)
-        *holds = lua_toboolean(L, 1);
+    ((struct ruling *)ctx)->abandoned = true;
+}
+
+static int rule_body(lua_State *L) /* (ruling); upvalue: the function. One closure for each, so that vm/ can tell the slow ones apart */
+{
+    struct ruling *r = lua_touserdata(L, 1);
+    if (r->abandoned)
+        return 0;
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
+    bind_push_cart(L);                     /* fn cart */
+    lua_call(L, 1, 1);                     /* result */
+    if (r->holds)
+        *r->holds = lua_toboolean(L, 1);
     return 0;
+}
+
+static int make_rule(lua_State *L) /* (rules, fn number, function) */
+{
+    lua_pushcclosure(L, rule_body, 1); /* rules number rule */
+    lua_rawseti(L, 1, lua_tointeger(L, 2));
+    return 0;
+}
+
+/* Pushes the closure for a function, making it at its first call; nothing is pushed on failure. */
+static int push_rule(struct vm *v, struct bind_state *st, int fn, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    if (!lua_checkstack(L, 8))
+        return err_set(err, ERR_MEMORY_CAP, "There is no memory left to run a rule.");
+    for (int attempt = 0; attempt < 2; attempt++) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, st->rules); /* rules */
+        if (lua_rawgeti(L, -1, fn) == LUA_TFUNCTION) {
+            lua_remove(L, -2); /* rule */
+            return 0;
+        }
+        lua_pop(L, 2);
+        vm_ref ref = vm_function(v, fn);
+        if (!ref)
+            break;
+        lua_pushcfunction(L, make_rule);
+        lua_rawgeti(L, LUA_REGISTRYINDEX, st->rules);
+        lua_pushinteger(L, fn);
+        vm_push_ref(v, ref);
+        int rc = vm_pcall(v, 3, 0, err);
+        if (rc < 0)
+            return rc;
+    }
+    return err_set(err, ERR_INTERNAL, "The rulebook names function %d, which this Lua state does not have.", fn);
+}
+
+/* What a failing rule says is for the merchant's log, not for the shopper; once a second is enough to read. */
+static void report(struct bind_state *st, int rc, const struct err *err)
+{
+    struct bind_context *ctx = st->ctx;
+    if (!ctx->log || !ctx->clock || !err || rc == ERR_RETRY)
+        return;
+    int64_t now_ns = clock_mono_ns(ctx->clock);
+    if (st->reported_ns && now_ns - st->reported_ns < 1000000000) {
+        st->unreported++;
+        return;
+    }
+    log_warn(ctx->log, "campaign.failed", err->text, LOG_STR("reason", err_name(rc)), LOG_INT("more_since_last", st->unreported));
+    st->reported_ns = now_ns;
+    st->unreported = 0;
 }
 
 static int run_rule(struct vm *v, int fn, struct quote_eval *e, bool *holds, struct err *err)
 {
     struct bind_state *st = vm_context(vm_lua(v));
     struct bind_context *ctx = st->ctx;
-    vm_ref ref = vm_function(v, fn);
-    if (!ref)
-        return err_set(err, ERR_INTERNAL, "The rulebook names function %d, which this Lua state does not have.", fn);
     assert(ctx->arena);
+    int rc = push_rule(v, st, fn, err);
+    if (rc < 0)
+        return rc;
+    struct ruling ruling = { holds, false };
     enum bind_phase phase = ctx->phase;
     ctx->phase = BIND_PHASE_RULE;
     ctx->eval = e;
     st->serial++;
-    lua_pushcfunction(vm_lua(v), rule_body);
-    vm_push_ref(v, ref);
-    lua_pushlightuserdata(vm_lua(v), holds);
-    int rc = vm_pcall(v, 2, 0, err);
+    vm_set_undo(v, abandon, &ruling);
+    lua_pushlightuserdata(vm_lua(v), &ruling);
+    rc = vm_pcall(v, 1, 0, err);
+    vm_set_undo(v, NULL, NULL);
     st->serial++; /* a kept handle is dead */
     ctx->eval = NULL;
     ctx->phase = phase;
+    if (ruling.abandoned)
+        return err_reason(err, ERR_RETRY, "slow", "The rule took longer than a free run may; it runs again, counted.");
+    if (rc < 0)
+        report(st, rc, err);
     return rc;
 }
 

@@ -17,6 +17,8 @@ struct bind_state {
         vm_ref call;
     } calls[BIND_CALLS_MAX]; /* functions of the stdlib that were called by name */
     size_t call_count;
+    vm_ref rules;                    /* table: number of a function -> the closure that runs it */
+    int64_t reported_ns, unreported; /* failures of rules: when one was last logged, how many were not since */
 };
 static inline struct bind_state *bind_state(lua_State *L)
 {

@@ -31,7 +31,28 @@ struct fixture {
     struct json_value *body; /* of the answer */
     struct err err;
     size_t changed_skus;
+    char rule_error[512]; /* of the last function that failed */
 };
+
+static inline int fixture_condition(void *ctx, int fn, struct quote_eval *e, bool *holds, struct err *err)
+{
+    struct fixture *f = ctx;
+    struct quote_hooks h = bind_quote_hooks(f->vm);
+    int rc = h.condition(h.ctx, fn, e, holds, err);
+    if (rc < 0)
+        snprintf(f->rule_error, sizeof f->rule_error, "%s", err->text);
+    return rc;
+}
+
+static inline int fixture_action(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    struct fixture *f = ctx;
+    struct quote_hooks h = bind_quote_hooks(f->vm);
+    int rc = h.action(h.ctx, fn, e, err);
+    if (rc < 0)
+        snprintf(f->rule_error, sizeof f->rule_error, "%s", err->text);
+    return rc;
+}
 
 static inline struct json_value *fixture_json(struct arena *a, const char *text)
 {
@@ -247,7 +268,8 @@ static inline int fixture_price(struct fixture *f, const char *text)
             s[c->customer_tag_count++] = symbols_intern(f->symbols, m->string);
     }
     c->at_ms = clock_wall_ms(&f->clock.face);
-    struct quote_hooks hooks = bind_quote_hooks(f->vm);
+    struct quote_hooks hooks = { f, fixture_condition, fixture_action };
+    f->rule_error[0] = 0;
     return quote_price(f->rules, c, &hooks, &f->arena, &f->result, &f->err);
 }
 
