@@ -13,7 +13,9 @@ static void it_splits_as_money_allocate_does(void **state)
 {
     (void)state;
     enum { MOST = 200 };
-    int64_t weights[MOST], fast[MOST], slow[MOST];
+    int64_t weights[MOST], fast[MOST], slow[MOST], rests[MOST];
+    uint32_t order[MOST];
+    struct split_scratch scratch = { rests, order };
     uint64_t seed = 5;
     for (int round = 0; round < 20000; round++) {
         size_t n = 1 + draw(&seed) % (round % 10 ? 12 : MOST);
@@ -26,7 +28,7 @@ static void it_splits_as_money_allocate_does(void **state)
         }
         int64_t total = sum > 0 ? (int64_t)(draw(&seed) % (uint64_t)sum) : 7;
         int rc = money_allocate(total, weights, n, slow, NULL);
-        assert_int_equal(allocate(total, weights, n, fast, NULL), rc);
+        assert_int_equal(allocate(&scratch, total, weights, n, fast, NULL), rc);
         if (rc == 0)
             assert_memory_equal(fast, slow, n * sizeof fast[0]);
     }
@@ -35,11 +37,13 @@ static void it_splits_as_money_allocate_does(void **state)
 static void nothing_to_split_over_is_an_error(void **state)
 {
     (void)state;
-    int64_t none[2] = { 0, 0 }, out[2];
+    int64_t none[2] = { 0, 0 }, out[2], rests[2];
+    uint32_t order[2];
+    struct split_scratch scratch = { rests, order };
     struct err err;
-    assert_int_equal(allocate(5, none, 2, out, &err), ERR_INVALID);
+    assert_int_equal(allocate(&scratch, 5, none, 2, out, &err), ERR_INVALID);
     int64_t negative[2] = { 5, -1 };
-    assert_int_equal(allocate(5, negative, 2, out, &err), ERR_INVALID);
+    assert_int_equal(allocate(&scratch, 5, negative, 2, out, &err), ERR_INVALID);
 }
 
 int main(void)

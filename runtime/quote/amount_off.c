@@ -28,7 +28,7 @@ int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor
         return 0;
     for (size_t i = 0; i < set.count; i++)
         e->weights[i] = e->remaining[set.lines[i]];
-    int rc = allocate(amount_minor, e->weights, set.count, e->shares, err);
+    int rc = allocate(&e->scratch, amount_minor, e->weights, set.count, e->shares, err);
     for (size_t i = 0; i < set.count && rc == 0; i++)
         rc = eval_take(e, set.lines[i], e->shares[i], 0, reason, err);
     return rc;

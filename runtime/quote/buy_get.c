@@ -21,27 +21,11 @@ static int compile(struct spec *s, const struct spec_node *n, struct action *out
 }
 
 /* By what one unit still costs (compared exactly, as fractions); of equals the earlier line. */
-static bool cheaper(const struct quote_eval *e, uint32_t a, uint32_t b)
+static bool cheaper(const void *run, uint32_t a, uint32_t b)
 {
+    const struct quote_eval *e = run;
     __int128 left = (__int128)e->remaining[a] * e->cart->lines[b].qty, right = (__int128)e->remaining[b] * e->cart->lines[a].qty;
     return left != right ? left < right : a < b;
-}
-
-static void sift_down(const struct quote_eval *e, uint32_t *heap, size_t count, size_t i)
-{
-    for (;;) {
-        size_t least = i, child = 2 * i + 1;
-        if (child < count && cheaper(e, heap[child], heap[least]))
-            least = child;
-        if (child + 1 < count && cheaper(e, heap[child + 1], heap[least]))
-            least = child + 1;
-        if (least == i)
-            return;
-        uint32_t swap = heap[i];
-        heap[i] = heap[least];
-        heap[least] = swap;
-        i = least;
-    }
 }
 
 static int reward(struct quote_eval *e, uint32_t line, int64_t units, int64_t rate_ppm, struct err *err)
@@ -54,7 +38,7 @@ static int reward(struct quote_eval *e, uint32_t line, int64_t units, int64_t ra
 static int apply(struct quote_eval *e, const struct action *a, struct err *err)
 {
     struct quote_set set = eval_target(e, a);
-    uint32_t *heap = e->target_lines; /* may be what set points at: it is read before it is written */
+    uint32_t *heap = e->scratch.order;
     size_t count = 0;
     int64_t seen = 0;
     for (size_t i = 0; i < set.count; i++) {
@@ -73,14 +57,11 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
     }
     if (a->units.max_sets > 0 && sets > a->units.max_sets)
         sets = a->units.max_sets;
-    for (size_t i = count / 2; i-- > 0;)
-        sift_down(e, heap, count, i);
+    heap_make(heap, count, cheaper, e);
     for (int64_t due = sets * a->units.get; due > 0;) {
-        uint32_t line = heap[0];
+        uint32_t line = heap_take(heap, &count, cheaper, e); /* before its price changes under the heap */
         int64_t qty = e->cart->lines[line].qty, units = qty < due ? qty : due;
         due -= units;
-        heap[0] = heap[--count]; /* before its price changes under the heap */
-        sift_down(e, heap, count, 0);
         int rc = reward(e, line, units, a->units.rate_ppm, err);
         if (rc < 0)
             return rc;

@@ -195,6 +195,39 @@ static void policies_and_shipping_are_checked(void **state)
     }
 }
 
+static void damaged_specs_are_refused_or_priced_and_never_do_harm(void **state)
+{
+    struct fixture *f = *state;
+    static const char whole[] = "[{\"id\":\"a\",\"at\":\"a.lua:1\",\"window\":{\"from\":\"2020-01-01\",\"to\":\"2030-01-01 "
+                                "10:00\"},\"scope\":{\"any\":[{\"tag\":[\"t\"]},{\"sku\":\"A\"}]},"
+                                "\"codes\":[\"X\"],\"when\":[{\"subtotal\":{\"at_least\":\"1.00\",\"of\":{\"none\":[{\"category\":\"tea\"}]"
+                                "}}},{\"all\":[{\"qty\":{\"at_most\":9}}]}],"
+                                "\"give\":[{\"percent_off\":{\"percent\":12.5,\"cap\":\"5.00\",\"base\":\"list\"}},{\"amount_off\":{"
+                                "\"amount\":\"1.00\",\"every\":\"2.00\"}},"
+                                "{\"buy_get\":{\"buy\":1,\"get\":1,\"max_sets\":2}},{\"free_shipping\":{}}],\"priority\":3,\"stage\":"
+                                "\"order\",\"on_failure\":\"refuse\"}]";
+    uint64_t seed = 11;
+    int built = 0, refused_count = 0;
+    for (int round = 0; round < 20000; round++) {
+        struct quote_rules_options o = { .zone = f->zone, .symbols = f->symbols, .currency = { "CNY", 2 } };
+        struct json_value *v;
+        char *text = arena_strdup(&f->arena, slice_str(whole));
+        fixture_damage(text, &seed);
+        if (json_parse(slice_str(text), NULL, &f->arena, &v, &f->err) == 0) {
+            int rc = quote_rules_build(v, &o, &f->rules, &f->err);
+            assert_true(rc == 0 || (rc == ERR_INVALID && f->err.text[0]));
+            built += rc == 0;
+            refused_count += rc < 0;
+            if (rc == 0 && fixture_try(f, "{'lines': [{'sku': 'A', 'price': 700, 'qty': 3, 'tags': ['t']}], 'codes': ['x']}") < 0)
+                assert_int_equal(f->err.code, ERR_INTERNAL); /* the damage made a function of it, and there is none */
+            quote_rules_free(f->rules);
+            f->rules = NULL;
+        }
+        arena_reset(&f->arena);
+    }
+    assert_true(built > 100 && refused_count > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +243,7 @@ int main(void)
         TEST(campaigns_stand_in_the_order_of_application),
         TEST(no_campaigns_are_rules_too),
         TEST(policies_and_shipping_are_checked),
+        TEST(damaged_specs_are_refused_or_priced_and_never_do_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,11 +25,12 @@ static inline void emit_end(struct emit *e)
 static inline void emit_room(struct emit *e, size_t bytes)
 {
     emit_end(e);
-    if (e->at)
+    if (e->at && bytes > e->buf->cap - e->buf->len)
         e->at = buf_reserve(e->buf, bytes);
 }
 
-static inline void emit_raw(struct emit *e, const char *text, size_t len)
+/* Always inline, so that a literal's copy becomes a few moves. */
+static inline __attribute__((always_inline)) void emit_raw(struct emit *e, const char *text, size_t len)
 {
     if (!e->at)
         return;

@@ -142,6 +142,7 @@ int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err)
     if (!e->hooks || (holds ? !e->hooks->condition : !e->hooks->action))
         return err_set(err, ERR_INTERNAL, "the rules have functions, and nothing was given that runs them");
     struct effect *mark = e->effects;
+    err_clear(err);
     int rc = call_once(e, fn, holds, err);
     if (rc == ERR_RETRY && !e->broken) { /* the run was thrown away: once more */
         eval_undo(e, mark);
@@ -154,6 +155,8 @@ int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err)
         eval_undo(e, mark);
         /* Where memory ran out or we have a bug, leaving the campaign out would make the amount depend on luck. */
         e->function_failed = rc != ERR_NOMEM && rc != ERR_INTERNAL;
+        if (err->code == 0)
+            err_set(err, rc, "function %d failed (%s) and did not say why", fn, err_name(rc));
     }
     return rc < 0 ? rc : 0;
 }
@@ -169,14 +172,27 @@ static int may_act(const struct quote_eval *e, bool lines, struct slice reason, 
     return 0;
 }
 
+/* Discounts are taken from the campaign's scope, whoever takes them. */
+static int scope_check(const struct quote_eval *e, uint32_t line, struct err *err)
+{
+    if (line >= e->cart->line_count)
+        return err_field(err, ERR_INVALID, "line", "the cart has no line %u", line + 1);
+    if (e->campaign->scope && !selector_match(e->campaign->scope, &e->cart->lines[line].product, &e->marks[line]))
+        return err_field(err, ERR_INVALID, "line", "line %u is not in the campaign's scope; widen the scope, or select from it", line + 1);
+    return 0;
+}
+
 static int set_check(const struct quote_eval *e, struct quote_set set, struct err *err)
 {
     if (set.count > e->cart->line_count)
         return err_set(err, ERR_INVALID, "a set names more lines than the cart has");
-    for (size_t i = 0; i < set.count; i++)
-        if (set.lines[i] >= e->cart->line_count || (i > 0 && set.lines[i] <= set.lines[i - 1]))
-            return err_set(err, ERR_INVALID, "a set names lines of the cart, each once, in their order");
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; i < set.count && rc == 0; i++) {
+        if (i > 0 && set.lines[i] <= set.lines[i - 1])
+            return err_set(err, ERR_INVALID, "a set names lines each once, in their order");
+        rc = scope_check(e, set.lines[i], err);
+    }
+    return rc;
 }
 
 int quote_eval_select(struct quote_eval *e, struct quote_set from, const struct json_value *selector, struct quote_set *out,
@@ -201,10 +217,10 @@ int quote_eval_select(struct quote_eval *e, struct quote_set from, const struct 
 int quote_eval_line_discount(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason, struct err *err)
 {
     int rc = may_act(e, true, reason, err);
+    if (rc == 0)
+        rc = scope_check(e, line, err);
     if (rc < 0)
         return rc;
-    if (line >= e->cart->line_count)
-        return err_field(err, ERR_INVALID, "line", "the cart has no line %u", line + 1);
     if (amount_minor < 0)
         return err_field(err, ERR_INVALID, "amount", "a discount can't be negative (%lld)", (long long)amount_minor);
     if (amount_minor > e->remaining[line])

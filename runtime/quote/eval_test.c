@@ -108,7 +108,9 @@ static int action(void *ctx, int fn, struct quote_eval *e, struct err *err)
         assert_int_equal(quote_eval_scope(e).count, 1);
         assert_int_equal(quote_eval_remaining(e, 1), 2000);
         assert_int_equal(quote_eval_remaining(e, 99), 0);
-        return quote_eval_line_discount(e, 1, 7, 0, slice_str(""), err); /* the scope is a proposal, the cart is seen whole */
+        assert_int_equal(quote_eval_line_discount(e, 0, 1, 0, why, err), ERR_INVALID); /* seen, but outside the scope */
+        err_clear(err);
+        return quote_eval_line_discount(e, 1, 7, 0, slice_str(""), err);
     case FN_BAD_SETS:
         return bad_sets(c, e, err);
     default:

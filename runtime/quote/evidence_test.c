@@ -158,6 +158,34 @@ static void damaged_evidence_is_refused(void **state)
     assert_non_null(strstr(f->err.text, "version 2"));
 }
 
+static void damage_anywhere_never_does_harm(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t seed = 3;
+    int read = 0, refused = 0;
+    fixture_cart(f, CART);
+    fill_the_rest(f);
+    char whole[2000];
+    snprintf(whole, sizeof whole, "%s", evidence_of(f));
+    fixture_rules(f, "[{'id': 'x', 'give': {'percent_off': {'percent': 10}}}]");
+    for (int round = 0; round < 20000; round++) {
+        struct json_value *v;
+        struct quote_cart cart;
+        arena_reset(&f->run);
+        char *text = arena_strdup(&f->run, slice_str(whole));
+        fixture_damage(text, &seed);
+        if (json_parse(slice_str(text), NULL, &f->run, &v, &f->err) < 0)
+            continue;
+        int rc = quote_evidence_read(f->symbols, v, &f->run, &cart, &f->err);
+        assert_true(rc == 0 || rc == ERR_CORRUPT || rc == ERR_INVALID);
+        refused += rc < 0;
+        read += rc == 0;
+        if (rc == 0)
+            quote_price(f->rules, &cart, NULL, &f->run, &f->result, &f->err);
+    }
+    assert_true(read > 100 && refused > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +194,7 @@ int main(void)
         TEST(ten_lines_with_categories_and_tags_take_less_than_a_kilobyte),
         TEST(many_names_outgrow_the_small_dictionary),
         TEST(damaged_evidence_is_refused),
+        TEST(damage_anywhere_never_does_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

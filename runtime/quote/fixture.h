@@ -194,6 +194,18 @@ static inline const char *fixture_answer(struct fixture *f)
     return text;
 }
 
+/* Changes one to four bytes of text, which stays as long; for tests of what damage does. */
+static inline void fixture_damage(char *text, uint64_t *seed)
+{
+    static const char bytes[] = "{}[]:,\"0123456789-.eatfn \\";
+    size_t len = strlen(text);
+    for (int i = 0, n = 1 + (int)(*seed >> 62); i < n; i++) {
+        *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+        size_t at = (size_t)(*seed >> 33) % len, from = (size_t)(*seed >> 13) % len;
+        text[at] = *seed >> 60 & 1 ? text[from] : bytes[(size_t)(*seed >> 23) % (sizeof bytes - 1)];
+    }
+}
+
 static inline int fixture_setup(void **state)
 {
     struct fixture *f = malloc(sizeof *f);

@@ -46,7 +46,7 @@ int percent_take(struct quote_eval *e, struct quote_set set, struct percent p, s
     }
     if (p.cap_minor > 0 && sum > p.cap_minor) {
         memcpy(e->weights, e->shares, set.count * sizeof *e->weights);
-        int rc = allocate(p.cap_minor, e->weights, set.count, e->shares, err);
+        int rc = allocate(&e->scratch, p.cap_minor, e->weights, set.count, e->shares, err);
         if (rc < 0)
             return rc;
     }

@@ -49,17 +49,19 @@ static int cart_start(struct quote_cart *cart, struct quote_result *out, struct 
 static int run_lines(struct quote_eval *e, struct err *err)
 {
     size_t n = e->cart->line_count;
-    char *p = arena_alloc(e->arena, n * (sizeof *e->marks + 3 * sizeof *e->remaining + sizeof *e->tails + 3 * sizeof *e->every));
+    char *p = arena_alloc(e->arena, n * (sizeof *e->marks + 4 * sizeof *e->remaining + sizeof *e->tails + 4 * sizeof *e->every));
     if (!p)
         return eval_nomem(e, err);
     e->marks = (void *)p, p += n * sizeof *e->marks;
     e->remaining = (void *)p, p += n * sizeof *e->remaining;
     e->weights = (void *)p, p += n * sizeof *e->weights;
     e->shares = (void *)p, p += n * sizeof *e->shares;
+    e->scratch.rests = (void *)p, p += n * sizeof *e->scratch.rests;
     e->tails = (void *)p, p += n * sizeof *e->tails;
     e->every = (void *)p, p += n * sizeof *e->every;
     e->scope_lines = (void *)p, p += n * sizeof *e->scope_lines;
-    e->target_lines = (void *)p;
+    e->target_lines = (void *)p, p += n * sizeof *e->target_lines;
+    e->scratch.order = (void *)p;
     for (size_t i = 0; i < n; i++) {
         struct quote_line *l = &e->cart->lines[i];
         marks_of(&l->product, &e->marks[i]);

@@ -105,7 +105,9 @@ struct quote_eval; /* one pricing run; gives functions their view of the cart an
 struct quote_hooks {
     void *ctx;
     /* A condition: sets *holds. An action: uses quote_eval_* to select and discount. A failure (error, fuel, memory) is a
-     * negative code; the effects of the call are then dropped and the campaign's on_failure decides. */
+     * negative code; the effects of the call are then dropped and the campaign's on_failure decides. ERR_RETRY: the effects are
+     * dropped and the function is called once more (a run that overran its deadline, now counted). ERR_NOMEM and
+     * ERR_INTERNAL end the quote: skipping the campaign would make the amount depend on luck. A condition has no effects. */
     int (*condition)(void *ctx, int fn, struct quote_eval *e, bool *holds, struct err *err);
     int (*action)(void *ctx, int fn, struct quote_eval *e, struct err *err);
 };
@@ -126,7 +128,8 @@ int64_t quote_eval_remaining(const struct quote_eval *e,
                              uint32_t line); /* what the line still costs, with the effects of this call so far */
 int64_t quote_eval_subtotal(const struct quote_eval *e, struct quote_set set); /* what the set still costs */
 int64_t quote_eval_qty(const struct quote_eval *e, struct quote_set set);
-/* ERR_INVALID when amount < 0 or more than the line still costs. reason is copied. */
+/* ERR_INVALID when amount < 0 or more than the line still costs, or the line is outside the campaign's scope; ERR_STATE in
+ * the shipping stage, where lines are settled. reason is copied; at most 200 bytes. */
 int quote_eval_line_discount(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason,
                              struct err *err);
 int quote_eval_percent_off(struct quote_eval *e, struct quote_set set, int64_t rate_ppm, int64_t cap_minor /* 0 = none */,

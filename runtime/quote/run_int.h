@@ -1,6 +1,7 @@
 /* quote/run_int.h - one pricing run: the cart, what its lines still cost, and the effects of the campaign whose turn it
  * is. Inside quote/ only. */
 #pragma once
+#include "quote/heap.h"
 #include "quote/rules_int.h"
 
 enum { WHY_PARAMS = 2, EFFECT_SHIPPING = UINT32_MAX };
@@ -22,6 +23,11 @@ struct wish { /* a campaign that wants shipping free, kept until the rate is kno
     struct quote_discount discount;
 };
 
+struct split_scratch { /* as long as what is split has parts */
+    int64_t *rests;
+    uint32_t *order;
+};
+
 struct quote_eval {
     const struct quote_rules *rules;
     struct quote_cart *cart;
@@ -33,6 +39,7 @@ struct quote_eval {
     int64_t *remaining;             /* what it still costs, effects of the running campaign included */
     struct quote_discount ***tails; /* where its next discount is linked */
     int64_t *weights, *shares;      /* scratch of one action */
+    struct split_scratch scratch;
     uint32_t *every, *scope_lines, *target_lines;
 
     struct marks cart_marks;
@@ -93,8 +100,8 @@ struct percent {
 int percent_take(struct quote_eval *e, struct quote_set set, struct percent p, struct slice reason, struct err *err);
 int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err);
 
-/* --- allocate.c: like money_allocate, faster where the products fit 64 bits */
-int allocate(int64_t total, const int64_t *weights, size_t n, int64_t *out, struct err *err);
+/* --- allocate.c: money_allocate without memory of its own */
+int allocate(const struct split_scratch *scratch, int64_t total, const int64_t *weights, size_t n, int64_t *out, struct err *err);
 
 /* --- shipping.c: lists the options, or finds the price of the chosen one. Lines are settled. */
 int shipping_price(struct quote_eval *e, struct quote_result *out, struct err *err);
