@@ -27,6 +27,7 @@ static struct store_stmt *stmt_new(struct store_conn *c, const char *sql, struct
     }
     s->conn = c;
     s->params = sqlite3_bind_parameter_count(s->raw);
+    s->writes = !sqlite3_stmt_readonly(s->raw);
     return s;
 }
 
@@ -131,11 +132,13 @@ int store_step(struct store_stmt *s, struct err *err)
         store_reset(s);
         return store_fail_db(NULL, rc, "binding a value", err);
     }
+    if (s->writes)
+        c->touched = true;
     int rc = sqlite3_step(s->raw);
     if (rc == SQLITE_ROW)
         return 1;
     if (rc == SQLITE_DONE) {
-        bool alone = c->writer && !c->began && !sqlite3_stmt_readonly(s->raw);
+        bool alone = c->writer && !c->began && s->writes;
         store_reset(s);
         if (alone)
             atomic_fetch_add(&c->store->version, 1);

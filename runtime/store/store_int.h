@@ -19,6 +19,7 @@ struct store_stmt {
     char *sql;               /* our copy */
     int bind_rc;             /* first failure of a bind; reported by the next step */
     int params;
+    bool writes;
 };
 
 enum store_tx_stmt { TX_BEGIN, TX_COMMIT, TX_ROLLBACK, TX_SAVEPOINT, TX_RELEASE, TX_ROLLBACK_TO, TX_STMTS };
@@ -34,6 +35,7 @@ struct store_conn {
     sqlite3_stmt *tx[TX_STMTS];
     struct buf kept;   /* store_keep() */
     int64_t wal_pages; /* pages in the log after the last commit; writer only */
+    bool touched;      /* a statement that may write was run since the writer cleared this */
     uint64_t written;  /* commits that had something to write; writer only */
 };
 

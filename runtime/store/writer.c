@@ -1,8 +1,10 @@
 /* The writer: a queue, a thread, and what happens to a batch.
  *
- *   take batch -> BEGIN -> for each: SAVEPOINT run RELEASE | ROLLBACK TO -> before_commit -> COMMIT -> committed -> answers
- *                   |             |                                            |              |
- *                   |             +-- the transaction is gone -----------------+--- failed ---+--> ROLLBACK, aborted, each command alone
+ *   take batch -> BEGIN -> for each: run -> before_commit -> COMMIT -> committed -> answers
+ *                   |             |                |            |
+ *                   |             |                +-- failed --+--> ROLLBACK, aborted, each command alone
+ *                   |             +-- the transaction is gone: the same
+ *                   |             +-- failed after it wrote: ROLLBACK, aborted, all again with a savepoint for each
  *                   +-- can't begin: all are answered with the error
  */
 #include "store/writer.h"
@@ -12,7 +14,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { QUEUE_MAX = 4096, BATCH_MAX = 256, CHECKPOINT_PAGES = 4000, CHECKPOINT_URGENT = 4, SAMPLES = 1024 };
+enum { QUEUE_MAX = 4096, BATCH_MAX = 256, CHECKPOINT_PAGES = 4000, CHECKPOINT_URGENT = 4, SAMPLES = 1024, GUARDED_BATCHES = 32 };
 
 struct samples {
     uint64_t ns[SAMPLES];
@@ -47,6 +49,7 @@ struct writer {
     /* The writer thread alone. */
     struct writer_command **batch;
     int64_t checkpointed_pages; /* of the current log, how many are in the file already */
+    int guarded_batches;        /* how many of the next ones get a savepoint for each command at once */
     int64_t last_try_pages;     /* length of the log at the last checkpoint */
 
     pthread_mutex_t stats_lock;
@@ -145,24 +148,31 @@ static int commit(struct writer *w, struct err *err)
     return 0;
 }
 
-/* Runs a command inside its savepoint. Negative only when the whole transaction can't go on; the command's own answer is in cmd->rc. */
-static int run_in_savepoint(struct writer *w, struct writer_command *cmd, struct err *err)
+enum ran { RAN_WELL, RAN_UNDOABLE /* it failed, and what it wrote is still there */ };
+
+/* Runs a command; its own answer is in cmd->rc. Negative only when the whole transaction can't go on. A savepoint costs a
+ * copy of every page the command touches, a third of the time of a small one; without `guarded` there is none, and a command
+ * that failed after it wrote something is reported instead of undone. */
+static int run_one(struct writer *w, struct writer_command *cmd, bool guarded, struct err *err)
 {
-    int rc = store_savepoint(w->conn, err);
+    int rc = guarded ? store_savepoint(w->conn, err) : 0;
     if (rc < 0)
         return rc;
     hooks_savepoint(w);
     err_clear(&cmd->err);
+    w->conn->touched = false;
     cmd->rc = cmd->run(cmd, w->conn, &cmd->err);
     if (!store_in_transaction(w->conn))
         return cmd->rc < 0 ? cmd->rc
                            : err_reason(err, ERR_IO, "transaction_lost", "The store gave up the transaction; try the request again.");
     if (cmd->rc < 0) {
         hooks_rollback_to(w);
+        if (!guarded)
+            return w->conn->touched ? RAN_UNDOABLE : RAN_WELL;
         return store_rollback_to(w->conn, err);
     }
     hooks_release(w);
-    return store_release(w->conn, err);
+    return guarded ? store_release(w->conn, err) : 0;
 }
 
 /* A batch of one, or one of a batch that failed: its own transaction, so that its error is its own. */
@@ -176,8 +186,8 @@ static void run_alone(struct writer *w, struct writer_command *cmd)
         cmd->err = err;
         return;
     }
-    rc = run_in_savepoint(w, cmd, &err);
-    if (rc == 0 && cmd->rc < 0) {
+    rc = run_one(w, cmd, false, &err); /* the transaction is its savepoint */
+    if (rc >= 0 && cmd->rc < 0) {
         abandon(w, cmd->rc);
         return;
     }
@@ -199,8 +209,8 @@ static void answer_all_with(struct writer *w, size_t n, int rc, const struct err
     }
 }
 
-/* 0 when every command has its answer; negative when the transaction failed as a whole and nothing of it remains. */
-static int run_together(struct writer *w, size_t n, struct err *err)
+/* 0 when every command has its answer; RAN_UNDOABLE or negative when nothing of the batch remains. */
+static int run_together(struct writer *w, size_t n, bool guarded, struct err *err)
 {
     size_t good = 0;
     int rc = store_begin(w->conn, err);
@@ -209,8 +219,8 @@ static int run_together(struct writer *w, size_t n, struct err *err)
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
-        rc = run_in_savepoint(w, w->batch[i], err);
-        if (rc < 0)
+        rc = run_one(w, w->batch[i], guarded, err);
+        if (rc != 0)
             return abandon(w, rc);
         good += w->batch[i]->rc >= 0;
     }
@@ -229,7 +239,15 @@ static void run_batch(struct writer *w, size_t n)
         run_alone(w, w->batch[0]);
         return;
     }
-    if (run_together(w, n, &err) == 0)
+    bool guarded = w->guarded_batches > 0;
+    w->guarded_batches -= guarded;
+    int rc = run_together(w, n, guarded, &err);
+    if (rc == RAN_UNDOABLE) {
+        /* Most refusals come before the first write. Where one does not, others like it are on their way. */
+        w->guarded_batches = GUARDED_BATCHES;
+        rc = run_together(w, n, true, &err);
+    }
+    if (rc == 0)
         return;
     for (size_t i = 0; i < n; i++)
         run_alone(w, w->batch[i]);

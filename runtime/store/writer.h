@@ -1,15 +1,17 @@
-/* store/writer.h - the one thread that changes a shop. It takes commands from a bounded queue, runs each in a savepoint
- * of one shared transaction, commits once for the whole batch (what arrived during the last commit, 256 at most), and
+/* store/writer.h - the one thread that changes a shop. It takes commands from a bounded queue, runs each as if in a
+ * savepoint of one shared transaction, commits once for the whole batch (what arrived during the last commit, 256 at most), and
  * only then answers all of them. So an answer means: on disk.
  *
  * When an error has ended the whole transaction, or the commit fails, memory is reset to the last commit (hooks) and
- * each command of the batch runs again alone in a transaction of its own; run() must therefore be repeatable: everything
- * it changes outside the store is changed in committed(), not in run(). */
+ * each command of the batch runs again alone in a transaction of its own. A command that fails after it wrote something makes
+ * its batch run once more, then with real savepoints, which the common case does not pay for: refuse before the first write
+ * where that is possible. run() must therefore be repeatable: everything it changes outside the store is changed in
+ * committed(), not in run(). */
 #pragma once
 #include "store/store.h"
 
 struct writer_command {
-    /* On the writer thread, inside the savepoint. 0 keeps the changes; a negative code rolls them back and is the answer. */
+    /* On the writer thread, inside the transaction. 0 keeps the changes; a negative code rolls them back and is the answer. */
     int (*run)(struct writer_command *cmd, struct store_conn *conn, struct err *err);
     /* On the writer thread, after the commit (or after the failure): rc of run, or of the commit. Posts the answer to its owner. */
     void (*done)(struct writer_command *cmd, int rc, const struct err *err);

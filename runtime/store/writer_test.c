@@ -207,12 +207,42 @@ static void test_one_that_fails_is_undone_alone_and_answered_with_the_others(voi
     b->cmds[1].answer = ERR_CONFLICT;
     submit(b, 0, 3);
     writer_step(b->writer);
-    assert_string_equal(b->trace, "srsxsrbC012");
+    assert_string_equal(b->trace, "srsxAsrsxsrbC012"); /* it had written: all again, with savepoints */
     assert_int_equal(b->cmds[1].rc, ERR_CONFLICT);
     assert_string_equal(b->cmds[1].err.text, "as told");
     assert_int_equal(rows_of(b, 0), 1);
     assert_int_equal(rows_of(b, 1), 0);
     assert_int_equal(rows_of(b, 2), 1);
+    bench_close(b);
+}
+
+static void test_one_that_fails_before_it_writes_costs_the_others_nothing(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open("wt_clean", 0, 0);
+    b->cmds[1].answer = ERR_CONFLICT;
+    b->cmds[1].rows = 0;
+    submit(b, 0, 3);
+    writer_step(b->writer);
+    assert_string_equal(b->trace, "srsxsrbC012");
+    assert_int_equal(b->cmds[0].runs, 1);
+    assert_int_equal(b->cmds[1].rc, ERR_CONFLICT);
+    bench_close(b);
+}
+
+static void test_after_a_failure_that_had_written_the_next_batches_run_with_savepoints_at_once(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open("wt_guard", 0, 0);
+    b->cmds[1].answer = b->cmds[4].answer = ERR_CONFLICT;
+    submit(b, 0, 3);
+    writer_step(b->writer);
+    b->trace[0] = '\0';
+    submit(b, 3, 6);
+    writer_step(b->writer);
+    assert_string_equal(b->trace, "srsxsrbC345");
+    assert_int_equal(rows_seen(b->reader), 4);
+    assert_int_equal(rows_of(b, 4), 0);
     bench_close(b);
 }
 
@@ -225,7 +255,7 @@ static void test_a_batch_of_failures_and_one_of_readers_cost_no_sync(void **stat
         b->cmds[i].answer = ERR_STATE;
     submit(b, 0, 4);
     writer_step(b->writer);
-    assert_string_equal(b->trace, "sxsxsxsxA0123");
+    assert_string_equal(b->trace, "sxAsxsxsxsxA0123");
     submit(b, 4, 5); /* alone */
     writer_step(b->writer);
     b->trace[0] = '\0';
@@ -396,6 +426,7 @@ static void test_hooks_are_called_in_order_and_undone_in_reverse(void **state)
         b->writer,
         &(struct writer_hooks){ .ctx = trace, .savepoint = second_savepoint, .rollback_to = second_rollback, .aborted = second_aborted });
     b->cmds[0].answer = b->cmds[1].answer = ERR_STATE;
+    b->cmds[0].rows = b->cmds[1].rows = 0;
     submit(b, 0, 2);
     writer_step(b->writer);
     assert_string_equal(trace, "1s2s2x1x1s2s2x1x2A1A");
@@ -543,6 +574,8 @@ int main(void)
         cmocka_unit_test(test_a_batch_is_answered_after_its_one_commit),
         cmocka_unit_test(test_no_more_than_a_batch_is_taken_at_once),
         cmocka_unit_test(test_one_that_fails_is_undone_alone_and_answered_with_the_others),
+        cmocka_unit_test(test_one_that_fails_before_it_writes_costs_the_others_nothing),
+        cmocka_unit_test(test_after_a_failure_that_had_written_the_next_batches_run_with_savepoints_at_once),
         cmocka_unit_test(test_a_batch_of_failures_and_one_of_readers_cost_no_sync),
         cmocka_unit_test(test_a_full_queue_and_a_stopping_writer_refuse_at_once),
         cmocka_unit_test(test_a_commit_that_fails_resets_memory_and_each_runs_alone),
