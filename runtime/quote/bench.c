@@ -1,11 +1,11 @@
-/* quote_bench - nanoseconds for a cart of 20 lines under 10 campaigns: pricing, writing the answer, writing the evidence.
- * The median of the rounds, and the best of them; the arena and the buffer are warm. */
+/* quote_bench [LINES [MORE]] - nanoseconds for a cart of 20 (LINES) lines under 10 campaigns and MORE that can't apply: pricing, writing
+ * the answer, writing the evidence. The median of the rounds, and the best of them; the arena and the buffer are warm. */
 #include "quote/quote.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { LINES = 20, ROUNDS = 31, REPEATS = 4000 };
+enum { LINES = 20, ROUNDS = 31, WORK = 80000 }; /* lines priced in a round */
 
 static const char campaigns[] =
     "[{\"id\":\"tea-20\",\"title\":\"Tea: 20% "
@@ -31,6 +31,7 @@ struct bench {
     struct buf out;
     struct quote_cart cart;
     struct quote_result result;
+    int lines, more;
 };
 
 static void stop(const char *what, const struct err *err)
@@ -47,8 +48,8 @@ static symbol sym(struct bench *b, const char *name)
 static void cart_fill(struct bench *b)
 {
     static const char *const kinds[] = { "tea", "mugs", "books", "gifts" };
-    b->cart.lines = arena_array(&b->setup, LINES, sizeof *b->cart.lines);
-    for (int i = 0; i < LINES; i++) {
+    b->cart.lines = arena_array(&b->setup, (size_t)b->lines, sizeof *b->cart.lines);
+    for (int i = 0; i < b->lines; i++) {
         struct quote_line *l = &b->cart.lines[i];
         symbol *names = arena_array(&b->setup, 4, sizeof *names);
         struct slice sku = arena_printf(&b->setup, "SKU-%d", i);
@@ -68,7 +69,7 @@ static void cart_fill(struct bench *b)
     }
     symbol *tag = arena_array(&b->setup, 1, sizeof *tag);
     tag[0] = sym(b, "vip");
-    b->cart.line_count = LINES;
+    b->cart.line_count = (size_t)b->lines;
     b->cart.at_ms = 1750000000000;
     b->cart.customer = slice_str("17850");
     b->cart.customer_tags = tag;
@@ -78,18 +79,34 @@ static void cart_fill(struct bench *b)
     b->cart.shipping_option = slice_str("standard");
 }
 
-static void bench_open(struct bench *b)
+/* The campaigns above, and more for categories that the cart does not have. */
+static struct slice all_campaigns(struct bench *b)
+{
+    struct buf text;
+    buf_init(&text, NULL);
+    buf_add(&text, campaigns, sizeof campaigns - 2); /* without the bracket */
+    for (int i = 0; i < b->more; i++)
+        buf_printf(&text, ",{\"id\":\"more-%d\",\"scope\":{\"category\":[\"other-%d\"]},\"give\":{\"percent_off\":{\"percent\":5}}}", i, i);
+    buf_add_str(&text, "]");
+    struct slice copy = arena_copy(&b->setup, buf_slice(&text));
+    buf_release(&text);
+    return copy;
+}
+
+static void bench_open(struct bench *b, int lines, int more)
 {
     struct err err;
     struct json_value *specs, *options;
     struct quote_rules_options o = { 0 };
     memset(b, 0, sizeof *b);
+    b->lines = lines;
+    b->more = more;
     arena_init(&b->setup, NULL, 0);
     arena_init(&b->run, NULL, 0);
     buf_init(&b->out, NULL);
     b->symbols = symbols_new(NULL);
     if (zone_load(slice_str("Asia/Shanghai"), &b->zone, &err) < 0 || currency_find(slice_str("CNY"), &o.currency, &err) < 0 ||
-        json_parse(slice_str(campaigns), NULL, &b->setup, &specs, &err) < 0 ||
+        json_parse(all_campaigns(b), NULL, &b->setup, &specs, &err) < 0 ||
         json_parse(slice_str(shipping), NULL, &b->setup, &options, &err) < 0)
         stop("setting up", &err);
     o.zone = b->zone;
@@ -144,27 +161,33 @@ struct times {
 static struct times measure(struct bench *b, void (*fn)(struct bench *))
 {
     double rounds[ROUNDS];
+    int repeats = WORK / (b->lines + b->more) + 1;
     for (int r = 0; r < ROUNDS; r++) {
         double start = now_ns();
-        for (int i = 0; i < REPEATS; i++)
+        for (int i = 0; i < repeats; i++)
             fn(b);
-        rounds[r] = (now_ns() - start) / REPEATS;
+        rounds[r] = (now_ns() - start) / repeats;
     }
     qsort(rounds, ROUNDS, sizeof rounds[0], by_size);
     return (struct times){ rounds[ROUNDS / 2], rounds[0] };
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct bench b;
-    bench_open(&b);
+    int lines = argc > 1 ? atoi(argv[1]) : LINES, more = argc > 2 ? atoi(argv[2]) : 0;
+    if (lines < 1 || lines > QUOTE_LINES_MAX || more < 0) {
+        fprintf(stderr, "usage: quote_bench [LINES (1..%d) [MORE CAMPAIGNS]]\n", QUOTE_LINES_MAX);
+        return 2;
+    }
+    bench_open(&b, lines, more);
     struct times priced = measure(&b, price), written = measure(&b, write_answer);
     size_t answer = b.out.len;
     struct times kept = measure(&b, write_evidence);
     size_t applied = 0;
     for (size_t i = 0; i < b.result.outcome_count; i++)
         applied += b.result.outcomes[i].applied;
-    printf("%d lines, %zu campaigns (%zu apply): discount %lld of %lld\n", LINES, quote_rules_count(b.rules), applied,
+    printf("%d lines, %zu campaigns (%zu apply): discount %lld of %lld\n", lines, quote_rules_count(b.rules), applied,
            (long long)b.result.discount_minor, (long long)b.result.subtotal_minor);
     printf("price    %7.0f ns, best %7.0f  (%zu bytes of arena)\n", priced.median_ns, priced.best_ns, b.run.used_bytes);
     printf("write    %7.0f ns, best %7.0f  (%zu bytes)\n", written.median_ns, written.best_ns, answer);

@@ -1,4 +1,5 @@
 #include "quote/fixture.h"
+#include <pthread.h>
 
 static void wrong_carts_name_the_field(void **state)
 {
@@ -138,6 +139,48 @@ static void a_warm_arena_does_not_allocate(void **state)
     }
 }
 
+struct worker {
+    const struct quote_rules *rules;
+    const struct quote_line *lines;
+    int64_t total;
+};
+
+static void *price_often(void *arg)
+{
+    struct worker *w = arg;
+    struct arena arena;
+    struct quote_line lines[2];
+    struct quote_result result;
+    arena_init(&arena, NULL, 0);
+    for (int i = 0; i < 2000; i++) {
+        struct quote_cart cart = { .lines = lines, .line_count = 2, .codes = { SLICE_LIT("aaa") }, .code_count = 1 };
+        memcpy(lines, w->lines, sizeof lines);
+        arena_reset(&arena);
+        w->total = quote_price(w->rules, &cart, NULL, &arena, &result, NULL) == 0 ? result.total_minor : -1;
+    }
+    arena_release(&arena);
+    return NULL;
+}
+
+static void threads_share_rules(void **state)
+{
+    struct fixture *f = *state;
+    struct worker workers[4];
+    pthread_t threads[4];
+    fixture_rules(
+        f,
+        "[{'id': 'x', 'codes': 'AAA', 'give': {'percent_off': {'percent': 10}}}, {'id': 'y', 'give': {'buy_get': {'buy': 1, 'get': 1}}}]");
+    fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1000}, {'sku': 'B', 'price': 500}]}");
+    for (int i = 0; i < 4; i++) {
+        workers[i] = (struct worker){ f->rules, f->cart.lines, 0 };
+        assert_int_equal(pthread_create(&threads[i], NULL, price_often, &workers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(workers[i].total, 900);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +192,7 @@ int main(void)
         TEST(a_cart_can_be_priced_again_in_place),
         TEST(every_refused_allocation_is_an_error_and_nothing_else),
         TEST(a_warm_arena_does_not_allocate),
+        TEST(threads_share_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
