@@ -173,6 +173,18 @@ static struct json_value *query(struct call *c)
     return m.failed ? NULL : m.object;
 }
 
+/* What procedures may know of shop.lua. */
+static struct json_value *shop_facts(struct call *c)
+{
+    const struct shop_settings *settings = generation_settings(c->worker->generation);
+    struct members m = members_of(c->arena);
+    bool test_payments = false;
+    json_is_bool(json_get(settings->tree, "test_payments"), &test_payments);
+    member_add(&m, "pay_within_ms", json_new_int(c->arena, settings->pay_within_ms));
+    member_add(&m, "test_payments", json_new(c->arena, test_payments ? JSON_TRUE : JSON_FALSE));
+    return m.failed ? NULL : m.object;
+}
+
 struct json_value *call_args(struct call *c)
 {
     err_clear(&c->err);
@@ -180,6 +192,7 @@ struct json_value *call_args(struct call *c)
     member_add(&m, "principal", principal(c));
     member_add(&m, "params", params(c));
     member_add(&m, "query", query(c));
+    member_add(&m, "shop", shop_facts(c));
     if (c->body)
         member_add(&m, "body", c->body);
     if (!m.failed)

@@ -63,7 +63,7 @@ void call_answer(struct call *c); /* c->rc, c->err, c->answer → HTTP */
 void call_answer_json(struct call *c, int status, struct slice json);
 void call_fail(struct call *c, const char *extra_member, struct slice extra_json); /* c->err as a problem document; extra may be NULL */
 
-/* The arguments every procedure gets: { principal, params, query, body }. NULL after answering that memory ran out. */
+/* The arguments every procedure gets: { principal, params, query, shop, body }. NULL after answering that memory ran out. */
 struct json_value *call_args(struct call *c);
 void call_read(struct call *c);  /* route->procedure on the worker, in one snapshot */
 void call_write(struct call *c); /* route->procedure on the writer */

@@ -64,7 +64,6 @@ int shop_open_vm(struct shop *s, struct vm **vm, struct bind_context **bind, str
     *bind = bind_context_of(*vm);
     (*bind)->currency = generation_settings(s->live)->currency;
     (*bind)->zone = generation_zone(s->live);
-    (*bind)->settings = generation_settings(s->live)->tree;
     return 0;
 }
 
