@@ -195,6 +195,20 @@ static void policies_and_shipping_are_checked(void **state)
     }
 }
 
+static void texts_are_utf_8_without_control_characters(void **state)
+{
+    struct fixture *f = *state;
+    struct quote_rules_options o = { .zone = f->zone, .symbols = f->symbols, .currency = { "CNY", 2 } };
+    struct json_value *v = fixture_json(&f->arena, ONE("'title': 'ok', " GIVE));
+    struct json_value *title = (struct json_value *)(uintptr_t)json_get(v->first, "title");
+    title->string = SLICE_LIT("caf\xe9"); /* as a table of Lua could have it */
+    assert_int_equal(quote_rules_build(v, &o, &f->rules, &f->err), ERR_INVALID);
+    assert_string_equal(f->err.text, "campaigns/x.lua:7: title: is not UTF-8; save the file as UTF-8");
+    title->string = SLICE_LIT("a\nb");
+    assert_int_equal(quote_rules_build(v, &o, &f->rules, &f->err), ERR_INVALID);
+    assert_string_equal(f->err.text, "campaigns/x.lua:7: title: has a control character; remove it");
+}
+
 static void damaged_specs_are_refused_or_priced_and_never_do_harm(void **state)
 {
     struct fixture *f = *state;
@@ -243,6 +257,7 @@ int main(void)
         TEST(campaigns_stand_in_the_order_of_application),
         TEST(no_campaigns_are_rules_too),
         TEST(policies_and_shipping_are_checked),
+        TEST(texts_are_utf_8_without_control_characters),
         TEST(damaged_specs_are_refused_or_priced_and_never_do_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

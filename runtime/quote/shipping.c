@@ -1,3 +1,4 @@
+#include "base/utf8.h"
 #include "quote/run_int.h"
 #include <stdio.h>
 
@@ -146,7 +147,7 @@ static int choose(struct quote_eval *e, int64_t weight_g, int64_t cost_minor, st
         out->shipping_option = o->id;
         return 0;
     }
-    int shown = e->cart->shipping_option.len > 40 ? 40 : (int)e->cart->shipping_option.len;
+    int shown = (int)utf8_cut(e->cart->shipping_option, 40);
     return err_field(err, ERR_INVALID, "/shipping/option", "there is no shipping option \"%.*s\"; quote without one to see the options",
                      shown, e->cart->shipping_option.data);
 }

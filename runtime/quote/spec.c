@@ -1,10 +1,11 @@
 #include "quote/spec.h"
 #include "base/schema.h"
+#include "base/utf8.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 40, NAME_MAX_BYTES = 200, LIST_MAX = 100000 };
+enum { DEPTH_MAX = 40, NAME_MAX_BYTES = 200, LIST_MAX = 100000, SHOWN_MAX = 40 };
 
 /* --- where a mistake is -------------------------------------------------------------------------------------------- */
 
@@ -89,7 +90,7 @@ int spec_object(const struct spec *s, const struct spec_node *n, const char *con
         if (known[i])
             continue;
         const char *near = nearest_word(m->key, known);
-        int shown = m->key.len > 40 ? 40 : (int)m->key.len;
+        int shown = (int)utf8_cut(m->key, SHOWN_MAX);
         if (near)
             return spec_error(s, n, "unknown key \"%.*s\"; did you mean \"%s\"?", shown, m->key.data, near);
         char list[200] = "";
@@ -186,7 +187,7 @@ int spec_choice(const struct spec *s, const struct spec_node *n, const char *con
         }
     }
     const char *near = nearest_word(text, choices);
-    int shown = text.len > 40 ? 40 : (int)text.len;
+    int shown = (int)utf8_cut(text, SHOWN_MAX);
     if (near)
         return spec_error(s, n, "there is no \"%.*s\"; did you mean \"%s\"?", shown, text.data, near);
     char list[200] = "";
@@ -205,9 +206,15 @@ static int text_check(const struct spec *s, const struct spec_node *n, size_t ma
         return spec_error(s, n, "is empty; write something or leave it out");
     if (out->len > max)
         return spec_error(s, n, "is longer than %zu bytes; shorten it", max);
-    for (size_t i = 0; i < out->len; i++)
-        if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7f)
+    const char *end = out->data + out->len;
+    for (const char *p = out->data; p < end;) {
+        size_t len = utf8_at(p, end);
+        if (len == 0)
+            return spec_error(s, n, "is not UTF-8; save the file as UTF-8");
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
             return spec_error(s, n, "has a control character; remove it");
+        p += len;
+    }
     return 0;
 }
 
