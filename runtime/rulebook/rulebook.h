@@ -38,6 +38,7 @@ struct shop_settings {
 struct rulebook_options {
     struct symbols *symbols;                                   /* must outlive all generations */
     int (*open_vm)(void *ctx, struct vm **out, struct err *err); /* bind/ supplies it, host/ installs it: a sandbox with feira.* and the stdlib resolver */
+    void (*close_vm)(void *ctx, struct vm *vm);                /* frees what open_vm made; NULL = vm_close() */
     void *ctx;
 };
 

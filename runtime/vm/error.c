@@ -67,8 +67,13 @@ int vm_fail(lua_State *L, const struct err *err)
 
 int vm_raise(lua_State *L, const struct err *err)
 {
+    return vm_raise_at(L, 1, err);
+}
+
+int vm_raise_at(lua_State *L, int level, const struct err *err)
+{
     struct err e = *err;
-    luaL_where(L, 1);
+    luaL_where(L, level);
     const char *at = lua_tostring(L, -1);
     if (at[0])
         err_wrap(&e, "%.*s", (int)strlen(at) - 2, at); /* err_wrap() puts the ": " */

@@ -1,3 +1,4 @@
+#include "base/schema.h"
 #include "vm/vm_int.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,8 +156,11 @@ static int data_body(lua_State *L)
     struct err err = { 0 };
     if (!v->data)
         return luaL_error(L, "there is no data here; only files of a shop that are being loaded may read it");
-    if (v->data(v->data_ctx, slice_of(name, len), arena, &tree, &err) < 0)
-        return vm_raise(L, &err);
+    if (v->data(v->data_ctx, slice_of(name, len), arena, &tree, &err) < 0) {
+        if (err.code == ERR_NOT_FOUND || err.code == ERR_INVALID)
+            err.code = ERR_SCRIPT;
+        return vm_raise_at(L, 2, &err); /* 1 is data() */
+    }
     vm_push_json_value(L, tree);
     return 1;
 }
@@ -176,10 +180,49 @@ static int data(lua_State *L)
     return status == LUA_OK ? 1 : vm_rethrow(L);
 }
 
-static const luaL_Reg vm_module[] = { { "where", where }, { "located", located }, { "data", data }, { NULL, NULL } };
-
-static int open_body(lua_State *L)
+/* nearest(word, list): the string of the list that was probably meant, or nil. */
+static int nearest(lua_State *L)
 {
+    enum { WORDS_MAX = 200 };
+    const char *words[WORDS_MAX + 1];
+    size_t len, n = 0;
+    const char *word = luaL_checklstring(L, 1, &len);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    vm_unwrap(L, 2);
+    luaL_checkstack(L, WORDS_MAX + 4, "too many words");
+    vm_charge(L, 2000);
+    for (lua_Integer i = 1; n < WORDS_MAX && lua_rawgeti(L, 2, i) == LUA_TSTRING; i++)
+        words[n++] = lua_tostring(L, -1); /* the strings stay on the stack */
+    words[n] = NULL;
+    const char *found = len <= 64 ? nearest_word(slice_of(word, len), words) : NULL;
+    if (found)
+        lua_pushstring(L, found);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static const luaL_Reg vm_module[] = {
+    { "nearest", nearest }, { "where", where }, { "located", located }, { "data", data }, { NULL, NULL }
+};
+
+/* What the environments of files fall back on; `sealed` is the metatable of one whose file is loaded and has made no globals of its own. */
+static void set_globals(lua_State *L, int globals)
+{
+    lua_pushvalue(L, globals);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_globals);
+    lua_createtable(L, 0, 2);
+    lua_pushvalue(L, globals);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, refuse_global);
+    lua_setfield(L, -2, "__newindex");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_sealed);
+}
+
+static int open_body(lua_State *L) /* (bare) */
+{
+    bool bare = lua_toboolean(L, 1);
     lua_createtable(L, 0, 32); /* loaded */
     lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_loaded);
     lua_createtable(L, 0, 8);
@@ -190,6 +233,9 @@ static int open_body(lua_State *L)
 
     lua_createtable(L, 0, 32); /* globals */
     int globals = lua_gettop(L);
+    set_globals(L, globals);
+    if (bare)
+        return 0;
     vm_open_base(L);
     add_library(L, globals, "math", vm_open_math);
     add_library(L, globals, "table", vm_open_table);
@@ -209,17 +255,6 @@ static int open_body(lua_State *L)
 
     lua_pushliteral(L, "Lua 5.4");
     lua_setfield(L, globals, "_VERSION");
-    lua_pushvalue(L, globals);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_globals);
-
-    /* The metatable of a file's environment once the file is loaded and has made no globals of its own. */
-    lua_createtable(L, 0, 2);
-    lua_pushvalue(L, globals);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, refuse_global);
-    lua_setfield(L, -2, "__newindex");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_sealed);
-
     luaL_newlib(L, vm_module);
     vm_provide(L, "feira.vm");
     return 0;
@@ -242,7 +277,8 @@ int vm_open(const struct vm_options *o, struct vm **out, struct err *err)
     }
     *(struct vm **)lua_getextraspace(v->main) = v;
     lua_pushcfunction(v->main, open_body);
-    int status = lua_pcall(v->main, 0, 0, 0);
+    lua_pushboolean(v->main, o->bare);
+    int status = lua_pcall(v->main, 1, 0, 0);
     if (status != LUA_OK) {
         int rc = vm_error_of(v->main, status, err);
         vm_close(v);
@@ -386,7 +422,11 @@ static int call(struct vm *v, int nargs, int nresults, int key, struct err *err)
 
 int vm_pcall(struct vm *v, int nargs, int nresults, struct err *err)
 {
-    return call(v, nargs, nresults, lua_gettop(vm_lua(v)) - nargs, err);
+    lua_State *L = vm_lua(v);
+    int fn = lua_gettop(L) - nargs;
+    /* A C function that is handed a function to call stands for that one. */
+    bool stands_for = nargs > 0 && lua_iscfunction(L, fn) && lua_type(L, fn + 1) == LUA_TFUNCTION;
+    return call(v, nargs, nresults, stands_for ? fn + 1 : fn, err);
 }
 
 int vm_try(lua_State *L, int nargs, int nresults)
@@ -531,13 +571,12 @@ static int load_module(lua_State *L) /* name -> module */
     struct slice source, chunk;
     struct err err = { 0 };
     int rc = v->resolve ? v->resolve(v->resolve_ctx, slice_of(name, len), &source, &chunk, &err) : ERR_NOT_FOUND;
-    if (rc == ERR_NOT_FOUND) {
-        if (err.text[0])
-            return luaL_error(L, "%s", err.text);
-        return luaL_error(L, "there is no module '%s' to require; see `feira help modules`", name);
-    }
+    if (rc == ERR_NOT_FOUND)
+        err.code = ERR_SCRIPT; /* not a thing that a caller of the shop looked for */
+    if (rc < 0 && !err.text[0])
+        err_set(&err, ERR_SCRIPT, "there is no module \"%s\" to require", name);
     if (rc < 0)
-        return vm_raise(L, &err);
+        return vm_raise_at(L, 2, &err); /* 1 is require() */
     lua_pushlstring(L, chunk.data, chunk.len);
     load_text(L, source, lua_tostring(L, -1));
     give_environment(L, -1);

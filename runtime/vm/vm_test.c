@@ -532,6 +532,24 @@ static void the_globals_are_these_and_no_others(void **state)
           "table.remove table.sort table.unpack utf8.char utf8.charpattern utf8.codepoint utf8.codes utf8.len utf8.offset\"");
 }
 
+static void a_bare_state_has_nothing_but_values(void **state)
+{
+    (void)state;
+    struct vm *v;
+    struct err err;
+    assert_int_equal(vm_open(&(struct vm_options){ .bare = true }, &v, &err), 0);
+    static const char *const nothing[] = { "return pairs", "return string", "return _G", "return require", "return getmetatable" };
+    vm_ref ref;
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        assert_int_equal(vm_run(v, slice_str(nothing[i]), "bare.lua", &ref, &err), 0);
+        assert_int_equal(ref, 0);
+    }
+    assert_int_equal(vm_run(v, SLICE_LIT("return ('x'):rep(10)"), "bare.lua", &ref, &err), ERR_SCRIPT);
+    assert_int_equal(vm_run(v, SLICE_LIT("return { a = 1 + 2 }"), "bare.lua", &ref, &err), 0);
+    assert_int_not_equal(ref, 0);
+    vm_close(v);
+}
+
 int main(void)
 {
 #define WORLD(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -561,6 +579,7 @@ int main(void)
         cmocka_unit_test(states_run_side_by_side_in_threads),
         cmocka_unit_test(any_allocation_may_be_refused),
         WORLD(the_globals_are_these_and_no_others),
+        cmocka_unit_test(a_bare_state_has_nothing_but_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

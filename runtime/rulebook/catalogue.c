@@ -1,0 +1,172 @@
+#include "rulebook/catalogue.h"
+#include <stdio.h>
+#include "rulebook/plugin_set.h"
+
+/* clang-format off */
+#define END { .name = NULL }
+#define ID(n, what)    { .name = n, .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "id", .about = what }
+#define MAYBE_ID(n, what) { .name = n, .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = what }
+#define TEXT(n, what)  { .name = n, .type = SCHEMA_STRING, .required = true, .min = 1, .max = 200, .about = what }
+#define SKU(n)         { .name = n, .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "sku", .about = "The product." }
+#define AMOUNT(n, what) { .name = n, .type = SCHEMA_INT, .required = true, .min = 0, .max = INT64_MAX, .about = what }
+#define COUNT(n, what) { .name = n, .type = SCHEMA_INT, .required = true, .min = 0, .max = INT64_MAX, .about = what }
+#define TIME(n, what)  { .name = n, .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40, .format = "timestamp", .about = what }
+#define ORDER          ID("order", "The order's id."), MAYBE_ID("customer", "Whose it is; absent for a guest."), \
+                       AMOUNT("total", "What the order comes to, in minor units."), TIME("at", "When it happened.")
+#define PAYMENT        ID("payment", "The payment's id."), TEXT("provider", "Who moved the money."), AMOUNT("amount", "In minor units.")
+#define REFUND         ID("order", "The order's id."), MAYBE_ID("customer", "Whose it is; absent for a guest."), ID("refund", "The refund's id."), \
+                       AMOUNT("amount", "What goes back, shipping included, in minor units."), TIME("at", "When it happened.")
+#define FIELDS(n, ...) static const struct schema n##_fields[] = { __VA_ARGS__, END }; \
+                       static const struct schema n = { .type = SCHEMA_OBJECT, .fields = n##_fields }
+
+FIELDS(exhausted, ID("campaign", "The campaign's id."), TEXT("limit", "Which of its limits: uses, units, budget."), TIME("at", "When it happened."));
+FIELDS(joined, ID("customer", "The new customer."), TIME("at", "When it happened."));
+FIELDS(fact, ID("customer", "Whose fact it is."), TEXT("fact", "Its name, like \"member-tiers.level\"."), TIME("at", "When it happened."));
+FIELDS(order, ORDER);
+FIELDS(blocked, ORDER, TEXT("block", "Its name, like \"group-buy\"."));
+FIELDS(closed, ORDER, { .name = "reason", .type = SCHEMA_STRING, .max = 200, .about = "Why, when somebody said so." });
+FIELDS(mismatched, ID("order", "The order that the money was meant for."), PAYMENT, AMOUNT("expected", "What was due, in minor units."), TIME("at", "When it happened."));
+FIELDS(received, ID("order", "The order."), MAYBE_ID("customer", "Whose it is; absent for a guest."), PAYMENT, TIME("at", "When it happened."));
+FIELDS(refund, REFUND);
+FIELDS(refund_failed, REFUND, TEXT("reason", "What the provider said."));
+FIELDS(low, SKU("sku"), TEXT("location", "Where."), COUNT("available", "Pieces that can still be sold."), TIME("at", "When it happened."));
+
+static const struct catalogue_event events[] = {
+    { "campaign.exhausted", "A limit of a campaign is used up.", true, 1, &exhausted },
+    { "customer.joined", "A customer is known to the shop for the first time.", true, 1, &joined },
+    { "fact.changed", "A fact of a customer has another value.", true, 1, &fact },
+    { "order.blocked", "A plugin put a block on a paid order: it is not fulfilled until the block is gone.", true, 1, &blocked },
+    { "order.cancelled", "An order was cancelled; its holds are given back.", true, 1, &closed },
+    { "order.completed", "Nothing more is to come: the time for returns is over.", true, 1, &order },
+    { "order.expired", "An order was not paid in time; its holds are given back.", true, 1, &order },
+    { "order.fulfilled", "Everything was handed over or sent.", true, 1, &order },
+    { "order.paid", "All that was due is paid.", true, 1, &order },
+    { "order.placed", "An order was placed; its holds are taken.", true, 1, &order },
+    { "payment.mismatched", "Money came in that does not fit its order: another amount, currency or shop.", true, 1, &mismatched },
+    { "payment.received", "Money came in for an order.", true, 1, &received },
+    { "refund.failed", "The provider could not give the money back.", true, 1, &refund_failed },
+    { "refund.requested", "Money is to go back to the customer.", true, 1, &refund },
+    { "refund.succeeded", "The money is back with the customer.", true, 1, &refund },
+    { "stock.low", "Fewer pieces are left than the shop wants to have.", true, 1, &low },
+};
+
+static const struct catalogue_hook hooks[] = {
+    { "routes", "A request to /v1/x/PLUGIN/...", "call (params, query, body, customer)", "{ status, body }", "handler on a worker, or procedure on the writer", 1 },
+    { "procedures", "Called by the plugin's handlers and jobs, and by plugins whose needs name it.", "args", "a table, or nothing", "procedure on the writer, in the caller's transaction", 1 },
+    { "on", "An event happened.", "event (its payload)", "nothing", "procedure, in the emitting transaction or after its commit (at least once)", 1 },
+    { "timers", "A timer that the plugin has set is due.", "{ key, due_ms }", "nothing", "procedure on the writer, or job on a worker", 1 },
+    { "campaigns", "promo.use \"PLUGIN\" { ... } in a campaign file.", "fields (what the merchant filled in), settings", "a campaign", "while files are loaded", 1 },
+    { "pricing", "The unit price of a line is looked for.", "line, cart, settings", "a price in minor units, or nil", "rule on a worker, inside a quote", 1 },
+    { "shipping_rates", "Ways to send a cart are looked for.", "cart, settings", "a list of { id, title, price }", "rule on a worker, inside a quote", 1 },
+    { "tax_rates", "The tax rate of a line is looked for.", "line, cart, settings", "a rate in parts per million, or nil", "rule on a worker, inside a quote", 1 },
+    { "facts", "Rules or conditions ask for a fact of the customer.", "rows (of the collection it names), settings", "a value of its type", "rule on a worker, before the campaigns", 1 },
+    { "checks", "A campaign or plugin is submitted, or an order is made.", "what is checked, its history, settings", "a list of findings", "keeper, or procedure at run time", 1 },
+};
+
+static const struct catalogue_field personal[] = {
+    { "customer.email", "The address for e-mail." },
+    { "customer.name", "How the customer is called." },
+    { "customer.phone", "The telephone number." },
+    { "customer.phone_hash", "A keyed hash of the telephone number: equal for the same person, and not to be turned back." },
+    { "order.address", "Where an order goes." },
+    { "order.contact", "Name, telephone and e-mail given with an order." },
+    { "order.note", "What the customer wrote to the shop with an order." },
+};
+/* clang-format on */
+
+static const char *const core[] = { "campaigns", "carts",    "catalogue",     "coupon",     "customers", "feira",   "ledger", "money",
+                                    "orders",    "payments", "products",      "promo",      "quotes",    "refunds", "rules",  "sales",
+                                    "shop",      "stock",    "stock-outside", "stock-sold", "store",     "timers",  "x",      NULL };
+
+const struct catalogue_event *catalogue_events(size_t *count)
+{
+    *count = sizeof events / sizeof *events;
+    return events;
+}
+
+const struct catalogue_event *catalogue_event(struct slice name)
+{
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (slice_is(name, events[i].name))
+            return &events[i];
+    return NULL;
+}
+
+const struct catalogue_hook *catalogue_hooks(size_t *count)
+{
+    *count = sizeof hooks / sizeof *hooks;
+    return hooks;
+}
+
+const struct catalogue_field *catalogue_personal(size_t *count)
+{
+    *count = sizeof personal / sizeof *personal;
+    return personal;
+}
+
+const char *const *catalogue_core(void)
+{
+    return core;
+}
+
+bool catalogue_is_core(struct slice name)
+{
+    for (size_t i = 0; core[i]; i++)
+        if (slice_is(name, core[i]))
+            return true;
+    return false;
+}
+
+/* --- for people ------------------------------------------------------------------------------------------------------------ */
+
+static const char *payload_type(const struct schema *s)
+{
+    static const char *const types[] = {
+        [SCHEMA_ANY] = "any",    [SCHEMA_STRING] = "string", [SCHEMA_INT] = "integer", [SCHEMA_BOOL] = "boolean",
+        [SCHEMA_ARRAY] = "list", [SCHEMA_OBJECT] = "table",  [SCHEMA_MAP] = "table"
+    };
+    return s->type == SCHEMA_STRING && s->format ? s->format : types[s->type];
+}
+
+static void write_event(struct buf *out, const char *plugin, const char *name, const char *about, const struct schema *payload,
+                        const char *when, int since)
+{
+    buf_printf(out, "%s%s%s  (%s; since api %d)\n", plugin, *plugin ? "." : "", name, when, since);
+    if (about)
+        buf_printf(out, "    %s\n", about);
+    for (const struct schema *f = payload->fields; f && f->name; f++)
+        buf_printf(out, "      %-12s %-10s %s%s\n", f->name, payload_type(f), f->about ? f->about : "",
+                   f->required ? "" : " May be absent.");
+}
+
+void catalogue_write_events(struct buf *out, const struct plugin_set *set)
+{
+    static const char both[] = "in_transaction or after_commit";
+    buf_add_str(out, "Events a plugin can hear, with what they carry. Amounts are in minor units, times RFC 3339.\n"
+                     "In plugin.lua: on = { [\"order.paid\"] = { run = \"events.paid\", when = \"in_transaction\" } }\n\n");
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        write_event(out, "", events[i].name, events[i].about, events[i].payload, events[i].in_transaction ? both : "after_commit",
+                    events[i].since_api);
+    for (size_t p = 0; set && p < plugin_set_count(set); p++) {
+        const struct manifest *m = plugin_set_at(set, p);
+        for (size_t i = 0; i < m->event_count; i++)
+            write_event(out, m->name, m->events[i].name, m->events[i].about, m->events[i].payload, both, MANIFEST_API);
+    }
+}
+
+void catalogue_write_hooks(struct buf *out, const struct plugin_set *set)
+{
+    buf_add_str(out, "What a plugin can contribute: sections of plugin.lua, each NAME = \"file.function\" or NAME = { run = "
+                     "\"file.function\", ... }.\n\n");
+    for (size_t k = 0; k < sizeof hooks / sizeof *hooks; k++) {
+        const struct catalogue_hook *h = &hooks[k];
+        buf_printf(out, "%s  (since api %d)\n    %s\n      gets   %s\n      gives  %s\n      runs   %s\n", h->section, h->since_api,
+                   h->about, h->gets, h->gives, h->runs);
+        if (!set || k == HOOK_SUBSCRIBER)
+            continue;
+        size_t n;
+        const struct hook_ref *list = plugin_set_hooks(set, (enum hook_kind)k, &n);
+        for (size_t i = 0; i < n; i++)
+            buf_printf(out, "      here   %zu. %s: %s\n", i + 1, list[i].plugin->name, list[i].hook->name);
+    }
+}

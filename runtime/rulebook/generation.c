@@ -1,0 +1,329 @@
+#include "base/buf.h"
+#include "base/map.h"
+#include "base/zone.h"
+#include "crypto/crypto.h"
+#include "rulebook/rulebook_int.h"
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct generation {
+    atomic_uint refs;
+    char id[2 + 16 + 1];
+    struct rulebook_options options;
+    struct sources *sources;
+    struct arena arena; /* settings and specs, written once */
+    struct shop_settings settings;
+    struct zone *zone;
+    struct quote_rules *rules;
+    size_t function_count;
+    uint64_t specs_hash; /* of all specs as JSON: each state must load the same */
+};
+
+/* --- files to specs ----------------------------------------------------------------------------------------------- */
+
+struct loading {
+    const struct sources *sources;
+    struct vm *vm;
+    struct arena *arena;
+    struct json_value *campaigns, *last;
+    struct err *err;
+};
+
+static bool is_lua(struct slice path)
+{
+    return path.len > 4 && memcmp(path.data + path.len - 4, ".lua", 4) == 0;
+}
+
+static int nomem(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "out of memory while loading the rules");
+}
+
+/* Runs one file; its value as a tree. */
+static int load_file(struct loading *l, const struct source_file *f, const char *write_what, struct json_value **out)
+{
+    char *name = arena_strdup(l->arena, f->path);
+    if (!name)
+        return nomem(l->err);
+    vm_ref ref = 0;
+    int rc = vm_run(l->vm, f->text, name, &ref, l->err);
+    if (rc < 0)
+        return rc;
+    if (!ref)
+        return err_set(l->err, ERR_INVALID, "%s:1: the file returns nothing; end it with %s", name, write_what);
+    rc = vm_to_json(l->vm, ref, l->arena, out, l->err);
+    vm_release(l->vm, ref);
+    return rc < 0 ? err_wrap(l->err, "%s:1", name) : 0;
+}
+
+static int add_campaign(struct loading *l, const struct source_file *f, struct json_value *c, size_t index)
+{
+    if (c->type != JSON_OBJECT) {
+        if (index)
+            return err_set(l->err, ERR_INVALID, "%.*s:1: element %zu of the list is %s, not a campaign; write promo.campaign { ... }",
+                           SLICE_FMT(f->path), index, json_type_name(c->type));
+        return err_set(l->err, ERR_INVALID, "%.*s:1: the file returns %s; end it with return promo.campaign { ... }, or a list of them",
+                       SLICE_FMT(f->path), json_type_name(c->type));
+    }
+    if (!json_get(c, "at")) { /* a plain table: only its file is known */
+        struct json_value *at = json_new_string(l->arena, arena_printf(l->arena, "%.*s:1", SLICE_FMT(f->path)));
+        if (!at || !at->string.data)
+            return nomem(l->err);
+        struct json_value *end = c->first;
+        while (end && end->next)
+            end = end->next;
+        at->key = SLICE_LIT("at");
+        json_append(c, end, at);
+    }
+    json_append(l->campaigns, l->last, c);
+    l->last = c;
+    return 0;
+}
+
+static int load_campaign_file(struct loading *l, const struct source_file *f)
+{
+    struct json_value *v;
+    int rc = load_file(l, f, "return promo.campaign { ... }", &v);
+    if (rc < 0)
+        return rc;
+    if (v->type != JSON_ARRAY) {
+        bool empty = v->type == JSON_OBJECT && v->count == 0; /* return {}: no campaigns */
+        return empty ? 0 : add_campaign(l, f, v, 0);
+    }
+    size_t i = 0;
+    for (struct json_value *m = v->first, *next; m && rc == 0; m = next) {
+        next = m->next; /* add_campaign() puts m into another list */
+        m->next = NULL;
+        rc = add_campaign(l, f, m, ++i);
+    }
+    return rc;
+}
+
+static int load_campaigns(struct loading *l)
+{
+    l->campaigns = json_new(l->arena, JSON_ARRAY);
+    l->last = NULL;
+    if (!l->campaigns)
+        return nomem(l->err);
+    vm_set_data(l->vm, table_read, (void *)(uintptr_t)l->sources);
+    int rc = 0;
+    for (size_t i = 0; i < sources_count(l->sources) && rc == 0; i++) {
+        const struct source_file *f = sources_at(l->sources, i);
+        if (f->path.len > 10 && memcmp(f->path.data, "campaigns/", 10) == 0 && is_lua(f->path))
+            rc = load_campaign_file(l, f);
+    }
+    vm_set_data(l->vm, NULL, NULL);
+    return rc;
+}
+
+static struct slice member_text(const struct json_value *object, const char *key)
+{
+    struct slice s = { "", 0 };
+    json_is_string(json_get(object, key), &s);
+    return s;
+}
+
+static int check_ids(const struct loading *l)
+{
+    struct map seen;
+    map_init(&seen, NULL);
+    int rc = 0;
+    for (struct json_value *c = l->campaigns->first; c && rc == 0; c = c->next) {
+        struct slice id = member_text(c, "id"), at = member_text(c, "at");
+        const struct json_value *other = id.len ? map_get(&seen, id) : NULL;
+        if (other) {
+            struct slice there = member_text(other, "at");
+            rc = err_set(l->err, ERR_INVALID, "%.*s: the id \"%.*s\" is taken by the campaign at %.*s; give each campaign its own",
+                         SLICE_FMT(at), SLICE_FMT(id), SLICE_FMT(there));
+        } else if (id.len && !map_set(&seen, id, c)) {
+            rc = nomem(l->err);
+        }
+    }
+    map_release(&seen);
+    return rc;
+}
+
+static int hash_specs(const struct json_value *campaigns, uint64_t *out, struct err *err)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    json_value_write(&w, campaigns);
+    int rc = b.failed ? nomem(err) : 0;
+    *out = hash_bytes(b.data, b.len);
+    buf_release(&b);
+    return rc;
+}
+
+/* --- building ------------------------------------------------------------------------------------------------------- */
+
+static int load_settings(struct generation *g, struct loading *l)
+{
+    const struct source_file *f = sources_find(g->sources, SLICE_LIT("shop.lua"));
+    if (!f)
+        return err_set(l->err, ERR_NOT_FOUND, "there is no shop.lua; it names the shop and its currency");
+    struct json_value *tree;
+    int rc = load_file(l, f, "return { name = \"...\", currency = \"EUR\" }", &tree);
+    if (rc == 0 && vm_function_count(l->vm) > 0)
+        rc = err_set(l->err, ERR_INVALID, "shop.lua:1: settings are data; a function can't be one");
+    if (rc == 0)
+        rc = settings_check(g->sources, tree, l->arena, &g->settings, &g->zone, l->err);
+    return rc;
+}
+
+/* "shop.lua: shipping[1].rates: ..." of quote/ gets a line. */
+static void place_setting(const struct generation *g, struct err *err)
+{
+    static const char prefix[] = "shop.lua: ";
+    size_t n = sizeof prefix - 1;
+    if (strncmp(err->text, prefix, n) != 0)
+        return;
+    char rest[sizeof err->text];
+    snprintf(rest, sizeof rest, "%s", err->text + n);
+    const char *key = strncmp(rest, "policies", 8) == 0 ? "policies" : "shipping";
+    int line = excerpt_line_of_key(g->sources, "shop.lua", key);
+    err_field(err, err->code, err->field, "shop.lua:%d: %s", line, rest);
+}
+
+static int compile(struct generation *g, struct loading *l)
+{
+    struct quote_rules_options o = { .currency = g->settings.currency,
+                                     .zone = g->zone,
+                                     .symbols = g->options.symbols,
+                                     .policies = json_get(g->settings.tree, "policies"),
+                                     .shipping = json_get(g->settings.tree, "shipping") };
+    int rc = quote_rules_build(l->campaigns, &o, &g->rules, l->err);
+    if (rc < 0)
+        place_setting(g, l->err);
+    return rc;
+}
+
+/* The same files under another kernel or stdlib may price otherwise, so versions are part of the name. */
+static void name_generation(struct generation *g)
+{
+    char text[160];
+    int n = snprintf(text, sizeof text, "%s kernel %d stdlib %s", sources_hash(g->sources), QUOTE_KERNEL_VERSION, FEIRA_VERSION);
+    unsigned char digest[SHA256_BYTES];
+    crypto_sha256(slice_of(text, (size_t)n), digest);
+    memcpy(g->id, "g_", 2);
+    hex_encode(digest, 8, g->id + 2);
+    g->id[sizeof g->id - 1] = '\0';
+}
+
+static int build(struct generation *g, struct err *err)
+{
+    struct loading l = { .sources = g->sources, .arena = &g->arena, .err = err };
+    int rc = g->options.open_vm(g->options.ctx, &l.vm, err);
+    if (rc < 0)
+        return rc;
+    rc = load_settings(g, &l);
+    if (rc == 0)
+        rc = load_campaigns(&l);
+    if (rc == 0)
+        rc = check_ids(&l);
+    if (rc == 0)
+        rc = hash_specs(l.campaigns, &g->specs_hash, err);
+    if (rc == 0)
+        rc = compile(g, &l);
+    g->function_count = vm_function_count(l.vm);
+    vm_close(l.vm);
+    return rc < 0 ? excerpt_add(g->sources, err) : 0;
+}
+
+static void destroy(struct generation *g)
+{
+    quote_rules_free(g->rules);
+    zone_free(g->zone);
+    arena_release(&g->arena);
+    sources_free(g->sources);
+    free(g);
+}
+
+int generation_build(const struct rulebook_options *o, struct sources *src, struct generation **out, struct err *err)
+{
+    *out = NULL;
+    struct err unused;
+    if (!err)
+        err = &unused; /* messages are put together from others */
+    struct generation *g = calloc(1, sizeof *g);
+    if (!g)
+        return nomem(err);
+    atomic_init(&g->refs, 1);
+    arena_init(&g->arena, NULL, 0);
+    g->options = *o;
+    g->sources = src;
+    name_generation(g);
+    int rc = build(g, err);
+    if (rc < 0) {
+        g->sources = NULL; /* still the caller's */
+        destroy(g);
+        return rc;
+    }
+    *out = g;
+    return 0;
+}
+
+struct generation *generation_ref(struct generation *g)
+{
+    atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+    return g;
+}
+
+void generation_unref(struct generation *g)
+{
+    if (g && atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) == 1)
+        destroy(g);
+}
+
+const char *generation_id(const struct generation *g)
+{
+    return g->id;
+}
+
+const struct shop_settings *generation_settings(const struct generation *g)
+{
+    return &g->settings;
+}
+
+const struct quote_rules *generation_rules(const struct generation *g)
+{
+    return g->rules;
+}
+
+const struct zone *generation_zone(const struct generation *g)
+{
+    return g->zone;
+}
+
+const struct sources *generation_sources(const struct generation *g)
+{
+    return g->sources;
+}
+
+/* --- states ---------------------------------------------------------------------------------------------------------- */
+
+int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
+{
+    *out = NULL;
+    struct arena arena;
+    arena_init(&arena, NULL, 0);
+    struct loading l = { .sources = g->sources, .arena = &arena, .err = err };
+    int rc = g->options.open_vm(g->options.ctx, &l.vm, err);
+    if (rc < 0)
+        return rc;
+    uint64_t hash = 0;
+    rc = load_campaigns(&l);
+    if (rc == 0)
+        rc = hash_specs(l.campaigns, &hash, err);
+    if (rc == 0 && (vm_function_count(l.vm) != g->function_count || hash != g->specs_hash))
+        rc = err_set(err, ERR_INTERNAL, "generation %s loaded differently in another Lua state (%zu functions, not %zu)", g->id,
+                     vm_function_count(l.vm), g->function_count);
+    arena_release(&arena);
+    if (rc < 0)
+        vm_close(l.vm);
+    else
+        *out = l.vm;
+    return rc;
+}

@@ -1,0 +1,368 @@
+-- feira.promo: the words campaigns are written in. Each word checks what it is given, where it is given, and makes a piece of the
+-- form that the kernel compiles; none of this runs while a cart is priced.
+--
+-- A word is one entry of `words` below: what kind of piece it makes, and either the names of its fields or a function.
+local vm = require "feira.vm"
+
+local function fail(at, path, what, ...)
+  error(at .. ": " .. path .. ": " .. string.format(what, ...), 0)
+end
+
+-- What was given, as a person would say it.
+local function seen(v)
+  local t = type(v)
+  if t == "string" then
+    return string.format('"%s"', v)
+  elseif t == "number" or t == "boolean" then
+    return tostring(v)
+  elseif t == "nil" then
+    return "nothing"
+  end
+  return "a " .. t
+end
+
+local function has_members(t)
+  local any = false
+  for _ in pairs(t) do
+    any = true
+  end
+  return any
+end
+
+local function under(path, key)
+  return path == "" and key or path .. "." .. key
+end
+
+local function sorted_keys(t)
+  local keys = {}
+  for k in pairs(t) do
+    if type(k) == "string" then
+      keys[#keys + 1] = k
+    end
+  end
+  return keys
+end
+
+local function suggestion(word, known)
+  local near = vm.nearest(tostring(word), known)
+  if near then
+    return "did you mean " .. near .. "?"
+  end
+  return "there are " .. table.concat(known, ", ")
+end
+
+-- Kinds of values: each takes (at, path, value), and gives the value or fails. ------------------------------------------------
+
+local function money(at, path, v)
+  if type(v) == "number" then
+    fail(at, path, 'a bare number can\'t be money (is it yuan or fen?); write "%.2f" in quotes', v)
+  elseif type(v) ~= "string" then
+    fail(at, path, 'expected an amount such as "50.00", got %s', seen(v))
+  elseif not v:find "^%d+%.?%d*$" then
+    fail(at, path, '%s is no amount; write it like "50.00"', seen(v))
+  end
+  return v
+end
+
+local function percent(at, path, v)
+  local n = v
+  if type(v) == "string" and v:find "^%d+%.?%d*$" then
+    n = tonumber(v)
+  end
+  if type(n) ~= "number" then
+    fail(at, path, "expected a number such as 20 or 12.5, got %s", seen(v))
+  elseif n > 100 then
+    fail(at, path, "%s is more than 100; write a number from 0 to 100", tostring(v))
+  elseif n <= 0 or n ~= n then
+    fail(at, path, "%s takes nothing off; write a number above 0, at most 100", tostring(v))
+  end
+  return v
+end
+
+local function integer(least)
+  return function(at, path, v)
+    if math.type(v) ~= "integer" then
+      fail(at, path, "expected a whole number, got %s", seen(v))
+    elseif v < least then
+      fail(at, path, "%d is too small; write %d or more", v, least)
+    end
+    return v
+  end
+end
+
+local function one_of(...)
+  local choices = { ... }
+  return function(at, path, v)
+    for _, choice in ipairs(choices) do
+      if v == choice then
+        return v
+      end
+    end
+    return fail(at, path, "there is no %s; %s", seen(v), suggestion(v, choices))
+  end
+end
+
+local function text(at, path, v)
+  if type(v) ~= "string" or v == "" then
+    fail(at, path, "expected a text in quotes, got %s", v == "" and "an empty one" or seen(v))
+  end
+  return v
+end
+
+local function name_list(at, path, v)
+  if type(v) ~= "table" then
+    return { text(at, path, v) }
+  end
+  if #v == 0 then
+    fail(at, path, 'the list of names is empty; write "a" or { "a", "b" }')
+  end
+  local out = {}
+  for i, name in ipairs(v) do
+    out[i] = text(at, path .. "[" .. i .. "]", name)
+  end
+  return out
+end
+
+-- A table of named fields, of the word `path` or, where that is "", of promo.campaign. `fields` is name -> kind; the name
+-- begins with "!" where the field can't be left out.
+local function record(fields)
+  local kinds, required, known = {}, {}, {}
+  for key, kind in pairs(fields) do
+    local name = key:gsub("^!", "")
+    kinds[name] = kind
+    known[#known + 1] = name
+    if name ~= key then
+      required[#required + 1] = name
+    end
+  end
+  table.sort(known)
+  table.sort(required)
+  local hint = (required[1] or known[1] or "") .. (known[1] and " = ..." or "")
+  return function(at, path, v)
+    local name = path == "" and "promo.campaign" or path
+    if type(v) ~= "table" then
+      fail(at, name, "expected a table, got %s; write %s { %s }", seen(v), name, hint)
+    end
+    local out = {}
+    for key, value in pairs(v) do
+      local kind = kinds[key]
+      if not kind then
+        if type(key) ~= "string" then
+          fail(at, name, "expected named fields, got a list; write %s { %s }", name, hint)
+        elseif #known == 0 then
+          fail(at, name, "it takes no fields, not even %s; write %s {}", key, name)
+        end
+        fail(at, name, "unknown key %s; %s", key, suggestion(key, known))
+      end
+      out[key] = kind(at, under(path, key), value)
+    end
+    for _, key in ipairs(required) do
+      if out[key] == nil then
+        fail(at, name, "%s is missing; write %s { %s = ... }", key, name, key)
+      end
+    end
+    return out
+  end
+end
+
+-- Pieces: tables that words made ------------------------------------------------------------------------------------------
+
+local words -- name -> { kind, ... }; below
+
+local kind_names = { selector = "a set of lines", condition = "a condition", action = "an action" }
+
+local examples = {
+  selector = 'promo.category "tea"',
+  condition = 'promo.subtotal { at_least = "100.00" }',
+  action = "promo.percent_off { percent = 20 }",
+}
+
+-- Every set of lines is also a condition: the cart has such a line.
+local function fits(made, wanted)
+  return made == wanted or made == "group" or (wanted == "condition" and made == "selector")
+end
+
+local function one_piece(at, path, v, wanted)
+  if type(v) == "function" and wanted ~= "selector" then
+    return v
+  elseif type(v) ~= "table" then
+    fail(at, path, "expected %s, got %s; write %s", kind_names[wanted], seen(v), examples[wanted])
+  end
+  if not has_members(v) then
+    fail(at, path, "expected %s, got an empty table; write %s", kind_names[wanted], examples[wanted])
+  end
+  for key, inner in pairs(v) do
+    local word = words[key]
+    if not word then
+      fail(at, path, "unknown word %s; %s", tostring(key), suggestion(key, sorted_keys(words)))
+    elseif not fits(word.kind, wanted) then
+      local made, place = kind_names[word.kind], kind_names[wanted]
+      fail(at, path, "promo.%s makes %s, and this is the place for %s; write %s", key, made, place, examples[wanted])
+    elseif word.kind == "group" then
+      if wanted == "action" then
+        fail(at, path, "promo.%s puts conditions together, not actions; write a list { ..., ... }", key)
+      end
+      for i, part in ipairs(inner) do
+        one_piece(at, path .. "." .. key .. "[" .. i .. "]", part, wanted)
+      end
+    end
+  end
+  return v
+end
+
+local function piece(wanted)
+  return function(at, path, v)
+    if type(v) == "table" and #v > 0 and wanted ~= "selector" then
+      for i, part in ipairs(v) do
+        one_piece(at, path .. "[" .. i .. "]", part, wanted)
+      end
+      return v
+    end
+    return one_piece(at, path, v, wanted)
+  end
+end
+
+local selector = piece "selector"
+local condition = piece "condition"
+local action = piece "action"
+
+-- The words ---------------------------------------------------------------------------------------------------------------
+
+local window = record { from = text, to = text }
+
+local function window_or_condition(at, path, v)
+  if type(v) == "table" and type(v.window) == "table" then -- promo.window { ... } in place of its fields
+    v = v.window
+  end
+  v = window(at, path, v)
+  if not v.from and not v.to then
+    fail(at, path, 'it has neither from nor to; write { from = "2026-11-20 00:00", to = "2026-11-23 00:00" }')
+  end
+  return v
+end
+
+local function bounded(kind)
+  local check = record { at_least = kind, at_most = kind, of = selector }
+  return function(at, path, v)
+    local out = check(at, path, v)
+    if out.at_least == nil and out.at_most == nil then
+      fail(at, path, "it has no bound; write at_least, at_most or both")
+    end
+    return out
+  end
+end
+
+words = {
+  sku = { kind = "selector", names = true },
+  category = { kind = "selector", names = true },
+  tag = { kind = "selector", names = true },
+  brand = { kind = "selector", names = true },
+
+  customer_tag = { kind = "condition", names = true },
+  coupon = { kind = "condition", names = true },
+  channel = { kind = "condition", names = true },
+  region = { kind = "condition", names = true },
+  subtotal = { kind = "condition", check = bounded(money) },
+  qty = { kind = "condition", check = bounded(integer(0)) },
+  window = { kind = "condition", check = window_or_condition },
+
+  all = { kind = "group" },
+  any = { kind = "group" },
+  none = { kind = "group" },
+
+  percent_off = {
+    kind = "action",
+    check = record { ["!percent"] = percent, cap = money, on = selector, base = one_of("remaining", "list") },
+  },
+  amount_off = { kind = "action", check = record { ["!amount"] = money, every = money, cap = money, on = selector } },
+  buy_get = {
+    kind = "action",
+    check = record { ["!buy"] = integer(1), ["!get"] = integer(1), percent = percent, max_sets = integer(1), on = selector },
+  },
+  free_shipping = { kind = "action", optional = true, check = record {} },
+}
+
+-- promo.tag "a", promo.tag("a", "b") and promo.tag { "a", "b" } are the same.
+local function names_word(word)
+  return function(at, first, ...)
+    if select("#", ...) > 0 then
+      first = { first, ... }
+    end
+    return { [word] = name_list(at, word, first) }
+  end
+end
+
+local function group_word(word)
+  return function(at, first, ...)
+    local list = first
+    if select("#", ...) > 0 then
+      list = { first, ... }
+    elseif type(first) == "function" or (type(first) == "table" and #first == 0 and has_members(first)) then
+      list = { first }
+    end
+    if type(list) ~= "table" or #list == 0 then
+      local got = type(list) == "table" and "an empty one" or seen(list)
+      fail(at, word, 'expected a list of conditions, got %s; write promo.%s { promo.tag "a", promo.tag "b" }', got, word)
+    end
+    for i, part in ipairs(list) do
+      one_piece(at, word .. "[" .. i .. "]", part, "condition")
+    end
+    return { [word] = list }
+  end
+end
+
+local function table_word(word, entry)
+  return function(at, v)
+    if v == nil and entry.optional then
+      v = {}
+    end
+    return { [word] = entry.check(at, word, v) }
+  end
+end
+
+local id_pattern = "^[%w_.:-]+$"
+
+local function campaign_id(at, path, v)
+  if type(v) ~= "string" or #v > 64 or not v:find(id_pattern) then
+    fail(at, path, 'expected 1 to 64 letters, digits or _ . : -, got %s; write "tea-weekend"', seen(v))
+  end
+  return v
+end
+
+local campaign = record {
+  ["!id"] = campaign_id,
+  title = text,
+  priority = integer(-1000000),
+  stage = one_of("item", "order", "shipping"),
+  window = window_or_condition,
+  scope = selector,
+  codes = name_list,
+  when = condition,
+  ["!give"] = action,
+  on_failure = one_of("skip", "refuse"),
+}
+
+local promo = { data = vm.data }
+
+promo.campaign = vm.located(function(at, v)
+  local where = at
+  if type(v) == "table" and type(v.id) == "string" and v.id:find(id_pattern) then
+    where = at .. ': campaign "' .. v.id .. '"'
+  end
+  local out = campaign(where, "", v)
+  out.at = at
+  return out
+end)
+
+for word, entry in pairs(words) do
+  local make = entry.names and names_word(word) or entry.kind == "group" and group_word(word) or table_word(word, entry)
+  promo[word] = vm.located(make)
+end
+
+local known = sorted_keys(promo)
+
+return setmetatable(promo, {
+  __index = function(_, word)
+    error(string.format("promo.%s does not exist; %s", tostring(word), suggestion(word, known)), 2)
+  end,
+})

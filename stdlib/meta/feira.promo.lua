@@ -1,0 +1,188 @@
+---@meta feira.promo
+
+---The words campaigns are written in. A file of campaigns/ returns what `promo.campaign` makes, or a list of it:
+---
+---```lua
+---local promo = require "feira.promo"
+---
+---return promo.campaign {
+---  id    = "tea-weekend",
+---  title = "Weekend tea: 20% off from 100 yuan, at most 50 yuan",
+---  scope = promo.category "tea",
+---  when  = promo.subtotal { at_least = "100.00" },
+---  give  = promo.percent_off { percent = 20, cap = "50.00" },
+---}
+---```
+---@class feira.promo
+local promo = {}
+
+---An amount in major units, as a string: `"50.00"`. A bare number is refused, because nobody can tell yuan from fen.
+---@alias feira.promo.Money string
+
+---Percent: `20`, `12.5` or `"12.5"`; above 0, at most 100, at most four decimals.
+---@alias feira.promo.Percent number|string
+
+---One name, or a list of names of which any will do.
+---@alias feira.promo.Names string|string[]
+
+---A set of lines of the cart. Used as a condition, it holds when the cart has such a line.
+---@class feira.promo.Selector
+
+---Something that holds or does not.
+---@class feira.promo.Condition
+
+---Something a campaign gives.
+---@class feira.promo.Action
+
+---What `promo.campaign` makes.
+---@class feira.promo.Campaign
+
+---A span of time in the shop's zone, from ≤ t < to: `"2026-11-20 00:00"`, `"2026-11-20"`.
+---@class feira.promo.Window
+---@field from? string
+---@field to? string
+
+---@alias feira.promo.When feira.promo.Condition|feira.promo.Selector|fun(cart: feira.Cart): boolean
+---@alias feira.promo.Give feira.promo.Action|fun(cart: feira.Cart)
+
+---@class feira.promo.CampaignSpec
+---@field id string 1 to 64 of A-Z a-z 0-9 _ . : -; its counters belong to it
+---@field title? string what the shopper reads; the id when left out
+---@field priority? integer higher is applied earlier within its stage; default 0
+---@field stage? "item"|"order"|"shipping" default: the earliest stage of its actions
+---@field window? feira.promo.Window when it runs
+---@field scope? feira.promo.Selector the campaign's lines: thresholds measure them, discounts are taken from them; default all
+---@field codes? feira.promo.Names the shopper must have typed one of these
+---@field when? feira.promo.When|feira.promo.When[] a list means all of them
+---@field give feira.promo.Give|feira.promo.Give[] applied in this order
+---@field on_failure? "skip"|"refuse" what a failing function does: to the campaign, or to the quote; default skip
+
+---Declares a campaign. Mistakes are refused with the line of this call.
+---
+---```lua
+---return promo.campaign { id = "free-delivery", when = promo.subtotal { at_least = "199.00" }, give = promo.free_shipping() }
+---```
+---@param spec feira.promo.CampaignSpec
+---@return feira.promo.Campaign
+function promo.campaign(spec) end
+
+---Lines with one of these SKUs: `promo.sku { "TEA-100", "TEA-250" }`
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Selector
+function promo.sku(names, ...) end
+
+---Lines in one of these categories or below: `promo.category "tea"` also takes `tea/green`.
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Selector
+function promo.category(names, ...) end
+
+---Lines whose product has one of these tags: `promo.tag "gift"`
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Selector
+function promo.tag(names, ...) end
+
+---Lines of one of these brands: `promo.brand "Acme"`
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Selector
+function promo.brand(names, ...) end
+
+---What the lines come to: `promo.subtotal { at_least = "100.00" }`, of the campaign's scope or of other lines:
+---`promo.subtotal { at_least = "50.00", of = promo.tag "gift" }`
+---@param spec { at_least?: feira.promo.Money, at_most?: feira.promo.Money, of?: feira.promo.Selector } at least one bound
+---@return feira.promo.Condition
+function promo.subtotal(spec) end
+
+---How many units: `promo.qty { at_least = 3 }`
+---@param spec { at_least?: integer, at_most?: integer, of?: feira.promo.Selector } at least one bound
+---@return feira.promo.Condition
+function promo.qty(spec) end
+
+---A span of time as one condition among others: `promo.window { from = "2026-11-20 20:00", to = "2026-11-20 22:00" }`
+---@param spec feira.promo.Window
+---@return feira.promo.Condition
+function promo.window(spec) end
+
+---The customer has one of these tags: `promo.customer_tag "staff"`
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Condition
+function promo.customer_tag(names, ...) end
+
+---The shopper typed one of these codes; letter case and outer spaces do not count: `promo.coupon "WELCOME10"`
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Condition
+function promo.coupon(names, ...) end
+
+---The cart comes through one of these channels: `promo.channel "till"`
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Condition
+function promo.channel(names, ...) end
+
+---The cart is shipped to one of these regions: `promo.region { "GB", "IE" }`
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Condition
+function promo.region(names, ...) end
+
+---All of them hold; of selectors, the lines that are in all of them: `promo.all { promo.tag "gift", promo.category "tea" }`
+---@generic T: feira.promo.Condition|feira.promo.Selector
+---@param list T[]
+---@param ... T
+---@return T
+function promo.all(list, ...) end
+
+---One of them holds; of selectors, the lines that are in any of them.
+---@generic T: feira.promo.Condition|feira.promo.Selector
+---@param list T[]
+---@param ... T
+---@return T
+function promo.any(list, ...) end
+
+---None of them holds; of selectors, the lines that are in none of them: `promo.none { promo.category "services" }`
+---@generic T: feira.promo.Condition|feira.promo.Selector
+---@param list T[]
+---@param ... T
+---@return T
+function promo.none(list, ...) end
+
+---A share off, rounded per line: `promo.percent_off { percent = 20, cap = "50.00" }`
+---@param spec { percent: feira.promo.Percent, cap?: feira.promo.Money, on?: feira.promo.Selector, base?: "remaining"|"list" }
+---@return feira.promo.Action
+function promo.percent_off(spec) end
+
+---An amount off, split over the lines: `promo.amount_off { amount = "50.00", every = "300.00" }` is 50 off each full 300.
+---@param spec { amount: feira.promo.Money, every?: feira.promo.Money, cap?: feira.promo.Money, on?: feira.promo.Selector }
+---@return feira.promo.Action
+function promo.amount_off(spec) end
+
+---Of every buy + get units the cheapest `get` are free, or `percent` off: `promo.buy_get { buy = 2, get = 1 }`
+---@param spec { buy: integer, get: integer, percent?: feira.promo.Percent, max_sets?: integer, on?: feira.promo.Selector }
+---@return feira.promo.Action
+function promo.buy_get(spec) end
+
+---Shipping costs nothing.
+---@param spec? {}
+---@return feira.promo.Action
+function promo.free_shipping(spec) end
+
+---Reads a table beside the campaign files, which becomes part of the rules: the first line names the columns, each row is
+---a table of strings. Only while a file is loaded.
+---
+---```lua
+---local list = {}
+---for i, row in ipairs(promo.data "flash.csv") do
+---  list[i] = promo.campaign { id = "flash-" .. row.sku, scope = promo.sku(row.sku), give = promo.amount_off { amount = row.off } }
+---end
+---return list
+---```
+---@param name string "flash.csv"
+---@return table<string, string>[]
+function promo.data(name) end
+
+return promo
