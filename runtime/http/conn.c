@@ -527,6 +527,7 @@ static void write_timed_out(struct http_conn *c)
         return;
     }
     stat_add(&c->server->stats.timeouts, 1);
+    stream_reset(c->stream); /* a plain close would leave megabytes with the kernel, for as long as the client likes */
     conn_abort(c);
 }
 

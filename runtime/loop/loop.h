@@ -70,3 +70,4 @@ size_t stream_queued(const struct stream *s);
 uint64_t stream_sent_bytes(const struct stream *s); /* what the kernel has taken so far: tells whether a slow reader makes progress */
 void stream_shutdown(struct stream *s); /* sends FIN after what is queued */
 void stream_close(struct stream *s);    /* drops what is queued; closed() follows */
+void stream_reset(struct stream *s);    /* the same, and the kernel drops what it has not delivered: for a peer that does not read */

@@ -2,6 +2,7 @@
 #include "loop/loop_int.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct stream {
@@ -198,6 +199,15 @@ void stream_close(struct stream *s)
 {
     if (!uv_is_closing(&s->handle))
         uv_close(&s->handle, on_closed);
+}
+
+void stream_reset(struct stream *s)
+{
+    uv_os_fd_t fd;
+    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+    if (!uv_is_closing(&s->handle) && uv_fileno(&s->handle, &fd) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    stream_close(s);
 }
 
 void stream_close_handle(uv_handle_t *h)
