@@ -37,6 +37,7 @@ struct world {
     struct writer *writer;
     int next;                    /* number of the next command */
     bool answered[COMMANDS_MAX]; /* with success */
+    bool refused[COMMANDS_MAX];  /* by itself: it must leave nothing, ever */
     struct command commands[BATCH];
     uint64_t answers, lost, half, refused_to_open;
 };
@@ -67,6 +68,7 @@ static void on_done(struct writer_command *base, int rc, const struct err *err)
         c->world->answered[c->number] = true;
         c->world->answers++;
     }
+    c->world->refused[c->number] = rc == ERR_STATE;
 }
 
 static uint64_t roll(struct world *w, uint64_t n)
@@ -130,7 +132,7 @@ static void check(struct world *w)
     int64_t present = 0;
     for (int i = 0; i < w->next; i++) {
         int64_t parts = number(c, "SELECT count(*) FROM parts WHERE cmd = ?1", i);
-        w->half += parts != 0 && parts != PARTS;
+        w->half += (parts != 0 && parts != PARTS) || (parts != 0 && w->refused[i]);
         w->lost += w->answered[i] && parts != PARTS;
         present += parts == PARTS;
     }
