@@ -11,12 +11,22 @@ TIMEOUT_SECONDS = 600
 def tests(build):
     listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True, capture_output=True, text=True).stdout
     for test in json.loads(listing)["tests"]:
+        command = test.get("command")
+        if not command:
+            yield test["name"], None, "."
+            continue
+        # Runners of case files are scripts that start programs of their own; valgrind would watch the interpreter.
+        with open(command[0], "rb") as f:
+            if f.read(4) != b"\x7fELF":
+                continue
         folder = next((p["value"] for p in test["properties"] if p["name"] == "WORKING_DIRECTORY"), ".")
-        yield test["name"], test["command"], folder
+        yield test["name"], command, folder
 
 
 def run(test):
     name, command, folder = test
+    if not command:
+        return name, "was not built"
     valgrind = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible", "--fair-sched=yes"]
     try:
         done = subprocess.run([*valgrind, *command], cwd=folder, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS)

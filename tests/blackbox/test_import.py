@@ -5,11 +5,11 @@ from market import feira, ok, write_shop
 from feira_tools.server import Server
 from market import Shop
 
-PLAIN = """sku,title,category,tags,price,stock
+PLAIN = '''sku,title,category,tags,price,stock
 TEA-1,"Green, first flush",tea/green,"spring,green",19.99,10
 TEA-2,"Say ""tea""",tea,,0.05,0
 MUG-1,Becher größer 茶,mugs,gift,1234.5,3
-"""
+'''
 
 SHOPIFY = """Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Option2 Name,Option2 Value,Option3 Name,Option3 Value,Variant SKU,Variant Grams,Variant Inventory Tracker,Variant Inventory Qty,Variant Inventory Policy,Variant Fulfillment Service,Variant Price,Variant Compare At Price,Variant Requires Shipping,Variant Taxable,Variant Barcode,Image Src,Image Position,Image Alt Text,Gift Card
 linen-shirt,Linen Shirt,<p>Cool</p>,Harbour,Shirts,"summer, linen",true,Size,Small,,,,,SHIRT-S,200,shopify,4,deny,manual,50,65.50,true,true,,https://pictures.example/shirt.jpg,1,,false
