@@ -4,9 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Always inline, so that each use compares without a call. */
 typedef bool (*heap_before_fn)(const void *ctx, uint32_t a, uint32_t b);
 
-static inline void heap_sift(uint32_t *heap, size_t count, size_t i, heap_before_fn before, const void *ctx)
+static inline __attribute__((always_inline)) void heap_sift(uint32_t *heap, size_t count, size_t i, heap_before_fn before, const void *ctx)
 {
     for (;;) {
         size_t first = i, child = 2 * i + 1;
@@ -23,14 +24,14 @@ static inline void heap_sift(uint32_t *heap, size_t count, size_t i, heap_before
     }
 }
 
-static inline void heap_make(uint32_t *heap, size_t count, heap_before_fn before, const void *ctx)
+static inline __attribute__((always_inline)) void heap_make(uint32_t *heap, size_t count, heap_before_fn before, const void *ctx)
 {
     for (size_t i = count / 2; i-- > 0;)
         heap_sift(heap, count, i, before, ctx);
 }
 
 /* Takes out the first of all; *count > 0. */
-static inline uint32_t heap_take(uint32_t *heap, size_t *count, heap_before_fn before, const void *ctx)
+static inline __attribute__((always_inline)) uint32_t heap_take(uint32_t *heap, size_t *count, heap_before_fn before, const void *ctx)
 {
     uint32_t first = heap[0];
     heap[0] = heap[--*count];
