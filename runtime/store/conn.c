@@ -3,8 +3,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-void store_stmts_free(struct store_conn *c);
-
 enum {
     WRITER_CACHE_KIB = 256 * 1024, /* an upper bound: grows with what is touched */
     READER_CACHE_KIB = 32 * 1024,
@@ -198,6 +196,7 @@ int store_commit(struct store_conn *c, struct err *err)
 {
     if (!c->began)
         return err_set(err, ERR_INTERNAL, "There is no transaction to commit; please report this.");
+    store_stmts_settle(c);
     if (c->borrowed) {
         c->began = false;
         return 0;
@@ -215,6 +214,7 @@ int store_commit(struct store_conn *c, struct err *err)
 
 void store_rollback(struct store_conn *c)
 {
+    store_stmts_settle(c);
     if (!c->borrowed && !sqlite3_get_autocommit(c->db)) {
         sqlite3_step(c->tx[TX_ROLLBACK]); /* whatever it says, SQLite leaves no transaction behind */
         sqlite3_reset(c->tx[TX_ROLLBACK]);

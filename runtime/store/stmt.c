@@ -64,7 +64,6 @@ int store_prepare(struct store_conn *c, const char *sql, struct store_stmt **out
     return 0;
 }
 
-void store_stmts_free(struct store_conn *c);
 void store_stmts_free(struct store_conn *c)
 {
     for (size_t i = 0; i < c->stmts.count; i++) {
@@ -76,6 +75,16 @@ void store_stmts_free(struct store_conn *c)
         }
     }
     map_release(&c->stmts);
+}
+
+void store_stmts_settle(struct store_conn *c)
+{
+    for (size_t i = 0; c->midway && i < c->stmts.count; i++) {
+        for (struct store_stmt *s = c->stmts.entries[i].value; s; s = s->next) {
+            if (s->midway)
+                store_reset(s);
+        }
+    }
 }
 
 static void bound(struct store_stmt *s, int rc)
@@ -116,6 +125,8 @@ void store_reset(struct store_stmt *s)
     if (s->params)
         sqlite3_clear_bindings(s->raw);
     s->bind_rc = SQLITE_OK;
+    s->conn->midway -= s->midway;
+    s->midway = false;
 }
 
 int store_step(struct store_stmt *s, struct err *err)
@@ -135,8 +146,11 @@ int store_step(struct store_stmt *s, struct err *err)
     if (s->writes)
         c->touched = true;
     int rc = sqlite3_step(s->raw);
-    if (rc == SQLITE_ROW)
+    if (rc == SQLITE_ROW) {
+        c->midway += !s->midway;
+        s->midway = true;
         return 1;
+    }
     if (rc == SQLITE_DONE) {
         bool alone = c->writer && !c->began && s->writes;
         store_reset(s);

@@ -63,7 +63,9 @@ void store_bind_null(struct store_stmt *s, int i);
 int store_stmt_params(const struct store_stmt *s);     /* number of ?1 .. ?n */
 int store_step(struct store_stmt *s, struct err *err); /* 1 = a row, 0 = done (reset by itself), negative = error (reset too) */
 int store_run(struct store_stmt *s, int64_t *changed_rows, struct err *err); /* for statements without rows; changed_rows may be NULL */
-void store_reset(struct store_stmt *s);                                      /* needed only when leaving before step gave 0 */
+/* Needed only when leaving before step gave 0. A reader outside of a transaction keeps its snapshot until then; inside, the end of
+ * the transaction resets what was forgotten. */
+void store_reset(struct store_stmt *s);
 int store_columns(const struct store_stmt *s);
 const char *store_column_name(const struct store_stmt *s, int i);
 enum store_type { STORE_NULL, STORE_INT, STORE_TEXT, STORE_BLOB };

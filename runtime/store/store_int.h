@@ -20,6 +20,7 @@ struct store_stmt {
     int bind_rc;             /* first failure of a bind; reported by the next step */
     int params;
     bool writes;
+    bool midway; /* has given a row and was not reset */
 };
 
 enum store_tx_stmt { TX_BEGIN, TX_COMMIT, TX_ROLLBACK, TX_SAVEPOINT, TX_RELEASE, TX_ROLLBACK_TO, TX_STMTS };
@@ -35,6 +36,7 @@ struct store_conn {
     sqlite3_stmt *tx[TX_STMTS];
     struct buf kept;   /* store_keep() */
     int64_t wal_pages; /* pages in the log after the last commit; writer only */
+    size_t midway;     /* statements that are */
     bool touched;      /* a statement that may write was run since the writer cleared this */
     uint64_t written;  /* commits that had something to write; writer only */
 };
@@ -61,6 +63,10 @@ int store_fail_db(sqlite3 *db, int rc, const char *doing, struct err *err);
 
 /* Called after each failed step: notices that the transaction went with it. */
 void store_notice_loss(struct store_conn *c);
+
+/* Resets what was left in the middle of its rows: it would keep the snapshot, and with it the log, beyond the transaction. */
+void store_stmts_settle(struct store_conn *c);
+void store_stmts_free(struct store_conn *c);
 
 int store_migrate(struct store_conn *c, const struct store_migration *list, int at, struct err *err);
 int64_t store_wal_pages(const struct store_conn *c);

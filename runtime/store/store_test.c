@@ -298,6 +298,33 @@ static void test_a_pinned_reader_keeps_pages_in_the_log_and_readers_never_checkp
     folder_remove(&f);
 }
 
+static void test_a_statement_left_in_the_middle_keeps_no_snapshot_beyond_its_transaction(void **state)
+{
+    (void)state;
+    struct folder f = folder_make();
+    struct store *s = open_with(f.path, one);
+    struct store_conn *w = store_writer_conn(s), *r;
+    struct err err;
+    int left = -1;
+    assert_int_equal(store_reader_open(s, &r, &err), 0);
+    assert_int_equal(run(w, "INSERT INTO things (n) VALUES (1), (2)", &err), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_begin(r, &err), 0);
+        assert_int_equal(store_step(prep(r, "SELECT id FROM things"), &err), 1);
+        if (i == 0)
+            assert_int_equal(store_commit(r, &err), 0);
+        else
+            store_rollback(r);
+        assert_int_equal(run(w, "INSERT INTO things (n) VALUES (3)", &err), 0);
+        assert_int_equal(store_checkpoint(w, &left, &err), 0);
+        assert_int_equal(left, 0);
+        assert_int_equal(count(r, "SELECT count(*) FROM things"), 3 + i);
+    }
+    store_reader_close(r);
+    store_close(s);
+    folder_remove(&f);
+}
+
 static void test_migrations_run_once_and_each_open_after_changes_nothing(void **state)
 {
     (void)state;
@@ -510,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_a_savepoint_can_be_undone_and_the_rest_committed),
         cmocka_unit_test(test_a_reader_sees_commits_only_and_keeps_its_snapshot),
         cmocka_unit_test(test_a_pinned_reader_keeps_pages_in_the_log_and_readers_never_checkpoint),
+        cmocka_unit_test(test_a_statement_left_in_the_middle_keeps_no_snapshot_beyond_its_transaction),
         cmocka_unit_test(test_migrations_run_once_and_each_open_after_changes_nothing),
         cmocka_unit_test(test_a_migration_that_fails_leaves_the_store_as_it_was),
         cmocka_unit_test(test_files_that_are_not_ours_are_refused_and_left_alone),
