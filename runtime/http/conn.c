@@ -370,10 +370,10 @@ static size_t take_chunks(struct http_conn *c, const char *data, size_t len)
     struct strict_verdict v;
     r->expects_continue = false;
     size_t n = chunk_feed(&c->chunks, data, len, body_limit(c), &r->body, &v);
-    if (v.status)
-        conn_refuse(c, r, &v);
-    else if (!chunks_agree(c, data, n))
+    if (!chunks_agree(c, data, n)) /* before v: what it objects to came earlier, and the earlier offence is the one to name */
         refuse(c, r, 400, "malformed_request", "The chunks of the body can't be read.");
+    else if (v.status)
+        conn_refuse(c, r, &v);
     else if (body_fits(c, r) && chunk_done(&c->chunks))
         dispatch(c, r);
     return n;
