@@ -1,5 +1,6 @@
 /* The modules as Lua code meets them: chunks that assert, run in a phase. */
 #include "bind/fixture.h"
+#include "base/alloc_fault.h"
 #include <unistd.h>
 
 static int open_shop(void **state)
@@ -211,15 +212,120 @@ static void the_whole_stdlib_loads(void **state)
     fails(f, "require('feira.orders').place = 1", "");
 }
 
+/* Working directory: the root of the tree. */
+static char *twin_of(struct fixture *f, const char *module)
+{
+    char path[128];
+    snprintf(path, sizeof path, "stdlib/meta/%s.lua", module);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        fail_msg("%s has no twin %s for editors", module, path);
+    char *text = arena_zalloc(&f->kept, 1 << 16);
+    assert_true(fread(text, 1, (1 << 16) - 1, file) > 0);
+    fclose(file);
+    return text;
+}
+
+static void every_function_has_a_twin_for_editors(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const modules[] = { "feira.money", "feira.json",   "feira.time",   "feira.ids",   "feira.log",      "feira.fail",
+                                           "feira.sql",   "feira.ledger", "feira.timers", "feira.quote", "feira.catalogue" };
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
+        char chunk[256], wanted[128];
+        snprintf(chunk, sizeof chunk,
+                 "local names = { 'x' } for k, v in pairs(require '%s') do if type(v) == 'function' then names[#names + 1] = k end end "
+                 "return names",
+                 modules[i]);
+        vm_ref ref;
+        struct json_value *names;
+        assert_int_equal(vm_run(f->vm, slice_str(chunk), "stdlib/test.lua", &ref, &f->err), 0);
+        assert_int_equal(vm_to_json(f->vm, ref, &f->kept, &names, &f->err), 0);
+        const char *twin = twin_of(f, modules[i]);
+        size_t n = 0;
+        for (const struct json_value *m = names->first->next; m; m = m->next, n++) {
+            snprintf(wanted, sizeof wanted, "\nfunction %s.%.*s(", strchr(modules[i], '.') + 1, SLICE_FMT(m->string));
+            if (!strstr(twin, wanted))
+                fail_msg("stdlib/meta/%s.lua lacks %.*s", modules[i], SLICE_FMT(m->string));
+        }
+        assert_true(n > 0 || strcmp(modules[i], "feira.quote") == 0);
+        vm_release(f->vm, ref);
+    }
+}
+
+/* Refuses the k-th allocation of the Lua state and all after it (Lua tries again after one), for every k: an error each time, never a
+ * crash, and the state is good afterwards. */
+static void a_refused_allocation_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    struct alloc_fault fault;
+    alloc_fault_init(&fault, 0, false);
+    vm_close(f->vm);
+    assert_int_equal(bind_open(&(struct vm_options){ .alloc = &fault.face }, &f->ctx, &f->vm, &f->err), 0);
+    fixture_product(f, "TEA", 1000, 1000000);
+    const char *cart = "{'lines':[{'sku':'TEA','qty':2,'price':1000},{'sku':'TEA','qty':1,'price':900}],'customer':'ann','final':true}";
+    const char *id = fixture_order(f, cart);
+    char args[256];
+    snprintf(args, sizeof args, "{" SK ",'params':{'id':'%s'}}", id);
+    assert_int_equal(fixture_read(f, "orders.get", args), 0);
+    int64_t placed = 1;
+    size_t refused = 0;
+    for (size_t k = 1;; k++) {
+        fault.requests = 0;
+        fault.refused = false;
+        fault.fail_at = k;
+        fault.fail_after = true;
+        int rc = fixture_place(f, cart, "{" SK ",'body':{}}");
+        fault.fail_at = 0;
+        placed += rc == 0;
+        if (!fault.refused)
+            break;
+        refused += rc < 0;
+        if (rc < 0 && f->err.code != ERR_MEMORY_CAP && f->err.code != ERR_NOMEM)
+            fail_msg("%d %s", f->err.code, f->err.text);
+    }
+    assert_true(refused > 50);
+    fixture_stock_is(f, "TEA", 1000000, 3 * placed);
+    fixture_books_balance(f);
+    vm_close(f->vm);
+    f->vm = NULL;
+    assert_int_equal(fault.live_bytes, 0);
+    assert_int_equal(bind_open(&(struct vm_options){ 0 }, &f->ctx, &f->vm, &f->err), 0);
+}
+
+static void opening_survives_every_refused_allocation(void **state)
+{
+    struct fixture *f = *state;
+    struct vm *v;
+    for (size_t k = 1;; k++) {
+        struct alloc_fault fault;
+        alloc_fault_init(&fault, k, false);
+        int rc = bind_open(&(struct vm_options){ .alloc = &fault.face }, &f->ctx, &v, &f->err);
+        vm_close(v);
+        assert_int_equal(fault.live_bytes, 0);
+        if (!fault.refused) {
+            assert_int_equal(rc, 0);
+            break;
+        }
+    }
+}
+
 #define SHOP_TEST(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SHOP_TEST(money_is_exact_and_refuses_floats), SHOP_TEST(json_is_the_same_for_the_same_values),
-        SHOP_TEST(time_is_the_calls_and_the_shops),   SHOP_TEST(only_the_stdlib_writes_sql),
-        SHOP_TEST(each_phase_has_its_functions),      SHOP_TEST(a_failure_arrives_as_it_was_meant),
-        SHOP_TEST(log_lines_take_plain_fields),       SHOP_TEST(the_whole_stdlib_loads),
+        SHOP_TEST(money_is_exact_and_refuses_floats),
+        SHOP_TEST(json_is_the_same_for_the_same_values),
+        SHOP_TEST(time_is_the_calls_and_the_shops),
+        SHOP_TEST(only_the_stdlib_writes_sql),
+        SHOP_TEST(each_phase_has_its_functions),
+        SHOP_TEST(a_failure_arrives_as_it_was_meant),
+        SHOP_TEST(log_lines_take_plain_fields),
+        SHOP_TEST(the_whole_stdlib_loads),
+        SHOP_TEST(every_function_has_a_twin_for_editors),
+        SHOP_TEST(a_refused_allocation_is_an_error),
+        SHOP_TEST(opening_survives_every_refused_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,6 +261,7 @@ static inline int fixture_price(struct fixture *f, const char *text)
     json_is_string(json_get(v, "customer"), &c->customer);
     json_is_int(json_get(v, "version"), &c->customer_version);
     json_is_string(json_get(v, "option"), &c->shipping_option);
+    json_is_bool(json_get(v, "final"), &c->no_campaigns);
     if (tags) {
         symbol *s = arena_array(&f->arena, tags->count + 1, sizeof *s);
         c->customer_tags = s;

@@ -228,6 +228,7 @@ static void nothing_is_refunded_twice(void **state)
         fixture_order(f, "{'lines':[{'sku':'TEA','qty':3,'price':1000},{'sku':'CUP','qty':2,'price':333}],'option':'standard'}");
     assert_int_equal(fixture_on(f, "orders.refund", id, "'body':{}"), ERR_STATE); /* not paid */
     assert_int_equal(pay(f, id), 0);
+    assert_int_equal(fixture_on(f, "orders.refund", id, "'body':{'lines':[]}"), ERR_INVALID);
     assert_int_equal(fixture_on(f, "orders.refund", id, "'body':{'shipping':true}"), 0);
     assert_int_equal(fixture_int(f, "refunded"), 495);
     assert_int_equal(fixture_on(f, "orders.refund", id, "'body':{'shipping':true}"), ERR_CONFLICT);
@@ -297,6 +298,15 @@ static void an_order_priced_on_an_older_customer_is_priced_again(void **state)
     assert_int_equal(fixture_int(f, "orders"), 2);
     assert_int_equal(fixture_place(f, "{'lines':[{'sku':'TEA','qty':1,'price':1000}],'customer':'ann','version':2}", "{" SK ",'body':{}}"),
                      ERR_RETRY);
+}
+
+static void an_order_with_final_prices_does_not_depend_on_its_customer(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 3; i++)
+        fixture_order(f, "{'lines':[{'sku':'TEA','qty':1,'price':1000}],'customer':'17850','version':0,'final':true}");
+    assert_int_equal(fixture_read(f, "customers.get", "{" SK ",'params':{'id':'17850'}}"), 0);
+    assert_int_equal(fixture_int(f, "orders"), 3);
 }
 
 static void only_a_server_says_who_when_and_under_which_number(void **state)
@@ -375,6 +385,7 @@ int main(void)
         SHOP_TEST(the_amount_paid_must_be_the_amount_due),
         SHOP_TEST(others_orders_are_not_there),
         SHOP_TEST(an_order_priced_on_an_older_customer_is_priced_again),
+        SHOP_TEST(an_order_with_final_prices_does_not_depend_on_its_customer),
         SHOP_TEST(only_a_server_says_who_when_and_under_which_number),
         SHOP_TEST(lists_go_page_by_page),
         SHOP_TEST(a_handler_cannot_write),

@@ -129,7 +129,7 @@ static void an_import_is_all_or_nothing(void **state)
     struct fixture *f = *state;
     assert_int_equal(fixture_try(f, "products.import",
                                  "{" SK ",'body':{'products':[{'sku':'V','price':1,'variant_of':'P','stock':3},{'sku':'P','title':'P','"
-                                        "price':1},{'sku':'Q','title':'Q','price':-1}]}}"),
+                                 "price':1},{'sku':'Q','title':'Q','price':-1}]}}"),
                      ERR_INVALID);
     assert_string_equal(f->err.field, "/products/2/price");
     assert_int_equal(fixture_read(f, "products.list", "{" SK "}"), 0);

@@ -22,6 +22,7 @@ local put_contact = sql.statement [[
   ON CONFLICT (customer) DO UPDATE SET name = excluded.name, email = excluded.email, phone = excluded.phone]]
 local claim = sql.statement
   "UPDATE customers SET orders = orders + 1, version = version + 1, updated_at = ?3 WHERE customer = ?1 AND version = ?2"
+local claim_any = sql.statement "UPDATE customers SET orders = orders + 1, version = version + 1, updated_at = ?2 WHERE customer = ?1"
 local release = sql.statement "UPDATE customers SET orders = orders - 1, version = version + 1, updated_at = ?2 WHERE id = ?1"
 
 local function render(row)
@@ -56,11 +57,14 @@ end
 
 ---Counts an order for a customer, if the version the quote read is still the one. Of two orders at once one has to be priced
 ---again, so two can't both be the first. An unknown customer (version 0) begins to exist. Gives the row's number.
----@param version integer
+---@param version integer|nil nil when the prices did not depend on the customer: then any version will do
 ---@return integer
 function customers.claim(customer, version, now)
   local changed
-  if version == 0 then
+  if not version then
+    changed = claim_any:run(customer, now)
+    if changed == 0 then changed = insert:run(customer, "[]", 1, now) end
+  elseif version == 0 then
     changed = insert:run(customer, "[]", 1, now)
   else
     changed = claim:run(customer, version, now)

@@ -129,6 +129,8 @@ function refunds.refund(args)
   local shipping_left = order.shipping - order.shipping_refunded
   local qty_of = {}
   if list then
+    -- Nothing named is not everything.
+    if #list == 0 and not with_shipping then fail.invalid("/lines", "Name a line, or leave lines out to refund all that is left.") end
     qty_of = wanted(list, lines, returned)
   elseif not with_shipping then
     qty_of = everything(lines, returned)

@@ -2,7 +2,6 @@
 local caller = require "feira.caller"
 local fail = require "feira.fail"
 local json = require "feira.json"
-local money = require "feira.money"
 local sql = require "feira.sql"
 local states = require "feira.order_states"
 local time = require "feira.time"
@@ -97,9 +96,5 @@ function rows.document(order)
   local lines = #sent_back > 0 and lines_with_refunds(order) or json.raw(order.lines)
   return write(order, contact_of:row(order.id) or NOTHING, lines, payments(order), sent_back)
 end
-
----Money moves between these two: what customers paid and what the shop sold.
-function rows.sales_account(ledger) return ledger.account("sales", (money.currency())) end
-function rows.provider_account(ledger, provider) return ledger.account("payments/" .. provider, (money.currency())) end
 
 return rows

@@ -81,7 +81,8 @@ function orders.place(args)
   local contact = {
     contact = text_of(body.contact, "/contact"), address = text_of(body.address, "/address"), note = check.text(body.note, "/note", 2000),
   }
-  local customer_row = customer and customers.claim(customer, quote.customer_version, now)
+  local version = not quote.prices_final and quote.customer_version or nil
+  local customer_row = customer and customers.claim(customer, version, now)
   local holds = stock.take(quote:needs(), order_id, is_paid and "transfer" or "hold", expires)
   insert:run(order_id, states.code(order.state), customer_row, total, quote.shipping, order.placed_at, expires, now, order.reference,
     order.generation, holds and json.encode(holds), order.priced, order.lines)

@@ -3,7 +3,7 @@
 local fail = require "feira.fail"
 local ids = require "feira.ids"
 local ledger = require "feira.ledger"
-local rows = require "feira.order_rows"
+local money = require "feira.money"
 local sql = require "feira.sql"
 
 local payments = {}
@@ -23,6 +23,10 @@ local unspent = sql.statement
 local give_back = sql.statement
   "UPDATE payments SET refunded = refunded + ?3 WHERE order_id = ?1 AND n = ?2 AND refunded + ?3 <= amount"
 
+-- Money moves between these two: what customers paid, and what the shop sold.
+local function sales() return ledger.account("sales", (money.currency())) end
+local function account_of(provider) return ledger.account("payments/" .. provider, (money.currency())) end
+
 ---Fails unless the shop takes payments of this provider.
 ---@param shop { test_payments: boolean? }
 function payments.require(name, shop)
@@ -37,8 +41,7 @@ function payments.record(order, provider, amount, now)
   local id = ids.new "pay"
   insert:run(order.id, next_number:values(order.id), id, provider, amount, now)
   return {
-    kind = "transfer", id = id, debit = rows.provider_account(ledger, provider), credit = rows.sales_account(ledger), amount = amount,
-    reference = order.order_id,
+    kind = "transfer", id = id, debit = account_of(provider), credit = sales(), amount = amount, reference = order.order_id,
   }
 end
 
@@ -53,8 +56,8 @@ function payments.refund_ops(order, amount, refund_id)
         error("payment " .. payment.n .. " of " .. order.order_id .. " changed under its refund")
       end
       ops[#ops + 1] = {
-        kind = "transfer", id = refund_id .. "/p" .. payment.n, debit = rows.sales_account(ledger),
-        credit = rows.provider_account(ledger, payment.provider), amount = part, reference = order.order_id,
+        kind = "transfer", id = refund_id .. "/p" .. payment.n, debit = sales(), credit = account_of(payment.provider),
+        amount = part, reference = order.order_id,
       }
       left = left - part
     end

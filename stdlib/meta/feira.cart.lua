@@ -1,0 +1,91 @@
+---@meta
+-- What a function campaign gets. Sets and lines are good during the call only and never leave the campaign's scope: what is measured
+-- and what is discounted are the same lines. C does the arithmetic on sets; loop over lines only where a set can't say it.
+
+---@class feira.Selector
+---@field sku string|string[]|nil
+---@field tag string|string[]|nil
+---@field category string|string[]|nil also the categories below it
+---@field brand string|string[]|nil
+---@field all feira.Selector[]|nil
+---@field any feira.Selector[]|nil
+---@field none feira.Selector[]|nil
+
+---@class feira.Cart
+---@field subtotal integer what the campaign's lines still cost, minor units
+---@field qty integer their units
+---@field count integer how many lines
+---@field now integer the clock value of the quote, ms
+---@field guest boolean
+---@field customer_tags string[]
+---@field channel string?
+---@field region string?
+local Cart = {}
+
+---@param selector feira.Selector
+---@return feira.Set
+function Cart:select(selector) end
+
+---@return feira.Set all lines of the campaign
+function Cart:all() end
+
+---@return fun(): feira.Line?
+function Cart:lines() end
+
+---@param tag string
+---@return boolean
+function Cart:has_customer_tag(tag) end
+
+---@param name string
+---@return integer|boolean|string|nil
+function Cart:fact(name) end
+
+---@return feira.Cart self
+function Cart:free_shipping() end
+
+---@class feira.Set
+---@field subtotal integer what its lines still cost
+---@field qty integer
+---@field count integer
+local Set = {}
+
+---@param selector feira.Selector
+---@return feira.Set
+function Set:select(selector) end
+
+---@return fun(): feira.Line?
+function Set:lines() end
+
+---@param what number|string|{ percent: number|string, cap: feira.Amount?, reason: string? } 20, "12.5"
+---@return feira.Set self
+function Set:percent_off(what) end
+
+---Shared out over the lines in proportion to what they still cost; never more than that.
+---@param what feira.Amount|{ amount: feira.Amount, reason: string? }
+---@return feira.Set self
+function Set:amount_off(what) end
+
+---@class feira.Line
+---@field sku string
+---@field qty integer
+---@field unit_price integer
+---@field subtotal integer before discounts
+---@field remaining integer what it still costs, effects of this call included
+---@field compare_at integer 0 = none
+---@field weight_g integer
+---@field category string?
+---@field brand string?
+local Line = {}
+
+---@param tag string
+---@return boolean
+function Line:has_tag(tag) end
+
+---@param category string
+---@return boolean true also for a category above its own
+function Line:in_category(category) end
+
+---Takes money off; never more than the line still costs.
+---@param what { amount: feira.Amount, units: integer?, reason: string? } the reason is shown to the buyer
+---@return feira.Line self
+function Line:discount(what) end

@@ -1,0 +1,42 @@
+---@meta feira.quote
+-- The order being placed: args.quote of orders.place. Good during the call only.
+
+---@class feira.Quote
+---@field total integer what is to be paid, minor units
+---@field subtotal integer of the lines, before discounts
+---@field discount integer of the lines
+---@field shipping integer after its discounts
+---@field currency string
+---@field line_count integer
+---@field customer string? nil for a guest
+---@field customer_version integer the version of the customer's facts that the rules read
+---@field prices_final boolean no campaign had a say
+---@field at integer the clock value the rules saw, ms
+---@field generation string
+---@field evidence string JSON: what the quote saw
+local Quote = {}
+
+---@class feira.QuoteLine
+---@field line integer from 1
+---@field sku string
+---@field title string
+---@field qty integer
+---@field unit_price integer
+---@field subtotal integer
+---@field discount integer
+---@field total integer
+
+---@param i integer from 1
+---@return feira.QuoteLine?
+function Quote:line(i) end
+
+---@return string json the lines as an order shows them before any refund
+function Quote:lines_json() end
+
+---@return string json object: currency, subtotal, discount, shipping, campaigns (those that applied)
+function Quote:priced_json() end
+
+---@return { sku: string, qty: integer, line: integer }[] units per SKU, in the order of their first lines
+function Quote:needs() end
+
+return {}
