@@ -106,14 +106,6 @@ static int call_body(lua_State *L)
         vm_push_json_nulls(L, c->args); /* fn args */
     else
         lua_newtable(L);
-    lua_createtable(L, 0, 2); /* fn args shop */
-    if (ctx->pay_within_ms) {
-        lua_pushinteger(L, ctx->pay_within_ms);
-        lua_setfield(L, 3, "pay_within_ms");
-    }
-    lua_pushboolean(L, ctx->test_payments);
-    lua_setfield(L, 3, "test_payments");
-    lua_setfield(L, 2, "shop"); /* fn args */
     if (ctx->quote) {
         bind_push_quote(L);
         lua_setfield(L, 2, "quote");

@@ -39,10 +39,7 @@ struct bind_context {
     struct quote_eval *eval;        /* RULE */
     const struct bind_quote *quote; /* PROCEDURE of an order, else NULL */
     struct arena *arena;            /* of this call; needed in every phase but LOAD */
-    /* What procedures read as args.shop. */
-    int64_t pay_within_ms; /* how long an unpaid order keeps its holds; 0 = 30 min */
-    bool test_payments;    /* shop.lua says so: the test provider may be used */
-    struct log *log;       /* feira.log; NULL discards */
+    struct log *log;                /* feira.log; NULL discards */
     /* SKUs whose product, or whose stock by hand, this procedure changed; the host refreshes its catalogue after the commit.
      * Orders do not call it: what they take is in the ledger. */
     void (*product_changed)(void *ctx, struct slice sku);

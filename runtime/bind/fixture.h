@@ -114,7 +114,6 @@ static inline void fixture_open(struct fixture *f, const char *path)
                                     .ids = &f->ids,
                                     .zone = f->zone,
                                     .arena = &f->arena,
-                                    .test_payments = true,
                                     .product_changed = fixture_changed,
                                     .host_ctx = f };
     assert_int_equal(currency_find(slice_str("GBP"), &f->ctx.currency, e), 0);

@@ -19,9 +19,11 @@ static int close_shop(void **state)
     return 0;
 }
 
+#define TEST_SHOP "'shop':{'test_payments':true}"
+
 static int pay(struct fixture *f, const char *id)
 {
-    return fixture_on(f, "orders.pay", id, "'body':{'provider':'test'}");
+    return fixture_on(f, "orders.pay", id, "'body':{'provider':'test'}," TEST_SHOP);
 }
 
 static void an_order_holds_stock_and_paying_sells_it(void **state)
@@ -252,14 +254,12 @@ static void the_amount_paid_must_be_the_amount_due(void **state)
 {
     struct fixture *f = *state;
     const char *id = fixture_order(f, "{'lines':[{'sku':'TEA','qty':1,'price':1000}]}");
-    assert_int_equal(fixture_on(f, "orders.pay", id, "'body':{'provider':'test','amount':999}"), ERR_INVALID);
+    assert_int_equal(fixture_on(f, "orders.pay", id, "'body':{'provider':'test','amount':999}," TEST_SHOP), ERR_INVALID);
     assert_string_equal(f->err.field, "/amount");
     assert_int_equal(fixture_on(f, "orders.pay", id, "'body':{'provider':'cash'}"), ERR_INVALID);
-    f->ctx.test_payments = false;
-    assert_int_equal(pay(f, id), ERR_INVALID);
+    assert_int_equal(fixture_on(f, "orders.pay", id, "'body':{'provider':'test'},'shop':{'test_payments':false}"), ERR_INVALID);
     assert_string_equal(f->err.field, "/provider");
-    f->ctx.test_payments = true;
-    assert_int_equal(fixture_on(f, "orders.pay", id, "'body':{'provider':'test','amount':1000}"), 0);
+    assert_int_equal(fixture_on(f, "orders.pay", id, "'body':{'provider':'test','amount':1000}," TEST_SHOP), 0);
 }
 
 static void others_orders_are_not_there(void **state)

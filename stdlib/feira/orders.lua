@@ -2,7 +2,7 @@
 -- one transaction with its state; see feira.order_states for its life and feira.order_refunds for what goes back.
 --
 -- args of every function: { principal = { kind, customer? }, params = {...}, query = {...}, body = {...},
--- shop = { pay_within_ms?, test_payments } }, and quote while an order is placed.
+-- shop = { pay_within_ms?, test_payments? } }, and quote while an order is placed.
 local caller = require "feira.caller"
 local check = require "feira.check"
 local customers = require "feira.customers"
@@ -71,7 +71,7 @@ function orders.place(args)
   check_total(quote, body)
   local customer, total = quote.customer, quote.total
   local is_paid = total == 0
-  local expires = not is_paid and now + ((args.shop.pay_within_ms or PAY_WITHIN_MS)) or nil
+  local expires = not is_paid and now + ((args.shop and args.shop.pay_within_ms or PAY_WITHIN_MS)) or nil
   local order = {
     order_id = ids.new "ord", state = is_paid and "paid" or "placed", customer = customer, total = total, paid = 0, refunded = 0,
     placed_at = placed_at(body, now), expires_at = expires, updated_at = now, reference = check.text(body.reference, "/reference", 100),
@@ -107,7 +107,7 @@ function orders.pay(args)
   if order.state ~= "placed" then states.refuse(order.state, "Nothing was taken.") end
   -- The timer that expires it may be late.
   if now >= order.expires_at then states.refuse("expired", "Nothing was taken.") end
-  payments.require(body.provider, args.shop)
+  payments.require(body.provider, args.shop or {})
   local due = order.total - order.paid
   local amount = check.int(body.amount, "/amount", 0, math.maxinteger) or due
   if amount ~= due then fail.invalid("/amount", ("The amount due is %d, not %d."):format(due, amount), "wrong_amount") end
