@@ -29,7 +29,8 @@ def test_a_wrong_command_line_is_explained(tmp_path, arguments):
     shop = write_shop(tmp_path)
     done = feira(*[str(shop) if a == "a" else a for a in arguments])
     assert done.returncode == 2, done
-    assert done.stderr.strip() and len(done.stderr) < 4000 and "listening" not in done.stdout
+    said = done.stderr + done.stdout
+    assert said.strip() and len(said) < 4000 and "listening" not in said
 
 
 @pytest.fixture(params=["served", "not served"])

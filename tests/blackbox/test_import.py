@@ -16,7 +16,7 @@ linen-shirt,Linen Shirt,<p>Cool</p>,Harbour,Shirts,"summer, linen",true,Size,Sma
 linen-shirt,,,,,,,,Large,,,,,SHIRT-L,220,shopify,1,deny,manual,55,,true,true,,https://pictures.example/shirt-back.jpg,2,,
 linen-shirt,,,,,,,,,,,,,,,,,,,,,,,,https://pictures.example/shirt-side.jpg,3,,
 brass-lamp,Brass Lamp,"Two
-lines",Harbour,Lamps,brass,true,Title,Default Title,,,,,,900,,7,deny,manual,59.99,75,true,true,,https://pictures.example/lamp.jpg,1,,false
+lines",Harbour,Lamps,brass,true,Title,Default Title,,,,,,900,shopify,7,deny,manual,59.99,75,true,true,,https://pictures.example/lamp.jpg,1,,false
 """  # fmt: skip
 
 

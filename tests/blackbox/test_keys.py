@@ -81,7 +81,7 @@ def test_a_revoked_key_is_dead_at_once(shop):
 
 @pytest.mark.parametrize(
     "body, field",
-    [({}, "/kind"), ({"kind": "root", "label": "x"}, "/kind"), ({"kind": "sk"}, "/label"), ({"kind": "sk", "label": "x", "scopes": ["all:things"]}, "/scopes/0"), ({"kind": "sk", "label": "x", "scopes": "admin"}, "/scopes")],
+    [({}, "/kind"), ({"kind": "root", "label": "x"}, "/kind"), ({"kind": "sk"}, "/label"), ({"kind": "sk", "label": "x", "scopes": ["all:things"]}, "/scopes"), ({"kind": "sk", "label": "x", "scopes": "admin"}, "/scopes")],
 )
 def test_a_wrong_key_request_is_refused(shop, body, field):
     before = shop.state()
