@@ -9,7 +9,16 @@
 #include "base/json.h"
 #include "loop/loop.h"
 
-enum http_method { HTTP_METHOD_GET, HTTP_METHOD_HEAD, HTTP_METHOD_POST, HTTP_METHOD_PUT, HTTP_METHOD_PATCH, HTTP_METHOD_DELETE, HTTP_METHOD_OPTIONS, HTTP_METHODS };
+enum http_method {
+    HTTP_METHOD_GET,
+    HTTP_METHOD_HEAD,
+    HTTP_METHOD_POST,
+    HTTP_METHOD_PUT,
+    HTTP_METHOD_PATCH,
+    HTTP_METHOD_DELETE,
+    HTTP_METHOD_OPTIONS,
+    HTTP_METHODS
+};
 const char *http_method_name(enum http_method m);
 
 struct http_header {
@@ -19,21 +28,21 @@ struct http_header {
 
 struct http_request {
     enum http_method method;
-    struct slice target;        /* as sent */
-    struct slice path;          /* percent-decoded, valid UTF-8, no NUL, no control characters, no "." or ".." segment, no empty segment */
-    struct slice raw_path;      /* as sent, without the query: routes split it into segments before decoding, so that %2F stays in its segment */
-    struct slice query;         /* as sent, without '?' */
+    struct slice target;   /* as sent */
+    struct slice path;     /* percent-decoded, valid UTF-8, no NUL, no control characters, no "." or ".." segment, no empty segment */
+    struct slice raw_path; /* as sent, without the query: routes split it into segments before decoding, so that %2F stays in its segment */
+    struct slice query;    /* as sent, without '?' */
     const struct http_header *headers;
     size_t header_count;
     struct slice body;
-    struct arena *arena;        /* freed when the response has been handed over */
+    struct arena *arena; /* freed when the response has been handed over */
     const struct peer *peer;
-    struct slice client_ip;     /* the peer, or what trusted proxies say */
-    int64_t received_ns;        /* monotonic, when the first byte came */
-    void *route;                /* set by http_route() */
-    struct slice params[8];     /* path parameters in their order, decoded */
+    struct slice client_ip; /* the peer, or what trusted proxies say */
+    int64_t received_ns;    /* monotonic, when the first byte came */
+    void *route;            /* set by http_route() */
+    struct slice params[8]; /* path parameters in their order, decoded */
     size_t param_count;
-    void *user;                 /* the host's, free to use */
+    void *user; /* the host's, free to use */
 };
 
 /* Case-insensitive; data is NULL when the header is absent. */
@@ -45,10 +54,10 @@ int http_query(struct http_request *req, const char *name, struct slice *out, st
 
 struct http_response {
     int status;
-    const char *content_type;         /* NULL = application/json when there is a body */
+    const char *content_type;          /* NULL = application/json when there is a body */
     const struct http_header *headers; /* extra ones; a CR, LF or NUL in a name or value makes it a 500 */
     size_t header_count;
-    struct slice body;                /* copied or sent before the call returns */
+    struct slice body; /* copied or sent before the call returns */
 };
 void http_respond(struct http_request *req, const struct http_response *res);
 void http_respond_json(struct http_request *req, int status, struct slice json);
@@ -59,19 +68,19 @@ void http_problem_retry(struct http_request *req, int status, const char *type, 
 const char *http_status_text(int status);
 
 struct http_limits {
-    size_t line_bytes;          /* 8,192: request line → 414 */
-    size_t header_bytes;        /* 16,384 in all → 431 */
-    size_t header_count;        /* 100 → 431 */
-    size_t body_bytes;          /* 1 MiB → 413 */
-    size_t local_body_bytes;    /* 256 MiB: over the unix socket */
-    size_t held_body_bytes;     /* 256 MiB: bodies in memory at once, of one server, over TCP → 503 */
-    size_t connections;         /* 10,000 per server → shed */
-    size_t pipeline;            /* 64 requests read ahead on one connection; reading pauses beyond */
-    size_t write_queue_bytes;   /* 1 MiB of unsent answers; reading pauses beyond */
-    int64_t head_timeout_ms;    /* 10,000: first byte to end of head → 408, close */
-    int64_t body_timeout_ms;    /* 30,000: end of head to end of body → 408, close */
-    int64_t idle_timeout_ms;    /* 60,000: between requests → close */
-    int64_t write_timeout_ms;   /* 30,000 without progress of a client that does not read → abort */
+    size_t line_bytes;        /* 8,192: request line → 414 */
+    size_t header_bytes;      /* 16,384 in all → 431 */
+    size_t header_count;      /* 100 → 431 */
+    size_t body_bytes;        /* 1 MiB → 413 */
+    size_t local_body_bytes;  /* 256 MiB: over the unix socket */
+    size_t held_body_bytes;   /* 256 MiB: bodies in memory at once, of one server, over TCP → 503 */
+    size_t connections;       /* 10,000 per server → shed */
+    size_t pipeline;          /* 64 requests read ahead on one connection; reading pauses beyond */
+    size_t write_queue_bytes; /* 1 MiB of unsent answers; reading pauses beyond */
+    int64_t head_timeout_ms;  /* 10,000: first byte to end of head → 408, close */
+    int64_t body_timeout_ms;  /* 30,000: end of head to end of body → 408, close */
+    int64_t idle_timeout_ms;  /* 60,000: between requests → close */
+    int64_t write_timeout_ms; /* 30,000 without progress of a client that does not read → abort */
 };
 void http_limits_default(struct http_limits *l);
 
@@ -79,7 +88,8 @@ struct http_server_options {
     struct http_limits limits;
     void (*on_request)(void *ctx, struct http_request *req);
     void *ctx;
-    /* CIDR blocks whose X-Forwarded-For is believed (rightmost address not in the list is the client); strings, NULL-terminated. May be NULL. */
+    /* CIDR blocks whose X-Forwarded-For is believed (rightmost address not in the list is the client); strings, NULL-terminated. May be
+     * NULL. */
     const char *const *trusted_proxies;
     /* Origins that browsers may call from ("https://shop.example", or "*"); preflights are answered here. May be NULL. */
     const char *const *cors_origins;
@@ -105,9 +115,11 @@ struct http_stats {
 };
 void http_server_stats(const struct http_server *s, struct http_stats *out); /* any thread; relaxed */
 
-/* The seam for tests and the simulator: a connection without a socket. `out` gets what would be sent; closed tells that the server hung up. */
+/* The seam for tests and the simulator: a connection without a socket. `out` gets what would be sent; closed tells that the server hung up.
+ */
 struct http_conn;
-struct http_conn *http_conn_open_detached(struct http_server *s, void (*out)(void *ctx, const char *data, size_t len), void (*closed)(void *ctx), void *ctx);
+struct http_conn *http_conn_open_detached(struct http_server *s, void (*out)(void *ctx, const char *data, size_t len),
+                                          void (*closed)(void *ctx), void *ctx);
 /* Who a connection without a socket claims to be; default a stranger at 127.0.0.1. *peer must outlive the connection. */
 void http_conn_set_peer(struct http_conn *c, const struct peer *peer);
 void http_conn_feed(struct http_conn *c, const char *data, size_t len); /* len 0 = FIN */
@@ -116,9 +128,11 @@ void http_conn_feed(struct http_conn *c, const char *data, size_t len); /* len 0
 struct http_router;
 struct http_router *http_router_new(void);
 void http_router_free(struct http_router *r);
-/* pattern: "/v1/orders/{id}/payments"; a parameter is one whole segment. ERR_INVALID for a bad or ambiguous pattern. route is the caller's. */
+/* pattern: "/v1/orders/{id}/payments"; a parameter is one whole segment. ERR_INVALID for a bad or ambiguous pattern. route is the caller's.
+ */
 int http_router_add(struct http_router *r, enum http_method m, const char *pattern, void *route, struct err *err);
-/* 200: req->route and params are set. 404. 405: allow gets "GET, HEAD, POST". HEAD finds GET's route. OPTIONS on a known path gives 204 and allow. */
+/* 200: req->route and params are set. 404. 405: allow gets "GET, HEAD, POST". HEAD finds GET's route. OPTIONS on a known path gives 204 and
+ * allow. */
 int http_route(const struct http_router *r, struct http_request *req, char allow[64]);
 
 /* --- a small blocking client for commands that speak to a served shop ------------------------------------------ */

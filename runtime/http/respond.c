@@ -223,7 +223,8 @@ void http_respond(struct http_request *req, const struct http_response *res)
         request_free(r);
         return;
     }
-    server_now(s);
+    if (!c->busy) /* within a turn the time was just read */
+        server_now(s);
     if (s->draining && conn_is_last(c, r))
         conn_make_last(c, r);
     deliver(c, r, res);

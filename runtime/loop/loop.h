@@ -7,12 +7,13 @@
 
 struct loop;
 int loop_open(struct loop **out, struct err *err);
-void loop_run(struct loop *l);    /* until loop_stop(); may be called again */
-void loop_stop(struct loop *l);   /* any thread */
-void loop_close(struct loop *l);  /* closes what is still open, runs their close callbacks, frees */
+void loop_run(struct loop *l);             /* until loop_stop(); may be called again */
+void loop_stop(struct loop *l);            /* any thread */
+void loop_close(struct loop *l);           /* closes what is still open, runs their close callbacks, frees */
 int64_t loop_now_ms(const struct loop *l); /* monotonic, cached per turn */
 
-/* Hand work to a loop from any thread. The item is the caller's, is not copied, and must live until fn has run. Posts of one thread run in order. */
+/* Hand work to a loop from any thread. The item is the caller's, is not copied, and must live until fn has run. Posts of one thread run in
+ * order. */
 struct loop_post {
     void (*fn)(struct loop_post *item);
     struct loop_post *next; /* internal */
@@ -22,7 +23,7 @@ void loop_post(struct loop *l, struct loop_post *item);
 /* Called once per turn after I/O, before the loop sleeps: collect garbage, flush. NULL removes it. */
 void loop_on_idle(struct loop *l, void (*fn)(void *ctx), void *ctx);
 
-struct loop_timer; /* a one-shot or repeating timer; monotonic */
+struct loop_timer;                                                                   /* a one-shot or repeating timer; monotonic */
 struct loop_timer *loop_timer_new(struct loop *l, void (*fn)(void *ctx), void *ctx); /* NULL when out of memory */
 void loop_timer_start(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms);    /* restarts when running */
 void loop_timer_stop(struct loop_timer *t);
@@ -38,19 +39,19 @@ struct stream_events {
     void (*closed)(void *ctx);                                 /* last call ever; after an error, a close or an abort */
 };
 struct peer {
-    char address[46];   /* textual IP; "unix" for a unix socket */
-    bool local_socket;  /* came over data/feira.sock: whoever can open it owns the shop */
+    char address[46];  /* textual IP; "unix" for a unix socket */
+    bool local_socket; /* came over data/feira.sock: whoever can open it owns the shop */
 };
 
 struct listener;
 struct listen_options {
-    const char *host;      /* "127.0.0.1", "::1", "0.0.0.0"; NULL with path */
-    int port;              /* 0 = any free one */
-    const char *path;      /* unix socket; an old file of a dead server is replaced */
-    int mode;              /* file mode of path, e.g. 0600 */
-    bool reuse_port;       /* SO_REUSEPORT: one listener per worker on the same address */
-    bool must_be_free;     /* with reuse_port: fail with ERR_LOCKED when anybody listens there already; for the first worker */
-    int backlog;           /* 0 = 1024 */
+    const char *host;  /* "127.0.0.1", "::1", "0.0.0.0"; NULL with path */
+    int port;          /* 0 = any free one */
+    const char *path;  /* unix socket; an old file of a dead server is replaced */
+    int mode;          /* file mode of path, e.g. 0600 */
+    bool reuse_port;   /* SO_REUSEPORT: one listener per worker on the same address */
+    bool must_be_free; /* with reuse_port: fail with ERR_LOCKED when anybody listens there already; for the first worker */
+    int backlog;       /* 0 = 1024 */
 };
 /* accepted() gets a paused stream; it must call stream_start() or stream_close(). When no file descriptor is left, a
  * reserve descriptor is used to accept and close, so that the loop does not spin (the count is in listener_shed()). */
@@ -64,10 +65,11 @@ void stream_start(struct stream *s, const struct stream_events *events, void *ct
 const struct peer *stream_peer(const struct stream *s);
 void stream_read_pause(struct stream *s);
 void stream_read_resume(struct stream *s);
-/* Tries to write at once; what the kernel does not take is copied and queued. Returns bytes now queued, or -1 when the stream is closing. */
+/* Tries to write at once; what the kernel does not take is copied and queued. Returns bytes now queued, or -1 when the stream is closing.
+ */
 long stream_write(struct stream *s, const struct slice *parts, size_t n);
 size_t stream_queued(const struct stream *s);
 uint64_t stream_sent_bytes(const struct stream *s); /* what the kernel has taken so far: tells whether a slow reader makes progress */
-void stream_shutdown(struct stream *s); /* sends FIN after what is queued */
-void stream_close(struct stream *s);    /* drops what is queued; closed() follows */
-void stream_reset(struct stream *s);    /* the same, and the kernel drops what it has not delivered: for a peer that does not read */
+void stream_shutdown(struct stream *s);             /* sends FIN after what is queued */
+void stream_close(struct stream *s);                /* drops what is queued; closed() follows */
+void stream_reset(struct stream *s); /* the same, and the kernel drops what it has not delivered: for a peer that does not read */
