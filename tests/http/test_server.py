@@ -19,7 +19,7 @@ GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
 
 def program():
     named = os.environ.get("FEIRA_PROBE")
-    built = [named] if named else glob.glob(os.path.join(TOP, "build", "**", "http_probe_server"), recursive=True)
+    built = [named] if named else glob.glob(os.path.join(TOP, os.environ.get("FEIRA_BUILD", "build"), "**", "http_probe_server"), recursive=True)
     if not built:
         pytest.fail("http_probe_server was not found under build/. Build it, or name it in FEIRA_PROBE.")
     return max(built, key=os.path.getmtime)
