@@ -1,5 +1,4 @@
 #include "rulebook/catalogue.h"
-#include <stdio.h>
 #include "rulebook/plugin_set.h"
 
 /* clang-format off */

@@ -212,6 +212,14 @@ static void name_generation(struct generation *g)
     g->id[sizeof g->id - 1] = '\0';
 }
 
+static void close_vm(const struct generation *g, struct vm *v)
+{
+    if (g->options.close_vm)
+        g->options.close_vm(g->options.ctx, v);
+    else
+        vm_close(v);
+}
+
 static int build(struct generation *g, struct err *err)
 {
     struct loading l = { .sources = g->sources, .arena = &g->arena, .err = err };
@@ -228,7 +236,7 @@ static int build(struct generation *g, struct err *err)
     if (rc == 0)
         rc = compile(g, &l);
     g->function_count = vm_function_count(l.vm);
-    vm_close(l.vm);
+    close_vm(g, l.vm);
     return rc < 0 ? excerpt_add(g->sources, err) : 0;
 }
 
@@ -322,7 +330,7 @@ int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
                      vm_function_count(l.vm), g->function_count);
     arena_release(&arena);
     if (rc < 0)
-        vm_close(l.vm);
+        close_vm(g, l.vm);
     else
         *out = l.vm;
     return rc;

@@ -215,7 +215,14 @@ int manifest_read_needs(const struct reader *r, const struct place *at, const st
     int rc = reader_known(r, at, v, known);
     if (rc < 0)
         return rc;
-    struct need *needs = arena_array(r->arena, NEEDS_MAX, sizeof *needs);
+    size_t all = 1;
+    for (int k = 0; k < NEED_KINDS; k++) {
+        const struct json_value *list = json_get(v, kinds[k].key);
+        all += list ? list->count : 0;
+    }
+    if (all > NEEDS_MAX)
+        return reader_fail(r, at, "has %zu entries; at most %d are possible", all - 1, NEEDS_MAX - 1);
+    struct need *needs = arena_array(r->arena, all, sizeof *needs);
     if (!needs)
         return reader_nomem(r);
     size_t count = 0;
@@ -224,7 +231,7 @@ int manifest_read_needs(const struct reader *r, const struct place *at, const st
         struct place here = place_in(at, kinds[k].key);
         uint32_t n = 0, i = 0;
         if (list)
-            rc = reader_list(r, &here, list, (uint32_t)(NEEDS_MAX - count), &e, &n);
+            rc = reader_list(r, &here, list, NEEDS_MAX, &e, &n);
         for (; e && rc == 0; e = e->next) {
             struct place nth = place_nth(&here, ++i);
             rc = read_need(r, &nth, e, (enum need_kind)k, &needs[count]);

@@ -143,7 +143,7 @@ static void add_int(luaL_Buffer *b, lua_Unsigned v, size_t size, bool negative, 
 {
     unsigned char out[INT_BYTES_MAX];
     for (size_t i = 0; i < size; i++)
-        out[i] = i < 8 ? (unsigned char)(v >> (8 * i)) : negative ? 0xFF : 0;
+        out[i] = (unsigned char)(i < 8 ? v >> (8 * i) : negative ? 0xFFu : 0u);
     add_bytes(b, out, size, little);
 }
 

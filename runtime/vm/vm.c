@@ -347,9 +347,9 @@ static void run_body(struct vm *v, lua_State *L, bool counted, int nargs, int nr
 {
     vm_budget_begin(v, L, counted);
     v->depth = 1;
-    /* Uncounted without a timer would be unbounded; then it is counted after all. */
-    if (!vm_deadline_arm(v, counted ? vm_stuck_ns(v) : FREE_RUN_NS) && !counted)
-        vm_budget_begin(v, L, true);
+    v->timed = vm_deadline_arm(v, counted ? vm_stuck_ns(v) : FREE_RUN_NS);
+    if (!v->timed && !counted)
+        vm_budget_begin(v, L, true); /* uncounted without a timer would be unbounded */
     *status = lua_pcall(L, nargs, nresults, 0);
     vm_deadline_disarm(v);
     v->depth = 0;

@@ -34,6 +34,7 @@ struct vm {
     int64_t fuel_limit, fuel_left;
     bool counted; /* the hook counts instructions */
     volatile sig_atomic_t overdue;
+    bool timed;           /* a timer watches the call; without one the hook looks at the clock */
     int64_t cpu_begin_ns; /* of a counted call: the thread's CPU time when it began */
     enum vm_end end;
     char end_where[160]; /* "campaigns/tea.lua:3: " or "" */
