@@ -7,20 +7,20 @@
 struct plugin_set;
 
 struct catalogue_event {
-    const char *name;             /* "order.paid" */
+    const char *name; /* "order.paid" */
     const char *about;
-    bool in_transaction;          /* subscribers may run in the emitting transaction; after the commit they always may */
+    bool in_transaction; /* subscribers may run in the emitting transaction; after the commit they always may */
     int since_api;
     const struct schema *payload; /* an object; money in minor units, times as RFC 3339 text */
 };
-const struct catalogue_event *catalogue_events(size_t *count); /* in order of name */
+const struct catalogue_event *catalogue_events(size_t *count);    /* in order of name */
 const struct catalogue_event *catalogue_event(struct slice name); /* NULL when there is none */
 
 struct catalogue_hook {
     const char *section; /* of plugin.lua: "pricing" */
     const char *about;   /* when it is called */
     const char *gets, *gives;
-    const char *runs;    /* "rule on a worker, inside a quote" */
+    const char *runs; /* "rule on a worker, inside a quote" */
     int since_api;
 };
 const struct catalogue_hook *catalogue_hooks(size_t *count);

@@ -103,7 +103,8 @@ static int create_index(struct planning *p, const char *table, const struct shap
     return add(p, &b);
 }
 
-static int create_indexes(struct planning *p, const char *table, const struct shape_indexes *all, const struct shape_indexes *there, bool unique)
+static int create_indexes(struct planning *p, const char *table, const struct shape_indexes *all, const struct shape_indexes *there,
+                          bool unique)
 {
     int rc = 0;
     for (size_t i = 0; i < all->count && rc == 0; i++)
@@ -147,8 +148,9 @@ static int check_fields(struct planning *p, const struct collection *c, const st
         }
         bool missing = !was || was->optional;
         if (missing && !f->optional && !f->has_default)
-            return refuse(p, path, was ? "was optional, so rows without it may be there; give it a default or leave it optional"
-                                       : "is new and the rows that are there lack it; give it a default or make it optional");
+            return refuse(p, path,
+                          was ? "was optional, so rows without it may be there; give it a default or leave it optional"
+                              : "is new and the rows that are there lack it; give it a default or make it optional");
     }
     return 0;
 }
@@ -158,8 +160,9 @@ static int check_indexes(struct planning *p, const struct collection *c, const s
     char path[128], text[250];
     snprintf(path, sizeof path, "collections.%s.key", c->name);
     if (!shape_same_index(&old->key, &new->key))
-        return refuse(p, path, old->key.count ? "is not the key it had; a key stays, so make a new collection, or add a unique"
-                                              : "is new, but the collection is there without one; add a unique instead");
+        return refuse(p, path,
+                      old->key.count ? "is not the key it had; a key stays, so make a new collection, or add a unique"
+                                     : "is new, but the collection is there without one; add a unique instead");
     for (size_t i = 0; i < old->uniques.count; i++) {
         const struct shape_index *x = &old->uniques.list[i];
         if (shape_has(&new->uniques, x))
@@ -188,8 +191,9 @@ static int grow_table(struct planning *p, const struct collection *c, const stru
         if (shape_field(old, slice_str(c->fields[i].name)))
             continue;
         if (++columns > COLUMNS_MAX)
-            return err_set(p->err, ERR_INVALID, "%s: collections.%s: has more than %d columns with those that are hidden; run feira prune first",
-                           p->m->file, c->name, COLUMNS_MAX);
+            return err_set(p->err, ERR_INVALID,
+                           "%s: collections.%s: has more than %d columns with those that are hidden; run feira prune first", p->m->file,
+                           c->name, COLUMNS_MAX);
         buf_init(&b, NULL);
         buf_printf(&b, "ALTER TABLE \"%s\" ADD COLUMN ", c->table);
         write_column(&b, &c->fields[i]);
@@ -259,7 +263,8 @@ static int see(struct planning *p, struct shape *s, const char *hash)
 
 static int finish(struct planning *p, const struct shape *s, struct collections_plan *out)
 {
-    *out = (struct collections_plan){ .statements = p->statements, .count = p->count, .hidden = p->hidden, .hidden_count = p->hidden_count };
+    *out =
+        (struct collections_plan){ .statements = p->statements, .count = p->count, .hidden = p->hidden, .hidden_count = p->hidden_count };
     return shape_write(s, p->arena, &out->record, p->err);
 }
 
@@ -291,7 +296,8 @@ int collections_plan(const struct manifest *m, struct slice record, struct arena
 
 /* --- pruning ------------------------------------------------------------------------------------------------------------------------- */
 
-static int drop_indexes(struct planning *p, const char *table, const struct shape_indexes *all, const struct shape_indexes *kept, bool unique)
+static int drop_indexes(struct planning *p, const char *table, const struct shape_indexes *all, const struct shape_indexes *kept,
+                        bool unique)
 {
     int rc = 0;
     for (size_t i = 0; i < all->count && rc == 0; i++) {

@@ -9,8 +9,8 @@
 struct collections_plan {
     const char *const *statements; /* in order; each one SQL statement, NUL-terminated */
     size_t count;
-    struct slice record;           /* what to remember once they have run */
-    const char *const *hidden;     /* "links", "links.note": tables and columns that the manifest does not name */
+    struct slice record;       /* what to remember once they have run */
+    const char *const *hidden; /* "links", "links.note": tables and columns that the manifest does not name */
     size_t hidden_count;
 };
 
@@ -19,7 +19,7 @@ struct collections_plan {
  * the plan points to is in the arena. */
 int collections_plan(const struct manifest *m, struct slice record, struct arena *arena, struct collections_plan *out, struct err *err);
 
-/* Statements that drop what is hidden, and indexes that only earlier shapes had. m = NULL: the plugin is gone, everything is hidden. After it
- * the earlier revisions that need these can't come back, so it must not be run while one is pinned. */
+/* Statements that drop what is hidden, and indexes that only earlier shapes had. m = NULL: the plugin is gone, everything is hidden. After
+ * it the earlier revisions that need these can't come back, so it must not be run while one is pinned. */
 int collections_prune(const struct manifest *m, const char *plugin, struct slice record, struct arena *arena, struct collections_plan *out,
                       struct err *err);

@@ -25,8 +25,8 @@ struct need {
     enum need_kind kind;
     const char *text; /* as written: "coupons.codes:read" */
     struct slice target, part;
-    bool write;       /* NEED_COLLECTION, NEED_LEDGER */
-    const char *why;  /* NULL = not said; of personal fields the purpose, always there */
+    bool write;      /* NEED_COLLECTION, NEED_LEDGER */
+    const char *why; /* NULL = not said; of personal fields the purpose, always there */
 };
 
 /* --- what it contributes ------------------------------------------------------------------------------------------------- */
@@ -51,21 +51,21 @@ enum hook_on_failure { FAILURE_SKIP, FAILURE_REFUSE };
 
 struct hook {
     enum hook_kind kind;
-    const char *name;             /* its key in the section: "POST /links", "order.completed", "expire" */
-    struct slice module, function; /* run = "events.create_link": the plugin's file events.lua, function create_link */
-    const char *title, *about;    /* NULL when not said */
-    struct slice method, path;    /* ROUTE: "POST", "/links"; it is mounted at /v1/x/PLUGIN/links */
-    enum hook_auth auth;          /* ROUTE */
-    enum hook_as as;              /* ROUTE: handler (GET, unless said otherwise) or procedure. TIMER: procedure or job */
-    enum hook_when when;          /* SUBSCRIBER */
-    enum hook_at at;              /* CHECK */
+    const char *name;                /* its key in the section: "POST /links", "order.completed", "expire" */
+    struct slice module, function;   /* run = "events.create_link": the plugin's file events.lua, function create_link */
+    const char *title, *about;       /* NULL when not said */
+    struct slice method, path;       /* ROUTE: "POST", "/links"; it is mounted at /v1/x/PLUGIN/links */
+    enum hook_auth auth;             /* ROUTE */
+    enum hook_as as;                 /* ROUTE: handler (GET, unless said otherwise) or procedure. TIMER: procedure or job */
+    enum hook_when when;             /* SUBSCRIBER */
+    enum hook_at at;                 /* CHECK */
     enum hook_on_failure on_failure; /* CAMPAIGN (skip), PRICING, SHIPPING_RATES, TAX_RATES, CHECK (refuse) */
     bool has_values;
     const struct value_spec *values; /* ROUTE: body; PROCEDURE: args; CAMPAIGN: fields */
     size_t value_count;
-    const struct schema *schema;  /* ROUTE, PROCEDURE: `values`; NULL when not described */
-    enum field_type fact_type;    /* FACT */
-    const char *from, *by;        /* FACT: rows of this collection whose field `by` is the customer; NULL = the fact's function gets none */
+    const struct schema *schema; /* ROUTE, PROCEDURE: `values`; NULL when not described */
+    enum field_type fact_type;   /* FACT */
+    const char *from, *by;       /* FACT: rows of this collection whose field `by` is the customer; NULL = the fact's function gets none */
     const char *const *after, *const *before; /* names of plugins, ended by NULL; SUBSCRIBER, PRICING, SHIPPING_RATES, TAX_RATES, CHECK */
 };
 
@@ -82,7 +82,7 @@ struct version {
 };
 
 struct manifest {
-    const char *file;    /* "plugins/invite/plugin.lua" */
+    const char *file; /* "plugins/invite/plugin.lua" */
     const char *name, *title, *about, *version_text;
     struct version version;
     const char *const *after, *const *before; /* names of plugins, ended by NULL */
@@ -97,10 +97,10 @@ struct manifest {
     size_t event_count;
     const struct collection *collections; /* sorted by name */
     size_t collection_count;
-    const struct hook *hooks;        /* by kind, then in the order of their names */
+    const struct hook *hooks; /* by kind, then in the order of their names */
     size_t hook_count;
     size_t hook_first[HOOK_KINDS + 1]; /* hooks of kind k are hook_first[k] .. hook_first[k + 1] - 1 */
-    struct arena arena;              /* everything above lives here */
+    struct arena arena;                /* everything above lives here */
 };
 
 /* source: the text of plugin.lua; file: its path in the shop, which is the name in messages. When it is "plugins/X/plugin.lua", the

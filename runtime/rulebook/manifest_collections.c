@@ -65,8 +65,12 @@ static int default_text(const struct reader *r, const struct place *at, const st
         if (v->type != JSON_STRING)
             return reader_fail(r, at, "must be a string, not %s", json_type_name(v->type));
         struct settle s = { .reader = *r };
-        struct value_spec form = { .name = f->name, .type = f->type == FIELD_STRING ? VALUE_STRING : f->type == FIELD_SKU ? VALUE_SKU : VALUE_CAMPAIGN,
-                                   .has_max = true, .max = f->max };
+        struct value_spec form = { .name = f->name,
+                                   .type = f->type == FIELD_STRING ? VALUE_STRING
+                                           : f->type == FIELD_SKU  ? VALUE_SKU
+                                                                   : VALUE_CAMPAIGN,
+                                   .has_max = true,
+                                   .max = f->max };
         struct buf none;
         struct json_writer w;
         buf_init(&none, NULL);
@@ -181,8 +185,8 @@ static int read_fields(const struct reader *r, const struct place *at, const str
 
 /* --- key, unique, index -------------------------------------------------------------------------------------------------- */
 
-static int add_index_field(const struct reader *r, const struct place *at, const struct collection *c, const struct json_value *v, bool is_key,
-                           struct collection_index *x)
+static int add_index_field(const struct reader *r, const struct place *at, const struct collection *c, const struct json_value *v,
+                           bool is_key, struct collection_index *x)
 {
     char quoted[JSON_QUOTE_MAX], hint[64];
     const char *words[COLLECTION_FIELDS_MAX + 1];
@@ -203,7 +207,8 @@ static int add_index_field(const struct reader *r, const struct place *at, const
         return 0;
     }
     words[c->field_count] = NULL;
-    return reader_fail(r, at, "names the field %s, which is not there%s", json_quote(quoted, v->string), reader_hint(hint, v->string, words));
+    return reader_fail(r, at, "names the field %s, which is not there%s", json_quote(quoted, v->string),
+                       reader_hint(hint, v->string, words));
 }
 
 /* One index: "field" or { "field", "field" }. */
@@ -229,8 +234,8 @@ struct indexes {
     size_t count;
 };
 
-static int add_index(const struct reader *r, const struct place *at, const struct collection *c, const struct json_value *v, bool is_key, bool unique,
-                     struct indexes *all)
+static int add_index(const struct reader *r, const struct place *at, const struct collection *c, const struct json_value *v, bool is_key,
+                     bool unique, struct indexes *all)
 {
     if (all->count == COLLECTION_INDEXES_MAX)
         return reader_fail(r, at, "is one too many; a collection has at most %d of key, unique and index", COLLECTION_INDEXES_MAX);
@@ -244,8 +249,8 @@ static int add_index(const struct reader *r, const struct place *at, const struc
     return rc;
 }
 
-static int read_index_list(const struct reader *r, const struct place *at, const struct collection *c, const struct json_value *v, const char *key,
-                           struct indexes *all)
+static int read_index_list(const struct reader *r, const struct place *at, const struct collection *c, const struct json_value *v,
+                           const char *key, struct indexes *all)
 {
     const struct json_value *list = json_get(v, key), *e = NULL;
     struct place here = place_in(at, key);
@@ -293,14 +298,16 @@ static const char *table_name(const struct reader *r, const char *plugin, struct
     return arena_strdup(r->arena, slice_of(text, (size_t)n));
 }
 
-static int read_collection(const struct reader *r, const struct place *at, const struct json_value *v, const char *plugin, struct collection *c)
+static int read_collection(const struct reader *r, const struct place *at, const struct json_value *v, const char *plugin,
+                           struct collection *c)
 {
     static const char *const known[] = { "fields", "key", "unique", "index", "about", NULL };
     const struct json_value *fields = json_get(v, "fields");
     struct place here = place_in(at, "fields");
     const char *about = NULL;
     if (!name_is(v->key, '_', NAME_BYTES) || slice_is(v->key, "of"))
-        return reader_fail(r, at, "is no name of a collection; use at most %d small letters, digits and single _, and not \"of\"", NAME_BYTES);
+        return reader_fail(r, at, "is no name of a collection; use at most %d small letters, digits and single _, and not \"of\"",
+                           NAME_BYTES);
     int rc = reader_known(r, at, v, known);
     if (rc == 0 && !fields)
         return reader_fail(r, at, "lacks fields; write fields = { name = \"string\" }");

@@ -5,13 +5,14 @@
 
 enum { HOOKS_MAX = 64, EVENTS_MAX = 32 };
 
-/* Long-lived things keep the rules.lua they began under, while everything with effects is always the live one. So each goes into its file. */
+/* Long-lived things keep the rules.lua they began under, while everything with effects is always the live one. So each goes into its file.
+ */
 enum home { HOME_RULES, HOME_EFFECTS, HOME_ANY };
 
 struct section {
     const char *key;
     enum home home;
-    bool short_form;           /* NAME = "file.function" will do */
+    bool short_form; /* NAME = "file.function" will do */
     const char *const *known;
     int (*read)(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m, struct hook *h);
 };
@@ -34,13 +35,15 @@ static int read_run(const struct reader *r, const struct place *at, struct slice
     h->module = slice_of(text.data, dot ? (size_t)(dot - text.data) : 0);
     h->function = dot ? slice_of(dot + 1, text.len - h->module.len - 1) : slice_of("", 0);
     if (!name_is(h->module, '_', 64) || !name_is_identifier(h->function))
-        return reader_fail(r, at, "names no function; write \"%s\" for function %s of the file %s.lua", home == HOME_RULES ? "rules.price" : "events.paid",
-                           home == HOME_RULES ? "price" : "paid", home == HOME_RULES ? "rules" : "events");
+        return reader_fail(r, at, "names no function; write \"%s\" for function %s of the file %s.lua",
+                           home == HOME_RULES ? "rules.price" : "events.paid", home == HOME_RULES ? "price" : "paid",
+                           home == HOME_RULES ? "rules" : "events");
     bool rules = slice_is(h->module, "rules");
     if (home == HOME_RULES && !rules)
         return reader_fail(r, at, "must be a function of rules.lua, where the pure ones are; write \"rules.%.*s\"", SLICE_FMT(h->function));
     if (home == HOME_EFFECTS && rules)
-        return reader_fail(r, at, "has effects, so it can't be in rules.lua; move it to events.lua and write \"events.%.*s\"", SLICE_FMT(h->function));
+        return reader_fail(r, at, "has effects, so it can't be in rules.lua; move it to events.lua and write \"events.%.*s\"",
+                           SLICE_FMT(h->function));
     return 0;
 }
 
@@ -65,7 +68,8 @@ static int read_after_before(const struct reader *r, const struct place *at, con
     return rc < 0 ? rc : manifest_read_plugins(r, at, v, "before", &h->before);
 }
 
-static int read_failure(const struct reader *r, const struct place *at, const struct json_value *v, enum hook_on_failure otherwise, struct hook *h)
+static int read_failure(const struct reader *r, const struct place *at, const struct json_value *v, enum hook_on_failure otherwise,
+                        struct hook *h)
 {
     int choice = otherwise, rc = reader_choice(r, at, v, "on_failure", false, failures, &choice);
     h->on_failure = (enum hook_on_failure)choice;
@@ -112,8 +116,10 @@ static int read_route(const struct reader *r, const struct place *at, const stru
     for (size_t i = 0; methods[i]; i++)
         method = method || slice_is(h->method, methods[i]);
     if (!method || !is_path(h->path))
-        return reader_fail(r, at, "is no route; write METHOD /path, like [\"POST /links\"] or [\"GET /links/{id}\"], with GET, POST, PUT, PATCH or "
-                                  "DELETE");
+        return reader_fail(
+            r, at,
+            "is no route; write METHOD /path, like [\"POST /links\"] or [\"GET /links/{id}\"], with GET, POST, PUT, PATCH or "
+            "DELETE");
     int auth = 0, as = slice_is(h->method, "GET") ? AS_HANDLER : AS_PROCEDURE;
     int rc = reader_choice(r, at, v, "auth", true, auths, &auth);
     if (rc == 0)
@@ -159,7 +165,8 @@ static int refuse_event(const struct reader *r, const struct place *at, const ch
     words[n < 63 ? n : 63] = NULL;
     if (*reader_hint(hint, slice_str(event), words))
         return reader_fail(r, at, "is no event%s", hint);
-    return reader_fail(r, at, "is no event of the shop (`feira help events` lists them); one of another plugin goes into needs.events, too");
+    return reader_fail(r, at,
+                       "is no event of the shop (`feira help events` lists them); one of another plugin goes into needs.events, too");
 }
 
 static int read_subscriber(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m, struct hook *h)
@@ -281,8 +288,8 @@ const char *hook_section(enum hook_kind kind)
     return sections[kind].key;
 }
 
-static int read_hook(const struct reader *r, const struct place *at, const struct section *s, const struct json_value *v, struct manifest *m,
-                     struct hook *h)
+static int read_hook(const struct reader *r, const struct place *at, const struct section *s, const struct json_value *v,
+                     struct manifest *m, struct hook *h)
 {
     static const char *const none[] = { NULL };
     const char *run = NULL;
@@ -331,8 +338,8 @@ static int refuse_same_route(const struct reader *r, const struct place *at, con
     return 0;
 }
 
-static int read_section(const struct reader *r, const struct place *root, const struct json_value *v, enum hook_kind kind, struct manifest *m,
-                        struct hook *hooks)
+static int read_section(const struct reader *r, const struct place *root, const struct json_value *v, enum hook_kind kind,
+                        struct manifest *m, struct hook *hooks)
 {
     const struct section *s = &sections[kind];
     const struct json_value *part = json_get(v, s->key);

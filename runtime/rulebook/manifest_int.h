@@ -7,5 +7,6 @@ int manifest_read_collections(const struct reader *r, const struct place *at, co
 int manifest_read_hooks(const struct reader *r, const struct place *root, const struct json_value *v, struct manifest *m);
 int manifest_read_events(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m);
 /* A list of names of plugins, ended by NULL; absent = empty. */
-int manifest_read_plugins(const struct reader *r, const struct place *at, const struct json_value *v, const char *key, const char *const **out);
+int manifest_read_plugins(const struct reader *r, const struct place *at, const struct json_value *v, const char *key,
+                          const char *const **out);
 bool plugin_name_is(struct slice s);

@@ -131,10 +131,11 @@ static int read_host(const struct reader *r, const struct place *at, struct slic
     int64_t number = 0;
     for (size_t i = 0; i < n->part.len; i++)
         number = n->part.data[i] >= '0' && n->part.data[i] <= '9' && number < 100000 ? number * 10 + (n->part.data[i] - '0') : 100000;
+    bool scheme = slice_is(n->target, "https") || slice_is(n->target, "http");
+    if (scheme || !is_host(n->target))
+        return reader_fail(r, at, "is no host name; write it in small letters without scheme, path or *, like \"api.example.com\"");
     if (port && (number < 1 || number > 65535))
         return reader_fail(r, at, "has no port behind the colon; leave it out for 443");
-    if (!is_host(n->target))
-        return reader_fail(r, at, "is no host name; write it in small letters without scheme, path or *, like \"api.example.com\"");
     if (ends_with(n->target, ".local") || ends_with(n->target, ".localhost") || ends_with(n->target, ".internal"))
         return reader_fail(r, at, "is a name of a private network; plugins reach public hosts only");
     return 0;

@@ -56,8 +56,8 @@ bool needs_personal(const struct manifest *m, struct slice field)
 
 static void line(struct buf *out, const char *verb, const char *what, const char *detail, const char *why)
 {
-    buf_printf(out, "  %-9s %s%s%s%s%s%s%s\n", verb, what, detail ? " (" : "", detail ? detail : "", detail ? ")" : "", why ? ": " : "", why ? why : "",
-               "");
+    buf_printf(out, "  %-9s %s%s%s%s%s%s%s\n", verb, what, detail ? " (" : "", detail ? detail : "", detail ? ")" : "", why ? ": " : "",
+               why ? why : "", "");
 }
 
 static void write_need(struct buf *out, const struct need *n)

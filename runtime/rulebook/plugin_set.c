@@ -28,10 +28,10 @@ struct sorting {
     struct plugin_set *set;
     const struct manifest **by_name;
     size_t count;
-    struct edge *edges;   /* of the plugins, then room for those of hooks */
+    struct edge *edges; /* of the plugins, then room for those of hooks */
     size_t edge_count, edge_cap;
-    uint32_t *waits;      /* scratch: how many must still come before */
-    uint32_t *order;      /* result: positions by name */
+    uint32_t *waits; /* scratch: how many must still come before */
+    uint32_t *order; /* result: positions by name */
     bool *done;
     struct err *err;
 };
@@ -230,7 +230,8 @@ static bool is_of(const struct hook *h, const char *event)
 }
 
 /* The hooks of one kind, or of one event. Their own after and before hold for this list only. */
-static int order_hooks(struct sorting *q, const uint32_t *plugins, enum hook_kind kind, const char *event, struct hook_ref **out, size_t *count)
+static int order_hooks(struct sorting *q, const uint32_t *plugins, enum hook_kind kind, const char *event, struct hook_ref **out,
+                       size_t *count)
 {
     size_t plain = q->edge_count, n = 0;
     int rc = 0;

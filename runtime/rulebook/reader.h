@@ -45,7 +45,8 @@ int reader_list(const struct reader *r, const struct place *at, const struct jso
                 uint32_t *count);
 
 /* Members. An absent one leaves *out as it was, unless it is required. */
-int reader_text(const struct reader *r, const struct place *at, const struct json_value *v, const char *key, bool required, const char **out);
+int reader_text(const struct reader *r, const struct place *at, const struct json_value *v, const char *key, bool required,
+                const char **out);
 int reader_bool(const struct reader *r, const struct place *at, const struct json_value *v, const char *key, bool *out);
 int reader_int(const struct reader *r, const struct place *at, const struct json_value *v, const char *key, bool *given, int64_t *out);
 /* A string that is one of `words`: its position. */

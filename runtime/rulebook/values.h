@@ -10,8 +10,8 @@ struct zone;
 
 enum value_type {
     VALUE_INTEGER,
-    VALUE_MONEY,    /* settings: "50.00" -> minor units; wire: minor units */
-    VALUE_PERCENT,  /* settings: 12.5 or "12.5" -> parts per million; wire: parts per million */
+    VALUE_MONEY,   /* settings: "50.00" -> minor units; wire: minor units */
+    VALUE_PERCENT, /* settings: 12.5 or "12.5" -> parts per million; wire: parts per million */
     VALUE_STRING,
     VALUE_BOOLEAN,
     VALUE_CHOICE,   /* one of `choices` */
@@ -30,23 +30,23 @@ enum value_type {
 struct value_spec {
     const char *name; /* "" for the item of a list */
     enum value_type type;
-    const char *about;                 /* may be NULL on the wire */
-    bool optional;                     /* may be left out, then there is none */
+    const char *about; /* may be NULL on the wire */
+    bool optional;     /* may be left out, then there is none */
     bool has_min, has_max;
     int64_t min, max;                  /* integer; characters; members; ppm; ms; on the wire also minor units */
     struct slice min_text, max_text;   /* money of settings, as written: its currency is the shop's */
     const struct json_value *fallback; /* default, as written; NULL = none */
     const char *const *choices;        /* ended by NULL */
     const struct value_spec *item;
-    const struct value_spec *fields;   /* sorted by name */
+    const struct value_spec *fields; /* sorted by name */
     size_t field_count;
 };
 
 enum value_use { VALUES_SETTINGS, VALUES_WIRE };
 
 /* Reads { name = { type = ..., ... }, ... }; on the wire name = "string" will do. Kept in the reader's arena. */
-int values_read(const struct reader *r, const struct place *at, const struct json_value *v, enum value_use use, const struct value_spec **out,
-                size_t *count);
+int values_read(const struct reader *r, const struct place *at, const struct json_value *v, enum value_use use,
+                const struct value_spec **out, size_t *count);
 const char *value_type_name(enum value_type t);
 
 /* --- settings: values given in shop.lua against their description ------------------------------------------------------- */
@@ -59,8 +59,8 @@ struct settle {
     void *ctx;
 };
 /* Writes one object: every setting with its given or default value in canonical form, in order of name. given may be NULL. */
-int values_settle(const struct settle *s, const struct place *at, const struct value_spec *fields, size_t count, const struct json_value *given,
-                  struct json_writer *w);
+int values_settle(const struct settle *s, const struct place *at, const struct value_spec *fields, size_t count,
+                  const struct json_value *given, struct json_writer *w);
 
 /* Secrets in settled values: calls fn with the setting's name ("pay_key", or "gateways/2/key" inside) and the NAME it holds. */
 void values_secrets(const struct value_spec *fields, size_t count, const struct json_value *settled, struct arena *scratch,

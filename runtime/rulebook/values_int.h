@@ -12,4 +12,5 @@ enum {
 
 /* MONEY, PERCENT, DURATION, TIME as written -> the integer that stands for it. */
 int value_scalar(const struct settle *s, const struct place *at, enum value_type type, const struct json_value *v, int64_t *out);
-int value_settle(const struct settle *s, const struct place *at, const struct value_spec *spec, const struct json_value *v, struct json_writer *w);
+int value_settle(const struct settle *s, const struct place *at, const struct value_spec *spec, const struct json_value *v,
+                 struct json_writer *w);
