@@ -54,7 +54,9 @@ static int load_file(struct loading *l, const struct source_file *f, const char 
         return err_set(l->err, ERR_INVALID, "%s:1: the file returns nothing; end it with %s", name, write_what);
     rc = vm_to_json(l->vm, ref, l->arena, out, l->err);
     vm_release(l->vm, ref);
-    return rc < 0 ? err_wrap(l->err, "%s:1", name) : 0;
+    /* "give[1].cap: ..." gets the file; a function that is at fault says its own line. */
+    bool placed = strncmp(l->err->text, name, f->path.len) == 0 && l->err->text[f->path.len] == ':';
+    return rc < 0 && !placed ? err_wrap(l->err, "%s:1", name) : rc;
 }
 
 static int add_campaign(struct loading *l, const struct source_file *f, struct json_value *c, size_t index)
@@ -315,6 +317,9 @@ const struct sources *generation_sources(const struct generation *g)
 int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
 {
     *out = NULL;
+    struct err unused;
+    if (!err)
+        err = &unused;
     struct arena arena;
     arena_init(&arena, NULL, 0);
     struct loading l = { .sources = g->sources, .arena = &arena, .err = err };

@@ -137,9 +137,10 @@ static void freeze_members(lua_State *L, int table, int list, int seen)
             lua_pop(L, 1);
         }
     }
-    /* The class of an object is captured state, too. */
+    /* The class of an object is captured state, too, and so is what its metamethods capture. */
     if (lua_getmetatable(L, table)) {
-        if (lua_rawgetp(L, -1, &vm_key_original) == LUA_TTABLE) {
+        if (lua_rawgetp(L, -1, &vm_key_original) == LUA_TTABLE) { /* meta original */
+            freeze_one(L, list, seen);
             lua_pushliteral(L, "__index");
             if (lua_rawget(L, -3) == LUA_TTABLE) {
                 freeze_one(L, list, seen);
@@ -157,6 +158,8 @@ static void freeze_members(lua_State *L, int table, int list, int seen)
 static void freeze_upvalues(lua_State *L, int fn, int list, int seen)
 {
     bool is_c = lua_iscfunction(L, fn);
+    if (!is_c)
+        vm_refuse_memory(L, fn);
     const char *name;
     for (int i = 1; (name = lua_getupvalue(L, fn, i)) != NULL; i++) {
         int type = lua_type(L, -1);

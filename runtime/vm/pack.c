@@ -142,7 +142,7 @@ static void add_bytes(luaL_Buffer *b, const unsigned char *little_endian, size_t
 static void add_int(luaL_Buffer *b, lua_Unsigned v, size_t size, bool negative, bool little)
 {
     unsigned char out[INT_BYTES_MAX];
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size && i < INT_BYTES_MAX; i++)
         out[i] = (unsigned char)(i < 8 ? v >> (8 * i) : negative ? 0xFFu : 0u);
     add_bytes(b, out, size, little);
 }

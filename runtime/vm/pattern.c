@@ -395,11 +395,12 @@ static int find_or_match(lua_State *L, bool find)
         luaL_pushfail(L);
         return 1;
     }
-    vm_charge(L, 8);
     if (find && (lua_toboolean(L, 4) || is_plain(pattern))) {
         /* glibc's memmem is linear: it pays for the text once. */
-        vm_charge_bytes(L, (text.len - init + pattern.len) * 4);
-        const char *at = pattern.len ? memmem(text.data + init, text.len - init, pattern.data, pattern.len) : text.data + init;
+        vm_charge(L, 8 + (int64_t)((text.len - init + pattern.len) / 8));
+        const char *at = pattern.len == 0                ? text.data + init
+                         : pattern.len > text.len - init ? NULL
+                                                         : memmem(text.data + init, text.len - init, pattern.data, pattern.len);
         if (!at) {
             luaL_pushfail(L);
             return 1;
@@ -408,6 +409,7 @@ static int find_or_match(lua_State *L, bool find)
         lua_pushinteger(L, at - text.data + (ptrdiff_t)pattern.len);
         return 2;
     }
+    vm_charge(L, 8);
     struct matcher m;
     begin(&m, L, text, pattern);
     const char *p = pattern.data, *s = text.data + init;

@@ -12,6 +12,7 @@ enum {
     SOURCE_MAX = 4 << 20,
     LARGE_BLOCK = 4096, /* from here on an allocation takes fuel by its size: one instruction can ask for a lot */
     FREE_RUN_NS = 2000000,
+    SLOW_FUEL = 200000, /* some 0.8 ms */
 };
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
@@ -343,6 +344,20 @@ static int mark_slow(lua_State *L)
     return 0;
 }
 
+/* Takes the function out of the stack at `index`. A deadline also passes when the machine is busy with something else:
+ * only a function that used much of what fits into one is slow. */
+static void remember_slow(struct vm *v, lua_State *L, int index)
+{
+    bool slow = v->fuel_limit - v->fuel_left > SLOW_FUEL;
+    if (slow) {
+        lua_pushcfunction(L, mark_slow);
+        lua_pushvalue(L, index);
+        if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+            lua_pop(L, 1); /* no memory to remember it: the next call finds out again */
+    }
+    lua_remove(L, index);
+}
+
 static void run_body(struct vm *v, lua_State *L, bool counted, int nargs, int nresults, int *status)
 {
     vm_budget_begin(v, L, counted);
@@ -370,11 +385,10 @@ static int outer_call(struct vm *v, lua_State *L, int nargs, int nresults, int k
         if (v->end == VM_OVERDUE) {
             lua_settop(L, fn + nargs);
             v->undo(v->undo_ctx);
-            lua_pushcfunction(L, mark_slow);
             lua_pushvalue(L, key);
-            if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-                lua_pop(L, 1); /* no memory to remember it: the next call finds out again */
+            lua_insert(L, fn); /* below the call, which uses up its own */
             run_body(v, L, true, nargs, nresults, &status);
+            remember_slow(v, L, fn);
         } else {
             for (int i = 0; i <= nargs; i++)
                 lua_remove(L, fn);

@@ -130,10 +130,19 @@ static void the_memory_cap_ends_the_call_and_can_not_be_caught(void **state)
     fails(w, "local t = {} for i = 1, 1e9 do t[i] = { i } end", ERR_MEMORY_CAP, "t.lua:1: it needs more than its 8192 KiB");
     fails(w, "local s = 'x' while true do s = s .. s end", ERR_MEMORY_CAP, "memory");
     fails(w, "pcall(function() local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end end) return 1", ERR_MEMORY_CAP, "memory");
-    fails(w, "local t = {} while true do t[#t + 1] = coroutine.wrap(function() coroutine.yield() end) t[#t]() end", ERR_MEMORY_CAP,
-          "memory");
     assert_true(vm_memory_bytes(w->vm) < 1 << 20);
     gives(w, "return #('x'):rep(1000000)", "1000000");
+}
+
+static void coroutines_count_as_memory(void **state)
+{
+    (void)state;
+    struct world w;
+    open_world(&w, (struct vm_options){ .memory_soft_bytes = 1 << 20 });
+    fails(&w, "local t = {} while true do t[#t + 1] = coroutine.wrap(function() coroutine.yield() end) t[#t]() end", ERR_MEMORY_CAP,
+          "memory");
+    vm_close(w.vm);
+    arena_release(&w.arena);
 }
 
 static void garbage_alone_does_not_meet_the_cap(void **state)
@@ -270,6 +279,42 @@ static void a_file_keeps_its_globals_and_functions_can_not_change_them(void **st
         w->err.text, "a.lua:2: global 'n' is assigned while a function runs; nothing is remembered between calls, write `local n = ...`");
     assert_int_equal(vm_run(w->vm, slice_str("t = {}\nreturn function() t.x = 1 end"), "a.lua", &ref, &w->err), 0);
     assert_int_equal(vm_call(w->vm, ref, 0, &w->arena, NULL, &w->err), ERR_SCRIPT);
+}
+
+static void a_function_that_would_remember_is_refused(void **state)
+{
+    struct world *w = *state;
+    fails(w, "local n = 0\nreturn { give = function()\n  n = n + 1\n  return n\nend }", ERR_SCRIPT,
+          "t.lua:3: 'n' is assigned inside of a function");
+    fails(w, "local function make()\n local n = 0\n return function()\n  n = n + 1 return n end\nend\nreturn { make() }", ERR_SCRIPT,
+          "t.lua:4: 'n' is assigned");
+    fails(w, "local n\nlocal function f()\n  return function()\n\n    n = 1\n  end\nend\nreturn { f }", ERR_SCRIPT,
+          "t.lua:5: 'n' is assigned");
+    fails(w, "local n local helper = { f = function() n = 1 end }\nreturn { function() return helper.f() end }", ERR_SCRIPT,
+          "t.lua:1: 'n' is assigned");
+    fails(w, "local n local t = setmetatable({}, { __index = function() n = 1 end })\nreturn { function() return t.x end }", ERR_SCRIPT,
+          "t.lua:1: 'n' is assigned");
+    fails(w, "return { function()\n _ENV = {} end }", ERR_SCRIPT, "t.lua:2: '_ENV' is assigned");
+    vm_ref ref; /* a captured table is found when it is written to */
+    assert_int_equal(vm_run(w->vm, slice_str("local t = {} return function()\n t.n = 1 end"), "t.lua", &ref, &w->err), 0);
+    struct json_value *tree;
+    assert_int_equal(vm_to_json(w->vm, ref, &w->arena, &tree, &w->err), 0);
+    assert_int_equal(vm_call(w->vm, vm_function(w->vm, 1), 0, &w->arena, NULL, &w->err), ERR_SCRIPT);
+    assert_non_null(strstr(w->err.text, "t.lua:2: 'n' can't be set: this table is read-only"));
+}
+
+static void a_function_may_do_with_its_own_what_it_likes(void **state)
+{
+    struct world *w = *state;
+    gives(w, "local n = 0 local function load() n = n + 1 end load() return { n }", "[1]"); /* only while the file loads */
+    gives(w, "return { function() local n = 0 local function add() n = n + 1 end add() return n end }", "[{\"fn\":1}]");
+    gives(w, "local late late = function(i) return i == 0 and 0 or late(i - 1) end return { late }", "[{\"fn\":2}]");
+    struct json_value *result;
+    vm_push_int(w->vm, 5);
+    assert_int_equal(vm_call(w->vm, vm_function(w->vm, 2), 1, &w->arena, &result, &w->err), 0);
+    assert_int_equal(result->integer, 0);
+    assert_int_equal(vm_call(w->vm, vm_function(w->vm, 1), 0, &w->arena, &result, &w->err), 0);
+    assert_int_equal(result->integer, 1);
 }
 
 static void require_finds_modules_and_says_why_it_does_not(void **state)
@@ -558,6 +603,7 @@ int main(void)
         WORLD(a_loop_ends_when_its_budget_does),
         WORLD(nothing_in_lua_catches_the_end_of_the_budget),
         WORLD(the_memory_cap_ends_the_call_and_can_not_be_caught),
+        cmocka_unit_test(coroutines_count_as_memory),
         WORLD(garbage_alone_does_not_meet_the_cap),
         WORLD(work_inside_one_c_function_takes_fuel),
         WORLD(sizes_that_can_not_be_are_refused_before_they_are_tried),
@@ -568,6 +614,8 @@ int main(void)
         WORLD(classes_work_as_in_plain_lua),
         WORLD(shared_tables_can_not_be_changed),
         WORLD(a_file_keeps_its_globals_and_functions_can_not_change_them),
+        WORLD(a_function_that_would_remember_is_refused),
+        WORLD(a_function_may_do_with_its_own_what_it_likes),
         WORLD(require_finds_modules_and_says_why_it_does_not),
         WORLD(values_become_json_in_a_fixed_order),
         WORLD(functions_get_the_same_numbers_in_every_state),
