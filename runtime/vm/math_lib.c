@@ -62,7 +62,7 @@ static int m_modf(lua_State *L)
         return 2;
     }
     lua_Number n = luaL_checknumber(L, 1), whole = n < 0 ? ceil(n) : floor(n);
-    lua_pushnumber(L, whole);
+    push_integral(L, whole);
     lua_pushnumber(L, n == whole ? 0.0 : n - whole);
     return 2;
 }

@@ -227,8 +227,8 @@ static const char *back_reference(struct matcher *m, const char *s, char digit)
     if (i < 0 || i >= m->captures || m->capture[i].len == CAPTURE_OPEN)
         luaL_error(m->L, "invalid capture index %%%d", i + 1);
     ptrdiff_t len = m->capture[i].len;
-    if (len < 0)
-        luaL_error(m->L, "capture %d is a position; a pattern can't repeat it", i + 1);
+    if (len == CAPTURE_POSITION)
+        return NULL; /* a place has no text that could come again */
     step(m, 1 + (unsigned)(len / VM_BYTES_PER_UNIT));
     return m->text_end - s >= len && memcmp(m->capture[i].at, s, (size_t)len) == 0 ? s + len : NULL;
 }

@@ -281,6 +281,54 @@ static void a_file_keeps_its_globals_and_functions_can_not_change_them(void **st
     assert_int_equal(vm_call(w->vm, ref, 0, &w->arena, NULL, &w->err), ERR_SCRIPT);
 }
 
+static int undo_count;
+static void undo(void *ctx)
+{
+    (void)ctx;
+    undo_count++;
+}
+
+/* Hashes are seeded anew in every state, so what depended on them would show. */
+static void the_same_program_gives_the_same_bytes_and_takes_the_same_fuel(void **state)
+{
+    (void)state;
+    static const char program[] =
+        "local t, log = {}, {} for i = 1, 300 do t['k' .. i * 7919 % 1000] = i t[i * 31 % 97] = i t[i / 8] = i end\n"
+        "for k, v in pairs(t) do log[#log + 1] = tostring(k) .. '=' .. tostring(v) end\n"
+        "local words = {} for w in ('the quick brown fox jumps over the lazy dog'):gmatch '%a+' do words[#words + 1] = w end\n"
+        "table.sort(words, function(a, b) return #a < #b end) log[#log + 1] = table.concat(words, ' ')\n"
+        "log[#log + 1] = tostring(t) .. tostring(print) .. tostring(function() end) .. tostring(coroutine.create(type))\n"
+        "local co = coroutine.wrap(function(a) for i = 1, 100 do a = coroutine.yield(a * 31 % 1009) end return a end)\n"
+        "local x = 7 for i = 1, 100 do x = co(x) end log[#log + 1] = x\n"
+        "log[#log + 1] = select(2, pcall(function() return {} .. 'x' end)) log[#log + 1] = ('%.14g %q'):format(1 / 3, 0.1)\n"
+        "return { log = log, t1 = { b = 1, a = 2, c = { z = 1, y = 2 } } }";
+    const char *first = NULL;
+    uint64_t fuel = 0;
+    struct world w[40];
+    for (int i = 0; i < 40; i++) {
+        open_world(&w[i], (struct vm_options){ 0 });
+        if (i % 2)
+            vm_set_undo(w[i].vm, undo, NULL);
+        uint64_t before = vm_stats(w[i].vm).fuel;
+        vm_ref ref;
+        assert_int_equal(vm_run(w[i].vm, slice_str(program), "p.lua", &ref, &w[i].err), 0);
+        uint64_t used = vm_stats(w[i].vm).fuel - before;
+        const char *got = run(&w[i], program);
+        assert_non_null(got);
+        if (i == 0) {
+            first = got;
+            fuel = used;
+        }
+        assert_string_equal(got, first);
+        if (i % 2 == 0)
+            assert_int_equal(used, fuel);
+    }
+    for (int i = 0; i < 40; i++) {
+        vm_close(w[i].vm);
+        arena_release(&w[i].arena);
+    }
+}
+
 static void a_function_that_would_remember_is_refused(void **state)
 {
     struct world *w = *state;
@@ -419,13 +467,6 @@ static void a_located_function_knows_its_caller_even_in_a_tail_call(void **state
     gives(*state, "local vm = require 'feira.vm'\nlocal f = vm.located(function(at, x) return { at, x } end)\n\nreturn f(5)",
           "[\"t.lua:4\",5]");
     gives(*state, "local vm = require 'feira.vm'\nlocal function f() return vm.where(2) .. '' end\nlocal x = f()\nreturn x", "\"t.lua:3\"");
-}
-
-static int undo_count;
-static void undo(void *ctx)
-{
-    (void)ctx;
-    undo_count++;
 }
 
 static void a_slow_call_is_undone_and_counted_and_a_fast_one_is_not(void **state)
@@ -614,6 +655,7 @@ int main(void)
         WORLD(classes_work_as_in_plain_lua),
         WORLD(shared_tables_can_not_be_changed),
         WORLD(a_file_keeps_its_globals_and_functions_can_not_change_them),
+        cmocka_unit_test(the_same_program_gives_the_same_bytes_and_takes_the_same_fuel),
         WORLD(a_function_that_would_remember_is_refused),
         WORLD(a_function_may_do_with_its_own_what_it_likes),
         WORLD(require_finds_modules_and_says_why_it_does_not),
