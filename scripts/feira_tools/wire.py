@@ -2,6 +2,7 @@
 requests and must tell "no answer came" (send again with the same key) from every answer that did come."""
 
 import json
+import select
 import socket
 
 
@@ -59,6 +60,8 @@ class Client:
         lines += [f"{name}: {value}" for name, value in headers]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         try:
+            if self.socket and self._hung_up():
+                self.close()
             if not self.socket:
                 self._connect()
             self.socket.sendall(head + (body or b""))
@@ -66,6 +69,17 @@ class Client:
         except (OSError, NoAnswer) as e:
             self.close()
             raise NoAnswer(str(e)) from e
+
+    def _hung_up(self):
+        """Whether the other side closed while nothing was being asked: then nothing is in doubt, and a new connection will do."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        if not poll.poll(0):
+            return False
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return True
 
     def _connect(self):
         if self.path:

@@ -243,7 +243,7 @@ def test_orders_are_listed_by_customer_state_and_cursor(shop):
     assert sorted(mine) == sorted(o["id"] for o in placed)
     paid = ok(shop.sk.request("GET", f"/v1/orders?customer={customer.customer}&state=paid"), 200)["items"]
     assert [o["id"] for o in paid] == [placed[0]["id"]]
-    problem(shop.sk.request("GET", "/v1/orders?state=lost"), 400)
+    problem(shop.sk.request("GET", "/v1/orders?state=lost"), 422, field="state")
 
 
 # --- whose order is it -------------------------------------------------------------------------------------------------
