@@ -1,0 +1,64 @@
+/* bind/collections_int.h - shared by collections.c (what Lua calls), collection_cells.c (values) and collection_sql.c (statements). */
+#pragma once
+#include "bind/bind_int.h"
+#include "bind/collections.h"
+
+/* A call under way: who asks for what, for checks and messages. */
+struct door {
+    lua_State *L;
+    struct bind_context *ctx;
+    const struct bind_grants *grants;
+    const struct bind_grant *grant;
+    const struct collection *shape; /* the grant's */
+    const char *method;
+};
+
+/* Raises "links:insert: ..." */
+int door_fail(const struct door *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void *door_alloc(const struct door *d, size_t count, size_t size); /* in the call's arena, zeroed; raises */
+
+/* A value as a column holds it. Text lives in the call's arena. */
+struct cell {
+    enum { CELL_NULL, CELL_INT, CELL_TEXT } kind;
+    int64_t integer;
+    struct slice text;
+};
+
+/* --- collection_cells.c ------------------------------------------------------------------------------------------------ */
+const struct json_value *door_table(const struct door *d, int arg, const char *what); /* the argument as a tree: an object */
+struct cell cell_check(const struct door *d, const struct collection_field *f, const struct json_value *v);
+int64_t cell_check_id(const struct door *d, const struct json_value *v);
+/* Position of the field of that name; raises with the nearest one. */
+size_t door_field(const struct door *d, struct slice name);
+struct cell *cells_for_insert(const struct door *d, const struct json_value *row);
+/* Changes named in `row` over `cells`, which is the row that is there. Returns how many differ, and the last of them. */
+size_t cells_change(const struct door *d, const struct json_value *row, struct cell *cells, size_t *last);
+
+/* Which row: the id, or the fields of the key or a unique, in their order. */
+struct locator {
+    const struct collection_index *index; /* NULL = id */
+    struct cell cells[COLLECTION_INDEX_FIELDS_MAX];
+};
+void locate(const struct door *d, int arg, struct locator *out);
+
+/* --- collection_sql.c --------------------------------------------------------------------------------------------------- */
+/* The text of a query: columns id, then all fields, by an index from its front. */
+struct query {
+    const struct collection_index *index; /* NULL = by id */
+    int equal;                            /* its first fields are equal to... */
+    struct cell cells[COLLECTION_INDEX_FIELDS_MAX];
+    struct cell from, to;                              /* bounds of the field behind them: from <= x < to; NULL kind = none */
+    bool paged;                                        /* continues behind `last` */
+    struct cell last[COLLECTION_INDEX_FIELDS_MAX + 1]; /* the other fields of the index, then the id */
+    bool reverse;
+    int64_t limit;
+};
+int query_rest(const struct query *q); /* how many fields of the index order the rows, besides the id */
+
+struct store_stmt *query_statement(const struct door *d, const struct query *q); /* bound, ready to step */
+struct store_stmt *locate_statement(const struct door *d, const struct locator *at);
+struct store_stmt *insert_statement(const struct door *d, const struct cell *cells); /* gives one row: the id */
+struct store_stmt *update_statement(const struct door *d, int64_t id, const struct cell *cells, size_t only /* SIZE_MAX = all */);
+struct store_stmt *delete_statement(const struct door *d, int64_t id);
+struct cell column_cell(const struct door *d, struct store_stmt *s, int column); /* copied */
+void push_row(const struct door *d, struct store_stmt *s);                       /* { id = ..., field = ... } */
