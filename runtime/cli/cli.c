@@ -139,8 +139,12 @@ int cli_run(int argc, char **argv)
 {
     const char *names[32];
     size_t n = 0;
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return cmd_help(&(struct cli_args){ 0 }) ? EXIT_FAILED : argc < 2 ? EXIT_USAGE : EXIT_DONE;
+    if (argc < 2) {
+        cli_overview(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return cmd_help(&(struct cli_args){ 0 });
     if (strcmp(argv[1], "--version") == 0)
         return cmd_version(&(struct cli_args){ 0 });
     for (const struct cli_command *c = cli_commands; c->name; c++) {

@@ -48,6 +48,7 @@ int cmd_help(const struct cli_args *a);
 int cmd_version(const struct cli_args *a);
 
 /* --- for commands -------------------------------------------------------------------------------------------------- */
+void cli_overview(FILE *out);
 int cli_fail(const struct err *e);                                     /* prints the sentence, gives the exit code */
 int cli_read_file(const char *path, struct buf *out, struct err *err); /* "-" is standard input; at most 256 MiB */
 

@@ -1,13 +1,13 @@
 #include "cli/cli.h"
 #include "base/schema.h"
 
-static void overview(void)
+void cli_overview(FILE *out)
 {
-    printf("feira %s: a commerce runtime, scriptable in Lua\n\n", FEIRA_VERSION);
+    fprintf(out, "feira %s: a commerce runtime, scriptable in Lua\n\n", FEIRA_VERSION);
     for (const struct cli_command *c = cli_commands; c->name; c++)
-        printf("  feira %-7s %-15s %s\n", c->name, c->usage, c->about);
-    printf("\nfeira help COMMAND explains one. Exit codes: 0 done, 1 could not be done, 2 wrong command line,\n"
-           "3 a file of the shop or the input is broken (nothing was changed), 4 the shop is in use by another process.\n");
+        fprintf(out, "  feira %-7s %-15s %s\n", c->name, c->usage, c->about);
+    fprintf(out, "\nfeira help COMMAND explains one. Exit codes: 0 done, 1 could not be done, 2 wrong command line,\n"
+                 "3 a file of the shop or the input is broken (nothing was changed), 4 the shop is in use by another process.\n");
 }
 
 static void explain(const struct cli_command *c)
@@ -27,7 +27,7 @@ static void explain(const struct cli_command *c)
 int cmd_help(const struct cli_args *a)
 {
     if (a->count == 0) {
-        overview();
+        cli_overview(stdout);
         return EXIT_DONE;
     }
     for (const struct cli_command *c = cli_commands; c->name; c++) {

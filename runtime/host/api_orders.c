@@ -14,6 +14,7 @@ struct placing {
     int attempts;
 };
 
+/* Before the answer: handing that over frees the call's arena. */
 static void end(struct call *c)
 {
     struct placing *p = c->state;
@@ -42,8 +43,8 @@ static void fail_with_fresh_quote(struct call *c)
     pricing_release(&now);
     c->err = cause;
     metric_add(&c->shop->metrics.orders_refused, 1);
-    call_fail(c, fresh.data ? "quote" : NULL, fresh);
     end(c);
+    call_fail(c, fresh.data ? "quote" : NULL, fresh);
 }
 
 static void fail(struct call *c)
@@ -53,8 +54,8 @@ static void fail(struct call *c)
         return;
     }
     metric_add(&c->shop->metrics.orders_refused, 1);
-    call_fail(c, NULL, (struct slice){ 0 });
     end(c);
+    call_fail(c, NULL, (struct slice){ 0 });
 }
 
 static int check_expected_total(struct call *c)
@@ -126,8 +127,8 @@ static void placed(struct call *c)
     }
     if (!c->replayed)
         metric_add(&c->shop->metrics.orders_placed, 1);
-    call_answer(c);
     end(c);
+    call_answer(c);
 }
 
 /* Either a token or lines with the total the client showed. */

@@ -52,7 +52,10 @@ static void add_key(struct fixture *f, const char *kind, const char *scopes, cha
     unsigned char hash[SHA256_BYTES];
     struct store_stmt *s;
     auth_make_key(&f->random.face, kind, text, hash);
-    assert_int_equal(store_prepare(f->conn, "INSERT INTO api_keys (key_id, kind, label, scopes, hash, created_at) VALUES (?1, ?2, 'test', ?3, ?4, 0)", &s, &f->err), 0);
+    assert_int_equal(
+        store_prepare(f->conn, "INSERT INTO api_keys (key_id, kind, label, scopes, hash, created_at) VALUES (?1, ?2, 'test', ?3, ?4, 0)",
+                      &s, &f->err),
+        0);
     store_bind_text(s, 1, slice_str(text + 3)); /* any unique id */
     store_bind_text(s, 2, slice_str(kind));
     store_bind_text(s, 3, slice_str(scopes));

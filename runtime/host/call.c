@@ -310,10 +310,14 @@ bool call_submit(struct call *c, const char *procedure, const struct json_value 
     c->procedure = procedure;
     c->args = args;
     c->command = (struct writer_command){ .run = run_on_writer, .done = done_on_writer };
-    c->rc = writer_submit(c->shop->writer, &c->command, &c->err);
-    if (c->rc < 0)
-        metric_add(&c->shop->metrics.queue_refused, 1);
-    return c->rc == 0;
+    struct err err;
+    int rc = writer_submit(c->shop->writer, &c->command, &err);
+    if (rc == 0)
+        return true; /* the call is the writer's now: not a byte of it may be touched here */
+    c->rc = rc;
+    c->err = err;
+    metric_add(&c->shop->metrics.queue_refused, 1);
+    return false;
 }
 
 void call_write(struct call *c)
@@ -382,12 +386,24 @@ static bool is_mutating(const struct route *r)
     return r->method != HTTP_METHOD_GET;
 }
 
+/* JSON is UTF-8; another charset is refused rather than read as what it is not. */
+static bool says_json(const struct http_request *req)
+{
+    struct slice type = http_header(req, "Content-Type");
+    if (!http_content_type_is(req, "application/json"))
+        return false;
+    const char *charset = type.len ? memmem(type.data, type.len, "charset=", 8) : NULL;
+    size_t left = charset ? type.len - (size_t)(charset + 8 - type.data) : 0;
+    return !charset || (left >= 5 && strncasecmp(charset + 8, "utf-8", 5) == 0) ||
+           (left >= 7 && strncasecmp(charset + 8, "\"utf-8\"", 7) == 0);
+}
+
 /* 400 for what is not JSON, 415 for what does not say it is, 422 for what has the wrong shape. */
 static int read_body(struct call *c)
 {
     if (!c->route->body)
         return 0;
-    if (!http_content_type_is(c->req, "application/json"))
+    if (!says_json(c->req))
         return 415;
     if (json_parse(c->req->body, NULL, c->arena, &c->body, &c->err) < 0)
         return 400;
@@ -406,7 +422,7 @@ static bool check_request(struct call *c)
         call_fail(c, NULL, (struct slice){ 0 });
         return false;
     }
-    if (is_mutating(c->route) && check_key(c) < 0)
+    if (is_mutating(c->route) && !c->route->secret && check_key(c) < 0)
         return c->err.code == ERR_NOMEM
                    ? refuse(c, 503, "nomem")
                    : refuse(c, 400,

@@ -24,6 +24,7 @@ struct route {
     const struct schema *body; /* NULL = no body is read */
     const struct query_param *query;
     bool key_required; /* of Idempotency-Key */
+    bool secret;       /* the answer holds a secret: it is not kept under an idempotency key */
     int created;       /* status of success in the reference: 200, 201 */
     void (*handle)(struct call *c);
     const char *procedure; /* of call_read / call_write */
@@ -58,7 +59,7 @@ struct call {
 /* worker → handlers */
 void call_begin(struct worker *w, struct http_request *req);
 
-/* For handlers. Every call ends in exactly one of these. */
+/* For handlers. Every call ends in exactly one of these, and is gone when it returns: answering frees its arena. */
 void call_answer(struct call *c); /* c->rc, c->err, c->answer → HTTP */
 void call_answer_json(struct call *c, int status, struct slice json);
 void call_fail(struct call *c, const char *extra_member, struct slice extra_json); /* c->err as a problem document; extra may be NULL */

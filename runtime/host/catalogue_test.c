@@ -51,7 +51,8 @@ static int teardown(void **state)
 static void add(struct fixture *f, const char *sku, int price, const char *more_columns, const char *more_values)
 {
     char sql[512];
-    snprintf(sql, sizeof sql, "INSERT INTO products (sku, price, created_at, updated_at%s) VALUES ('%s', %d, 0, 0%s)", more_columns, sku, price, more_values);
+    snprintf(sql, sizeof sql, "INSERT INTO products (sku, price, created_at, updated_at%s) VALUES ('%s', %d, 0, 0%s)", more_columns, sku,
+             price, more_values);
     run(f, sql);
 }
 

@@ -38,7 +38,7 @@ static void parameters(struct json_writer *w, const struct route *r)
         parameter(w, slice_of(p + 1, (size_t)(strchr(p, '}') - p - 1)), "path", true, NULL);
     for (const struct query_param *q = r->query; q && q->name; q++)
         parameter(w, slice_str(q->name), "query", false, q->about);
-    if (r->method != HTTP_METHOD_GET && r->callers)
+    if (r->method != HTTP_METHOD_GET && r->callers && !r->secret)
         parameter(
             w, SLICE_LIT("Idempotency-Key"), "header", r->key_required,
             "Any text of the caller's that names this attempt: sent again with the same request, it is answered again and done once.");

@@ -177,12 +177,23 @@ int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing
     return customer_facts(c, &now->cart);
 }
 
+static uint64_t failed_rules(const struct quote_result *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < r->outcome_count; i++)
+        n += r->outcomes[i].reason && strcmp(r->outcomes[i].reason, "failed") == 0;
+    return n;
+}
+
 int pricing_run(struct call *c, struct pricing *p)
 {
+    c->worker->bind->arena = c->arena; /* for functions of campaigns */
     int rc = quote_price(generation_rules(c->worker->generation), &p->cart, &c->worker->hooks, c->arena, &p->result, &c->err);
+    bool refused_by_rule = rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP;
+    uint64_t failed = rc == 0 ? failed_rules(&p->result) : refused_by_rule;
     metric_add(&c->shop->metrics.quotes, 1);
-    if (rc < 0 && (rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP))
-        metric_add(&c->shop->metrics.rule_errors, 1);
+    if (failed)
+        metric_add(&c->shop->metrics.rule_errors, failed);
     return rc;
 }
 

@@ -46,7 +46,7 @@ static int ask(struct worker *w, const char *method, const char *target, struct 
     buf_add_slice(&request, body);
     struct http_conn *conn = request.failed ? NULL : http_conn_open_detached(w->server, on_bytes, on_closed, &a);
     if (conn) {
-        static const struct peer operator = { .address = "local", .local_socket = true };
+        static const struct peer operator= { .address = "local", .local_socket = true };
         http_conn_set_peer(conn, &operator);
         http_conn_feed(conn, request.data, request.len);
         loop_run(w->loop);

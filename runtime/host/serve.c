@@ -96,7 +96,7 @@ static int listen_all(struct keeper *k, const struct serve_options *o, int *port
 {
     *port = o->port;
     for (int i = 0; i < k->count; i++) {
-        struct listen_options tcp = { .host = o->host, .port = *port, .reuse_port = true };
+        struct listen_options tcp = { .host = o->host, .port = *port, .reuse_port = true, .must_be_free = i == 0 };
         int rc = http_server_listen(k->workers[i]->server, &tcp, err);
         if (rc < 0)
             return rc;

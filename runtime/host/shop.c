@@ -49,6 +49,7 @@ static int open_vm(void *ctx, struct vm **out, struct err *err)
     if (!b)
         return err_set(err, ERR_NOMEM, "Out of memory.");
     b->clock = s->options.clock;
+    b->log = s->options.log;
     b->phase = BIND_PHASE_LOAD;
     int rc = bind_open(&(struct vm_options){ 0 }, b, out, err);
     if (rc < 0)

@@ -77,7 +77,7 @@ static void write_problems(struct shop *s, const struct writer_stats *st, struct
     if (st->commit_ns_p99 > 200000000)
         json_str(w, "One commit in a hundred takes longer than 200 ms; the disk is slow or shared.");
     if (atomic_load(&s->metrics.rule_errors))
-        json_str(w, "Campaign functions failed; the log names them (rule.failed).");
+        json_str(w, "Campaign functions failed; the log names them (campaign.failed).");
     if (atomic_load(&s->metrics.timers_failed))
         json_str(w, "Timers failed; the log names them (timer.failed).");
     if (s->draining)

@@ -54,6 +54,8 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
     if (f->set_again_ms)
         return timer_set(conn, f->procedure, f->key, f->set_again_ms, err);
     int rc = timer_done(conn, f->id, f->due_ms, err);
+    if (rc == ERR_NOT_FOUND)
+        return 0; /* moved, cancelled or carried out meanwhile */
     return rc < 0 ? rc : run_procedure(f, conn, err);
 }
 
@@ -95,10 +97,10 @@ static int fire(void *ctx, const struct timer_due *t)
     f->procedure = arena_copy(&f->arena, t->procedure);
     f->key = arena_copy(&f->arena, t->key);
     f->command = (struct writer_command){ .run = run, .done = done };
-    if (f->procedure.data && f->key.data && writer_submit(p->shop->writer, &f->command, NULL) == 0) {
-        p->in_flight++;
+    p->in_flight++; /* before the writer can answer */
+    if (f->procedure.data && f->key.data && writer_submit(p->shop->writer, &f->command, NULL) == 0)
         return 0;
-    }
+    p->in_flight--;
     arena_release(&f->arena); /* the queue is full: due timers wait for the next look */
     free(f);
     return 0;
