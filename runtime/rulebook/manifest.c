@@ -14,38 +14,33 @@ static const char *const known[] = { "name",           "version",   "api",    "t
 
 /* --- evaluation ------------------------------------------------------------------------------------------------------------ */
 
-/* Functions stand as {"fn": n} in the tree; where the first one is. */
-static bool find_function(const struct json_value *v, const struct place *at, char path[PLACE_MAX])
+/* Functions stand as {"fn": n} in the tree; says where the first one is. 0 when it is not in here. */
+static int refuse_function(const struct reader *r, const struct place *at, const struct json_value *v)
 {
-    if (v->type != JSON_OBJECT && v->type != JSON_ARRAY)
-        return false;
     int64_t n;
-    if (v->count == 1 && json_is_int(json_get(v, "fn"), &n) && n == 1) {
-        place_write(at, path);
-        return true;
-    }
+    if (v->type != JSON_OBJECT && v->type != JSON_ARRAY)
+        return 0;
+    if (v->count == 1 && json_is_int(json_get(v, "fn"), &n) && n == 1)
+        return reader_fail(
+            r, at,
+            "is a function, but this file is data only; put the function into rules.lua or events.lua and name it here, like "
+            "run = \"rules.price\"");
     uint32_t i = 0;
-    for (const struct json_value *m = v->first; m; m = m->next) {
+    int rc = 0;
+    for (const struct json_value *m = v->first; m && rc == 0; m = m->next) {
         struct place here = v->type == JSON_OBJECT ? place_named(at, m->key) : place_nth(at, ++i);
-        if (find_function(m, &here, path))
-            return true;
+        rc = refuse_function(r, &here, m);
     }
-    return false;
+    return rc;
 }
 
 static int to_tree(struct vm *vm, vm_ref ref, const struct reader *r, struct json_value **out)
 {
-    char path[PLACE_MAX] = "";
+    const struct place root = { 0 };
     int rc = vm_to_json(vm, ref, r->arena, out, r->err);
-    if (rc < 0)
-        return rc == ERR_SCRIPT ? (err_wrap(r->err, "%s", r->file), rc) : rc;
-    if (vm_function_count(vm) == 0)
-        return 0;
-    find_function(*out, NULL, path);
-    return err_field(r->err, ERR_INVALID, path,
-                     "%s: %s: is a function, but this file is data only; put the function into rules.lua or "
-                     "events.lua and name it here, like run = \"rules.price\"",
-                     r->file, path[0] ? path : "what it returns");
+    if (rc == ERR_SCRIPT)
+        return err_wrap(r->err, "%s", r->file);
+    return rc < 0 || vm_function_count(vm) == 0 ? rc : refuse_function(r, &root, *out);
 }
 
 static int evaluate(struct slice source, const struct reader *r, const struct alloc *alloc, struct json_value **out)
@@ -275,7 +270,7 @@ int manifest_read(struct slice source, const char *file, const struct alloc *all
     struct arena arena;
     arena_init(&arena, alloc, TREE_MAX);
     struct err none;
-    struct reader r = { .arena = &arena, .file = arena_strdup(&arena, slice_str(file)), .err = err ? err : &none };
+    struct reader r = { .arena = &arena, .file = arena_strdup(&arena, slice_str(file)), .err = err ? err : &none, .source = source };
     struct manifest *m = arena_zalloc(&arena, sizeof *m);
     struct json_value *tree = NULL;
     int rc = m && r.file ? 0 : err_set(err, ERR_NOMEM, "there is not enough memory to read %s", file);

@@ -127,7 +127,7 @@ static void everything_a_manifest_can_say_is_kept(void **state)
 static void what_is_not_known_is_refused_with_the_nearest_word(void **state)
 {
     (void)state;
-    fixture_bad("setings = {},", "plugins/invite/plugin.lua: setings: is not known here (did you mean \"settings\"?)");
+    fixture_bad("setings = {},", "plugins/invite/plugin.lua:1: setings: is not known here (did you mean \"settings\"?)");
     fixture_bad("needs = { colections = {} },", "needs.colections: is not known here (did you mean \"collections\"?)");
     fixture_bad("settings = { n = { type = 'intger', about = 'x' } },", "(did you mean \"integer\"?)");
     fixture_bad("settings = { n = { type = 'integer', abuot = 'x' } },", "settings.n.abuot: is not known here (did you mean \"about\"?)");
@@ -286,6 +286,43 @@ static void versions_are_ordered_as_semantic_versioning_says(void **state)
         manifest_free(m[i]);
 }
 
+static void a_mistake_is_shown_with_its_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        int line;
+    } cases[] = {
+        { "settings = {\n n = { type = 'integer',\n   about = 'x',\n   min = 'a' } },", 5 },
+        { "-- settings = { n = 1 }\n--[[ settings\n ]] settings = { s = [[\n]],\n ['n'] = 1 },", 6 },
+        { "needs = { http = { 'a.example.com',\n 'b.example.com';\n 'C' } },", 4 },
+        { "settings = {},\n\n ['routes'] = {\n\n ['GET /a'] = { run = 'events.f' } },", 6 },
+        { "facts = { a = 'rules.a', b = {\n run = 'x' .. '.y' .. ({ 'z' })[1] } },", 3 },
+        { "pricing = some_table,\n zzz = 1,", 3 },
+        { "settings = { t = { type = 'string', default = '}{ \\' zzz = ', about = 'x' },\n\n zzz = 1 },", 4 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct manifest *m;
+        struct err err = { 0 };
+        char source[400], says[60];
+        snprintf(source, sizeof source,
+                 "local function f() return { settings = 1 } end return { name = 'invite', version = '1.0.0', api = 1, title = 'x',\n%s }",
+                 cases[i].body);
+        /* A function can be written as long as it is not in the data. */
+        assert_int_equal(manifest_read(slice_str(source), FIXTURE_FILE, NULL, &m, &err), ERR_INVALID);
+        snprintf(says, sizeof says, "plugins/invite/plugin.lua:%d: ", cases[i].line);
+        if (strncmp(err.text, says, strlen(says)) != 0)
+            fail_msg("%s\n  says: %s\n  not:  %s", cases[i].body, err.text, says);
+    }
+    struct manifest *m;
+    struct err err = { 0 };
+    assert_int_equal(manifest_read(SLICE_LIT("local t = {\n zzz = 1 }\nreturn t"), FIXTURE_FILE, NULL, &m, &err), ERR_INVALID);
+    assert_true(strncmp(err.text, "plugins/invite/plugin.lua:3: zzz", 32) == 0); /* not written out there: the return */
+    assert_int_equal(manifest_read(SLICE_LIT("return { name = 'invite',\n title = function() end }"), FIXTURE_FILE, NULL, &m, &err),
+                     ERR_INVALID);
+    assert_true(strncmp(err.text, "plugins/invite/plugin.lua:2: title: is a function", 48) == 0);
+}
+
 /* --- hostile files ------------------------------------------------------------------------------------------------------- */
 
 static void hostile_manifests_are_stopped(void **state)
@@ -324,6 +361,37 @@ static void hostile_manifests_are_stopped(void **state)
         if (rc == 0 || (cases[i].code && rc != cases[i].code) || !strstr(err.text, cases[i].says))
             fail_msg("%s: %d %s", cases[i].source, rc, err.text);
         assert_true(err.text[0]);
+    }
+}
+
+/* Bytes changed, taken out, put in: it is read, or refused with a sentence; nothing else. */
+static void a_damaged_manifest_is_read_or_refused(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = { "{",    "}",   "\"",  "'", "[[",  "]]", "--[[", "\\", "return ", "function() end",
+                                          "= {}", "nil", "0/0", ",", "\xff" };
+    uint64_t x = 88172645463325252u;
+    for (int i = 0; i < 3000; i++) {
+        char text[sizeof example + 64];
+        size_t len = sizeof example - 1;
+        memcpy(text, example, len);
+        for (int k = 0; k < 3; k++) {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            size_t at = x % len, n = (x >> 20) % 4;
+            const char *piece = pieces[(x >> 30) % (sizeof pieces / sizeof *pieces)];
+            n = n < len - at ? n : len - at;
+            memmove(text + at + strlen(piece), text + at + n, len - at - n);
+            memcpy(text + at, piece, strlen(piece));
+            len = len - n + strlen(piece);
+        }
+        struct manifest *m;
+        struct err err = { 0 };
+        int rc = manifest_read(slice_of(text, len), FIXTURE_FILE, NULL, &m, &err);
+        assert_int_equal(rc, rc == 0 ? 0 : err.code);
+        assert_true(rc == 0 ? m != NULL : m == NULL && err.text[0]);
+        manifest_free(m);
     }
 }
 
@@ -395,9 +463,10 @@ static int settle_with(struct shop *s, const char *json, int exponent)
     for (char *p = text; *p; p++)
         *p = *p == '\'' ? '"' : *p;
     assert_int_equal(json_parse(slice_str(text), NULL, &s->arena, &given, NULL), 0);
-    struct settle how = {
-        .reader = { &s->arena, "shop.lua", &s->err }, .exponent = exponent, .zone = s->zone, .has_campaign = only_welcome
-    };
+    struct settle how = { .reader = { .arena = &s->arena, .file = "shop.lua", .err = &s->err },
+                          .exponent = exponent,
+                          .zone = s->zone,
+                          .has_campaign = only_welcome };
     buf_clear(&s->out);
     return manifest_settings(s->m, &how, given, &s->out);
 }
@@ -554,7 +623,9 @@ int main(void)
         cmocka_unit_test(each_mistake_says_what_to_write),
         cmocka_unit_test(name_version_and_api_are_checked),
         cmocka_unit_test(versions_are_ordered_as_semantic_versioning_says),
+        cmocka_unit_test(a_mistake_is_shown_with_its_line),
         cmocka_unit_test(hostile_manifests_are_stopped),
+        cmocka_unit_test(a_damaged_manifest_is_read_or_refused),
         cmocka_unit_test(a_manifest_that_is_too_long_is_refused),
         cmocka_unit_test(any_allocation_may_be_refused),
         SHOP(settings_become_canonical_with_their_defaults),

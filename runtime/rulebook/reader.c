@@ -1,5 +1,6 @@
 #include "rulebook/reader.h"
 #include "base/schema.h"
+#include "rulebook/locate.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -34,13 +35,16 @@ void place_write(const struct place *at, char out[PLACE_MAX])
 
 int reader_fail(const struct reader *r, const struct place *at, const char *fmt, ...)
 {
-    char text[400], path[PLACE_MAX];
+    char text[400], path[PLACE_MAX], line[16] = "";
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     place_write(at, path);
-    return err_field(r->err, ERR_INVALID, path, "%s: %s%s%s", r->file, path, path[0] ? ": " : "", text);
+    int n = locate_line(r->source, at);
+    if (n > 0)
+        snprintf(line, sizeof line, ":%d", n);
+    return err_field(r->err, ERR_INVALID, path, "%s%s: %s%s%s", r->file, line, path, path[0] ? ": " : "", text);
 }
 
 int reader_nomem(const struct reader *r)

@@ -9,6 +9,7 @@ struct reader {
     struct arena *arena; /* what is read is copied here, or borrowed from the tree that lives here */
     const char *file;    /* "plugins/invite/plugin.lua" */
     struct err *err;
+    struct slice source; /* the text of the file, for the line of a mistake; empty = not known */
 };
 
 /* Where we are: a chain on the C stack. Roots have no `up` and no name. */
@@ -33,7 +34,7 @@ static inline struct place place_nth(const struct place *up, uint32_t index)
 enum { PLACE_MAX = 128 };
 void place_write(const struct place *at, char out[PLACE_MAX]); /* settings.friends.min, routes["POST /links"].auth, levels[2].name */
 
-/* "FILE: PATH: sentence"; err->field is the path. Returns ERR_INVALID. */
+/* "FILE:LINE: PATH: sentence", without the line when it is not known; err->field is the path. Returns ERR_INVALID. */
 int reader_fail(const struct reader *r, const struct place *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int reader_nomem(const struct reader *r);
 
