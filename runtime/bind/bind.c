@@ -205,7 +205,9 @@ int bind_call(struct vm *v, struct slice name, const struct json_value *args, st
  *
  * A rule runs free of counting at first. When that proves slow, vm/ would run it again at once, but what it did to the cart has to
  * be taken back before, and that is the kernel's: so the second run does nothing, ERR_RETRY tells the kernel to undo and call
- * again, and by then vm/ knows the function as slow and counts it. */
+ * again, and that call is counted. A rule that then uses much fuel is counted from the start as long as this state lives; one
+ * that only had a bad moment is not. */
+enum { SLOW_FUEL = 200000 }; /* as vm/ judges the calls it repeats itself: some 0.8 ms */
 struct ruling {
     bool *holds;    /* NULL for an action */
     bool abandoned; /* the free run was too slow */
@@ -280,28 +282,45 @@ static void report(struct bind_state *st, int rc, const struct err *err)
     st->unreported = 0;
 }
 
+static bool is_slow(const struct bind_state *st, int fn)
+{
+    return fn < BIND_SLOW_MAX && st->slow_rules[fn / 64] >> (fn % 64) & 1;
+}
+
+static void remember_slow(struct bind_state *st, int fn)
+{
+    if (fn < BIND_SLOW_MAX)
+        st->slow_rules[fn / 64] |= (uint64_t)1 << (fn % 64);
+}
+
 static int run_rule(struct vm *v, int fn, struct quote_eval *e, bool *holds, struct err *err)
 {
     struct bind_state *st = vm_context(vm_lua(v));
     struct bind_context *ctx = st->ctx;
-    assert(ctx->arena);
+    assert(ctx->arena && fn >= 0);
     int rc = push_rule(v, st, fn, err);
     if (rc < 0)
         return rc;
     struct ruling ruling = { holds, false };
     enum bind_phase phase = ctx->phase;
+    bool counted = st->count_next || is_slow(st, fn);
+    uint64_t fuel = vm_stats(v).fuel;
     ctx->phase = BIND_PHASE_RULE;
     ctx->eval = e;
     st->serial++;
-    vm_set_undo(v, abandon, &ruling);
+    if (!counted)
+        vm_set_undo(v, abandon, &ruling);
     lua_pushlightuserdata(vm_lua(v), &ruling);
     rc = vm_pcall(v, 1, 0, err);
     vm_set_undo(v, NULL, NULL);
     st->serial++; /* a kept handle is dead */
     ctx->eval = NULL;
     ctx->phase = phase;
+    st->count_next = ruling.abandoned;
     if (ruling.abandoned)
         return err_reason(err, ERR_RETRY, "slow", "The rule took longer than a free run may; it runs again, counted.");
+    if (counted && vm_stats(v).fuel - fuel > SLOW_FUEL)
+        remember_slow(st, fn);
     if (rc < 0)
         report(st, rc, err);
     return rc;

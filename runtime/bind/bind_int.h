@@ -4,7 +4,7 @@
 #include "bind/bind.h"
 #include "vm/vm_lua.h"
 
-enum { BIND_NAME_MAX = 48, BIND_CALLS_MAX = 64 };
+enum { BIND_NAME_MAX = 48, BIND_CALLS_MAX = 64, BIND_SLOW_MAX = 4096 };
 
 /* One per Lua state, found from L with bind_state(). */
 struct bind_state {
@@ -17,8 +17,10 @@ struct bind_state {
         vm_ref call;
     } calls[BIND_CALLS_MAX]; /* functions of the stdlib that were called by name */
     size_t call_count;
-    vm_ref rules;                    /* table: number of a function -> the closure that runs it */
-    int64_t reported_ns, unreported; /* failures of rules: when one was last logged, how many were not since */
+    uint64_t slow_rules[BIND_SLOW_MAX / 64]; /* by number: functions that are counted from the start */
+    bool count_next;                         /* the rule that was abandoned comes again */
+    vm_ref rules;                            /* table: number of a function -> the closure that runs it */
+    int64_t reported_ns, unreported;         /* failures of rules: when one was last logged, how many were not since */
 };
 static inline struct bind_state *bind_state(lua_State *L)
 {

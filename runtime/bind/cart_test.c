@@ -156,7 +156,8 @@ static void a_slow_rule_is_run_again_counted_and_counts_once(void **state)
     /* The discount comes first, so the abandoned run has taken something that must be given back. */
     const char *slow = "cart:all():amount_off(100) local n = 0 for i = 1, 2000000 do n = n + i end";
     for (int i = 0; i < 3; i++)
-        assert_int_equal(discount_of(f, slow), 100);
+        if (discount_of(f, slow) != 100)
+            fail_msg("%s", f->rule_error);
     fixture_price(f, CART);
     assert_int_equal(f->result.discount_minor, 100);
     assert_non_null(strstr(failure_of(f, "cart:all():amount_off(100) while true do end"), "budget"));
