@@ -1,4 +1,5 @@
 /* feira.store as plugins meet it: functions of a plugin's file, called with the handle that the host gives. */
+#include "base/alloc_fault.h"
 #include "bind/collections.h"
 #include "bind/fixture.h"
 
@@ -362,6 +363,65 @@ static void going_on_costs_fuel_and_an_end_leaves_no_statement_open(void **state
     sql(&w->f, "DROP TABLE p_invite__links"); /* refused while a statement reads it */
 }
 
+static void every_method_has_a_twin_for_editors(void **state)
+{
+    static const char *const methods[] = { "insert", "get", "find", "each", "update", "delete" };
+    char *text = calloc(1, 1 << 16), wanted[80];
+    FILE *f = fopen("stdlib/meta/feira.store.lua", "r"); /* tests run at the root of the tree */
+    assert_non_null(f);
+    assert_true(fread(text, 1, (1 << 16) - 1, f) > 0);
+    fclose(f);
+    assert_non_null(strstr(text, "\nfunction store.of("));
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        snprintf(wanted, sizeof wanted, "\nfunction Collection:%s(", methods[i]);
+        assert_non_null(strstr(text, wanted));
+        snprintf(wanted, sizeof wanted, "assert(type(store.links.%s) == 'function')", methods[i]);
+        holds(*state, wanted);
+    }
+    free(text);
+}
+
+/* Each allocation of the Lua state is refused once, with all behind it: an error, and no statement is left in the middle of its rows. */
+static void a_refused_allocation_is_an_error(void **state)
+{
+    struct world *w = *state;
+    struct fixture *f = &w->f;
+    struct vm *first = f->vm;
+    vm_ref first_store = w->invite;
+    holds(w, "for i = 1, 60 do store.links:insert { inviter = 'a', invitee = 'c' .. i } end");
+    int ends = 0;
+    for (size_t k = 1; ends < 3; k += 3) {
+        struct alloc_fault fault;
+        alloc_fault_init(&fault, 0, true);
+        if (bind_open(&(struct vm_options){ .alloc = &fault.face }, &f->ctx, &f->vm, &f->err) < 0 ||
+            bind_store(f->vm, &invite, &w->invite, &f->err) < 0)
+            fail_msg("%s", f->err.text);
+        vm_ref fn;
+        static const char text[] = "return function(store)\n"
+                                   "local id = store.links:insert { inviter = 'x', invitee = 'y', data = { 1, 2 } }\n"
+                                   "store.links:update(id, { amount = 5, order = 'o' })\n"
+                                   "for row, cursor in store.links:each { index = 'inviter' } do assert(row.id and cursor) end\n"
+                                   "assert(#store.links:find { inviter = 'a' } == 60 and store.links:get(id))\n"
+                                   "store.links:delete(id) end";
+        assert_int_equal(vm_run(f->vm, slice_str(text), "plugins/invite/events.lua", &fn, &f->err), 0);
+        f->ctx.phase = BIND_PHASE_PROCEDURE;
+        arena_reset(&f->arena);
+        vm_push_ref(f->vm, w->invite);
+        fault.fail_at = fault.requests + k;
+        int rc = vm_call(f->vm, fn, 1, NULL, NULL, &f->err);
+        ends += rc == 0 && !fault.refused;
+        fault.fail_at = 0;
+        f->ctx.phase = BIND_PHASE_LOAD;
+        vm_close(f->vm);
+        assert_int_equal(fault.live_bytes, 0);
+        sql(f, "DELETE FROM p_invite__links WHERE inviter = 'x'");
+        assert_true(rc == 0 || f->err.text[0]);
+    }
+    f->vm = first;
+    w->invite = first_store;
+    sql(f, "DROP TABLE p_invite__links"); /* refused while a statement reads it */
+}
+
 int main(void)
 {
 #define WORLD(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -378,6 +438,8 @@ int main(void)
         WORLD(only_what_is_granted_can_be_touched),
         WORLD(reading_and_writing_have_their_moments),
         WORLD(going_on_costs_fuel_and_an_end_leaves_no_statement_open),
+        WORLD(every_method_has_a_twin_for_editors),
+        WORLD(a_refused_allocation_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

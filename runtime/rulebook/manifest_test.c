@@ -286,6 +286,30 @@ static void versions_are_ordered_as_semantic_versioning_says(void **state)
         manifest_free(m[i]);
 }
 
+static void every_manifest_in_the_documentation_is_read(void **state)
+{
+    (void)state;
+    static const char fence[] = "\n```lua\n";
+    char *text = calloc(1, 1 << 16), *p = text;
+    int n = 0;
+    FILE *f = fopen("runtime/rulebook/PLUGINS.md", "r"); /* tests run at the root of the tree */
+    assert_non_null(f);
+    assert_true(fread(text, 1, (1 << 16) - 1, f) > 0);
+    fclose(f);
+    while ((p = strstr(p, fence))) {
+        struct manifest *m;
+        struct err err = { 0 };
+        char *end = strstr(p += sizeof fence - 1, "\n```");
+        assert_non_null(end);
+        if (manifest_read(slice_of(p, (size_t)(end - p)), "plugin.lua", NULL, &m, &err) < 0)
+            fail_msg("block %d: %s", n + 1, err.text);
+        manifest_free(m);
+        n++;
+    }
+    assert_int_equal(n, 5);
+    free(text);
+}
+
 static void a_mistake_is_shown_with_its_line(void **state)
 {
     (void)state;
@@ -623,6 +647,7 @@ int main(void)
         cmocka_unit_test(each_mistake_says_what_to_write),
         cmocka_unit_test(name_version_and_api_are_checked),
         cmocka_unit_test(versions_are_ordered_as_semantic_versioning_says),
+        cmocka_unit_test(every_manifest_in_the_documentation_is_read),
         cmocka_unit_test(a_mistake_is_shown_with_its_line),
         cmocka_unit_test(hostile_manifests_are_stopped),
         cmocka_unit_test(a_damaged_manifest_is_read_or_refused),
