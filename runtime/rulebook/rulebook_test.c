@@ -32,9 +32,16 @@ static int resolve(void *ctx, struct slice name, struct slice *source, struct sl
     return 0;
 }
 
+/* Valgrind makes everything some fifty times slower, and says in the environment that it is there. */
+static int patience(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return preloaded && strstr(preloaded, "vgpreload") ? 50 : 1;
+}
+
 static int open_vm(void *ctx, struct vm **out, struct err *err)
 {
-    int rc = vm_open(&(struct vm_options){ .memory_soft_bytes = 16 << 20, .fuel = 5000000 }, out, err);
+    int rc = vm_open(&(struct vm_options){ .memory_soft_bytes = 16 << 20, .fuel = 5000000, .patience = patience() }, out, err);
     if (rc == 0)
         vm_set_resolver(*out, resolve, ctx);
     return rc;

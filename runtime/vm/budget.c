@@ -14,7 +14,7 @@ int64_t vm_stuck_ns(const struct vm *v)
 #else
     enum { SLOWER = 1 };
 #endif
-    return (100 * 1000000 + v->fuel_limit * 15) * SLOWER;
+    return (100 * 1000000 + v->fuel_limit * 15) * SLOWER * v->patience;
 }
 
 static void remember_where(lua_State *L, struct vm *v)

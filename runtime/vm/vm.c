@@ -269,6 +269,7 @@ int vm_open(const struct vm_options *o, struct vm **out, struct err *err)
         return err_set(err, ERR_NOMEM, "there is no memory for a Lua state");
     *v = (struct vm){ .alloc = o->alloc,
                       .soft_bytes = o->memory_soft_bytes ? o->memory_soft_bytes : SOFT_DEFAULT,
+                      .patience = o->patience > 0 ? o->patience : 1,
                       .fuel_limit = o->fuel ? o->fuel : FUEL_DEFAULT };
     v->hard_bytes = o->memory_hard_bytes ? o->memory_hard_bytes : 4 * v->soft_bytes;
     v->main = lua_newstate(resize, v);

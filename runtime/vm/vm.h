@@ -12,6 +12,7 @@ struct vm_options {
     size_t memory_soft_bytes;  /* raises a memory error at the next safe point; 0 = 64 MiB */
     size_t memory_hard_bytes;  /* beyond it an allocation fails; 0 = 4 × soft */
     int64_t fuel;              /* instructions per call unless vm_set_fuel() said otherwise; 0 = 10,000,000 */
+    int patience;              /* how many times slower than a plain build calls may be before the clock stops them (valgrind); 0 = 1 */
     const struct alloc *alloc; /* NULL = malloc */
     bool bare;                 /* no globals at all, no methods on strings, no require(): for files that are data */
     uint64_t seed;             /* reserved: Lua 5.4 seeds its hashes itself, and nothing that Lua code can see depends on them */

@@ -31,6 +31,7 @@ struct vm {
     bool closing;   /* lua_close() must never be refused memory */
     bool over_soft; /* seen by the next safe point */
 
+    int patience;
     int64_t fuel_limit, fuel_left;
     bool counted; /* the hook counts instructions */
     volatile sig_atomic_t overdue;
