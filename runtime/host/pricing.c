@@ -222,22 +222,35 @@ int pricing_evidence(struct call *c, struct pricing *p)
     return p->evidence.data ? 0 : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
 }
 
-static void token_write(struct call *c, struct pricing *p, int64_t expires_ms, struct json_writer *w)
+static void payload_write(struct call *c, const struct pricing *p, int64_t expires_ms, struct buf *out)
 {
-    struct slice payload = arena_printf(c->arena, "{\"g\":\"%s\",\"x\":%lld,\"e\":%.*s}", generation_id(c->worker->generation),
-                                        (long long)expires_ms, SLICE_FMT(p->evidence));
-    size_t text = payload.data ? base64url_len(payload.len) : 0, all = text + 1 + base64url_len(SHA256_BYTES);
-    char *out = payload.data ? arena_alloc(c->arena, all) : NULL;
-    if (!out) {
-        w->out->failed = true;
-        return;
-    }
+    buf_add_str(out, "{\"g\":\"");
+    buf_add_str(out, generation_id(c->worker->generation));
+    buf_add_str(out, "\",\"x\":");
+    buf_add_int(out, expires_ms);
+    buf_add_str(out, ",\"e\":");
+    quote_evidence_write(c->shop->symbols, &p->cart, out);
+    buf_add_char(out, '}');
+}
+
+static void token_write(struct call *c, const struct pricing *p, int64_t expires_ms, struct json_writer *w)
+{
+    struct buf payload;
     unsigned char mac[SHA256_BYTES];
-    auth_sign(c->shop->auth, TOKEN_PURPOSE, payload, mac);
-    base64url_encode(payload.data, payload.len, out);
-    out[text] = '.';
-    base64url_encode(mac, sizeof mac, out + text + 1);
-    json_string(w, slice_of(out, all));
+    buf_init(&payload, NULL);
+    payload_write(c, p, expires_ms, &payload);
+    size_t text = base64url_len(payload.len), all = text + 1 + base64url_len(SHA256_BYTES);
+    char *out = payload.failed ? NULL : arena_alloc(c->arena, all);
+    if (out) {
+        auth_sign(c->shop->auth, TOKEN_PURPOSE, buf_slice(&payload), mac);
+        base64url_encode(payload.data, payload.len, out);
+        out[text] = '.';
+        base64url_encode(mac, sizeof mac, out + text + 1);
+        json_string(w, slice_of(out, all));
+    } else {
+        w->out->failed = true;
+    }
+    buf_release(&payload);
 }
 
 static int token_payload(struct call *c, struct slice token, struct json_value **out)
@@ -314,10 +327,7 @@ void pricing_write(struct call *c, struct pricing *p, bool full, struct buf *out
     json_key(&w, "expires_at");
     json_string(&w, slice_of(expires, n));
     json_key(&w, "token");
-    if (pricing_evidence(c, p) < 0)
-        out->failed = true;
-    else
-        token_write(c, p, expires_ms, &w);
+    token_write(c, p, expires_ms, &w);
     if (out->failed)
         return;
     json_object_end(&w);
