@@ -108,9 +108,12 @@ class Server:
         return self.start()
 
     def __exit__(self, *exc):
+        """A server that ends badly (a leak or a race that a sanitizer saw, a drain that hangs) fails what used it."""
         if self.process and self.process.poll() is None:
             try:
-                self.terminate()
+                code = self.terminate()
+                if code != 0:
+                    raise ServerError(f"the server ended with exit code {code}:\n{self.stderr()[-6000:]}")
             except ServerError:
-                if exc[0] is None:
+                if not exc or exc[0] is None:
                     raise

@@ -12,11 +12,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import market  # noqa: E402
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes long under a sanitizer")
-    config.addinivalue_line("markers", "race_heavy: many threads at once, too slow under a sanitizer")
-
-
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory):
     """One shop for all tests that do not need one of their own; they keep apart by making their own products and customers."""

@@ -78,7 +78,7 @@ class Shop:
     def close(self):
         for client in self.clients:
             client.close()
-        self.server.__exit__(None)
+        self.server.__exit__()
 
     def __enter__(self):
         return self

@@ -85,7 +85,6 @@ def test_optional_keys_work_on_every_mutating_route(shop):
         assert first.status in (200, 201) and again.status == first.status and again.body == first.body, target
 
 
-@pytest.mark.race_heavy
 def test_many_copies_at_once_are_one_order(shop):
     sku = shop.product(stock=50)
     body = {"lines": [{"sku": sku, "qty": 1}], "expected_total": 1000}

@@ -3,14 +3,12 @@
 import threading
 import time
 
-import pytest
 from market import ok, problem, unique
 
 BUYERS = 50
 ROUNDS = 10
 
 
-@pytest.mark.race_heavy
 def test_the_last_item_is_sold_once(shop):
     clients = [shop.client(shop.pk.key) for _ in range(BUYERS)]
     for _ in range(ROUNDS):
@@ -32,7 +30,6 @@ def test_the_last_item_is_sold_once(shop):
         assert shop.available(sku) == {"on_hand": 1, "held": 1, "available": 0}
 
 
-@pytest.mark.race_heavy
 def test_racing_refunds_give_back_no_more_than_was_paid(shop):
     order = shop.paid_order({shop.product(price=999, stock=100): 10})
     answers = []

@@ -12,7 +12,6 @@ OWN = sorted((ROOT / "tests" / "http").glob("*.jsonl"))
 SHARED = pathlib.Path(os.environ.get("FEIRA_SHARED", ROOT.parent / "shared")) / "cases" / "http-requests.jsonl"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("file", [*OWN, *([SHARED] if SHARED.exists() else [])], ids=lambda path: path.name)
 def test_no_raw_request_gets_past_the_strict_layer(shop, file):
     url = f"http://127.0.0.1:{shop.server.port}"

@@ -39,7 +39,6 @@ def test_a_piece_of_the_year_is_accepted_to_the_penny(piece):
     assert int(refunds.split()[1].replace(",", "")) > 3, said
 
 
-@pytest.mark.slow
 def test_kills_change_nothing(piece):
     code, said = replay(piece, "--kill", 4)
     assert code == 0 and "killed           4 times" in said, said
@@ -51,7 +50,6 @@ def test_a_dropped_or_doubled_order_is_noticed(piece, sabotage):
     assert code == 1 and "DIFFERENCE" in said, said
 
 
-@pytest.mark.slow
 def test_a_row_that_differs_between_the_databases_is_noticed(piece):
     code, said = replay(piece, "--kill", 1, "--sabotage", "row")
     assert code == 1 and "DIFFERENCE" in said, said
