@@ -38,7 +38,8 @@ function Collection:get(key) end
 ---@return feira.store.Row[]
 function Collection:find(where, options) end
 
----Goes through rows page by page: for row, cursor in store.links:each { ... } do. Rows may be changed meanwhile. Without options: all, by id.
+---Goes through rows page by page: for row, cursor in store.links:each { ... } do. Rows may be changed meanwhile. Without options: all,
+---by id.
 ---@param options feira.store.Each?
 ---@return fun(): feira.store.Row|nil, string?
 function Collection:each(options) end

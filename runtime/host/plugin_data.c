@@ -1,0 +1,211 @@
+#include "host/plugin_data.h"
+#include <stdio.h>
+
+#define RECORD_PREFIX "collections/"
+
+static int nomem(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "there is not enough memory for the collections of the plugins");
+}
+
+/* --- grants -------------------------------------------------------------------------------------------------------------- */
+
+int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct arena *arena, struct bind_grants *out, struct err *err)
+{
+    size_t all = 0;
+    for (size_t p = 0; p < plugin_set_count(s); p++)
+        all += plugin_set_at(s, p)->collection_count;
+    struct bind_grant *list = arena_array(arena, all + 1, sizeof *list);
+    if (!list)
+        return nomem(err);
+    *out = (struct bind_grants){ .plugin = m->name, .list = list };
+    for (size_t p = 0; p < plugin_set_count(s); p++) {
+        const struct manifest *of = plugin_set_at(s, p);
+        for (size_t i = 0; i < of->collection_count; i++) {
+            struct slice plugin = slice_str(of->name), part = slice_str(of->collections[i].name);
+            struct bind_grant g = { of->name, &of->collections[i], needs_collection(m, plugin, part, false),
+                                    needs_collection(m, plugin, part, true) };
+            if (g.read || g.write)
+                list[out->count++] = g;
+        }
+    }
+    return 0;
+}
+
+/* --- records --------------------------------------------------------------------------------------------------------------- */
+
+static int read_record(struct store_conn *c, const char *plugin, struct arena *arena, struct slice *out, struct err *err)
+{
+    struct store_stmt *q;
+    struct slice name = arena_printf(arena, RECORD_PREFIX "%s", plugin);
+    *out = slice_str("");
+    if (!name.data)
+        return nomem(err);
+    int rc = store_prepare(c, "SELECT value FROM meta WHERE name = ?1", &q, err);
+    if (rc < 0)
+        return rc;
+    store_bind_text(q, 1, name);
+    rc = store_step(q, err);
+    if (rc == 1) {
+        *out = arena_copy(arena, store_column_text(q, 0));
+        rc = out->data ? 0 : nomem(err);
+    }
+    store_reset(q);
+    return rc;
+}
+
+static int write_record(struct store_conn *c, const char *plugin, struct slice record, struct arena *arena, struct err *err)
+{
+    struct store_stmt *q;
+    struct slice name = arena_printf(arena, RECORD_PREFIX "%s", plugin);
+    if (!name.data)
+        return nomem(err);
+    int rc =
+        store_prepare(c, "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value", &q, err);
+    if (rc < 0)
+        return rc;
+    store_bind_text(q, 1, name);
+    store_bind_text(q, 2, record);
+    return store_run(q, NULL, err);
+}
+
+static int delete_record(struct store_conn *c, const char *plugin, struct arena *arena, struct err *err)
+{
+    struct store_stmt *q;
+    struct slice name = arena_printf(arena, RECORD_PREFIX "%s", plugin);
+    if (!name.data)
+        return nomem(err);
+    int rc = store_prepare(c, "DELETE FROM meta WHERE name = ?1", &q, err);
+    if (rc < 0)
+        return rc;
+    store_bind_text(q, 1, name);
+    return store_run(q, NULL, err);
+}
+
+static int run_all(struct store_conn *c, const char *plugin, const struct collections_plan *p, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < p->count && rc == 0; i++) {
+        struct store_stmt *q;
+        rc = store_prepare(c, p->statements[i], &q, err);
+        if (rc == 0)
+            rc = store_run(q, NULL, err);
+    }
+    if (rc == ERR_CONFLICT)
+        return err_field(
+            err, ERR_INVALID, plugin,
+            "plugins/%s/plugin.lua: collections: a unique is new, and rows that are there have equal values; leave it out, or make these "
+            "rows differ first",
+            plugin);
+    return rc;
+}
+
+/* --- growing ------------------------------------------------------------------------------------------------------------------ */
+
+/* Plans for all plugins before the first statement runs. */
+static int plan_all(struct store_conn *c, const struct plugin_set *s, struct arena *arena, struct collections_plan *plans,
+                    struct slice *records, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < plugin_set_count(s) && rc == 0; i++) {
+        const struct manifest *m = plugin_set_at(s, i);
+        rc = read_record(c, m->name, arena, &records[i], err);
+        if (rc == 0)
+            rc = collections_plan(m, records[i], arena, &plans[i], err);
+    }
+    return rc;
+}
+
+static int grow(struct store_conn *c, const struct plugin_set *s, bool run, size_t *statements, struct err *err)
+{
+    struct arena arena;
+    arena_init(&arena, NULL, 0);
+    size_t n = plugin_set_count(s);
+    struct collections_plan *plans = arena_array(&arena, n + 1, sizeof *plans);
+    struct slice *records = arena_array(&arena, n + 1, sizeof *records);
+    int rc = plans && records ? plan_all(c, s, &arena, plans, records, err) : nomem(err);
+    *statements = 0;
+    for (size_t i = 0; i < n && rc == 0 && run; i++) {
+        const struct manifest *m = plugin_set_at(s, i);
+        bool nothing = slice_eq(plans[i].record, records[i]) || (records[i].len == 0 && m->collection_count == 0);
+        if (nothing)
+            continue;
+        rc = run_all(c, m->name, &plans[i], err);
+        if (rc == 0)
+            rc = write_record(c, m->name, plans[i].record, &arena, err);
+        *statements += plans[i].count;
+    }
+    arena_release(&arena);
+    return rc;
+}
+
+int plugin_tables_check(struct store_conn *c, const struct plugin_set *s, struct err *err)
+{
+    size_t none;
+    return grow(c, s, false, &none, err);
+}
+
+int plugin_tables_grow(struct store_conn *c, const struct plugin_set *s, size_t *statements, struct err *err)
+{
+    size_t n;
+    return grow(c, s, true, statements ? statements : &n, err);
+}
+
+/* --- pruning ------------------------------------------------------------------------------------------------------------------- */
+
+/* Names of all plugins that have a record, ended by NULL. */
+static int list_recorded(struct store_conn *c, struct arena *arena, const char ***out, struct err *err)
+{
+    struct store_stmt *q;
+    size_t n = 0, cap = 64;
+    const char **names = arena_array(arena, cap, sizeof *names);
+    int rc = store_prepare(c, "SELECT name FROM meta WHERE name >= '" RECORD_PREFIX "' AND name < 'collections0' ORDER BY name", &q, err);
+    if (rc < 0)
+        return rc;
+    while (names && (rc = store_step(q, err)) == 1) {
+        struct slice name = store_column_text(q, 0);
+        if (n + 1 == cap) {
+            const char **grown = arena_array(arena, cap *= 2, sizeof *names);
+            if (grown)
+                memcpy(grown, names, n * sizeof *names);
+            names = grown;
+        }
+        if (names &&
+            !(names[n++] = arena_strdup(arena, slice_of(name.data + sizeof RECORD_PREFIX - 1, name.len - (sizeof RECORD_PREFIX - 1)))))
+            names = NULL;
+    }
+    store_reset(q);
+    *out = names;
+    return names ? rc : nomem(err);
+}
+
+static int prune_one(struct store_conn *c, const struct plugin_set *s, const char *plugin, bool drop, struct arena *arena,
+                     struct buf *report, struct err *err)
+{
+    const struct manifest *m = plugin_set_find(s, slice_str(plugin));
+    struct collections_plan p;
+    struct slice record;
+    int rc = read_record(c, plugin, arena, &record, err);
+    if (rc == 0)
+        rc = collections_prune(m, plugin, record, arena, &p, err);
+    for (size_t i = 0; i < p.hidden_count && rc == 0; i++)
+        buf_printf(report, "%s.%s\n", plugin, p.hidden[i]);
+    if (rc < 0 || !drop)
+        return rc;
+    rc = run_all(c, plugin, &p, err);
+    if (rc < 0)
+        return rc;
+    return m ? write_record(c, plugin, p.record, arena, err) : delete_record(c, plugin, arena, err);
+}
+
+int plugin_tables_prune(struct store_conn *c, const struct plugin_set *s, bool drop, struct buf *report, struct err *err)
+{
+    struct arena arena;
+    const char **names = NULL;
+    arena_init(&arena, NULL, 0);
+    int rc = list_recorded(c, &arena, &names, err);
+    for (size_t i = 0; rc == 0 && names[i]; i++)
+        rc = prune_one(c, s, names[i], drop, &arena, report, err);
+    arena_release(&arena);
+    return rc;
+}
