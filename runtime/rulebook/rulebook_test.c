@@ -257,7 +257,7 @@ static void the_words_say_what_to_write(void **state)
                      "campaigns/tea.lua:2: id: expected 1 to 64 letters");
     refuses_campaign(
         w, PROMO "return promo.campaign { id = 'x', give = promo.amount_off { amount = 50 } }",
-        "campaigns/tea.lua:2: amount_off.amount: a bare number can't be money (is it yuan or fen?); write \"50.00\" in quotes");
+        "campaigns/tea.lua:2: amount_off.amount: a bare number can't be money; write \"50.00\" in quotes");
     refuses_campaign(w, PROMO "return promo.campaign { id = 'x', give = promo.amount_off { amount = '5,00' } }",
                      "campaigns/tea.lua:2: amount_off.amount: \"5,00\" is no amount");
     refuses_campaign(w, PROMO "return promo.campaign { id = 'x', give = promo.amount_off '5.00' }",

@@ -55,7 +55,7 @@ end
 
 local function money(at, path, v)
   if type(v) == "number" then
-    fail(at, path, 'a bare number can\'t be money (is it yuan or fen?); write "%.2f" in quotes', v)
+    fail(at, path, 'a bare number can\'t be money; write "%.2f" in quotes', v)
   elseif type(v) ~= "string" then
     fail(at, path, 'expected an amount such as "50.00", got %s', seen(v))
   elseif not v:find "^%d+%.?%d*$" then
