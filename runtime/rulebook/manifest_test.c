@@ -1,5 +1,6 @@
 #include "base/alloc_fault.h"
 #include "base/zone.h"
+#include "crypto/crypto.h"
 #include "rulebook/manifest_fixture.h"
 
 /* The manifest that stands in the design, whole. */
@@ -286,16 +287,43 @@ static void versions_are_ordered_as_semantic_versioning_says(void **state)
         manifest_free(m[i]);
 }
 
+/* Tests run at the root of the tree. */
+static char *file_text(const char *path)
+{
+    char *text = calloc(1, 1 << 16);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, (1 << 16) - 1, f) > 0);
+    fclose(f);
+    return text;
+}
+
+static void what_api_1_promised_is_still_read(void **state)
+{
+    (void)state;
+    char *text = file_text("runtime/rulebook/api1_frozen.lua"), hash[2 * SHA256_BYTES + 1] = "";
+    unsigned char digest[SHA256_BYTES];
+    crypto_sha256(slice_str(text), digest);
+    hex_encode(digest, sizeof digest, hash);
+    assert_string_equal(hash, "3fbcb8afa7af377507a58f2da95327b318162acf43c79edea6ab14983b1342d4"); /* frozen */
+    struct manifest *m;
+    struct err err = { 0 };
+    if (manifest_read(slice_str(text), "plugins/frozen/plugin.lua", NULL, &m, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(m->need_count, 18);
+    assert_int_equal(m->setting_count, 13);
+    assert_int_equal(m->collections[0].field_count, FIELD_TYPES);
+    assert_int_equal(m->hook_count, 5 + 2 + 18 + 3 + 2 + 1 + 1 + 1 + 6 + 2);
+    manifest_free(m);
+    free(text);
+}
+
 static void every_manifest_in_the_documentation_is_read(void **state)
 {
     (void)state;
     static const char fence[] = "\n```lua\n";
-    char *text = calloc(1, 1 << 16), *p = text;
+    char *text = file_text("runtime/rulebook/PLUGINS.md"), *p = text;
     int n = 0;
-    FILE *f = fopen("runtime/rulebook/PLUGINS.md", "r"); /* tests run at the root of the tree */
-    assert_non_null(f);
-    assert_true(fread(text, 1, (1 << 16) - 1, f) > 0);
-    fclose(f);
     while ((p = strstr(p, fence))) {
         struct manifest *m;
         struct err err = { 0 };
@@ -647,6 +675,7 @@ int main(void)
         cmocka_unit_test(each_mistake_says_what_to_write),
         cmocka_unit_test(name_version_and_api_are_checked),
         cmocka_unit_test(versions_are_ordered_as_semantic_versioning_says),
+        cmocka_unit_test(what_api_1_promised_is_still_read),
         cmocka_unit_test(every_manifest_in_the_documentation_is_read),
         cmocka_unit_test(a_mistake_is_shown_with_its_line),
         cmocka_unit_test(hostile_manifests_are_stopped),

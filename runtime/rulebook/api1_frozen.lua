@@ -1,0 +1,85 @@
+-- luacheck: no max line length
+-- A manifest that says everything api = 1 knows, as it was when api = 1 was promised. A test reads it on every build and knows its hash:
+-- it is never edited. What is new gets its own tests.
+return {
+  name = "frozen", version = "1.2.3-rc.1", api = 1, title = "Frozen", about = "Everything that api 1 knows.",
+  after = { "one" }, before = { "two" },
+  needs = {
+    plugins = { "points" },
+    collections = { "customers:read", "coupons:read", { name = "coupons.codes:write", why = "w" } },
+    procedures = { "coupons.grant", { name = "orders.cancel", why = "w" } },
+    events = { "group-buy.full" },
+    ledger = { "points:write", { name = "stock:read", why = "w" } },
+    http = { "api.example.com", { host = "api.example.org:8443", why = "w" } },
+    personal = {
+      { field = "customer.email", purpose = "p" }, { field = "customer.name", purpose = "p" }, { field = "customer.phone", purpose = "p" },
+      { field = "customer.phone_hash", purpose = "p" }, { field = "order.address", purpose = "p" }, { field = "order.contact", purpose = "p" },
+      { field = "order.note", purpose = "p" },
+    },
+  },
+  settings = {
+    a_integer = { type = "integer", min = 1, max = 9, default = 3, about = "a" },
+    a_money = { type = "money", min = "0.01", max = "9.99", default = "1.00", about = "a" },
+    a_percent = { type = "percent", min = 1, max = "99.9", default = 12.5, about = "a" },
+    a_string = { type = "string", min = 1, max = 20, default = "x", about = "a" },
+    a_boolean = { type = "boolean", default = true, about = "a" },
+    a_choice = { type = "choice", choices = { "one", "two" }, default = "one", about = "a" },
+    a_duration = { type = "duration", min = "1s", max = "2w", default = "24h", about = "a" },
+    a_time = { type = "time", optional = true, about = "a" },
+    a_list = { type = "list", min = 0, max = 3, default = {}, about = "a", of = "string" },
+    a_record = { type = "record", optional = true, about = "a", fields = { b = { type = "integer", about = "b" } } },
+    a_campaign = { type = "campaign", optional = true, about = "a" },
+    a_sku = { type = "sku", optional = true, about = "a" },
+    a_secret = { type = "secret", optional = true, about = "a" },
+  },
+  collections = {
+    all = {
+      about = "a",
+      fields = {
+        s = { type = "string", max = 16384, default = "x", about = "a" }, i = { type = "integer", min = 0, max = 9, default = 0 },
+        m = { type = "money", min = 0, default = 0 }, p = { type = "percent", default = 1 }, b = { type = "boolean", default = false },
+        t = "time?", c = "customer", o = "order?", k = { type = "sku", optional = true }, g = "campaign?", j = { type = "json", max = 65536, default = {} },
+      },
+      key = { "c", "i" }, unique = { "s", { "c", "s" } }, index = { "t", { "c", "b", "m", "p" } },
+    },
+  },
+  inputs = {
+    short = "string", i = { type = "integer", min = 0, max = 9, optional = true, about = "a" }, l = { type = "list", of = "sku", max = 3 },
+    r = { type = "record", fields = { c = "customer", o = "order", g = "campaign", m = "money", p = "percent", t = "time", b = "boolean" } },
+    h = { type = "choice", choices = { "one" } },
+  },
+  events = { full = { about = "a", payload = { group = "integer" } } },
+  routes = {
+    ["GET /a/{id}"] = { run = "events.f", auth = "anyone", about = "a" },
+    ["POST /a"] = { run = "events.f", auth = "customer", body = { x = "string" } },
+    ["PUT /a"] = { run = "events.f", auth = "server", as = "handler" },
+    ["PATCH /a"] = { run = "more.f", auth = "operator", as = "procedure" },
+    ["DELETE /a/{id}"] = { run = "events.f", auth = "customer" },
+  },
+  procedures = { short = "events.f", long = { run = "events.f", about = "a", args = { customer = "customer" } } },
+  on = {
+    ["campaign.exhausted"] = { run = "events.f", when = "in_transaction" }, ["customer.joined"] = { run = "events.f", when = "after_commit" },
+    ["fact.changed"] = { run = "events.f", when = "in_transaction" }, ["order.blocked"] = { run = "events.f", when = "in_transaction" },
+    ["order.cancelled"] = { run = "events.f", when = "in_transaction" }, ["order.completed"] = { run = "events.f", when = "in_transaction" },
+    ["order.expired"] = { run = "events.f", when = "in_transaction" }, ["order.fulfilled"] = { run = "events.f", when = "in_transaction" },
+    ["order.paid"] = { run = "events.f", when = "in_transaction", about = "a", after = { "one" }, before = { "two" } },
+    ["order.placed"] = { run = "events.f", when = "in_transaction" }, ["payment.mismatched"] = { run = "events.f", when = "in_transaction" },
+    ["payment.received"] = { run = "events.f", when = "in_transaction" }, ["refund.failed"] = { run = "events.f", when = "in_transaction" },
+    ["refund.requested"] = { run = "events.f", when = "in_transaction" }, ["refund.succeeded"] = { run = "events.f", when = "in_transaction" },
+    ["stock.low"] = { run = "events.f", when = "in_transaction" }, ["group-buy.full"] = { run = "events.f", when = "after_commit" },
+    ["frozen.full"] = { run = "events.f", when = "in_transaction" },
+  },
+  timers = { short = "events.f", long = { run = "events.f", as = "job", about = "a" }, other = { run = "events.f", as = "procedure" } },
+  campaigns = {
+    frozen = { run = "rules.f", title = "t", about = "a", on_failure = "refuse", fields = { off = { type = "percent", about = "a" } } }, other = "rules.g",
+  },
+  pricing = { p = { run = "rules.f", about = "a", on_failure = "skip", after = { "one" }, before = { "two" } } },
+  shipping_rates = { s = "rules.f" },
+  tax_rates = { t = { run = "rules.f", on_failure = "refuse" } },
+  facts = {
+    f = { run = "rules.f", type = "integer", about = "a", from = { collection = "all", by = "c" } }, s = { run = "rules.f", type = "string" },
+    b = { run = "rules.f", type = "boolean" }, m = { run = "rules.f", type = "money" }, p = { run = "rules.f", type = "percent" },
+    t = { run = "rules.f", type = "time" },
+  },
+  checks = { c = { run = "checks.f", at = "submission", about = "a", on_failure = "skip" }, r = { run = "rules.f", at = "runtime", after = {}, before = {} } },
+}
