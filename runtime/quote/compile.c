@@ -258,6 +258,30 @@ struct slice quote_campaign_title(const struct quote_rules *r, uint32_t campaign
     return r->campaigns[campaign].title;
 }
 
+bool quote_campaign_find(const struct quote_rules *r, struct slice id, uint32_t *campaign)
+{
+    size_t low = 0, high = r->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = slice_cmp(r->campaigns[r->by_id[mid]].id, id);
+        if (order == 0) {
+            *campaign = r->by_id[mid];
+            return true;
+        }
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return false;
+}
+
+bool quote_campaign_refuses(const struct quote_rules *r, uint32_t campaign)
+{
+    assert(campaign < r->count);
+    return r->campaigns[campaign].refuse_on_failure;
+}
+
 struct currency quote_rules_currency(const struct quote_rules *r)
 {
     return r->currency;

@@ -15,6 +15,11 @@ struct symbols *quote_eval_symbols(const struct quote_eval *e)
     return e->rules->symbols;
 }
 
+uint32_t quote_eval_campaign(const struct quote_eval *e)
+{
+    return e->campaign_number;
+}
+
 int64_t quote_eval_now_ms(const struct quote_eval *e)
 {
     return e->cart->at_ms;

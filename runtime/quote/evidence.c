@@ -191,6 +191,13 @@ void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, s
         json_array_end(&w);
     }
     int_member(&w, "nc", c->no_campaigns);
+    if (c->stopped_count) {
+        json_key(&w, "stop");
+        json_array(&w);
+        for (size_t i = 0; i < c->stopped_count; i++)
+            json_string(&w, c->stopped[i]);
+        json_array_end(&w);
+    }
     lines_write(&d, c, &w);
     json_key(&w, "s");
     json_array(&w);
@@ -350,6 +357,22 @@ static int codes_read(const struct reader *r, const struct json_value *v, struct
     return 0;
 }
 
+static int stopped_read(const struct reader *r, const struct json_value *v, struct quote_cart *out)
+{
+    if (!v)
+        return 0;
+    if (v->type != JSON_ARRAY)
+        return bad(r, "stop");
+    struct slice *ids = arena_array(r->arena, v->count, sizeof *ids);
+    if (!ids && v->count)
+        return no_memory(r);
+    out->stopped = ids;
+    for (const struct json_value *m = v->first; m; m = m->next)
+        if (!json_is_string(m, &ids[out->stopped_count++]))
+            return bad(r, "stop");
+    return 0;
+}
+
 static bool optional_int(const struct json_value *evidence, const char *key, int64_t *out)
 {
     const struct json_value *v = json_get(evidence, key);
@@ -389,7 +412,8 @@ int quote_evidence_read(struct symbols *s, const struct json_value *evidence, st
     int64_t seed, no_campaigns;
     int rc = version_check(evidence, &r);
     if (rc < 0 || (rc = names_read(&r, s, json_get(evidence, "s"))) < 0 || (rc = lines_read(&r, json_get(evidence, "l"), out)) < 0 ||
-        (rc = facts_read(&r, json_get(evidence, "facts"), out)) < 0 || (rc = codes_read(&r, json_get(evidence, "codes"), out)) < 0)
+        (rc = facts_read(&r, json_get(evidence, "facts"), out)) < 0 || (rc = codes_read(&r, json_get(evidence, "codes"), out)) < 0 ||
+        (rc = stopped_read(&r, json_get(evidence, "stop"), out)) < 0)
         return rc;
     if (!json_is_int(json_get(evidence, "at"), &out->at_ms))
         return bad(&r, "at");

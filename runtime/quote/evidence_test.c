@@ -54,6 +54,15 @@ static void the_form_is_fixed(void **state)
         "\"s\":[\"vip\",\"tea\",\"level\",\"adult\",\"town\",\"Oslo\",\"web\",\"GB\",\"A\",\"Leaf\",\"tea/green\",\"new\",\"B\"]}");
     fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1}]}");
     assert_string_equal(evidence_of(f), "{\"k\":1,\"at\":1750000000000,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}");
+    const struct slice stopped[] = { SLICE_LIT("tea"), SLICE_LIT("b") };
+    f->cart.stopped = stopped;
+    f->cart.stopped_count = 2;
+    const char *text = evidence_of(f);
+    assert_string_equal(text, "{\"k\":1,\"at\":1750000000000,\"stop\":[\"tea\",\"b\"],\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}");
+    struct quote_cart again;
+    assert_int_equal(read_into(f, f->symbols, text, &again), 0);
+    assert_int_equal(again.stopped_count, 2);
+    assert_true(slice_is(again.stopped[0], "tea") && slice_is(again.stopped[1], "b"));
 }
 
 static void what_is_read_is_what_was_written(void **state)

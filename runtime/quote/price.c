@@ -184,6 +184,8 @@ static int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
 
 static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
 {
+    if (e->slots[number].reason) /* stopped; nothing else has a reason before its turn */
+        return 0;
     e->campaign = &e->rules->campaigns[number];
     e->campaign_number = number;
     e->effects = NULL;
@@ -206,6 +208,14 @@ static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
     if (rc < 0 && rc != ERR_NOMEM)
         err_wrap(cause, "campaign %.*s", SLICE_FMT(e->campaign->id));
     return rc;
+}
+
+static void stopped_mark(struct quote_eval *e)
+{
+    uint32_t number;
+    for (size_t i = 0; i < e->cart->stopped_count; i++)
+        if (quote_campaign_find(e->rules, e->cart->stopped[i], &number))
+            e->slots[number].reason = "stopped";
 }
 
 static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct err *err)
@@ -322,6 +332,7 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
         e.slot_codes = arena_array(arena, r->count, sizeof *e.slot_codes);
         if (!e.slots || !e.slot_codes)
             return eval_nomem(&e, err);
+        stopped_mark(&e);
     }
     if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 || (rc = outcomes_finish(&e, out, err)) < 0)
         return rc;

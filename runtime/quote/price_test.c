@@ -75,6 +75,26 @@ static void outcomes_list_the_applied_in_order_then_the_others_by_id(void **stat
         assert_true(slice_is(quote_campaign_id(f->rules, f->result.outcomes[i].campaign), order[i]));
 }
 
+static void a_stopped_campaign_does_not_apply_and_says_so(void **state)
+{
+    struct fixture *f = *state;
+    const struct slice stopped[] = { SLICE_LIT("unknown"), SLICE_LIT("b"), SLICE_LIT("ship") };
+    uint32_t n;
+    fixture_rules(f, "[{'id': 'a', 'give': {'percent_off': {'percent': 10}}}, {'id': 'b', 'give': {'percent_off': {'percent': 50}}},"
+                     "{'id': 'ship', 'give': {'free_shipping': {}}}]");
+    fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1000}]}");
+    f->cart.stopped = stopped;
+    f->cart.stopped_count = 3;
+    assert_int_equal(quote_price(f->rules, &f->cart, NULL, &f->run, &f->result, &f->err), 0);
+    assert_int_equal(f->result.total_minor, 900);
+    assert_int_equal(f->result.outcome_count, 3);
+    assert_string_equal(f->result.outcomes[1].reason, "stopped");
+    assert_string_equal(f->result.outcomes[2].reason, "stopped");
+    assert_true(quote_campaign_find(f->rules, SLICE_LIT("ship"), &n) && slice_is(quote_campaign_id(f->rules, n), "ship"));
+    assert_false(quote_campaign_find(f->rules, SLICE_LIT("c"), &n));
+    assert_false(quote_campaign_refuses(f->rules, 0));
+}
+
 static void a_cart_whose_prices_are_final_gets_no_campaigns(void **state)
 {
     struct fixture *f = *state;
@@ -188,6 +208,7 @@ int main(void)
         TEST(too_many_lines_are_refused),
         TEST(stages_then_priority_then_id_decide_the_order),
         TEST(outcomes_list_the_applied_in_order_then_the_others_by_id),
+        TEST(a_stopped_campaign_does_not_apply_and_says_so),
         TEST(a_cart_whose_prices_are_final_gets_no_campaigns),
         TEST(a_cart_can_be_priced_again_in_place),
         TEST(every_refused_allocation_is_an_error_and_nothing_else),

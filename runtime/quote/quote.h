@@ -74,6 +74,9 @@ struct quote_cart {
     symbol channel, region;       /* 0 = not said */
     struct slice shipping_option; /* empty = none chosen: nothing is charged, the options are listed */
     bool no_campaigns;            /* an import whose prices are final */
+    /* Ids of campaigns that the shop has stopped: they do not apply (reason "stopped"). Ids that the rules do not have do no harm. */
+    const struct slice *stopped;
+    size_t stopped_count;
 };
 
 /* --- rules ------------------------------------------------------------------------------------------------------ */
@@ -96,6 +99,9 @@ void quote_rules_free(struct quote_rules *r);
 size_t quote_rules_count(const struct quote_rules *r);
 struct slice quote_campaign_id(const struct quote_rules *r, uint32_t campaign);
 struct slice quote_campaign_title(const struct quote_rules *r, uint32_t campaign);
+/* false when no campaign has this id. */
+bool quote_campaign_find(const struct quote_rules *r, struct slice id, uint32_t *campaign);
+bool quote_campaign_refuses(const struct quote_rules *r, uint32_t campaign); /* on_failure = "refuse": without it there is no quote */
 struct currency quote_rules_currency(const struct quote_rules *r);
 struct symbols *quote_rules_symbols(const struct quote_rules *r);
 
@@ -120,6 +126,7 @@ struct quote_set {
 const struct quote_cart *quote_eval_cart(const struct quote_eval *e);
 struct symbols *quote_eval_symbols(const struct quote_eval *e);
 int64_t quote_eval_now_ms(const struct quote_eval *e);
+uint32_t quote_eval_campaign(const struct quote_eval *e); /* whose function is running */
 struct quote_set quote_eval_scope(const struct quote_eval *e); /* the campaign's lines */
 /* selector: JSON form of scope ({"tag":["tea"]}); result is inside the campaign's scope. */
 int quote_eval_select(struct quote_eval *e, struct quote_set from, const struct json_value *selector, struct quote_set *out,
@@ -152,7 +159,7 @@ struct quote_outcome { /* one per campaign that was looked at, in the order of a
     bool applied;
     int64_t amount_minor; /* what it took off in all, shipping included */
     const char *reason;   /* why not: stable code ("subtotal_below", "not_yet", "over", "code_missing", "no_lines", "failed",
-                             "nothing_to_discount" ...); NULL when applied */
+                             "nothing_to_discount", "stopped" ...); NULL when applied */
     struct quote_param *params;
 };
 
