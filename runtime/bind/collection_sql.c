@@ -1,20 +1,35 @@
 /* Statements over a collection. Their texts follow from the shape of the collection and the form of the question, never from values, so
  * there are few of them. Names come from a checked manifest: letters, digits and _, always quoted. */
 #include "bind/collections_int.h"
+#include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 
+/* On the C stack: a call may make thousands of them. The limits of a collection (48 fields with names of 24 bytes) come to less than half.
+ */
 struct text {
     const struct door *d;
-    struct bind_buf b;
+    char sql[8192];
+    size_t len;
     int params;
 };
 
 static void begin(struct text *t, const struct door *d)
 {
     t->d = d;
+    t->len = 0;
     t->params = 0;
-    bind_buf_init(&t->b, d->ctx->arena);
-    buf_reserve(&t->b.buf, 512);
+}
+
+static void put(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct text *t, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(t->sql + t->len, sizeof t->sql - t->len, fmt, args);
+    va_end(args);
+    assert(n >= 0 && (size_t)n < sizeof t->sql - t->len);
+    t->len += (size_t)n;
 }
 
 static const char *field_name(const struct door *d, size_t i)
@@ -31,10 +46,8 @@ static struct store_stmt *prepare(struct text *t)
 {
     struct store_stmt *s;
     struct err err = { 0 };
-    buf_add_char(&t->b.buf, '\0');
-    bind_buf_check(t->d->L, &t->b);
     vm_charge(t->d->L, 300);
-    if (store_prepare(t->d->ctx->conn, t->b.buf.data, &s, &err) < 0)
+    if (store_prepare(t->d->ctx->conn, t->sql, &s, &err) < 0)
         bind_raise(t->d->L, &err);
     return s;
 }
@@ -51,10 +64,10 @@ static void bind_cell(struct store_stmt *s, int i, const struct cell *c)
 
 static void select_all(struct text *t)
 {
-    buf_add_str(&t->b.buf, "SELECT \"id\"");
+    put(t, "SELECT \"id\"");
     for (size_t i = 0; i < t->d->shape->field_count; i++)
-        buf_printf(&t->b.buf, ", \"%s\"", field_name(t->d, i));
-    buf_printf(&t->b.buf, " FROM \"%s\" WHERE 1 = 1", t->d->shape->table);
+        put(t, ", \"%s\"", field_name(t->d, i));
+    put(t, " FROM \"%s\" WHERE 1 = 1", t->d->shape->table);
 }
 
 /* --- queries ----------------------------------------------------------------------------------------------------------------- */
@@ -68,22 +81,22 @@ int query_rest(const struct query *q)
 static void add_page(struct text *t, const struct query *q)
 {
     int rest = query_rest(q);
-    buf_add_str(&t->b.buf, " AND (");
+    put(t, " AND (");
     for (int i = 0; i < rest; i++)
-        buf_printf(&t->b.buf, "\"%s\", ", index_field(t->d, q->index, q->equal + i));
-    buf_printf(&t->b.buf, "\"id\") %c (", q->reverse ? '<' : '>');
+        put(t, "\"%s\", ", index_field(t->d, q->index, q->equal + i));
+    put(t, "\"id\") %c (", q->reverse ? '<' : '>');
     for (int i = 0; i <= rest; i++)
-        buf_printf(&t->b.buf, "%s?%d", i ? ", " : "", ++t->params);
-    buf_add_char(&t->b.buf, ')');
+        put(t, "%s?%d", i ? ", " : "", ++t->params);
+    put(t, ")");
 }
 
 static void add_order(struct text *t, const struct query *q)
 {
     const char *way = q->reverse ? " DESC" : "";
-    buf_add_str(&t->b.buf, " ORDER BY ");
+    put(t, " ORDER BY ");
     for (int i = 0; i < query_rest(q); i++)
-        buf_printf(&t->b.buf, "\"%s\"%s, ", index_field(t->d, q->index, q->equal + i), way);
-    buf_printf(&t->b.buf, "\"id\"%s LIMIT ?%d", way, ++t->params);
+        put(t, "\"%s\"%s, ", index_field(t->d, q->index, q->equal + i), way);
+    put(t, "\"id\"%s LIMIT ?%d", way, ++t->params);
 }
 
 struct store_stmt *query_statement(const struct door *d, const struct query *q)
@@ -92,13 +105,13 @@ struct store_stmt *query_statement(const struct door *d, const struct query *q)
     begin(&t, d);
     select_all(&t);
     for (int i = 0; i < q->equal; i++)
-        buf_printf(&t.b.buf, " AND \"%s\" = ?%d", index_field(d, q->index, i), ++t.params);
+        put(&t, " AND \"%s\" = ?%d", index_field(d, q->index, i), ++t.params);
     for (int i = q->equal; q->index && i < q->index->count; i++)
-        buf_printf(&t.b.buf, " AND \"%s\" IS NOT NULL", index_field(d, q->index, i)); /* no order, and no place for a cursor, among those */
+        put(&t, " AND \"%s\" IS NOT NULL", index_field(d, q->index, i)); /* no order, and no place for a cursor, among those */
     if (q->from.kind)
-        buf_printf(&t.b.buf, " AND \"%s\" >= ?%d", index_field(d, q->index, q->equal), ++t.params);
+        put(&t, " AND \"%s\" >= ?%d", index_field(d, q->index, q->equal), ++t.params);
     if (q->to.kind)
-        buf_printf(&t.b.buf, " AND \"%s\" < ?%d", index_field(d, q->index, q->equal), ++t.params);
+        put(&t, " AND \"%s\" < ?%d", index_field(d, q->index, q->equal), ++t.params);
     if (q->paged)
         add_page(&t, q);
     add_order(&t, q);
@@ -123,7 +136,7 @@ struct store_stmt *locate_statement(const struct door *d, const struct locator *
     begin(&t, d);
     select_all(&t);
     for (int i = 0; i < n; i++)
-        buf_printf(&t.b.buf, " AND \"%s\" = ?%d", at->index ? index_field(d, at->index, i) : "id", i + 1);
+        put(&t, " AND \"%s\" = ?%d", at->index ? index_field(d, at->index, i) : "id", i + 1);
     struct store_stmt *s = prepare(&t);
     for (int i = 0; i < n; i++)
         bind_cell(s, i + 1, &at->cells[i]);
@@ -137,13 +150,13 @@ struct store_stmt *insert_statement(const struct door *d, const struct cell *cel
     struct text t;
     size_t n = d->shape->field_count;
     begin(&t, d);
-    buf_printf(&t.b.buf, "INSERT INTO \"%s\" (", d->shape->table);
+    put(&t, "INSERT INTO \"%s\" (", d->shape->table);
     for (size_t i = 0; i < n; i++)
-        buf_printf(&t.b.buf, "%s\"%s\"", i ? ", " : "", field_name(d, i));
-    buf_add_str(&t.b.buf, ") VALUES (");
+        put(&t, "%s\"%s\"", i ? ", " : "", field_name(d, i));
+    put(&t, ") VALUES (");
     for (size_t i = 0; i < n; i++)
-        buf_printf(&t.b.buf, "%s?%zu", i ? ", " : "", i + 1);
-    buf_add_str(&t.b.buf, ") RETURNING \"id\"");
+        put(&t, "%s?%zu", i ? ", " : "", i + 1);
+    put(&t, ") RETURNING \"id\"");
     struct store_stmt *s = prepare(&t);
     for (size_t i = 0; i < n; i++)
         bind_cell(s, (int)i + 1, &cells[i]);
@@ -157,14 +170,14 @@ struct store_stmt *update_statement(const struct door *d, int64_t id, const stru
     int n = 0;
     size_t count = d->shape->field_count;
     begin(&t, d);
-    buf_printf(&t.b.buf, "UPDATE \"%s\" SET ", d->shape->table);
+    put(&t, "UPDATE \"%s\" SET ", d->shape->table);
     for (size_t i = 0; i < count; i++) {
         if (only != SIZE_MAX && only != i)
             continue;
-        buf_printf(&t.b.buf, "%s\"%s\" = ?%d", n ? ", " : "", field_name(d, i), n + 1);
+        put(&t, "%s\"%s\" = ?%d", n ? ", " : "", field_name(d, i), n + 1);
         n++;
     }
-    buf_printf(&t.b.buf, " WHERE \"id\" = ?%d", n + 1);
+    put(&t, " WHERE \"id\" = ?%d", n + 1);
     struct store_stmt *s = prepare(&t);
     n = 0;
     for (size_t i = 0; i < count; i++)
@@ -178,7 +191,7 @@ struct store_stmt *delete_statement(const struct door *d, int64_t id)
 {
     struct text t;
     begin(&t, d);
-    buf_printf(&t.b.buf, "DELETE FROM \"%s\" WHERE \"id\" = ?1", d->shape->table);
+    put(&t, "DELETE FROM \"%s\" WHERE \"id\" = ?1", d->shape->table);
     struct store_stmt *s = prepare(&t);
     store_bind_int(s, 1, id);
     return s;

@@ -363,6 +363,44 @@ static void going_on_costs_fuel_and_an_end_leaves_no_statement_open(void **state
     sql(&w->f, "DROP TABLE p_invite__links"); /* refused while a statement reads it */
 }
 
+/* The limits of a manifest, all at once: statements are written into a fixed space. */
+static void the_widest_collection_fits(void **state)
+{
+    struct world *w = *state;
+    static char names[COLLECTION_FIELDS_MAX][25];
+    struct collection_field fields[COLLECTION_FIELDS_MAX];
+    struct collection_index index = { .fields = { 0, 1, 2, 3 }, .count = 4 };
+    struct collection wide = {
+        "wide", "p_w234567890123456789012345678901__c23456789012345678901234", fields, COLLECTION_FIELDS_MAX, &index, 1, false
+    };
+    struct bind_grant grant = { "invite", &wide, true, true };
+    struct bind_grants grants = { "invite", &grant, 1 };
+    char text[4000] = "CREATE TABLE p_w234567890123456789012345678901__c23456789012345678901234 (id INTEGER PRIMARY KEY AUTOINCREMENT";
+    for (int i = 0; i < COLLECTION_FIELDS_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "f%02dxxxxxxxxxxxxxxxxxxxxx", i);
+        fields[i] = (struct collection_field){ .name = names[i], .type = FIELD_INTEGER, .has_default = true, ANY_INT };
+        sprintf(text + strlen(text), ", %s INTEGER", names[i]);
+    }
+    strcat(text, ")");
+    sql(&w->f, text);
+    vm_ref store;
+    assert_int_equal(bind_store(w->f.vm, &grants, &store, &w->f.err), 0);
+    snprintf(text, sizeof text,
+             "local a, b, c, d = '%s', '%s', '%s', '%s'\n"
+             "for i = 1, 3 do store.wide:insert { [a] = 1, [b] = i } end\n"
+             "assert(store.wide:update(1, { [c] = 5, [d] = 6 }) and store.wide:get(1)[d] == 6)\n"
+             "local n = 0\n"
+             "for row, cursor in store.wide:each { index = { a, b, c, d }, where = { [a] = 1 }, from = 1, to = 9, limit = 2 } do\n"
+             "  n = n + 1\n"
+             "  for next in store.wide:each { index = { a, b, c, d }, from = 0, to = 9, after = '[1' .. cursor:gsub('^.', ',', 1), reverse "
+             "= true } do n = n + 10 end\n"
+             "end\n"
+             "assert(n == 12, n)",
+             names[0], names[1], names[2], names[3]);
+    if (run_as(w, store, BIND_PHASE_PROCEDURE, text) < 0)
+        fail_msg("%s", w->f.err.text);
+}
+
 static void every_method_has_a_twin_for_editors(void **state)
 {
     static const char *const methods[] = { "insert", "get", "find", "each", "update", "delete" };
@@ -438,6 +476,7 @@ int main(void)
         WORLD(only_what_is_granted_can_be_touched),
         WORLD(reading_and_writing_have_their_moments),
         WORLD(going_on_costs_fuel_and_an_end_leaves_no_statement_open),
+        WORLD(the_widest_collection_fits),
         WORLD(every_method_has_a_twin_for_editors),
         WORLD(a_refused_allocation_is_an_error),
     };
