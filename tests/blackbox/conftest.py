@@ -19,6 +19,15 @@ def shop(tmp_path_factory):
         yield s
 
 
+@pytest.fixture(autouse=True)
+def no_connection_outlives_its_test(request):
+    """The shared shop would gather hundreds of open connections; a client that is used again connects again."""
+    used = request.getfixturevalue("shop") if "shop" in request.fixturenames else None
+    yield
+    if used:
+        used.hang_up()
+
+
 @pytest.fixture
 def own_shop(tmp_path):
     """A function that opens a shop of the test's own: own_shop(settings={...}, campaigns={...}). Closed at the end."""

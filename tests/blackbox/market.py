@@ -75,9 +75,13 @@ class Shop:
         self.server = Server(folder, **server)
         self.clients = []
 
-    def close(self):
+    def hang_up(self):
         for client in self.clients:
             client.close()
+        self.clients.clear()
+
+    def close(self):
+        self.hang_up()
         self.server.__exit__()
 
     def __enter__(self):
