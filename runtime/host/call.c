@@ -3,6 +3,8 @@
 #include "host/worker.h"
 #include <stdio.h>
 
+enum { PROCEDURE_FUEL = 10000000, FUEL_PER_BYTE = 200 };
+
 /* --- answers ---------------------------------------------------------------------------------------------------- */
 
 static int status_of(const struct err *e)
@@ -49,8 +51,21 @@ static const char *public_text(const struct err *e, int status)
     return status == 500 ? "Something went wrong inside the shop. Nothing was changed; the log has the cause." : e->text;
 }
 
+/* A large request that did not fit into what one call may use is too large; a small one that did not is a fault of ours. */
+static void say_too_large(struct call *c)
+{
+    enum { LARGE_BODY = 65536 };
+    bool used_up = c->err.code == ERR_FUEL || c->err.code == ERR_MEMORY_CAP;
+    if (!used_up || c->req->body.len < LARGE_BODY)
+        return;
+    log_warn(c->shop->options.log, "request.too_large", c->err.text, LOG_STR("route", c->route ? c->route->pattern : ""));
+    err_reason(&c->err, ERR_TOO_LARGE, "too_much_at_once",
+               "This is more than one request can carry; nothing was changed. Send it in parts.");
+}
+
 void call_fail(struct call *c, const char *extra_member, struct slice extra_json)
 {
+    say_too_large(c);
     int status = status_of(&c->err);
     log_failure(c, status);
     const char *type = status == 500 ? "internal" : c->err.reason[0] ? c->err.reason : err_name(c->err.code);
@@ -275,7 +290,10 @@ static int run_on_writer(struct writer_command *cmd, struct store_conn *conn, st
         return rc < 0 ? rc : 0;
     metric_add(&c->shop->metrics.procedures, 1);
     bind_for(p->bind, c, BIND_PHASE_PROCEDURE, conn);
+    /* Work in proportion to what was sent is no loop without end: an import of a whole catalogue, stock counted at every place. */
+    vm_set_fuel(p->vm, PROCEDURE_FUEL + FUEL_PER_BYTE * (int64_t)c->req->body.len);
     rc = c->native ? c->native(c, conn, err) : bind_call(p->vm, slice_str(c->procedure), c->args, &c->answer, err);
+    vm_set_fuel(p->vm, PROCEDURE_FUEL);
     int64_t now_ms = p->bind->now_ms;
     p->bind->phase = BIND_PHASE_LOAD;
     p->bind->quote = NULL;
@@ -348,12 +366,15 @@ static int check_caller(struct call *c)
     if (c->who.kind == CALLER_NOBODY)
         return err_set(&c->err, ERR_UNAUTHENTICATED, "This needs a key: send \"Authorization: Bearer KEY\". See: feira keys SHOP");
     if (!(c->route->callers & c->who.kind))
-        return err_reason(&c->err, ERR_DENIED, "wrong_key_kind", "A %s_ key may not call this.", caller_kind_name(c->who.kind));
+        return err_reason(&c->err, ERR_DENIED, "wrong_key_kind", "A %s_ key may not call this; use %s.", caller_kind_name(c->who.kind),
+                          c->route->callers & CALLER_CUSTOMER ? "the customer's token (ct_) or a server's key (sk_)"
+                                                              : "a server's key (sk_)");
     if (c->who.kind == CALLER_SERVER && (c->route->scope & ~c->who.scopes)) {
         unsigned i = 0;
         while (!(c->route->scope & ~c->who.scopes & (1u << i)))
             i++;
-        return err_reason(&c->err, ERR_DENIED, "scope_missing", "This key lacks the scope \"%s\".", scope_names[i]);
+        return err_reason(&c->err, ERR_DENIED, "scope_missing",
+                          "This key lacks the scope \"%s\"; make one that has it: feira keys SHOP --new sk --scopes ...", scope_names[i]);
     }
     return 0;
 }

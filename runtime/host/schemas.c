@@ -27,7 +27,7 @@ static const char *const product_statuses[] = { "active", "draft", "archived", N
     { .name = "variant_of", .type = SCHEMA_STRING, .nullable = null, .min = 1, .max = 64, .format = "sku", .about = "The product this is a variant of." }, \
     { .name = "options", .type = SCHEMA_MAP, .nullable = null, .max = 10, .item = &option_value, .about = "What tells variants apart: {\"size\": \"M\"}." }, \
     { .name = "image", .type = SCHEMA_STRING, .nullable = null, .min = 1, .max = 1000 }, \
-    { .name = "description", .type = SCHEMA_STRING, .nullable = null, .multiline = true, .max = 20000 }
+    { .name = "description", .type = SCHEMA_STRING, .nullable = null, .multiline = true, .min = 1, .max = 20000 }
 
 static const struct schema product_put_fields[] = { PRODUCT_FIELDS(true, true), END };
 static const struct schema product_patch_fields[] = { PRODUCT_FIELDS(false, true), END };

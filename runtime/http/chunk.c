@@ -109,7 +109,7 @@ static bool extension_byte(struct chunk_reader *c, unsigned char b, struct stric
 static bool size_complete(struct chunk_reader *c, size_t limit, struct strict_verdict *v)
 {
     if (c->left > limit || c->total > limit - c->left) {
-        *v = (struct strict_verdict){ 413, "body_too_large", "The body is larger than is accepted here." };
+        *v = (struct strict_verdict){ 413, "body_too_large", "The body is larger than is accepted here; send it in smaller parts." };
         return false;
     }
     c->digits = 0;

@@ -247,7 +247,7 @@ static size_t body_limit(const struct http_conn *c)
 static void begin_body(struct http_conn *c, struct request *r, const struct framing *f)
 {
     if (f->content_length > body_limit(c)) {
-        refuse(c, r, 413, "body_too_large", "The body is larger than is accepted here.");
+        refuse(c, r, 413, "body_too_large", "The body is larger than is accepted here; send it in smaller parts.");
         return;
     }
     c->reading = r;

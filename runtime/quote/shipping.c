@@ -122,8 +122,8 @@ static bool serves(const struct shipping_option *o, symbol region)
 static int not_offered(const struct quote_eval *e, const struct shipping_option *o, int64_t weight_g, struct err *err)
 {
     if (!serves(o, e->cart->region) && e->cart->region == 0)
-        return err_field(err, ERR_INVALID, "/shipping/region", "the shipping option \"%.*s\" is for some regions only; say the region",
-                         SLICE_FMT(o->id));
+        return err_field(err, ERR_INVALID, "/shipping/region",
+                         "the shipping option \"%.*s\" is for some regions only, and the cart names none of them", SLICE_FMT(o->id));
     if (!serves(o, e->cart->region))
         return err_field(err, ERR_INVALID, "/shipping/option", "the shipping option \"%.*s\" does not go to that region; choose another",
                          SLICE_FMT(o->id));

@@ -5,14 +5,19 @@ local json = require "feira.json"
 
 local check = {}
 
+-- With its location it is the name of a ledger account.
+local SKU_BYTES = 192
+
 ---@param value any
 ---@param field string JSON pointer, for the answer
----@param max integer longest length in bytes
+---@param max integer longest length in characters, as the schemas of the routes count them
 ---@return string|nil
 function check.text(value, field, max)
   if value == nil or value == json.null then return nil end
   if type(value) ~= "string" then fail.invalid(field, "Text is expected here.") end
-  if #value == 0 or #value > max then fail.invalid(field, ("Text of 1 to %d bytes is expected here."):format(max)) end
+  local length = utf8.len(value)
+  if not length then fail.invalid(field, "The text is not well-formed UTF-8.") end
+  if length == 0 or length > max then fail.invalid(field, ("Text of 1 to %d characters is expected here."):format(max)) end
   if value:find "[^%C\n\t\r]" then fail.invalid(field, "Control characters are not accepted here.") end
   return value
 end
@@ -84,6 +89,7 @@ end
 ---@return string
 function check.sku(sku, field)
   check.required(check.text(sku, field, 64), field)
+  if #sku > SKU_BYTES then fail.invalid(field, ("A SKU has at most %d bytes of UTF-8."):format(SKU_BYTES)) end
   if sku:find "^%s" or sku:find "%s$" or sku:find "%c" then
     fail.invalid(field, "A SKU has no spaces around it and no control characters.")
   end
@@ -94,7 +100,7 @@ end
 ---@param field string
 ---@return string
 function check.location(location, field)
-  location = check.text(location, field, 32) or "main"
+  location = check.text(location, field, 40) or "main"
   if location:find "[^%w_.-]" then fail.invalid(field, "A location is made of letters, digits, '_', '.' and '-'.") end
   return location
 end

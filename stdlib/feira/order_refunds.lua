@@ -76,12 +76,11 @@ end
 
 local function restock_ops(order, lines, returned, qty_of, refund_id)
   if not order.holds then return {} end
-  local holds, before, pieces, ops = json.decode(order.holds), came_back(lines, returned), {}, {}
+  local pieces = {}
   for number, line in ipairs(lines) do
     if qty_of[number] then pieces[line.sku] = (pieces[line.sku] or 0) + qty_of[number] end
   end
-  for sku, qty in pairs(pieces) do append(ops, stock.return_ops(holds, sku, before[sku], qty, refund_id, order.order_id)) end
-  return ops
+  return stock.return_ops(json.decode(order.holds), came_back(lines, returned), pieces, refund_id, order.order_id)
 end
 
 -- Writes down one refund and moves money and goods. qty_of: units by line.

@@ -40,6 +40,7 @@ function states.is_refundable(name) return refundable[name] == true end
 
 -- What a caller reads who came too late.
 local refusals = {
+  placed = { "wrong_state", "The order is not paid yet." },
   paid = { "already_paid", "The order is paid already." },
   cancelled = { "order_cancelled", "The order was cancelled." },
   expired = { "order_expired", "The time to pay for this order has passed; place it again." },

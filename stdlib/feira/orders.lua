@@ -23,6 +23,8 @@ local timers = require "feira.timers"
 local orders = { refund = refunds.refund }
 
 local PAY_WITHIN_MS = 30 * 60 * 1000
+-- So that no single order can bring the sums of an account near the end of 64 bits, after which nobody could pay any more.
+local TOTAL_MAX = 1000000000000000
 
 local insert = sql.statement [[
   INSERT INTO orders (order_id, state, customer, total, shipping, placed_at, expires_at, updated_at, reference, generation, holds, priced,
@@ -70,6 +72,7 @@ function orders.place(args)
   check_claims(args, quote)
   check_total(quote, body)
   local customer, total = quote.customer, quote.total
+  if total > TOTAL_MAX then fail.invalid("/lines", ("An order of more than %d minor units is not accepted; split it."):format(TOTAL_MAX)) end
   local is_paid = total == 0
   local expires = not is_paid and now + ((args.shop and args.shop.pay_within_ms or PAY_WITHIN_MS)) or nil
   local order = {
@@ -198,7 +201,7 @@ function orders.list(args)
   else
     found = newest:rows(from, limit + 1)
   end
-  return page.write(found, limit, function(row) return rows.document(rows.opened(row)) end)
+  return page.write(found, limit, function(row) return rows.document(rows.opened(row)) end, function(row) return #row.lines end)
 end
 
 return orders

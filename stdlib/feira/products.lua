@@ -12,7 +12,7 @@ local time = require "feira.time"
 
 local products = {}
 
-local AMOUNT_MAX = 100000000000000 -- far below where qty times price could overflow
+local AMOUNT_MAX = 1000000000000000 -- an order's total has the same bound
 local WEIGHT_MAX_G = 1000000000
 local STATUSES = { "active", "draft", "archived" }
 local FIELDS = {

@@ -110,6 +110,9 @@ function stock.change(args)
   caller.require_trusted(args)
   local changes, body = {}, args.body
   if body.changes and body.changes ~= json.null then
+    for _, name in ipairs { "sku", "delta", "reason", "location" } do
+      if body[name] ~= nil then fail.invalid("/" .. name, "Say it in each of the changes, or leave changes out.") end
+    end
     for i, change in ipairs(body.changes) do changes[i] = read_change(change, "/changes/" .. i - 1) end
   else
     changes[1] = read_change(body, "")
@@ -210,21 +213,22 @@ function stock.settle_ops(holds, order_id, kind)
   return ops
 end
 
----Operations that bring sold pieces of one SKU back to where they were taken from, first place first.
+---Operations that bring sold pieces back to where they were taken from, first place first.
 ---@param holds table what stock.take() gave
----@param before integer pieces of this SKU that came back earlier
-function stock.return_ops(holds, sku, before, qty, id, order_id)
+---@param before table<string, integer> pieces by SKU that came back earlier; counted down here
+---@param pieces table<string, integer> pieces by SKU that come back now; counted down here
+function stock.return_ops(holds, before, pieces, id, order_id)
   local ops = {}
   for n, hold in ipairs(holds) do
-    if hold[1] == sku and qty > 0 then
-      local skipped = math.min(before, hold[3])
-      local part = math.min(hold[3] - skipped, qty)
-      before, qty = before - skipped, qty - part
-      if part > 0 then
-        ops[#ops + 1] = {
-          kind = "transfer", id = id .. "/" .. n, debit = sold(), credit = account_of(sku, hold[2]), amount = part, reference = order_id,
-        }
-      end
+    local sku, taken = hold[1], hold[3]
+    local skipped = math.min(before[sku] or 0, taken)
+    local part = math.min(taken - skipped, pieces[sku] or 0)
+    if skipped > 0 then before[sku] = before[sku] - skipped end
+    if part > 0 then
+      pieces[sku] = pieces[sku] - part
+      ops[#ops + 1] = {
+        kind = "transfer", id = id .. "/" .. n, debit = sold(), credit = account_of(sku, hold[2]), amount = part, reference = order_id,
+      }
     end
   end
   return ops

@@ -1,0 +1,109 @@
+"""As much as is promised is possible, and what is more is refused with a sentence, never with a fault."""
+
+import json
+
+import pytest
+from market import ok, problem, unique
+
+LINES_MAX = 2000
+
+
+@pytest.fixture(scope="module")
+def many(shop):
+    """As many products as an order can have lines."""
+    prefix = unique("many")
+    products = [{"sku": f"{prefix}-{i}", "title": "One of many", "price": 3, "stock": 50} for i in range(LINES_MAX)]
+    ok(shop.sk.request("POST", "/v1/products/import", {"products": products}), 200)
+    return [p["sku"] for p in products]
+
+
+def big_order(shop, many, qty=2):
+    lines = [{"sku": sku, "qty": qty} for sku in many]
+    return shop.pay(shop.place(lines, expected_total=3 * qty * len(lines)))
+
+
+def test_the_largest_order_is_refunded_by_line_and_then_whole(shop, many):
+    order = big_order(shop, many)
+    half = ok(shop.refund(order, lines=[{"line": n + 1, "qty": 1} for n in range(LINES_MAX)]), 201)
+    assert half["refunded"] == 3 * LINES_MAX
+    whole = ok(shop.refund(order), 201)
+    assert whole["refunded"] == whole["paid"]
+    assert shop.available(many[-1]) == {"on_hand": 50, "held": 0, "available": 50}
+
+
+def test_the_largest_order_is_cancelled_whole(shop, many):
+    order = big_order(shop, many)
+    gone = ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/cancel", {}, idempotency=unique("c")), 200)
+    assert gone["state"] == "cancelled" and gone["refunded"] == gone["paid"]
+    assert shop.available(many[0])["available"] == 50
+
+
+def test_a_page_of_large_orders_ends_early_and_says_where_to_go_on(shop, many):
+    name = shop.customer().customer
+    placed = []
+    for _ in range(7):
+        lines = [{"sku": sku, "qty": 1} for sku in many]
+        order = shop.pay(shop.place(lines, customer=name, expected_total=3 * LINES_MAX))
+        ok(shop.refund(order), 201)
+        placed.append(order["id"])
+    seen, cursor, pages = [], "", 0
+    while cursor is not None:
+        page = ok(shop.sk.request("GET", f"/v1/orders?customer={name}&limit=200{cursor and '&cursor=' + cursor}"), 200)
+        assert page["items"], "a page has one at least"
+        seen += [o["id"] for o in page["items"]]
+        cursor = page["next_cursor"]
+        pages += 1
+    assert seen == placed[::-1] and pages > 1
+
+
+def test_ten_thousand_changes_of_stock_at_once(shop):
+    sku = shop.product(stock=0)
+    changes = [{"sku": sku, "delta": 1, "reason": "count"}] * 10000
+    ok(shop.sk.request("POST", "/v1/stock", {"changes": changes}, idempotency=unique("s")), 200)
+    assert shop.available(sku)["on_hand"] == 10000
+
+
+def test_a_catalogue_as_large_as_a_body_is_imported_at_once(shop):
+    prefix = unique("cat")
+    products = [{"sku": f"{prefix}-{i}", "title": "From a catalogue", "price": i, "stock": 1} for i in range(9000)]
+    assert len(json.dumps(products)) < 1 << 20
+    assert ok(shop.sk.request("POST", "/v1/products/import", {"products": products}), 200) == {"created": 9000, "updated": 0}
+
+
+def test_more_than_one_request_can_carry_is_refused_and_changes_nothing(shop):
+    prefix = unique("heap")
+    products = [{"sku": f"{prefix}-{i}", "title": "x" * 300, "price": i} for i in range(150000)]
+    problem(shop.operator.request("POST", "/v1/products/import", {"products": products}), 413, "too_much_at_once")
+    problem(shop.sk.request("GET", f"/v1/products/{prefix}-0"), 404)
+
+
+def test_no_order_is_so_large_that_nobody_could_pay_after_it(shop):
+    sku = shop.product(price=10**15, stock=9000)
+    lines = [{"sku": sku, "qty": 9000}]
+    problem(shop.sk.request("POST", "/v1/orders", {"lines": lines, "expected_total": 9 * 10**18}, idempotency=unique("o")), 422, "invalid", "/lines")
+    assert shop.available(sku)["held"] == 0
+    shop.paid_order({sku: 1})
+    shop.paid_order({shop.product(): 1})
+
+
+def test_lengths_are_counted_in_characters(shop):
+    sku = "%E8%8C%B6" * 64
+    body = {"title": "茶" * 300, "price": 1, "category": "茶" * 200, "brand": "茶" * 100, "description": "茶" * 20000}
+    ok(shop.sk.request("PUT", f"/v1/products/{sku}", body), 200, 201)
+    shop.stock("茶" * 64, 3, "m" * 40)
+    order = shop.place({"茶" * 64: 1}, note="茶" * 2000, reference="茶" * 64)
+    assert order["note"] == "茶" * 2000
+    problem(shop.sk.request("PUT", "/v1/products/" + "%F0%9D%84%9E" * 64, body), 422, "invalid", "sku")
+    problem(shop.sk.request("PUT", "/v1/products/" + "a" * 65, body), 422, "invalid", "sku")
+
+
+@pytest.mark.parametrize("limit", ["0x10", "1e2", "%205", "5.0", "+5", "", "0", "201", "9" * 30])
+def test_a_limit_is_digits(shop, limit):
+    problem(shop.pk.request("GET", f"/v1/products?limit={limit}"), 422, "invalid", "limit")
+
+
+def test_one_change_of_stock_or_a_list_but_not_both(shop):
+    sku = shop.product(stock=0)
+    one = {"sku": sku, "delta": 1, "reason": "count"}
+    problem(shop.sk.request("POST", "/v1/stock", {**one, "changes": [one]}, idempotency=unique("s")), 422, "invalid", "/sku")
+    assert shop.available(sku)["on_hand"] == 0
