@@ -12,14 +12,13 @@ TIMEOUT_SECONDS = 600
 def tests(build):
     listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], check=True, capture_output=True, text=True).stdout
     for test in json.loads(listing)["tests"]:
+        # Runners of case files start programs of their own, and attacks are about time, which valgrind stretches.
+        if not test["name"].endswith("_test"):
+            continue
         command = test.get("command")
         if not command:
             yield test["name"], None, "."
             continue
-        # Runners of case files are scripts that start programs of their own; valgrind would watch the interpreter.
-        with open(command[0], "rb") as f:
-            if f.read(4) != b"\x7fELF":
-                continue
         folder = next((p["value"] for p in test["properties"] if p["name"] == "WORKING_DIRECTORY"), ".")
         yield test["name"], command, folder
 
@@ -30,7 +29,7 @@ def run(test):
         return name, "was not built"
     # Random trials are counted in thousands elsewhere; here each takes fifty times as long.
     fewer = {**os.environ, "FEIRA_POWER_CUTS": "60", "FEIRA_QUOTE_MODEL_ROUNDS": "150"}
-    valgrind = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible", "--fair-sched=yes"]
+    valgrind = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible", "--fair-sched=yes", "--max-stackframe=16000000"]
     try:
         done = subprocess.run([*valgrind, *command], cwd=folder, env=fewer, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
