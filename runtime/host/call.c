@@ -446,8 +446,7 @@ static bool check_request(struct call *c)
     if (is_mutating(c->route) && !c->route->secret && check_key(c) < 0)
         return c->err.code == ERR_NOMEM
                    ? refuse(c, 503, "nomem")
-                   : refuse(c, 400,
-                            c->idempotency_key.data || !c->route->key_required ? "idempotency_key_invalid" : "idempotency_key_required");
+                   : refuse(c, 400, http_header(c->req, "Idempotency-Key").data ? "idempotency_key_invalid" : "idempotency_key_required");
     int status = read_body(c);
     if (status == 415) {
         err_set(&c->err, ERR_INVALID, "Send the body as application/json.");

@@ -23,7 +23,7 @@ static bool same(struct slice s, const char *lower)
 /* The headers that decide how a request is read, found in one pass. */
 struct found {
     const struct http_header *host, *length, *coding, *expect;
-    unsigned hosts, lengths, codings, expects;
+    unsigned hosts, lengths, codings, expects, authorizations, keys, types;
     bool says_close, says_keep_alive;
 };
 
@@ -67,6 +67,15 @@ static struct found find(const struct http_request *req)
         case 10:
             if (same(h->name, "connection"))
                 read_connection(&f, h->value);
+            break;
+        case 12:
+            f.types += same(h->name, "content-type");
+            break;
+        case 13:
+            f.authorizations += same(h->name, "authorization");
+            break;
+        case 15:
+            f.keys += same(h->name, "idempotency-key");
             break;
         case 14:
             if (same(h->name, "content-length"))
@@ -190,10 +199,21 @@ static bool check_framing(const struct request *r, const struct found *f, struct
     return !f->length || read_length(f->length->value, &out->content_length, v);
 }
 
+/* Who is asking, for what attempt, in what form: with two answers to one of these, which is meant is a guess that a proxy and we
+ * may make differently. */
+static bool check_singles(const struct found *f, struct strict_verdict *v)
+{
+    if (f->authorizations > 1)
+        return bad(v, "The request has more than one Authorization header.");
+    if (f->keys > 1)
+        return bad(v, "The request has more than one Idempotency-Key header.");
+    return f->types <= 1 || bad(v, "The request has more than one Content-Type header.");
+}
+
 bool rules_check(struct request *r, struct slice authority, struct framing *f, struct strict_verdict *v)
 {
     struct found found = find(&r->pub);
-    if (!check_host(r, &found, authority, v) || !check_framing(r, &found, f, v))
+    if (!check_host(r, &found, authority, v) || !check_framing(r, &found, f, v) || !check_singles(&found, v))
         return false;
     r->keep_alive = !found.says_close && (!r->http10 || found.says_keep_alive);
     if (found.expects > 0 && !r->http10) {

@@ -107,3 +107,20 @@ def test_one_change_of_stock_or_a_list_but_not_both(shop):
     one = {"sku": sku, "delta": 1, "reason": "count"}
     problem(shop.sk.request("POST", "/v1/stock", {**one, "changes": [one]}, idempotency=unique("s")), 422, "invalid", "/sku")
     assert shop.available(sku)["on_hand"] == 0
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Idempotency-Key", "Content-Type"])
+def test_two_answers_to_one_question_are_refused(shop, name):
+    """Taking the first of two would be a guess, and a proxy may guess otherwise."""
+    values = {"Authorization": f"Bearer {shop.sk.key}", "Idempotency-Key": unique("o"), "Content-Type": "application/json"}
+    body = {"lines": [{"sku": shop.product(), "qty": 1}], "expected_total": 1000}
+    client = shop.client("")
+    ok(client.request("POST", "/v1/orders", body, headers=list(values.items())), 201)
+    document = problem(client.request("POST", "/v1/orders", body, headers=[*values.items(), (name, "other")]), 400)
+    assert name in document["detail"]
+
+
+@pytest.mark.parametrize("key", ["", "a" * 256, "é", "a\tb"])
+def test_a_key_that_is_none_is_called_invalid(shop, key):
+    body = {"lines": [{"sku": shop.product(), "qty": 1}], "expected_total": 1000}
+    problem(shop.sk.request("POST", "/v1/orders", body, idempotency=key), 400, "idempotency_key_invalid", "Idempotency-Key")
