@@ -508,12 +508,14 @@ static void seal_environment(lua_State *L, int fn)
 }
 
 /* Compiles; leaves the main function or raises. Only text: damaged bytecode crashes Lua. */
-static void load_text(lua_State *L, struct slice source, const char *chunk_name)
+void vm_load_text(lua_State *L, struct slice source, const char *chunk_name)
 {
     if (source.len > SOURCE_MAX)
         luaL_error(L, "%s:1: the file is longer than %d bytes; move its data to a .csv file beside it", chunk_name, (int)SOURCE_MAX);
     if (source.len >= 3 && memcmp(source.data, "\xEF\xBB\xBF", 3) == 0)
         source = slice_of(source.data + 3, source.len - 3);
+    if (source.len > 0 && source.data[0] == LUA_SIGNATURE[0])
+        luaL_error(L, "%s:1: this is compiled code; only text is taken, so put the source here", chunk_name);
     vm_charge(L, (int64_t)(source.len / 4));
     const char *name = lua_pushfstring(L, "@%s", chunk_name);
     int status = luaL_loadbufferx(L, source.data, source.len, name, "t");
@@ -533,7 +535,7 @@ struct run_args {
 static int run_file(lua_State *L)
 {
     struct run_args *a = lua_touserdata(L, 1);
-    load_text(L, a->source, a->chunk_name); /* args main */
+    vm_load_text(L, a->source, a->chunk_name); /* args main */
     give_environment(L, -1);
     lua_pushvalue(L, -1);
     lua_call(L, 0, 1); /* args main value */
@@ -593,7 +595,7 @@ static int load_module(lua_State *L) /* name -> module */
     if (rc < 0)
         return vm_raise_at(L, 2, &err); /* 1 is require() */
     lua_pushlstring(L, chunk.data, chunk.len);
-    load_text(L, source, lua_tostring(L, -1));
+    vm_load_text(L, source, lua_tostring(L, -1));
     give_environment(L, -1);
     lua_pushvalue(L, -1);
     lua_pushvalue(L, 1);

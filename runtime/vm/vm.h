@@ -40,6 +40,17 @@ void vm_set_data(struct vm *v, vm_data_fn fn, void *ctx);
  * "campaigns/tea.lua:12: what was wrong". */
 int vm_run(struct vm *v, struct slice source, const char *chunk_name, vm_ref *out, struct err *err);
 
+/* Compiles and does not run: tells every global that the text reads and nobody makes, and every one that a function of it assigns (which
+ * is refused when it happens). near: what of the sandbox was probably meant, or NULL. Errors of syntax are those of vm_run(). */
+struct vm_global {
+    struct slice name;
+    long line;
+    bool is_write;
+    const char *near;
+};
+typedef void (*vm_global_fn)(void *ctx, const struct vm_global *g);
+int vm_unknown_globals(struct vm *v, struct slice source, const char *chunk_name, vm_global_fn fn, void *ctx, struct err *err);
+
 /* The value as a JSON tree: tables with keys 1..n are arrays, other tables objects with members sorted by key, an empty
  * table is an empty object unless marked by json.array{}. Functions stand as {"fn": n}, numbered 1, 2, ... in the order of
  * the walk and kept: the same sources give the same numbers in every state. Floats are written exactly as shortest decimal; NaN and

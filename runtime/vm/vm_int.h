@@ -93,6 +93,7 @@ int vm_get_metatable(lua_State *L);
 int vm_pairs(lua_State *L);
 
 /* vm.c */
+void vm_load_text(lua_State *L, struct slice source, const char *chunk_name); /* compiles; leaves the main function or raises */
 int vm_require(lua_State *L);
 
 /* The libraries. Each leaves one table on the stack; base puts its functions into the table on top. */
