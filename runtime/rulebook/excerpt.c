@@ -7,8 +7,7 @@
 
 enum { LINE_MAX_BYTES = 100 };
 
-/* Line `number` of the text, from 1; false when it has fewer. */
-static bool line_of(struct slice text, long number, struct slice *out)
+bool excerpt_line(struct slice text, long number, struct slice *out)
 {
     const char *p = text.data, *end = p + text.len;
     for (long n = 1; p <= end; n++) {
@@ -35,8 +34,7 @@ static struct slice trimmed(struct slice s)
     return s;
 }
 
-/* "campaigns/tea.lua:7: what" -> the path and 7. */
-static bool place_of(const char *text, struct slice *path, long *line)
+bool excerpt_place(const char *text, struct slice *path, long *line)
 {
     for (const char *colon = strchr(text, ':'); colon; colon = strchr(colon + 1, ':')) {
         char *end;
@@ -53,10 +51,10 @@ int excerpt_add(const struct sources *src, struct err *err)
 {
     struct slice path, line;
     long number;
-    if (!place_of(err->text, &path, &number))
+    if (!excerpt_place(err->text, &path, &number))
         return err->code;
     const struct source_file *f = sources_find(src, path);
-    if (!f || !line_of(f->text, number, &line))
+    if (!f || !excerpt_line(f->text, number, &line))
         return err->code;
     line = trimmed(line);
     line.len = utf8_cut(line, LINE_MAX_BYTES);
@@ -71,7 +69,7 @@ int excerpt_line_of_key(const struct sources *src, const char *path, const char 
     const struct source_file *f = sources_find(src, slice_str(path));
     struct slice line;
     size_t len = strlen(key);
-    for (int n = 1; f && line_of(f->text, n, &line); n++) {
+    for (int n = 1; f && excerpt_line(f->text, n, &line); n++) {
         struct slice code = trimmed(line);
         const char *comment = memmem(code.data, code.len, "--", 2);
         if (comment)

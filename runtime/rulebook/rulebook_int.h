@@ -12,5 +12,9 @@ int table_read(void *ctx, struct slice name, struct arena *arena, struct json_va
 /* Adds the line of the source that err->text begins with ("campaigns/tea.lua:7: ..."), when there is room. Returns err->code. */
 int excerpt_add(const struct sources *src, struct err *err);
 
+/* "campaigns/tea.lua:7: what" -> the path and 7. */
+bool excerpt_place(const char *text, struct slice *path, long *line);
+bool excerpt_line(struct slice text, long number, struct slice *out); /* from 1; false when it has fewer */
+
 /* The line of `path` on which `key =` is written first, or 1. */
 int excerpt_line_of_key(const struct sources *src, const char *path, const char *key);

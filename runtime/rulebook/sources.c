@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "crypto/crypto.h"
+#include "rulebook/check.h"
 #include "rulebook/rulebook_int.h"
 #include <dirent.h>
 #include <errno.h>
@@ -233,6 +234,54 @@ int sources_read(const char *shop_dir, struct sources **out, struct err *err)
         err_set(err, rc, "%s has no shop.lua; a shop is a folder with a shop.lua that names it and its currency", shop_dir);
     if (rc == 0)
         rc = read_campaigns(&f, err);
+    if (rc == 0)
+        rc = seal(f.sources, err);
+    buf_release(&f.text);
+    if (rc < 0)
+        sources_free(f.sources);
+    else
+        *out = f.sources;
+    return rc;
+}
+
+/* --- a plugin's folder, for check.h ---------------------------------------------------------------------------------- */
+
+static int read_plugin_folder(struct folder *f, const char *under, int depth, struct err *err)
+{
+    enum { DEPTH_MAX = 3 };
+    char full[PATH_MAX + 600];
+    snprintf(full, sizeof full, "%s/%s", f->root, under);
+    DIR *d = opendir(full);
+    if (!d)
+        return err_set(err, ERR_IO, "%s can't be read: %s", full, strerror(errno));
+    int rc = 0;
+    for (struct dirent *e; rc == 0 && (e = readdir(d)) != NULL;) {
+        char path[PATH_MAX_BYTES];
+        if (e->d_name[0] == '.' || snprintf(path, sizeof path, "%s%s", under, e->d_name) >= (int)sizeof path - 1)
+            continue;
+        if (e->d_type == DT_DIR && depth < DEPTH_MAX) {
+            size_t len = strlen(path);
+            memcpy(path + len, "/", 2);
+            rc = read_plugin_folder(f, path, depth + 1, err);
+        } else if (belongs(e->d_name)) {
+            rc = read_path(f, path, err);
+        }
+    }
+    closedir(d);
+    return rc;
+}
+
+int check_read_plugin(const char *dir, struct sources **out, struct err *err)
+{
+    *out = NULL;
+    struct folder f;
+    if (!realpath(dir, f.root))
+        return err_set(err, ERR_NOT_FOUND, "the plugin's folder %s can't be opened: %s", dir, strerror(errno));
+    f.sources = sources_new(err);
+    if (!f.sources)
+        return ERR_NOMEM;
+    buf_init(&f.text, NULL);
+    int rc = read_plugin_folder(&f, "", 0, err);
     if (rc == 0)
         rc = seal(f.sources, err);
     buf_release(&f.text);
