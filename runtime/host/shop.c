@@ -35,7 +35,8 @@ static int make_data_dir(struct shop *s, struct err *err)
     if (stat(s->dir, &st) < 0 || !S_ISDIR(st.st_mode))
         return err_set(err, ERR_NOT_FOUND, "There is no folder \"%s\"; a shop is a folder with a shop.lua in it.", s->dir);
     if (mkdir(s->data_dir, 0700) < 0 && errno != EEXIST)
-        return err_set(err, ERR_IO, "The data folder \"%s\" can't be made: %s.", s->data_dir, strerror(errno));
+        return err_set(err, ERR_IO, "The data folder \"%s\" can't be made: %s; make the folder above it, or name another with --data.",
+                       s->data_dir, strerror(errno));
     return 0;
 }
 
@@ -101,10 +102,38 @@ static int open_rulebook(struct shop *s, struct err *err)
     return rc;
 }
 
+static bool has_bytes(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size > 0;
+}
+
+/* Where there is no database but what belongs to one, it was lost: an empty shop in its place would look like a working one. */
+static int check_not_lost(const struct shop *s, struct err *err)
+{
+    static const char *const left_behind[] = { "shop.db-wal", "keys.txt" };
+    char path[4096];
+    if (s->options.vfs || has_bytes(s->store_path))
+        return 0;
+    for (size_t i = 0; i < sizeof left_behind / sizeof *left_behind; i++) {
+        int rc = set_path(path, s->data_dir, left_behind[i], err);
+        if (rc < 0)
+            return rc;
+        if (has_bytes(path))
+            return err_set(
+                err, ERR_CORRUPT,
+                "%s is missing or empty, but %s of an earlier run is there; restore a backup, or remove %s to begin an empty shop.",
+                s->store_path, left_behind[i], left_behind[i]);
+    }
+    return 0;
+}
+
 static int open_store(struct shop *s, struct err *err)
 {
     struct store_options o = { .path = s->store_path, .vfs = s->options.vfs, .migrations = bind_core_migrations() };
     int rc = store_lock_take(s->lock_path, &s->lock, err);
+    if (rc == 0)
+        rc = check_not_lost(s, err);
     if (rc == 0)
         rc = store_open(&o, &s->store, err);
     if (rc == 0)
