@@ -9,8 +9,17 @@ static const struct cli_option serve_options[] = {
     { "--workers", "N", "Threads that answer; default one per core." },
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--log", "FORM", "human or json; default human on a terminal, else json." },
+    { "--dev", NULL, "Watch the folder and publish whenever a file is saved." },
     { NULL, NULL, NULL } };
 static const struct cli_option data_option[] = { { "--data", "DIR", "Where the shop's data is; default SHOP/data." }, { NULL, NULL, NULL } };
+static const struct cli_option rollback_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--to", "GENERATION", "A generation that was live; default the one before." },
+    { NULL, NULL, NULL } };
+static const struct cli_option stop_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--reason", "TEXT", "Why, for those who look later." },
+    { NULL, NULL, NULL } };
 static const struct cli_option key_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--new", "KIND", "Make a key: pk (a storefront) or sk (a server)." },
@@ -26,7 +35,15 @@ static const struct cli_option quote_options[] = {
 const struct cli_command cli_commands[] = {
     { "serve", "SHOP", "Serve a shop over HTTP.", 1, 1, serve_options, cmd_serve,
       "SHOP is a folder with a shop.lua. The first start makes its data folder and two keys (data/keys.txt).\n"
-      "SIGTERM finishes what has begun and stops." },
+      "SIGTERM finishes what has begun and stops; SIGHUP publishes what is in the folder." },
+    { "publish", "SHOP", "Make what is in the folder live, under load, or say what is wrong.", 1, 1, data_option, cmd_publish,
+      "The shop goes on under the rules that are live until all is built and checked. A mistake changes nothing." },
+    { "rollback", "SHOP", "Go back to rules that were live before.", 1, 1, rollback_options, cmd_rollback,
+      "From the store, not from the folder: it works also when the files are gone. See: feira generations SHOP" },
+    { "generations", "SHOP", "Which rules were live when, and what is stopped.", 1, 1, data_option, cmd_generations, NULL },
+    { "stop", "SHOP CAMPAIGN", "Stop a campaign within a second, until it is resumed.", 2, 2, stop_options, cmd_stop,
+      "It does not apply any more, whatever is published; orders with a quote that had it are answered with a fresh one." },
+    { "resume", "SHOP CAMPAIGN", "Let a stopped or quarantined campaign apply again.", 2, 2, data_option, cmd_resume, NULL },
     { "import", "SHOP FILE.csv", "Bring products in from a CSV file.", 2, 2, data_option, cmd_import,
       "Two forms, told apart by the header: Shopify's product export, and a plain one with the columns\n"
       "sku,title,category,tags,price,stock (title, category, tags and stock may be missing).\n"

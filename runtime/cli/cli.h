@@ -42,6 +42,11 @@ extern const struct cli_command cli_commands[]; /* ended by name NULL */
 int cmd_serve(const struct cli_args *a);
 int cmd_import(const struct cli_args *a);
 int cmd_keys(const struct cli_args *a);
+int cmd_publish(const struct cli_args *a);
+int cmd_rollback(const struct cli_args *a);
+int cmd_generations(const struct cli_args *a);
+int cmd_stop(const struct cli_args *a);
+int cmd_resume(const struct cli_args *a);
 int cmd_quote(const struct cli_args *a);
 int cmd_status(const struct cli_args *a);
 int cmd_help(const struct cli_args *a);

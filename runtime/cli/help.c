@@ -5,7 +5,7 @@ void cli_overview(FILE *out)
 {
     fprintf(out, "feira %s: a commerce runtime, scriptable in Lua\n\n", FEIRA_VERSION);
     for (const struct cli_command *c = cli_commands; c->name; c++)
-        fprintf(out, "  feira %-7s %-15s %s\n", c->name, c->usage, c->about);
+        fprintf(out, "  feira %-11s %-16s %s\n", c->name, c->usage, c->about);
     fprintf(out, "\nfeira help COMMAND explains one. Exit codes: 0 done, 1 could not be done, 2 wrong command line,\n"
                  "3 a file of the shop or the input is broken (nothing was changed), 4 the shop is in use by another process.\n");
 }

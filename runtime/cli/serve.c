@@ -19,6 +19,17 @@ static void ready(void *ctx, int port)
     fflush(stdout);
 }
 
+/* From the publisher's thread: one write, so that lines stay whole. */
+static void published(void *ctx, bool live, const char *text)
+{
+    (void)ctx;
+    if (live)
+        printf("%s\n", text);
+    else
+        printf("refused, the rules before stay live:\n  %s\n", text);
+    fflush(stdout);
+}
+
 /* "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses) */
 static int parse_listen(const char *text, char host[64], int *port, struct err *err)
 {
@@ -62,6 +73,8 @@ static int serve(const struct cli_args *a, struct serve_options *o, struct log *
         return rc;
     rc = shop_first_keys(s, keys_path, &say.first_start, err);
     o->ready = ready;
+    o->watch = a->values[4] != NULL;
+    o->published = o->watch ? published : NULL;
     o->ctx = &say;
     if (rc == 0)
         rc = shop_serve(s, o, err);

@@ -1,6 +1,8 @@
 /* Placing an order: priced on the worker, placed on the writer, priced again when what was read has moved meanwhile. */
 #include "host/pricing.h"
+#include "host/publish.h"
 #include "host/routes.h"
+#include "host/stops.h"
 #include "host/worker.h"
 #include <stdio.h>
 
@@ -12,6 +14,8 @@ struct placing {
     const struct json_value *args;
     bool from_token;
     int attempts;
+    struct publish_job reopen; /* of the rules that the token's quote was made under */
+    struct call *call;
 };
 
 /* Before the answer: handing that over frees the call's arena. */
@@ -71,12 +75,46 @@ static int check_expected_total(struct call *c)
     return ERR_CONFLICT;
 }
 
+static int rules_changed(struct call *c)
+{
+    return err_reason(&c->err, ERR_CONFLICT, "rules_changed",
+                      "The shop's rules have changed since this quote; see the fresh one beside this message.");
+}
+
+static void reopened(struct publish_job *job);
+
+/* PRICING_ELSEWHERE: the publisher has the call, reopened_here() goes on with it. */
+static int reopen_rules(struct call *c, struct slice generation)
+{
+    struct placing *p = c->state;
+    if (p->reopen.kind == PUBLISH_REOPEN || generation.len == 0 || generation.len >= sizeof p->reopen.generation)
+        return rules_changed(c); /* they were asked for already */
+    struct err err;
+    struct worker *w = c->worker;
+    struct seat *seat = c->seat;
+    p->call = c;
+    p->reopen.kind = PUBLISH_REOPEN;
+    p->reopen.done = reopened;
+    memcpy(p->reopen.generation, generation.data, generation.len);
+    call_wait(c);
+    int rc = publisher_submit(c->shop->publisher, &p->reopen, &err);
+    if (rc == 0)
+        return PRICING_ELSEWHERE;
+    worker_let_go(w, seat);
+    c->err = err;
+    return rc;
+}
+
 static int price(struct call *c)
 {
     struct placing *p = c->state;
     struct slice token;
+    struct slice generation = { "", 0 };
     p->from_token = json_is_string(json_get(c->body, "quote_token"), &token);
-    int rc = p->from_token ? pricing_from_token(c, token, &p->pricing) : pricing_from_body(c, c->body, &p->pricing);
+    int rc = p->from_token ? pricing_from_token(c, token, &p->pricing, &generation) : pricing_from_body(c, c->body, &p->pricing);
+    if (rc == PRICING_ELSEWHERE)
+        return reopen_rules(c, generation);
+    c->quote_seat = p->pricing.seat != c->seat ? p->pricing.seat : NULL;
     if (rc == 0)
         rc = pricing_run(c, &p->pricing);
     if (rc == 0)
@@ -85,10 +123,10 @@ static int price(struct call *c)
         return rc;
     rc = pricing_evidence(c, &p->pricing);
     p->quote = (struct bind_quote){
-        .rules = generation_rules(c->worker->generation),
+        .rules = generation_rules(p->pricing.seat->generation),
         .result = &p->pricing.result,
         .evidence = p->pricing.evidence,
-        .generation = slice_str(generation_id(c->worker->generation)),
+        .generation = slice_str(generation_id(p->pricing.seat->generation)),
     };
     c->quote = &p->quote;
     return rc;
@@ -96,15 +134,28 @@ static int price(struct call *c)
 
 static void placed(struct call *c);
 
+static int still_true(struct call *c, struct err *err)
+{
+    struct placing *p = c->state;
+    if (p->pricing.stops_version == stops_version(c->shop->stops))
+        return 0;
+    int rc = pricing_check_stops(c, &p->pricing, err);
+    return rc == ERR_CONFLICT && !p->from_token ? (err->code = ERR_RETRY) : rc;
+}
+
 static void try_to_place(struct call *c)
 {
     struct placing *p = c->state;
-    c->rc = price(c);
-    if (c->rc < 0) {
+    int rc = price(c);
+    if (rc == PRICING_ELSEWHERE)
+        return; /* not a byte of the call may be touched here */
+    c->rc = rc;
+    if (rc < 0) {
         fail(c);
         return;
     }
     c->done = placed;
+    c->still_true = still_true;
     if (!call_submit(c, "orders.place", p->args))
         fail(c);
 }
@@ -129,6 +180,30 @@ static void placed(struct call *c)
         metric_add(&c->shop->metrics.orders_placed, 1);
     end(c);
     call_answer(c);
+}
+
+/* On the worker again: with a seat under the token's rules, or without. */
+static void reopened_here(struct call *c)
+{
+    struct placing *p = c->state;
+    if (p->reopen.seat)
+        worker_add_seat(c->worker, p->reopen.seat);
+    pricing_release(&p->pricing);
+    if (p->reopen.rc == 0) {
+        err_clear(&c->err);
+        try_to_place(c);
+        return;
+    }
+    c->err = p->reopen.err;
+    c->rc = c->err.code == ERR_NOMEM || c->err.code == ERR_BUSY || c->err.code == ERR_IO ? c->err.code : rules_changed(c);
+    fail(c);
+}
+
+static void reopened(struct publish_job *job)
+{
+    struct placing *p = (struct placing *)((char *)job - offsetof(struct placing, reopen));
+    p->call->done = reopened_here;
+    call_resume(p->call);
 }
 
 /* Either a token or lines with the total the client showed. */

@@ -1,4 +1,5 @@
 #include "host/call.h"
+#include "base/log.h"
 #include "host/routes.h"
 #include "host/worker.h"
 #include <stdio.h>
@@ -191,7 +192,7 @@ static struct json_value *query(struct call *c)
 /* What procedures may know of shop.lua. */
 static struct json_value *shop_facts(struct call *c)
 {
-    const struct shop_settings *settings = generation_settings(c->worker->generation);
+    const struct shop_settings *settings = generation_settings(c->seat->generation);
     struct members m = members_of(c->arena);
     bool test_payments = false;
     json_is_bool(json_get(settings->tree, "test_payments"), &test_payments);
@@ -235,11 +236,12 @@ void call_read(struct call *c)
     if (!args)
         return;
     struct worker *w = c->worker;
+    struct seat *seat = c->seat;
     c->rc = store_begin(w->conn, &c->err);
     if (c->rc == 0) {
-        bind_for(w->bind, c, BIND_PHASE_HANDLER, w->conn);
-        c->rc = bind_call(w->vm, slice_str(c->route->procedure), args, &c->answer, &c->err);
-        w->bind->phase = BIND_PHASE_LOAD;
+        bind_for(seat->bind, c, BIND_PHASE_HANDLER, w->conn);
+        c->rc = bind_call(seat->vm, slice_str(c->route->procedure), args, &c->answer, &c->err);
+        seat->bind->phase = BIND_PHASE_LOAD;
         store_rollback(w->conn); /* a snapshot ends with the request; nothing was written */
     }
     call_answer(c);
@@ -280,6 +282,14 @@ bool call_answer_again(struct call *c)
     return true;
 }
 
+int call_remember(struct call *c, struct store_conn *conn, struct err *err)
+{
+    if (!c->idempotency_key.data)
+        return 0;
+    return idempotency_store(conn, key_scope(c), c->idempotency_key, c->request_hash, c->answer.status, c->answer.body,
+                             clock_wall_ms(c->shop->options.clock), err);
+}
+
 static int run_on_writer(struct writer_command *cmd, struct store_conn *conn, struct err *err)
 {
     struct call *c = (struct call *)((char *)cmd - offsetof(struct call, command));
@@ -288,29 +298,55 @@ static int run_on_writer(struct writer_command *cmd, struct store_conn *conn, st
     c->replayed = false;
     if (c->idempotency_key.data && (rc = answer_again(c, conn, err)) != 0)
         return rc < 0 ? rc : 0;
+    if ((rc = procedures_enter(c->shop, c->seat->edition, err)) < 0 || (c->still_true && (rc = c->still_true(c, err)) < 0))
+        return rc;
     metric_add(&c->shop->metrics.procedures, 1);
     bind_for(p->bind, c, BIND_PHASE_PROCEDURE, conn);
     /* Work in proportion to what was sent is no loop without end: an import of a whole catalogue, stock counted at every place. */
     vm_set_fuel(p->vm, PROCEDURE_FUEL + FUEL_PER_BYTE * (int64_t)c->req->body.len);
     rc = c->native ? c->native(c, conn, err) : bind_call(p->vm, slice_str(c->procedure), c->args, &c->answer, err);
     vm_set_fuel(p->vm, PROCEDURE_FUEL);
-    int64_t now_ms = p->bind->now_ms;
     p->bind->phase = BIND_PHASE_LOAD;
     p->bind->quote = NULL;
-    if (rc == 0 && c->idempotency_key.data)
-        rc = idempotency_store(conn, key_scope(c), c->idempotency_key, c->request_hash, c->answer.status, c->answer.body, now_ms, err);
+    if (rc == 0)
+        rc = call_remember(c, conn, err);
     if (rc < 0)
         metric_add(&c->shop->metrics.procedure_errors, 1);
     return rc;
 }
 
+/* --- waiting for another thread ------------------------------------------------------------------------------------- */
+
+void call_wait(struct call *c)
+{
+    worker_hold(c->seat);
+    if (c->quote_seat)
+        worker_hold(c->quote_seat);
+}
+
+static void stop_waiting(struct worker *w, struct seat *seat, struct seat *quote_seat)
+{
+    worker_let_go(w, seat);
+    if (quote_seat)
+        worker_let_go(w, quote_seat);
+}
+
 static void answer_on_worker(struct loop_post *post)
 {
     struct call *c = (struct call *)((char *)post - offsetof(struct call, post));
+    struct worker *w = c->worker;
+    struct seat *seat = c->seat, *quote_seat = c->quote_seat; /* the call is gone when it is answered */
     if (c->done)
         c->done(c);
     else
         call_answer(c);
+    stop_waiting(w, seat, quote_seat);
+}
+
+void call_resume(struct call *c)
+{
+    c->post.fn = answer_on_worker;
+    loop_post(c->worker->loop, &c->post);
 }
 
 static void done_on_writer(struct writer_command *cmd, int rc, const struct err *err)
@@ -319,8 +355,7 @@ static void done_on_writer(struct writer_command *cmd, int rc, const struct err 
     c->rc = rc;
     if (rc < 0 && err)
         c->err = *err;
-    c->post.fn = answer_on_worker;
-    loop_post(c->worker->loop, &c->post);
+    call_resume(c);
 }
 
 bool call_submit(struct call *c, const char *procedure, const struct json_value *args)
@@ -329,9 +364,13 @@ bool call_submit(struct call *c, const char *procedure, const struct json_value 
     c->args = args;
     c->command = (struct writer_command){ .run = run_on_writer, .done = done_on_writer };
     struct err err;
+    struct worker *w = c->worker;
+    struct seat *seat = c->seat, *quote_seat = c->quote_seat;
+    call_wait(c);
     int rc = writer_submit(c->shop->writer, &c->command, &err);
     if (rc == 0)
         return true; /* the call is the writer's now: not a byte of it may be touched here */
+    stop_waiting(w, seat, quote_seat);
     c->rc = rc;
     c->err = err;
     metric_add(&c->shop->metrics.queue_refused, 1);
@@ -484,6 +523,7 @@ void call_begin(struct worker *w, struct http_request *req)
     }
     c->req = req;
     c->worker = w;
+    c->seat = w->seat;
     c->shop = w->shop;
     c->route = req->route;
     c->arena = req->arena;

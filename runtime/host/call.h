@@ -34,6 +34,7 @@ struct route {
 struct call {
     struct http_request *req;
     struct worker *worker;
+    struct seat *seat; /* the rules it began under: it ends under the same */
     struct shop *shop;
     const struct route *route;
     struct caller who;
@@ -51,6 +52,8 @@ struct call {
     int (*native)(struct call *c, struct store_conn *conn, struct err *err); /* ... or one of ours that fills c->answer */
     const struct json_value *args;
     const struct bind_quote *quote;
+    struct seat *quote_seat; /* the rules of the quote, when they are of an earlier generation */
+    int (*still_true)(struct call *c, struct err *err); /* on the writer, before the procedure; may be NULL */
     int rc;
     void (*done)(struct call *c); /* on the worker again; default call_answer */
     void *state;                  /* the handler's own */
@@ -71,6 +74,11 @@ void call_write(struct call *c); /* route->procedure on the writer */
 /* procedure with args on the writer; c->done (or call_answer) when it is over. false, with c->rc and c->err, when the queue is full. */
 bool call_submit(struct call *c, const char *procedure, const struct json_value *args);
 void call_write_native(struct call *c, int (*native)(struct call *c, struct store_conn *conn, struct err *err));
+/* The call waits for another thread, which ends with call_resume(); then c->done (or call_answer) runs on the worker. */
+void call_wait(struct call *c);
+void call_resume(struct call *c);
+/* Keeps c->answer under the call's idempotency key, if it has one; on the writer, in the transaction that it answers for. */
+int call_remember(struct call *c, struct store_conn *conn, struct err *err);
 /* Looks the answer of an earlier request with the same key up in the worker's snapshot. true = the call was answered. */
 bool call_answer_again(struct call *c);
 bool call_may(const struct call *c, unsigned scope);

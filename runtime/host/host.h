@@ -32,9 +32,13 @@ struct serve_options {
     int64_t drain_ms; /* how long requests may finish after SIGTERM; 0 = 10,000 */
     /* Called once, when the shop answers; port is the real one. */
     void (*ready)(void *ctx, int port);
+    /* The folder is watched, and published when something in it was saved. */
+    bool watch;
+    /* After each attempt that nobody asked for over HTTP (watch, SIGHUP); from another thread. text is for a person. May be NULL. */
+    void (*published)(void *ctx, bool live, const char *text);
     void *ctx;
 };
-/* Until SIGTERM or SIGINT. Also listens on data/feira.sock for the operator. */
+/* Until SIGTERM or SIGINT; SIGHUP publishes. Also listens on data/feira.sock for the operator. */
 int shop_serve(struct shop *s, const struct serve_options *o, struct err *err);
 
 /* One request as the operator. body is the answer's. */

@@ -1,5 +1,7 @@
 #include "host/metrics.h"
+#include "host/publish.h"
 #include "host/shop.h"
+#include "host/stops.h"
 #include "host/totals.h"
 #include "host/worker.h"
 
@@ -78,6 +80,19 @@ static void writer_metrics(struct shop *s, struct buf *out)
     seconds(out, "writer_wait_seconds", "Time a command waited for the writer.", st.wait_ns_p50, st.wait_ns_p99);
 }
 
+static void rules_metrics(struct shop *s, struct buf *out)
+{
+    struct publish_stats st;
+    struct stops_snapshot *stops = stops_acquire(s->stops);
+    publisher_stats(s->publisher, &st);
+    counter(out, "generations_total", "Generations that went live since the start.", st.published);
+    counter(out, "generations_refused_total", "Attempts to publish that were refused.", st.refused);
+    gauge(out, "generations_draining", "Earlier generations with calls that have not ended.", st.draining);
+    gauge(out, "campaigns_stopped", "Campaigns stopped by hand or quarantined.", stops_count(stops));
+    counter(out, "campaigns_quarantined_total", "Campaigns quarantined since the start.", atomic_load(&s->metrics.quarantined));
+    stops_release(stops);
+}
+
 void metrics_write(struct shop *s, struct buf *out)
 {
     struct metrics *m = &s->metrics;
@@ -93,4 +108,5 @@ void metrics_write(struct shop *s, struct buf *out)
     counter(out, "timers_failed_total", "Timers whose procedure failed.", atomic_load(&m->timers_failed));
     gauge(out, "uptime_seconds", "Since the start.", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
     writer_metrics(s, out);
+    rules_metrics(s, out);
 }

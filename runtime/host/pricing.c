@@ -1,4 +1,5 @@
 #include "host/pricing.h"
+#include "host/stops.h"
 #include "host/worker.h"
 #include <stdio.h>
 
@@ -138,7 +139,7 @@ static void read_client_members(struct call *c, const struct json_value *body, s
 
 static int pricing_begin(struct call *c, struct pricing *p)
 {
-    *p = (struct pricing){ 0 };
+    *p = (struct pricing){ .seat = c->seat };
     p->catalogue = catalogue_acquire(c->shop->catalogue);
     return p->catalogue ? 0 : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
 }
@@ -160,6 +161,7 @@ int pricing_from_body(struct call *c, const struct json_value *body, struct pric
 
 int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing *now)
 {
+    now->seat = c->seat;
     now->cart = *old;
     now->cart.at_ms = clock_wall_ms(c->shop->options.clock);
     now->cart.lines = arena_array(c->arena, old->line_count, sizeof *old->lines);
@@ -185,16 +187,42 @@ static uint64_t failed_rules(const struct quote_result *r)
     return n;
 }
 
+static int take_out_stopped(struct call *c, struct pricing *p)
+{
+    p->stops_version = stops_version(c->shop->stops);
+    if (p->from_token)
+        return 0; /* its own are in its evidence; whether that still holds is asked afterwards */
+    return seat_stopped(p->seat, c->arena, &p->cart.stopped, &p->cart.stopped_count, &c->err);
+}
+
+int pricing_check_stops(const struct call *c, const struct pricing *p, struct err *err)
+{
+    int rc = 0;
+    struct stops_snapshot *now = stops_acquire(c->shop->stops);
+    for (size_t i = 0; i < p->result.outcome_count && rc == 0 && stops_count(now); i++) {
+        const struct quote_outcome *o = &p->result.outcomes[i];
+        struct slice id = quote_campaign_id(generation_rules(p->seat->generation), o->campaign);
+        if (o->applied && stops_have(now, id))
+            rc = err_reason(err, ERR_CONFLICT, "campaign_stopped",
+                            "The shop has stopped \"%.*s\" since this quote; see the fresh one beside this message.", SLICE_FMT(id));
+    }
+    stops_release(now);
+    return rc;
+}
+
 int pricing_run(struct call *c, struct pricing *p)
 {
-    c->worker->bind->arena = c->arena; /* for functions of campaigns */
-    int rc = quote_price(generation_rules(c->worker->generation), &p->cart, &c->worker->hooks, c->arena, &p->result, &c->err);
+    int rc = take_out_stopped(c, p);
+    if (rc < 0)
+        return rc;
+    p->seat->bind->arena = c->arena; /* for functions of campaigns */
+    rc = quote_price(generation_rules(p->seat->generation), &p->cart, &p->seat->hooks, c->arena, &p->result, &c->err);
     bool refused_by_rule = rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP;
     uint64_t failed = rc == 0 ? failed_rules(&p->result) : refused_by_rule;
     metric_add(&c->shop->metrics.quotes, 1);
     if (failed)
         metric_add(&c->shop->metrics.rule_errors, failed);
-    return rc;
+    return rc == 0 && p->from_token ? pricing_check_stops(c, p, &c->err) : rc;
 }
 
 void pricing_release(struct pricing *p)
@@ -225,7 +253,7 @@ int pricing_evidence(struct call *c, struct pricing *p)
 static void payload_write(struct call *c, const struct pricing *p, int64_t expires_ms, struct buf *out)
 {
     buf_add_str(out, "{\"g\":\"");
-    buf_add_str(out, generation_id(c->worker->generation));
+    buf_add_str(out, generation_id(p->seat->generation));
     buf_add_str(out, "\",\"x\":");
     buf_add_int(out, expires_ms);
     buf_add_str(out, ",\"e\":");
@@ -277,7 +305,7 @@ bad:
     return ERR_INVALID;
 }
 
-int pricing_from_token(struct call *c, struct slice token, struct pricing *p)
+int pricing_from_token(struct call *c, struct slice token, struct pricing *p, struct slice *generation)
 {
     struct json_value *payload;
     int rc = pricing_begin(c, p);
@@ -297,16 +325,17 @@ int pricing_from_token(struct call *c, struct slice token, struct pricing *p)
         const struct catalogue_product *now = catalogue_find(p->catalogue, product->sku);
         product->title = now ? now->facts.title : symbols_name(c->shop->symbols, product->sku);
     }
-    struct slice generation = { 0 };
     int64_t expires_ms = 0;
-    json_is_string(json_get(payload, "g"), &generation);
+    p->from_token = true;
+    json_is_string(json_get(payload, "g"), generation);
     json_is_int(json_get(payload, "x"), &expires_ms);
     if (expires_ms <= clock_wall_ms(c->shop->options.clock))
         return err_reason(&c->err, ERR_CONFLICT, "quote_expired",
                           "This quote has expired; the fresh one beside this message has today's prices.");
-    if (!slice_is(generation, generation_id(c->worker->generation)))
-        return err_reason(&c->err, ERR_CONFLICT, "rules_changed",
-                          "The shop's rules have changed since this quote; see the fresh one beside this message.");
+    struct seat *seat = slice_is(*generation, generation_id(c->seat->generation)) ? c->seat : worker_find_seat(c->worker, *generation);
+    if (!seat)
+        return PRICING_ELSEWHERE;
+    p->seat = seat;
     return 0;
 }
 
@@ -315,7 +344,7 @@ int pricing_from_token(struct call *c, struct slice token, struct pricing *p)
 void pricing_write(struct call *c, struct pricing *p, bool full, struct buf *out)
 {
     struct json_writer w;
-    struct generation *g = c->worker->generation;
+    struct generation *g = p->seat->generation;
     int64_t expires_ms = clock_wall_ms(c->shop->options.clock) + generation_settings(g)->quote_ttl_ms;
     char expires[TIMESTAMP_MAX];
     size_t n = timestamp_format(expires_ms, expires);

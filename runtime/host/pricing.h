@@ -4,6 +4,9 @@
 #include "host/call.h"
 
 struct pricing {
+    struct seat *seat; /* whose rules; the call's, or for a token those of its generation */
+    bool from_token;
+    uint64_t stops_version; /* what was stopped when it was priced */
     struct quote_cart cart;
     struct quote_result result;
     struct catalogue_snapshot *catalogue; /* counted: titles and tags of the cart point into it */
@@ -13,9 +16,13 @@ struct pricing {
 /* What the caller of a quote or an order asks for. 0, or an error with the field at fault (ERR_DENIED for a member that only a server may
  * send). */
 int pricing_from_body(struct call *c, const struct json_value *body, struct pricing *p);
-/* The cart of a quote token, with the prices that were shown. reason "quote_expired", "rules_changed", "token_invalid". */
-int pricing_from_token(struct call *c, struct slice token, struct pricing *p);
+/* The cart of a quote token, with the prices that were shown. reason "quote_expired", "token_invalid". PRICING_ELSEWHERE, with the
+ * generation: this worker does not have its rules; get them from the publisher (PUBLISH_REOPEN) and call again. */
+enum { PRICING_ELSEWHERE = 1 };
+int pricing_from_token(struct call *c, struct slice token, struct pricing *p, struct slice *generation);
 int pricing_run(struct call *c, struct pricing *p);
+/* 0, or ERR_CONFLICT "campaign_stopped": something that takes money off this cart has been stopped since it was priced. Any thread. */
+int pricing_check_stops(const struct call *c, const struct pricing *p, struct err *err);
 /* The cart of an older quote at today's clock, prices and facts. now->catalogue must be set. */
 int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing *now);
 int pricing_evidence(struct call *c, struct pricing *p); /* fills p->evidence */

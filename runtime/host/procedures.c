@@ -1,5 +1,6 @@
 /* The writer's side of the host: a Lua state for procedures, and the memory that follows the store's transactions. */
-#include "host/shop.h"
+#include "host/edition.h"
+#include "host/stops.h"
 
 /* A batch that touches more SKUs than this reloads the whole catalogue instead of following each. */
 enum { CHANGED_SKUS_MAX = 5000 };
@@ -14,27 +15,36 @@ static void product_changed(void *ctx, struct slice sku)
                   "Out of memory while noting a changed product; the catalogue is read again at the next start.", LOG_SLICE("sku", sku));
 }
 
+void procedures_bind(struct shop *s, struct bind_context *bind)
+{
+    bind->ledger = s->ledger;
+    bind->ids = &s->procedures.ids;
+    bind->product_changed = product_changed;
+    bind->host_ctx = s;
+}
+
+int procedures_enter(struct shop *s, struct edition *e, struct err *err)
+{
+    if (atomic_load(&e->retired))
+        return err_reason(err, ERR_BUSY, "rules_retired",
+                          "The shop's rules have changed several times since this request began; send it again.");
+    s->procedures.vm = e->vm;
+    s->procedures.bind = e->bind;
+    return 0;
+}
+
 int procedures_begin(void *ctx, struct err *err)
 {
     struct shop *s = ctx;
-    struct procedures *p = &s->procedures;
-    id_source_init(&p->ids, s->options.clock, s->options.random);
-    map_init(&p->changed_skus, NULL);
-    int rc = shop_open_vm(s, &p->vm, &p->bind, err);
-    if (rc < 0)
-        return rc;
-    p->bind->ledger = s->ledger;
-    p->bind->ids = &p->ids;
-    p->bind->product_changed = product_changed;
-    p->bind->host_ctx = s;
+    (void)err;
+    id_source_init(&s->procedures.ids, s->options.clock, s->options.random);
+    map_init(&s->procedures.changed_skus, NULL);
     return 0;
 }
 
 void procedures_end(void *ctx)
 {
     struct shop *s = ctx;
-    shop_close_vm(s->procedures.vm);
-    s->procedures.vm = NULL;
     map_release(&s->procedures.changed_skus);
 }
 
@@ -76,6 +86,13 @@ static void committed(void *ctx)
             log_error(s->options.log, "keys.stale", err.text);
         else
             s->procedures.keys_changed = false;
+    }
+    if (s->procedures.stops_changed) {
+        struct err err = { 0 };
+        if (stops_reload(s->stops, conn, &err) < 0)
+            log_error(s->options.log, "stops.stale", err.text);
+        else
+            s->procedures.stops_changed = false;
     }
 }
 

@@ -44,6 +44,12 @@ const struct route core_routes[] = {
     { HTTP_METHOD_POST, "/v1/customers/{id}/tokens", SERVERS, SCOPE_TOKENS_WRITE, &schema_customer_token, NULL, false, true, 201, handle_customer_token, "customers.get", "A short-lived token with which this customer's own device may call." },
 
     { HTTP_METHOD_GET, "/v1/status", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_status, NULL, "One screen: generation, rates, queue, commit times, what is wrong." },
+    { HTTP_METHOD_GET, "/v1/generations", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_generation_list, NULL, "Which rules were live when, the last 100 attempts, and what is stopped." },
+    { HTTP_METHOD_POST, "/v1/generations", SERVERS, SCOPE_ADMIN, &schema_publish, NULL, false, false, 200, handle_publish, NULL, "Makes what is in the shop's folder live, or says what is wrong with it." },
+    { HTTP_METHOD_POST, "/v1/generations/rollback", SERVERS, SCOPE_ADMIN, &schema_rollback, NULL, true, false, 200, handle_rollback, NULL, "Makes a generation live that was live before." },
+    { HTTP_METHOD_GET, "/v1/stops", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_stop_list, NULL, "Campaigns that are stopped or quarantined." },
+    { HTTP_METHOD_POST, "/v1/stops", SERVERS, SCOPE_ADMIN, &schema_stop, NULL, false, false, 201, handle_stop, NULL, "Stops a campaign at once, until it is resumed." },
+    { HTTP_METHOD_DELETE, "/v1/stops/{campaign}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_resume, NULL, "Lets a stopped or quarantined campaign apply again." },
     { HTTP_METHOD_GET, "/v1/keys", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_list, NULL, "The keys, without their secrets." },
     { HTTP_METHOD_POST, "/v1/keys", SERVERS, SCOPE_ADMIN, &schema_key, NULL, false, true, 201, handle_key_create, NULL, "A new key; its text is shown only now." },
     { HTTP_METHOD_DELETE, "/v1/keys/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_revoke, NULL, "Revokes a key at once." },

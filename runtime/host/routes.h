@@ -25,3 +25,9 @@ void handle_status(struct call *c);
 void handle_key_create(struct call *c); /* api_keys.c */
 void handle_key_list(struct call *c);
 void handle_key_revoke(struct call *c);
+void handle_generation_list(struct call *c); /* api_generations.c */
+void handle_publish(struct call *c);
+void handle_rollback(struct call *c);
+void handle_stop_list(struct call *c); /* api_stops.c */
+void handle_stop(struct call *c);
+void handle_resume(struct call *c);

@@ -140,4 +140,17 @@ static const struct schema key_fields[] = {
     { .name = "label", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 100 },
     { .name = "scopes", .type = SCHEMA_ARRAY, .max = 20, .item = &scope_name, .about = "Of an sk_; default: all but admin." }, END };
 const struct schema schema_key = { .type = SCHEMA_OBJECT, .fields = key_fields };
+
+/* --- rules --------------------------------------------------------------------------------------------------- */
+static const struct schema publish_fields[] = { END };
+const struct schema schema_publish = { .type = SCHEMA_OBJECT, .fields = publish_fields };
+
+static const struct schema rollback_fields[] = {
+    { .name = "to", .type = SCHEMA_STRING, .min = 1, .max = 31, .format = "id", .about = "A generation that was live; default the one before the live one." }, END };
+const struct schema schema_rollback = { .type = SCHEMA_OBJECT, .fields = rollback_fields };
+
+static const struct schema stop_fields[] = {
+    { .name = "campaign", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "id", .about = "The campaign's id." },
+    { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 200 }, END };
+const struct schema schema_stop = { .type = SCHEMA_OBJECT, .fields = stop_fields };
 /* clang-format on */

@@ -1,9 +1,12 @@
 /* Serving: W workers on threads of their own, the keeper (signals, timers) on the calling one. */
+#include "host/publish.h"
 #include "host/routes.h"
 #include "host/totals.h"
+#include "host/watch.h"
 #include "host/worker.h"
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -23,6 +26,8 @@ struct keeper {
     struct loop *loop;
     struct timer_pump *timers;
     struct loop_timer *second;
+    struct watch *watch;
+    const struct serve_options *options;
     uint64_t requests_seen;
     struct worker *workers[WORKERS_MAX];
     struct running running[WORKERS_MAX];
@@ -74,6 +79,57 @@ static void on_signal(void *ctx, int signum)
     }
 }
 
+/* --- publishing without a request: SIGHUP, a saved file ---------------------------------------------------------------- */
+
+struct unasked {
+    struct publish_job job;
+    const struct serve_options *options;
+};
+
+static void say_result(const struct serve_options *o, const struct publish_job *job)
+{
+    char text[128];
+    if (!o->published || (job->rc == 0 && !job->changed))
+        return;
+    snprintf(text, sizeof text, "live: %s, %zu campaigns, after %lld ms", job->live, job->campaigns, (long long)job->took_ms);
+    o->published(o->ctx, job->rc == 0, job->rc == 0 ? text : job->err.text);
+}
+
+static void unasked_done(struct publish_job *job)
+{
+    struct unasked *u = (struct unasked *)((char *)job - offsetof(struct unasked, job));
+    say_result(u->options, job);
+    free(u);
+}
+
+static void publish_unasked(struct keeper *k, const char *how)
+{
+    struct err err = { 0 };
+    struct unasked *u = calloc(1, sizeof *u);
+    if (!u)
+        return;
+    u->options = k->options;
+    u->job.kind = PUBLISH_FOLDER;
+    u->job.how = how;
+    u->job.done = unasked_done;
+    snprintf(u->job.author, sizeof u->job.author, "operator");
+    if (publisher_submit(k->shop->publisher, &u->job, &err) == 0)
+        return;
+    log_warn(k->shop->options.log, "publish.refused", err.text, LOG_STR("how", how));
+    free(u);
+}
+
+static void on_hangup(void *ctx, int signum)
+{
+    (void)signum;
+    publish_unasked(ctx, "sighup");
+}
+
+static void on_saved(void *ctx)
+{
+    publish_unasked(ctx, "dev");
+}
+
 static void every_second(void *ctx)
 {
     struct keeper *k = ctx;
@@ -121,6 +177,10 @@ static int open_keeper(struct keeper *k, const struct serve_options *o, int *por
     if (rc == 0)
         rc = loop_on_signal(k->loop, SIGINT, on_signal, k, err);
     if (rc == 0)
+        rc = loop_on_signal(k->loop, SIGHUP, on_hangup, k, err);
+    if (rc == 0 && o->watch)
+        rc = watch_open(k->loop, k->shop->dir, on_saved, k, &k->watch, err);
+    if (rc == 0)
         rc = timer_pump_open(k->shop, k->loop, &k->timers, err);
     if (rc == 0) {
         k->second = loop_timer_new(k->loop, every_second, k);
@@ -165,6 +225,8 @@ static void close_keeper(struct keeper *k)
         loop_stop(k->workers[i]->loop);
         pthread_join(k->running[i].thread, NULL);
     }
+    watch_close(k->watch);
+    publisher_stop(k->shop->publisher); /* before the writer, which it waits for */
     writer_stop(k->shop->writer);
     for (int i = 0; i < k->count; i++)
         if (k->running[i].started)
@@ -188,6 +250,7 @@ int shop_serve(struct shop *s, const struct serve_options *o, struct err *err)
     if (!k)
         return err_set(err, ERR_NOMEM, "Out of memory.");
     k->shop = s;
+    k->options = o;
     k->drain_ms = o->drain_ms ? o->drain_ms : DRAIN_DEFAULT_MS;
     signal(SIGPIPE, SIG_IGN);
     int rc = open_keeper(k, o, &port, err);

@@ -1,6 +1,8 @@
 /* Opening a shop and its parts in order, closing them in reverse. */
 #include "host/shop.h"
+#include "host/publish.h"
 #include "host/routes.h"
+#include "host/stops.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -58,14 +60,15 @@ static int open_vm(void *ctx, struct vm **out, struct err *err)
     return rc;
 }
 
-int shop_open_vm(struct shop *s, struct vm **vm, struct bind_context **bind, struct err *err)
+int shop_open_vm(struct shop *s, struct generation *g, struct vm **vm, struct bind_context **bind, struct err *err)
 {
-    int rc = generation_open_vm(s->live, vm, err);
+    (void)s; /* the generation knows whose it is; callers need not */
+    int rc = generation_open_vm(g, vm, err);
     if (rc < 0)
         return rc;
     *bind = bind_context_of(*vm);
-    (*bind)->currency = generation_settings(s->live)->currency;
-    (*bind)->zone = generation_zone(s->live);
+    (*bind)->currency = generation_settings(g)->currency;
+    (*bind)->zone = generation_zone(g);
     return 0;
 }
 
@@ -86,7 +89,7 @@ void shop_close_vm(struct vm *vm)
 
 /* --- parts ---------------------------------------------------------------------------------------------------------- */
 
-static int open_rulebook(struct shop *s, struct err *err)
+static int open_rulebook(struct shop *s, struct generation **first, struct err *err)
 {
     struct sources *src;
     s->symbols = symbols_new(NULL);
@@ -96,7 +99,7 @@ static int open_rulebook(struct shop *s, struct err *err)
     int rc = sources_read(s->dir, &src, err);
     if (rc < 0)
         return rc;
-    rc = generation_build(&s->rulebook, src, &s->live, err);
+    rc = generation_build(&s->rulebook, src, first, err);
     if (rc < 0)
         sources_free(src);
     return rc;
@@ -151,6 +154,8 @@ static int open_memory(struct shop *s, struct err *err)
     if (rc == 0)
         rc = auth_open(conn, s->options.random, s->options.clock, &s->auth, err);
     if (rc == 0)
+        rc = stops_open(conn, s->options.clock, &s->stops, err);
+    if (rc == 0)
         rc = routes_open(&s->routes, err);
     return rc;
 }
@@ -179,20 +184,26 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
     struct shop *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(err, ERR_NOMEM, "Out of memory.");
+    struct generation *first = NULL;
     s->options = *o;
     s->started_ms = clock_wall_ms(o->clock);
     int rc = set_paths(s, err);
     if (rc == 0)
         rc = make_data_dir(s, err);
     if (rc == 0)
-        rc = open_rulebook(s, err); /* before the store: a shop whose rules are broken does not touch its data */
+        rc = open_rulebook(s, &first, err); /* before the store: a shop whose rules are broken does not touch its data */
     if (rc == 0)
         rc = open_store(s, err);
     if (rc == 0)
         rc = open_memory(s, err);
+    if (rc == 0 && (rc = publisher_open(s, first, &s->publisher, err)) == 0)
+        first = NULL;
     if (rc == 0)
         rc = start_writer(s, err);
+    if (rc == 0)
+        rc = publisher_start(s->publisher, err);
     if (rc < 0) {
+        generation_unref(first);
         shop_close(s);
         return rc;
     }
@@ -204,10 +215,13 @@ void shop_close(struct shop *s)
 {
     if (!s)
         return;
+    publisher_stop(s->publisher);
     if (s->writer) {
         writer_stop(s->writer);
         writer_free(s->writer);
     }
+    publisher_free(s->publisher);
+    stops_close(s->stops);
     routes_close(s->routes);
     auth_close(s->auth);
     catalogue_free(s->catalogue);
@@ -215,7 +229,6 @@ void shop_close(struct shop *s)
         ledger_close(s->ledger);
     if (s->store)
         store_close(s->store);
-    generation_unref(s->live);
     if (s->symbols)
         symbols_free(s->symbols);
     if (s->lock)

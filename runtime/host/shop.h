@@ -17,13 +17,17 @@
 struct worker;
 struct route_table;
 
-/* The writer thread's own: a Lua state for procedures, and what the running batch has changed. */
+struct publisher;
+struct stops;
+struct edition;
+
+/* The writer thread's own: whose context the running command has, and what the running batch has changed. */
 struct procedures {
-    struct vm *vm;
+    struct vm *vm; /* of the edition that the running command belongs to */
     struct bind_context *bind;
     struct id_source ids;
     struct map changed_skus; /* of the batch; published after the commit */
-    bool keys_changed;
+    bool keys_changed, stops_changed;
 };
 
 struct shop {
@@ -36,7 +40,8 @@ struct shop {
     struct catalogue *catalogue;
     struct auth *auth;
     struct rulebook_options rulebook;
-    struct generation *live;
+    struct stops *stops;
+    struct publisher *publisher; /* what is live, and what will be */
     struct writer *writer;
     struct procedures procedures;
     struct route_table *routes;
@@ -47,14 +52,17 @@ struct shop {
     atomic_bool draining;
 };
 
-/* A Lua state for the calling thread under the live generation. */
-int shop_open_vm(struct shop *s, struct vm **vm, struct bind_context **bind, struct err *err);
+/* A Lua state under a generation, for one thread at a time. */
+int shop_open_vm(struct shop *s, struct generation *g, struct vm **vm, struct bind_context **bind, struct err *err);
 void shop_close_vm(struct vm *vm);
 
 /* procedures.c */
 int procedures_begin(void *shop, struct err *err);
 void procedures_end(void *shop);
 struct writer_hooks procedures_hooks(struct shop *s);
+void procedures_bind(struct shop *s, struct bind_context *bind); /* gives a state of the writer what procedures need */
+/* A command begins on the writer: s->procedures.vm and .bind are those of its edition until the next one. ERR_BUSY: too old. */
+int procedures_enter(struct shop *s, struct edition *e, struct err *err);
 
 /* timers.c: fires due timers of the journal from the keeper's loop. */
 struct timer_pump;

@@ -1,7 +1,11 @@
 #include "host/status.h"
 #include "base/json.h"
-#include "host/shop.h"
+#include "base/zone.h"
+#include "host/edition.h"
+#include "host/publish.h"
+#include "host/stops.h"
 #include "host/totals.h"
+#include <stdio.h>
 #include <sys/statvfs.h>
 
 static void number(struct json_writer *w, const char *key, uint64_t v)
@@ -45,6 +49,49 @@ static void write_writer(const struct writer_stats *st, struct json_writer *w)
     json_object_end(w);
 }
 
+void stops_write(struct shop *s, struct json_writer *w)
+{
+    struct stops_snapshot *stops = stops_acquire(s->stops);
+    json_array(w);
+    for (size_t i = 0; i < stops_count(stops); i++) {
+        const struct stop *one = stops_at(stops, i);
+        char at[TIMESTAMP_MAX];
+        json_object(w);
+        json_key(w, "campaign");
+        json_string(w, one->campaign);
+        json_key(w, "quarantined");
+        json_bool(w, one->quarantined);
+        json_key(w, "by");
+        json_string(w, one->author);
+        if (one->reason.len) {
+            json_key(w, "reason");
+            json_string(w, one->reason);
+        }
+        json_key(w, "at");
+        json_string(w, slice_of(at, timestamp_format(one->at_ms, at)));
+        json_object_end(w);
+    }
+    json_array_end(w);
+    stops_release(stops);
+}
+
+static void write_rules(struct shop *s, struct json_writer *w)
+{
+    struct publish_stats st;
+    char since[TIMESTAMP_MAX];
+    publisher_stats(s->publisher, &st);
+    json_key(w, "rules");
+    json_object(w);
+    json_key(w, "live_since");
+    json_string(w, slice_of(since, timestamp_format(st.live_since_ms, since)));
+    number(w, "published", st.published);
+    number(w, "refused", st.refused);
+    number(w, "draining", st.draining);
+    json_key(w, "stopped");
+    stops_write(s, w);
+    json_object_end(w);
+}
+
 static void write_work(struct shop *s, struct json_writer *w)
 {
     struct metrics *m = &s->metrics;
@@ -78,6 +125,18 @@ static void write_problems(struct shop *s, const struct writer_stats *st, struct
         json_str(w, "One commit in a hundred takes longer than 200 ms; the disk is slow or shared.");
     if (atomic_load(&s->metrics.rule_errors))
         json_str(w, "Campaign functions failed; the log names them (campaign.failed).");
+    struct stops_snapshot *stops = stops_acquire(s->stops);
+    for (size_t i = 0; i < stops_count(stops); i++) {
+        const struct stop *one = stops_at(stops, i);
+        char sentence[256];
+        if (!one->quarantined)
+            continue;
+        snprintf(sentence, sizeof sentence,
+                 "The campaign \"%.*s\" failed too often and is quarantined; mend it and publish, or: feira resume SHOP %.*s",
+                 SLICE_FMT(one->campaign), SLICE_FMT(one->campaign));
+        json_str(w, sentence);
+    }
+    stops_release(stops);
     if (atomic_load(&s->metrics.timers_failed))
         json_str(w, "Timers failed; the log names them (timer.failed).");
     if (s->draining)
@@ -89,7 +148,8 @@ void status_write(struct shop *s, struct buf *out)
 {
     struct json_writer w;
     struct writer_stats st;
-    const struct shop_settings *settings = generation_settings(s->live);
+    struct edition *live = publisher_live(s->publisher);
+    const struct shop_settings *settings = generation_settings(live->generation);
     struct catalogue_snapshot *catalogue = catalogue_acquire(s->catalogue);
     writer_stats(s->writer, &st);
     json_writer_init(&w, out);
@@ -101,15 +161,17 @@ void status_write(struct shop *s, struct buf *out)
     json_key(&w, "version");
     json_str(&w, FEIRA_VERSION);
     json_key(&w, "generation");
-    json_str(&w, generation_id(s->live));
-    number(&w, "campaigns", quote_rules_count(generation_rules(s->live)));
+    json_str(&w, generation_id(live->generation));
+    number(&w, "campaigns", quote_rules_count(generation_rules(live->generation)));
     number(&w, "products", catalogue_count(catalogue));
     number(&w, "workers", (uint64_t)s->worker_count);
     number(&w, "uptime_s", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
+    write_rules(s, &w);
     write_http(s, &w);
     write_work(s, &w);
     write_writer(&st, &w);
     write_problems(s, &st, &w);
     json_object_end(&w);
     catalogue_release(catalogue);
+    edition_unref(live);
 }

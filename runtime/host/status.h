@@ -1,6 +1,7 @@
 /* host/status.h - how a shop is, as one JSON document; `feira status` prints it as one screen. */
 #pragma once
-#include "base/buf.h"
+#include "base/json.h"
 
 struct shop;
 void status_write(struct shop *s, struct buf *out);
+void stops_write(struct shop *s, struct json_writer *w); /* the array of what is stopped or quarantined */

@@ -1,6 +1,7 @@
 /* Fires what is due: looks a few times a second, hands each due timer to the writer as a command of its own, and looks
  * again when all of them are done. A timer whose procedure fails is set a minute later and logged. */
-#include "host/shop.h"
+#include "host/edition.h"
+#include "host/publish.h"
 #include <stdlib.h>
 
 enum { LOOK_EVERY_MS = 200, AT_ONCE_MAX = 200, AGAIN_AFTER_MS = 60000 };
@@ -9,6 +10,7 @@ struct firing {
     struct writer_command command;
     struct loop_post post;
     struct timer_pump *pump;
+    struct edition *edition; /* the rules it runs under */
     int64_t id, due_ms, set_again_ms;
     struct slice procedure, key;
     struct arena arena;
@@ -22,6 +24,13 @@ struct timer_pump {
     size_t in_flight;
     struct loop_post last;
 };
+
+static void free_firing(struct firing *f)
+{
+    edition_unref(f->edition);
+    arena_release(&f->arena);
+    free(f);
+}
 
 static int run_procedure(struct firing *f, struct store_conn *conn, struct err *err)
 {
@@ -56,6 +65,8 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
     int rc = timer_done(conn, f->id, f->due_ms, err);
     if (rc == ERR_NOT_FOUND)
         return 0; /* moved, cancelled or carried out meanwhile */
+    if (rc == 0)
+        rc = procedures_enter(f->pump->shop, f->edition, err);
     return rc < 0 ? rc : run_procedure(f, conn, err);
 }
 
@@ -63,8 +74,7 @@ static void finish(struct loop_post *post)
 {
     struct firing *f = (struct firing *)((char *)post - offsetof(struct firing, post));
     f->pump->in_flight--;
-    arena_release(&f->arena);
-    free(f);
+    free_firing(f);
 }
 
 static void done(struct writer_command *cmd, int rc, const struct err *err)
@@ -92,6 +102,7 @@ static int fire(void *ctx, const struct timer_due *t)
         return 0;
     arena_init(&f->arena, NULL, 0);
     f->pump = p;
+    f->edition = publisher_live(p->shop->publisher);
     f->id = t->id;
     f->due_ms = t->due_ms;
     f->procedure = arena_copy(&f->arena, t->procedure);
@@ -101,8 +112,7 @@ static int fire(void *ctx, const struct timer_due *t)
     if (f->procedure.data && f->key.data && writer_submit(p->shop->writer, &f->command, NULL) == 0)
         return 0;
     p->in_flight--;
-    arena_release(&f->arena); /* the queue is full: due timers wait for the next look */
-    free(f);
+    free_firing(f); /* the queue is full: due timers wait for the next look */
     return 0;
 }
 

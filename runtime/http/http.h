@@ -101,6 +101,9 @@ int http_server_open(struct loop *l, const struct http_server_options *o, struct
 /* Accept on an address or unix socket; may be called several times. */
 int http_server_listen(struct http_server *s, const struct listen_options *o, struct err *err);
 int http_server_port(const struct http_server *s); /* of the first TCP listener */
+/* Other proxies and origins, for requests whose head comes from now on; cors_origins must stay as long as they are used. The server's thread. */
+int http_server_set_trust(struct http_server *s, const char *const *trusted_proxies, const char *const *cors_origins, struct err *err);
+int http_trust_check(const char *const *trusted_proxies, struct err *err); /* would they be accepted? */
 /* Stop accepting, answer what has begun with "Connection: close", close idle connections; done() when none is left or after grace_ms. */
 void http_server_drain(struct http_server *s, int64_t grace_ms, void (*done)(void *ctx), void *ctx);
 /* Hangs up on everybody. Before loop_close(). Requests that are still with the host may be answered later: that frees them. */

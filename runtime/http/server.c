@@ -168,6 +168,27 @@ int http_server_listen(struct http_server *s, const struct listen_options *o, st
     return 0;
 }
 
+int http_server_set_trust(struct http_server *s, const char *const *trusted_proxies, const char *const *cors_origins, struct err *err)
+{
+    struct proxies *next;
+    int rc = proxies_open(trusted_proxies, &next, err);
+    if (rc < 0)
+        return rc;
+    proxies_close(s->proxies);
+    s->proxies = next;
+    s->o.cors_origins = cors_origins;
+    return 0;
+}
+
+int http_trust_check(const char *const *trusted_proxies, struct err *err)
+{
+    struct proxies *p;
+    int rc = proxies_open(trusted_proxies, &p, err);
+    if (rc == 0)
+        proxies_close(p);
+    return rc;
+}
+
 int http_server_port(const struct http_server *s)
 {
     return s->first_port;

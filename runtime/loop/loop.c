@@ -107,6 +107,7 @@ int64_t loop_now_ms(const struct loop *l)
 }
 
 static void timer_free_handle(uv_handle_t *h);
+static void watch_free_handle(uv_handle_t *h);
 static void signal_free_handle(uv_handle_t *h);
 
 static void close_handle(uv_handle_t *h, void *ctx)
@@ -120,6 +121,9 @@ static void close_handle(uv_handle_t *h, void *ctx)
         break;
     case UV_SIGNAL:
         uv_close(h, signal_free_handle);
+        break;
+    case UV_FS_EVENT:
+        uv_close(h, watch_free_handle);
         break;
     case UV_POLL:
         listener_close_handle(h);
@@ -230,4 +234,51 @@ int loop_on_signal(struct loop *l, int signum, void (*fn)(void *ctx, int signum)
         return err_set(err, ERR_IO, "Signal %d can't be handled: %s.", signum, uv_strerror(rc));
     }
     return 0;
+}
+
+/* --- folders ---------------------------------------------------------------------------------------------------- */
+
+struct loop_watch {
+    uv_fs_event_t uv;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+static void watch_free_handle(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+static void on_change(uv_fs_event_t *h, const char *name, int events, int status)
+{
+    struct loop_watch *w = h->data;
+    (void)name; /* may be missing, and a later change may have overtaken it */
+    (void)events;
+    (void)status;
+    w->fn(w->ctx);
+}
+
+int loop_watch_open(struct loop *l, const char *folder, void (*fn)(void *ctx), void *ctx, struct loop_watch **out, struct err *err)
+{
+    *out = NULL;
+    struct loop_watch *w = calloc(1, sizeof *w);
+    if (!w)
+        return err_set(err, ERR_NOMEM, "There is no memory for watching a folder.");
+    uv_fs_event_init(&l->uv, &w->uv);
+    w->uv.data = w;
+    w->fn = fn;
+    w->ctx = ctx;
+    int rc = uv_fs_event_start(&w->uv, on_change, folder, 0);
+    if (rc < 0) {
+        uv_close((uv_handle_t *)&w->uv, watch_free_handle);
+        return err_set(err, ERR_IO, "The folder %s can't be watched: %s.", folder, uv_strerror(rc));
+    }
+    *out = w;
+    return 0;
+}
+
+void loop_watch_close(struct loop_watch *w)
+{
+    if (w && !uv_is_closing((uv_handle_t *)&w->uv))
+        uv_close((uv_handle_t *)&w->uv, watch_free_handle);
 }

@@ -31,6 +31,12 @@ void loop_timer_free(struct loop_timer *t); /* NULL is fine */
 
 int loop_on_signal(struct loop *l, int signum, void (*fn)(void *ctx, int signum), void *ctx, struct err *err);
 
+/* Something in this folder changed (a name came, went or was written to), or the folder itself was moved or removed. What, is not said:
+ * look. A folder that can't be watched (too many watches, a filesystem without them) is an error; look at intervals then. */
+struct loop_watch;
+int loop_watch_open(struct loop *l, const char *folder, void (*fn)(void *ctx), void *ctx, struct loop_watch **out, struct err *err);
+void loop_watch_close(struct loop_watch *w); /* NULL is fine */
+
 /* --- byte streams: TCP and unix sockets ------------------------------------------------------------------------ */
 struct stream;
 struct stream_events {

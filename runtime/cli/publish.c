@@ -1,0 +1,142 @@
+/* feira publish, rollback, generations: which rules are live. */
+#include "base/json.h"
+#include "cli/cli.h"
+
+static struct slice text(const struct json_value *v, const char *key)
+{
+    struct slice s = { "", 0 };
+    json_is_string(json_get(v, key), &s);
+    return s;
+}
+
+static void say(const struct json_value *v)
+{
+    int64_t campaigns = 0, took_ms = -1;
+    json_is_int(json_get(v, "campaigns"), &campaigns);
+    json_is_int(json_get(v, "took_ms"), &took_ms);
+    if (slice_is(text(v, "result"), "unchanged")) {
+        printf("Nothing has changed; %.*s is live.\n", SLICE_FMT(text(v, "generation")));
+        return;
+    }
+    printf("%.*s is live: %lld campaigns", SLICE_FMT(text(v, "generation")), (long long)campaigns);
+    if (took_ms >= 0)
+        printf(", after %lld ms", (long long)took_ms);
+    printf(". Before: %.*s\n", SLICE_FMT(text(v, "previous")));
+}
+
+/* Asks, and shows the answer. */
+static int ask(const struct cli_args *a, const char *method, const char *target, struct slice body,
+               void (*show)(const struct json_value *v))
+{
+    struct err err = { 0 };
+    struct buf answer;
+    struct arena arena;
+    struct json_value *v;
+    buf_init(&answer, NULL);
+    arena_init(&arena, NULL, 0);
+    int rc = shop_ask_ok(a->positional[0], a->values[0], method, target, body, &answer, &err);
+    if (rc == 0)
+        rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err);
+    if (rc == 0)
+        show(v);
+    arena_release(&arena);
+    buf_release(&answer);
+    return rc < 0 ? cli_fail(&err) : EXIT_DONE;
+}
+
+int cmd_publish(const struct cli_args *a)
+{
+    return ask(a, "POST", "/v1/generations", SLICE_LIT("{}"), say);
+}
+
+static void say_rollback(const struct json_value *v)
+{
+    say(v);
+    if (slice_is(text(v, "result"), "live"))
+        printf("The folder still has the other rules: the next publish, and the next start, take what is in it.\n");
+}
+
+int cmd_rollback(const struct cli_args *a)
+{
+    struct buf body;
+    struct json_writer w;
+    buf_init(&body, NULL);
+    json_writer_init(&w, &body);
+    json_object(&w);
+    if (a->values[1]) {
+        json_key(&w, "to");
+        json_str(&w, a->values[1]);
+    }
+    json_object_end(&w);
+    int rc = ask(a, "POST", "/v1/generations/rollback", buf_slice(&body), say_rollback);
+    buf_release(&body);
+    return rc;
+}
+
+static void list(const struct json_value *v)
+{
+    const struct json_value *items = json_get(v, "items"), *stopped = json_get(v, "stopped");
+    for (const struct json_value *g = items ? items->first : NULL; g; g = g->next) {
+        bool live = false;
+        struct slice error = text(g, "error"), name = text(g, "generation");
+        json_is_bool(json_get(g, "live"), &live);
+        printf("%s %-18.*s  %.*s  %-8.*s  %.*s%s\n", live ? "*" : " ", SLICE_FMT(name), SLICE_FMT(text(g, "at")), SLICE_FMT(text(g, "how")),
+               SLICE_FMT(text(g, "by")), error.len ? "  refused" : "");
+        if (error.len)
+            printf("    %.*s\n", SLICE_FMT(error));
+    }
+    for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next) {
+        bool quarantined = false;
+        json_is_bool(json_get(s, "quarantined"), &quarantined);
+        printf("! %.*s is %s since %.*s\n", SLICE_FMT(text(s, "campaign")), quarantined ? "quarantined" : "stopped",
+               SLICE_FMT(text(s, "at")));
+    }
+}
+
+int cmd_generations(const struct cli_args *a)
+{
+    return ask(a, "GET", "/v1/generations", (struct slice){ "", 0 }, list);
+}
+
+/* --- stop, resume ------------------------------------------------------------------------------------------------------ */
+
+static void say_stop(const struct json_value *v)
+{
+    bool stopped = false;
+    json_is_bool(json_get(v, "stopped"), &stopped);
+    printf("%.*s %s\n", SLICE_FMT(text(v, "campaign")), stopped ? "is stopped." : "may apply again.");
+}
+
+int cmd_stop(const struct cli_args *a)
+{
+    struct buf body;
+    struct json_writer w;
+    buf_init(&body, NULL);
+    json_writer_init(&w, &body);
+    json_object(&w);
+    json_key(&w, "campaign");
+    json_str(&w, a->positional[1]);
+    if (a->values[1]) {
+        json_key(&w, "reason");
+        json_str(&w, a->values[1]);
+    }
+    json_object_end(&w);
+    int rc = ask(a, "POST", "/v1/stops", buf_slice(&body), say_stop);
+    buf_release(&body);
+    return rc;
+}
+
+int cmd_resume(const struct cli_args *a)
+{
+    char target[256];
+    /* An id is plain characters only, so nothing needs escaping; what is not one finds nothing. */
+    for (const char *c = a->positional[1]; *c; c++) {
+        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-", *c)) {
+            struct err err;
+            err_set(&err, ERR_NOT_FOUND, "\"%.60s\" is not the id of a campaign.", a->positional[1]);
+            return cli_fail(&err);
+        }
+    }
+    snprintf(target, sizeof target, "/v1/stops/%s", a->positional[1]);
+    return ask(a, "DELETE", target, (struct slice){ "", 0 }, say_stop);
+}

@@ -1,0 +1,172 @@
+#include "host/edition.h"
+#include "base/log.h"
+#include "host/health.h"
+#include "host/publish.h"
+#include "host/stops.h"
+#include <stdlib.h>
+
+/* --- the shop's part ------------------------------------------------------------------------------------------------- */
+
+static int nomem(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "Out of memory while opening the rules.");
+}
+
+int edition_open(struct shop *s, struct generation *g, struct edition **out, struct err *err)
+{
+    *out = NULL;
+    struct edition *e = calloc(1, sizeof *e);
+    if (!e)
+        return nomem(err);
+    atomic_init(&e->refs, 1);
+    atomic_init(&e->retired, false);
+    e->shop = s;
+    e->health = health_new(quote_rules_count(generation_rules(g)));
+    int rc = e->health ? shop_open_vm(s, g, &e->vm, &e->bind, err) : nomem(err);
+    if (rc < 0) {
+        edition_close(e);
+        return rc;
+    }
+    e->generation = generation_ref(g);
+    procedures_bind(s, e->bind);
+    *out = e;
+    return 0;
+}
+
+struct edition *edition_ref(struct edition *e)
+{
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    return e;
+}
+
+void edition_unref(struct edition *e)
+{
+    if (e && atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) == 1)
+        publisher_bury_edition(e->shop->publisher, e);
+}
+
+void edition_close(struct edition *e)
+{
+    shop_close_vm(e->vm);
+    health_free(e->health);
+    generation_unref(e->generation);
+    free(e);
+}
+
+/* --- a worker's part --------------------------------------------------------------------------------------------------- */
+
+static void quarantine(struct seat *seat, uint32_t campaign, const struct health_sum *sum)
+{
+    const struct quote_rules *rules = generation_rules(seat->generation);
+    struct slice id = quote_campaign_id(rules, campaign);
+    if (quote_campaign_refuses(rules, campaign)) {
+        /* Its author wants no quote without it; taking it out would do just that. */
+        log_error(seat->shop->options.log, "campaign.failing",
+                  "A campaign whose on_failure is \"refuse\" keeps failing, and quotes with it.", LOG_SLICE("campaign", id),
+                  LOG_INT("failures", sum->failures), LOG_INT("calls", sum->calls), LOG_INT("window_s", HEALTH_WINDOW_MS / 1000));
+        return;
+    }
+    if (!stops_quarantine(seat->shop->stops, id, generation_id(seat->generation)))
+        return; /* another worker was first, or other rules are live by now */
+    metric_add(&seat->shop->metrics.quarantined, 1);
+    log_error(seat->shop->options.log, "campaign.quarantined",
+              "A campaign failed too often and does not apply any more, until the next publish or feira resume.", LOG_SLICE("campaign", id),
+              LOG_STR("generation", generation_id(seat->generation)), LOG_INT("failures", sum->failures), LOG_INT("calls", sum->calls),
+              LOG_INT("window_s", HEALTH_WINDOW_MS / 1000));
+}
+
+static void note(struct seat *seat, struct quote_eval *e, int rc)
+{
+    bool failed = rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP;
+    if (rc == ERR_RETRY || !seat->edition)
+        return; /* it will be called again, counted */
+    struct health_sum sum;
+    uint32_t campaign = quote_eval_campaign(e);
+    if (health_note(seat->edition->health, campaign, failed, clock_mono_ns(seat->shop->options.clock) / 1000000, &sum))
+        quarantine(seat, campaign, &sum);
+}
+
+static int condition(void *ctx, int fn, struct quote_eval *e, bool *holds, struct err *err)
+{
+    struct seat *seat = ctx;
+    int rc = seat->functions.condition(seat->functions.ctx, fn, e, holds, err);
+    note(seat, e, rc);
+    return rc;
+}
+
+static int action(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    struct seat *seat = ctx;
+    int rc = seat->functions.action(seat->functions.ctx, fn, e, err);
+    note(seat, e, rc);
+    return rc;
+}
+
+int seat_open(struct shop *s, struct edition *e, struct generation *g, struct seat **out, struct err *err)
+{
+    *out = NULL;
+    struct seat *seat = calloc(1, sizeof *seat);
+    if (!seat)
+        return nomem(err);
+    seat->shop = s;
+    int rc = shop_open_vm(s, g, &seat->vm, &seat->bind, err);
+    if (rc < 0) {
+        free(seat);
+        return rc;
+    }
+    seat->edition = e ? edition_ref(e) : NULL;
+    seat->generation = generation_ref(g);
+    seat->functions = bind_quote_hooks(seat->vm);
+    seat->hooks = (struct quote_hooks){ .ctx = seat, .condition = condition, .action = action };
+    *out = seat;
+    return 0;
+}
+
+void seat_close(struct seat *seat)
+{
+    if (!seat)
+        return;
+    shop_close_vm(seat->vm);
+    generation_unref(seat->generation);
+    edition_unref(seat->edition);
+    free(seat->stopped);
+    free(seat);
+}
+
+static int read_stops(struct seat *seat, struct err *err)
+{
+    const struct quote_rules *rules = generation_rules(seat->generation);
+    uint64_t version = stops_version(seat->shop->stops); /* read first: a stop in between makes us look again */
+    struct stops_snapshot *all = stops_acquire(seat->shop->stops);
+    size_t n = 0;
+    struct slice *mine = calloc(stops_count(all) + 1, sizeof *mine);
+    for (size_t i = 0; mine && i < stops_count(all); i++) {
+        uint32_t campaign;
+        if (quote_campaign_find(rules, stops_at(all, i)->campaign, &campaign))
+            mine[n++] = quote_campaign_id(rules, campaign); /* the rules' own copy lives as long as the seat */
+    }
+    stops_release(all);
+    if (!mine)
+        return nomem(err);
+    free(seat->stopped);
+    seat->stopped = mine;
+    seat->stopped_count = n;
+    seat->stops_version = version;
+    return 0;
+}
+
+int seat_stopped(struct seat *seat, struct arena *arena, const struct slice **ids, size_t *count, struct err *err)
+{
+    *ids = NULL;
+    *count = 0;
+    int rc = seat->stops_version != stops_version(seat->shop->stops) ? read_stops(seat, err) : 0;
+    if (rc < 0 || seat->stopped_count == 0)
+        return rc;
+    struct slice *copy = arena_array(arena, seat->stopped_count, sizeof *copy);
+    if (!copy)
+        return nomem(err);
+    memcpy(copy, seat->stopped, seat->stopped_count * sizeof *copy);
+    *ids = copy;
+    *count = seat->stopped_count;
+    return 0;
+}
