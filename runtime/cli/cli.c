@@ -31,6 +31,11 @@ static const struct cli_option quote_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--json", NULL, "Print the quote document instead of a table." },
     { NULL, NULL, NULL } };
+static const struct cli_option new_options[] = {
+    { "--currency", "CODE", "Of a new shop; default EUR." },
+    { "--zone", "NAME", "Time zone of a new shop; default UTC." },
+    { NULL, NULL, NULL } };
+static const struct cli_option check_options[] = { { "--json", NULL, "Print the problems as one JSON document." }, { NULL, NULL, NULL } };
 
 const struct cli_command cli_commands[] = {
     { "serve", "SHOP", "Serve a shop over HTTP.", 1, 1, serve_options, cmd_serve,
@@ -53,6 +58,15 @@ const struct cli_command cli_commands[] = {
     { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
       "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
     { "status", "SHOP", "One screen: how the shop is, and what is wrong.", 1, 1, data_option, cmd_status, NULL },
+    { "new", "KIND NAME", "Begin a shop, a campaign or a plugin.", 2, 2, new_options, cmd_new,
+      "feira new shop NAME            a folder with shop.lua, a campaign, a catalogue and a cart to try\n"
+      "feira new campaign SHOP/NAME   SHOP/campaigns/NAME.lua\n"
+      "feira new plugin NAME          a folder with plugin.lua and rules.lua\n"
+      "feira new editor FOLDER        writes what an editor needs to know (.luarc.json, .feira/meta) again\n"
+      "What is there already is never written over." },
+    { "check", "PATH", "List everything that is wrong with a shop's files.", 1, 1, check_options, cmd_check,
+      "PATH is a shop's folder, one file of its campaigns, or a plugin's folder. Nothing is written; a shop that is\n"
+      "being served can be checked. Warnings alone are exit code 0, errors 3." },
     { "help", "[COMMAND]", "Explain a command.", 0, 1, NULL, cmd_help, NULL },
     { "version", "", "Print the version.", 0, 0, NULL, cmd_version, NULL },
     { 0 },

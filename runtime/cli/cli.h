@@ -49,6 +49,8 @@ int cmd_stop(const struct cli_args *a);
 int cmd_resume(const struct cli_args *a);
 int cmd_quote(const struct cli_args *a);
 int cmd_status(const struct cli_args *a);
+int cmd_new(const struct cli_args *a);
+int cmd_check(const struct cli_args *a);
 int cmd_help(const struct cli_args *a);
 int cmd_version(const struct cli_args *a);
 
