@@ -6,7 +6,7 @@ local json = require "feira.json"
 local page = {}
 
 local LIMIT, LIMIT_MAX = 50, 200
--- A page ends early when its rows are large, so that no answer is without bounds. There is always one row.
+-- A page ends early when its rows are large or laborious, so that no answer is without bounds. There is always one row.
 local PAGE_BYTES = 1024 * 1024
 
 ---@param params { limit: integer|string|nil, cursor: string|nil }
@@ -31,16 +31,14 @@ end
 ---rows were read with limit + 1, so that the last one tells whether there is more.
 ---@param rows { id: integer }[]
 ---@param render fun(row: table): any
----@param size (fun(row: table): integer)|nil about how many bytes a row takes, when rows may be large
+---@param size (fun(row: table): integer)|nil how much of PAGE_BYTES a row that was rendered took, when rows may be large
 function page.write(rows, limit, render, size)
   local items, bytes, n = {}, 0, math.min(#rows, limit)
   for i = 1, n do
-    bytes = bytes + (size and size(rows[i]) or 0)
-    if i > 1 and bytes > PAGE_BYTES then
-      n = i - 1
-      break
-    end
     items[i] = render(rows[i])
+    bytes = bytes + (size and size(rows[i]) or 0)
+    if bytes > PAGE_BYTES then n = i end
+    if n == i then break end
   end
   local cursor = #rows > n and tostring(rows[n].id) or json.null
   return { status = 200, body = json.object("items", json.array(items), "next_cursor", cursor) }

@@ -41,9 +41,10 @@ local update = sql.statement [[
 
 local function decoded(text) return text and json.decode(text) end
 
--- Pieces of a product that can be bought now; true when nobody counts.
+-- Whether any of a product can be bought now; true when nobody counts. row.looked_at: how many others that took.
 local function is_available(row)
   local variants = variants_of:rows(row.sku)
+  row.looked_at = #variants
   if #variants == 0 then return row.track_stock == 0 or stock.available(row.id, row.sku) > 0 end
   for _, variant in ipairs(variants) do
     if variant.status == "active" and (variant.track_stock == 0 or stock.available(variant.id, variant.sku) > 0) then return true end
@@ -110,7 +111,7 @@ function products.list(args)
   else
     rows = list_all:rows(after or 0, trusted, limit + 1)
   end
-  return page.write(rows, limit, function(row) return render(row, trusted) end)
+  return page.write(rows, limit, function(row) return render(row, trusted) end, function(row) return (row.looked_at or 0) * 200 end)
 end
 
 -- --- writing --------------------------------------------------------------------------------------------------------

@@ -124,3 +124,20 @@ def test_two_answers_to_one_question_are_refused(shop, name):
 def test_a_key_that_is_none_is_called_invalid(shop, key):
     body = {"lines": [{"sku": shop.product(), "qty": 1}], "expected_total": 1000}
     problem(shop.sk.request("POST", "/v1/orders", body, idempotency=key), 400, "idempotency_key_invalid", "Idempotency-Key")
+
+
+def test_a_list_of_products_with_very_many_variants_ends_early(own_shop):
+    """None is in stock, so each has to be looked at to know that."""
+    shop = own_shop()
+    parents = [{"sku": f"P{i}", "title": "Many sizes", "price": 1} for i in range(150)]
+    ok(shop.sk.request("POST", "/v1/products/import", {"products": parents}), 200)
+    for i in range(0, 150, 50):
+        variants = [{"sku": f"P{j}-{n}", "price": 1, "variant_of": f"P{j}"} for j in range(i, i + 50) for n in range(200)]
+        ok(shop.sk.request("POST", "/v1/products/import", {"products": variants}), 200)
+    seen, cursor = [], ""
+    while len(seen) < 150:
+        page = ok(shop.pk.request("GET", f"/v1/products?limit=200{cursor}"), 200)
+        assert page["items"] and not any(p["available"] for p in page["items"])
+        seen += [p["sku"] for p in page["items"]]
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen[:150] == [p["sku"] for p in parents]
