@@ -28,8 +28,9 @@ struct vm {
     lua_State *volatile running; /* the coroutine that runs now; NULL outside of calls */
     const struct alloc *alloc;
     size_t used_bytes, peak_bytes, soft_bytes, hard_bytes;
-    bool closing;   /* lua_close() must never be refused memory */
-    bool over_soft; /* seen by the next safe point */
+    size_t collected_bytes; /* used when the last cycle between requests ended */
+    bool closing;           /* lua_close() must never be refused memory */
+    bool over_soft;         /* seen by the next safe point */
 
     int patience;
     int64_t fuel_limit, fuel_left;
