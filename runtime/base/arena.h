@@ -17,9 +17,9 @@ void arena_init(struct arena *a, const struct alloc *alloc, size_t limit_bytes);
 void arena_reset(struct arena *a);   /* everything handed out is gone; blocks above 256 KiB in all go back to the allocator */
 void arena_release(struct arena *a); /* everything goes back */
 
-void *arena_alloc(struct arena *a, size_t size);                 /* 16-byte aligned, not zeroed; NULL when out of memory */
-void *arena_zalloc(struct arena *a, size_t size);                /* zeroed */
-void *arena_array(struct arena *a, size_t count, size_t size);   /* zeroed; NULL also when count * size overflows */
-char *arena_strdup(struct arena *a, struct slice s);             /* NUL-terminated copy; NULL when out of memory */
-struct slice arena_copy(struct arena *a, struct slice s);        /* data is NULL when out of memory */
+void *arena_alloc(struct arena *a, size_t size);               /* 16-byte aligned, not zeroed; NULL when out of memory */
+void *arena_zalloc(struct arena *a, size_t size);              /* zeroed */
+void *arena_array(struct arena *a, size_t count, size_t size); /* zeroed; NULL also when count * size overflows */
+char *arena_strdup(struct arena *a, struct slice s);           /* NUL-terminated copy; NULL when out of memory */
+struct slice arena_copy(struct arena *a, struct slice s);      /* data is NULL when out of memory */
 struct slice arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -9,8 +9,14 @@ struct clock {
 };
 
 const struct clock *clock_system(void);
-static inline int64_t clock_wall_ms(const struct clock *c) { return c->wall_ms(c->ctx); }
-static inline int64_t clock_mono_ns(const struct clock *c) { return c->mono_ns(c->ctx); }
+static inline int64_t clock_wall_ms(const struct clock *c)
+{
+    return c->wall_ms(c->ctx);
+}
+static inline int64_t clock_mono_ns(const struct clock *c)
+{
+    return c->mono_ns(c->ctx);
+}
 
 /* A clock that moves only when told. clock_virtual_clock() stays valid as long as *v does. */
 struct clock_virtual {

@@ -29,14 +29,15 @@ enum err_code {
 
 struct err {
     int code;
-    char field[128];  /* JSON pointer or name of the input at fault; "" when none */
-    char reason[64];  /* stable snake_case name for machines ("out_of_stock"); "" = derived from the code */
-    char text[512];   /* one sentence for a person: what is wrong and what to do */
+    char field[128]; /* JSON pointer or name of the input at fault; "" when none */
+    char reason[64]; /* stable snake_case name for machines ("out_of_stock"); "" = derived from the code */
+    char text[512];  /* one sentence for a person: what is wrong and what to do */
 };
 
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int err_field(struct err *e, int code, const char *field, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 int err_reason(struct err *e, int code, const char *reason, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* puts "prefix: " before the text; returns e->code */
+int err_wrap(struct err *e, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3))); /* puts "prefix: " before the text; returns e->code */
 void err_clear(struct err *e);
 const char *err_name(int code); /* "invalid", "not_found" ...; stable */

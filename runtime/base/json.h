@@ -14,19 +14,19 @@ enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_INT, JSON_REAL, JSON_STR
 
 struct json_value {
     enum json_type type;
-    uint32_t count;          /* members of an array or object */
-    struct slice key;        /* unescaped; set when the value is a member of an object */
+    uint32_t count;   /* members of an array or object */
+    struct slice key; /* unescaped; set when the value is a member of an object */
     union {
-        int64_t integer;     /* JSON_INT */
-        struct slice string; /* JSON_STRING: unescaped text. JSON_REAL: the number as it was written */
+        int64_t integer;          /* JSON_INT */
+        struct slice string;      /* JSON_STRING: unescaped text. JSON_REAL: the number as it was written */
         struct json_value *first; /* JSON_ARRAY, JSON_OBJECT: members in their order */
     };
     struct json_value *next; /* next member of the same parent */
 };
 
 struct json_limits {
-    unsigned depth;       /* 0 = 64 */
-    size_t nodes;         /* 0 = 1,000,000 */
+    unsigned depth; /* 0 = 64 */
+    size_t nodes;   /* 0 = 1,000,000 */
 };
 
 /* Nothing recurses, and no text makes the time quadratic. ERR_INVALID with the reason "invalid_json",
@@ -35,10 +35,10 @@ struct json_limits {
 int json_parse(struct slice text, const struct json_limits *limits, struct arena *arena, struct json_value **out, struct err *err);
 
 const struct json_value *json_get(const struct json_value *object, const char *key); /* NULL when absent or not an object */
-bool json_is_int(const struct json_value *v, int64_t *out);      /* false for NULL and other types */
+bool json_is_int(const struct json_value *v, int64_t *out);                          /* false for NULL and other types */
 bool json_is_string(const struct json_value *v, struct slice *out);
 bool json_is_bool(const struct json_value *v, bool *out);
-const char *json_type_name(enum json_type t);                    /* "an integer", "a string" ... for messages */
+const char *json_type_name(enum json_type t); /* "an integer", "a string" ... for messages */
 
 /* s in quotes, for a sentence: control characters shown as '?', cut with "..." when long. Returns out. */
 enum { JSON_QUOTE_MAX = 96 };
@@ -47,7 +47,7 @@ const char *json_quote(char out[JSON_QUOTE_MAX], struct slice s);
 /* Trees made by hand (specs, tests). NULL when out of memory. */
 struct json_value *json_new(struct arena *a, enum json_type type);
 struct json_value *json_new_int(struct arena *a, int64_t v);
-struct json_value *json_new_string(struct arena *a, struct slice s); /* borrowed */
+struct json_value *json_new_string(struct arena *a, struct slice s);                            /* borrowed */
 void json_append(struct json_value *parent, struct json_value *last, struct json_value *child); /* last = NULL for the first; O(1) */
 
 /* The writer puts commas and quotes; asserts that keys and values alternate. Invalid UTF-8 in a string is replaced by
@@ -63,12 +63,12 @@ void json_object(struct json_writer *w);
 void json_object_end(struct json_writer *w);
 void json_array(struct json_writer *w);
 void json_array_end(struct json_writer *w);
-void json_key(struct json_writer *w, const char *key);           /* key is a literal that needs no escaping */
+void json_key(struct json_writer *w, const char *key); /* key is a literal that needs no escaping */
 void json_key_slice(struct json_writer *w, struct slice key);
 void json_int(struct json_writer *w, int64_t v);
 void json_bool(struct json_writer *w, bool v);
 void json_null(struct json_writer *w);
 void json_string(struct json_writer *w, struct slice s);
 void json_str(struct json_writer *w, const char *s);
-void json_raw(struct json_writer *w, struct slice json);         /* already JSON, trusted */
+void json_raw(struct json_writer *w, struct slice json);                  /* already JSON, trusted */
 void json_value_write(struct json_writer *w, const struct json_value *v); /* a tree; members in their order */

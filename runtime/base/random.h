@@ -9,7 +9,10 @@ struct random_source {
 };
 
 const struct random_source *random_system(void); /* getrandom(2); aborts if the kernel has none */
-static inline void random_fill(const struct random_source *r, void *out, size_t len) { r->fill(r->ctx, out, len); }
+static inline void random_fill(const struct random_source *r, void *out, size_t len)
+{
+    r->fill(r->ctx, out, len);
+}
 
 /* xoshiro256**: the same numbers in every process for the same seed. Not for secrets. */
 struct random_seeded {

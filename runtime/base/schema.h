@@ -4,21 +4,22 @@
 #include "base/json.h"
 
 enum schema_type {
-    SCHEMA_ANY,     /* any JSON value */
-    SCHEMA_STRING,  /* min..max counts Unicode characters; control characters are refused unless `multiline` (then \n \t) */
-    SCHEMA_INT,     /* min..max inclusive, both 0 = the whole int64 */
+    SCHEMA_ANY,    /* any JSON value */
+    SCHEMA_STRING, /* min..max counts Unicode characters; control characters are refused unless `multiline` (then \n \t) */
+    SCHEMA_INT,    /* min..max inclusive, both 0 = the whole int64 */
     SCHEMA_BOOL,
-    SCHEMA_ARRAY,   /* min..max items, each an `item` */
-    SCHEMA_OBJECT,  /* `fields`; unknown members are refused, with the nearest known name as a suggestion */
-    SCHEMA_MAP,     /* any keys (1..64 characters), each value an `item`; min..max members */
+    SCHEMA_ARRAY,  /* min..max items, each an `item` */
+    SCHEMA_OBJECT, /* `fields`; unknown members are refused, with the nearest known name as a suggestion */
+    SCHEMA_MAP,    /* any keys (1..64 characters), each value an `item`; min..max members */
 };
 
 struct schema {
-    const char *name;            /* member name within its object; NULL ends a `fields` list */
+    const char *name; /* member name within its object; NULL ends a `fields` list */
     enum schema_type type;
     bool required, nullable, multiline;
-    int64_t min, max;            /* for strings, arrays, maps max = 0 means 1,000 */
-    const char *format;          /* STRING: NULL, "timestamp", "email", "id" ([A-Za-z0-9_.:-]+), "sku" (no leading or trailing space), "currency", "country" */
+    int64_t min, max;   /* for strings, arrays, maps max = 0 means 1,000 */
+    const char *format; /* STRING: NULL, "timestamp", "email", "id" ([A-Za-z0-9_.:-]+), "sku" (no leading or trailing space), "currency",
+                           "country" */
     const char *const *choices;  /* STRING: NULL-terminated list of allowed values, or NULL */
     const struct schema *item;   /* ARRAY, MAP */
     const struct schema *fields; /* OBJECT: list ended by name == NULL */

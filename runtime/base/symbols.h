@@ -10,6 +10,6 @@ struct alloc;
 
 struct symbols *symbols_new(const struct alloc *alloc);
 void symbols_free(struct symbols *s);
-symbol symbols_intern(struct symbols *s, struct slice name);       /* 0 when out of memory */
-symbol symbols_find(const struct symbols *s, struct slice name);   /* 0 when it was never interned */
-struct slice symbols_name(const struct symbols *s, symbol sym);    /* valid as long as the table; NUL-terminated */
+symbol symbols_intern(struct symbols *s, struct slice name);     /* 0 when out of memory */
+symbol symbols_find(const struct symbols *s, struct slice name); /* 0 when it was never interned */
+struct slice symbols_name(const struct symbols *s, symbol sym);  /* valid as long as the table; NUL-terminated */
