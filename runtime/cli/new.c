@@ -222,7 +222,7 @@ static int is_shop(const char *shop, struct err *err)
 
 static int new_campaign(struct making *m, char *path)
 {
-    char *shop, *name, file[PATH_MAX];
+    char *shop = NULL, *name = NULL, file[PATH_MAX];
     int rc = split_place(path, "campaigns", ".lua", &shop, &name, m->err);
     if (rc == 0)
         rc = check_name(name, false, m->err);

@@ -167,7 +167,7 @@ static int read_rows(struct store_conn *conn, struct stops_snapshot **out, struc
 
 int stops_reload(struct stops *s, struct store_conn *conn, struct err *err)
 {
-    struct stops_snapshot *rows;
+    struct stops_snapshot *rows = NULL;
     int rc = read_rows(conn, &rows, err);
     if (rc < 0)
         return rc;

@@ -72,7 +72,9 @@ function orders.place(args)
   check_claims(args, quote)
   check_total(quote, body)
   local customer, total = quote.customer, quote.total
-  if total > TOTAL_MAX then fail.invalid("/lines", ("An order of more than %d minor units is not accepted; split it."):format(TOTAL_MAX)) end
+  if total > TOTAL_MAX then
+    fail.invalid("/lines", ("An order of more than %d minor units is not accepted; split it."):format(TOTAL_MAX))
+  end
   local is_paid = total == 0
   local expires = not is_paid and now + ((args.shop and args.shop.pay_within_ms or PAY_WITHIN_MS)) or nil
   local order = {
