@@ -1,0 +1,236 @@
+"""scripts/bench reload: full quote load on all workers from 64 connections while the rules are published again and again,
+one attempt in five broken.
+
+Each campaign carries a mark, in the compiled rules (its title) and in the Lua states (the reason of its discount); wrk looks
+at every answer, so an answer that mixes two generations, or two answers of one generation with different marks, are found.
+The same load without reloads runs before and after, half as long each; their mean is what the load with reloads is held to."""
+
+import json
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+from feira_tools import wire
+from feira_tools.server import ROOT, Server, program
+
+CONNECTIONS = 64
+EVERY_S = 0.1  # a thousand in a hundred seconds
+
+BY_DATA = """local promo = require "feira.promo"
+return promo.campaign {{ id = "by-data", title = "mark-{mark}", scope = promo.tag "new", priority = 50, give = promo.percent_off {{ percent = 1 }} }}
+"""
+BY_FUNCTION = """local promo = require "feira.promo"
+local MARK = "mark-{mark}"
+return promo.campaign {{ id = "by-function", title = "mark-{mark}", priority = 60,
+  give = function(cart) for line in cart:lines() do line:discount {{ amount = {mark} % 9 + 1, reason = MARK }} end end }}
+"""
+BROKEN = "return promo.campaign {\n"
+
+# Counts what is odd. A thread of wrk has a Lua state of its own; done() sees them all.
+LOOK = """
+local threads = {{}}
+function setup(thread) thread:set("number", #threads + 1); threads[#threads + 1] = thread end
+function init()
+  wrk.method, wrk.body = "POST", {body}
+  wrk.headers["Content-Type"], wrk.headers["Authorization"] = "application/json", "Bearer {key}"
+  answers, failed, mixed, first_odd, seen = 0, 0, 0, "", {{}}
+  request_text = wrk.format(nil, "{path}")
+end
+function request() return request_text end
+function response(status, headers, body)
+  answers = answers + 1
+  if status ~= 200 then
+    failed = failed + 1
+    if first_odd == "" then first_odd = status .. " " .. body end
+    return
+  end
+  local mark, at = nil, 1
+  while true do
+    local from, to = string.find(body, "mark-", at, true)
+    if not from then break end
+    local stop = string.find(body, '"', to, true)
+    local this = string.sub(body, to + 1, stop - 1)
+    if mark and this ~= mark then mixed = mixed + 1; if first_odd == "" then first_odd = body end return end
+    mark, at = this, stop
+  end
+  local _, g = string.find(body, '"generation":"', 1, true)
+  local generation = string.sub(body, g + 1, string.find(body, '"', g + 1, true) - 1)
+  if not mark or (seen[generation] or mark) ~= mark then
+    mixed = mixed + 1
+    if first_odd == "" then first_odd = body end
+  elseif not seen[generation] then
+    seen[generation] = mark
+    known = (known or "") .. generation .. "=" .. mark .. " "
+  end
+end
+function done(summary, latency, requests)
+  local answers, failed, mixed = 0, 0, 0
+  for _, t in ipairs(threads) do
+    answers, failed, mixed = answers + t:get("answers"), failed + t:get("failed"), mixed + t:get("mixed")
+    io.write("KNOWN ", t:get("known") or "", "\\n")
+    if t:get("first_odd") ~= "" then io.write("ODD ", string.sub(t:get("first_odd"), 1, 2000), "\\n") end
+  end
+  local e = summary.errors
+  io.write(string.format("SUM answers=%d failed=%d mixed=%d lost=%d seconds=%.3f p50=%.3f p99=%.3f\\n", answers, failed, mixed,
+    e.connect + e.read + e.write + e.timeout, summary.duration / 1e6, latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+end
+"""
+
+
+class Load:
+    """One run of wrk, in the background."""
+
+    def __init__(self, server, work, body, seconds):
+        text = "[==[" + body + "]==]"
+        (work / "look.lua").write_text(LOOK.format(body=text, key=server.keys()["pk"], path="/v1/quotes"))
+        self.process = subprocess.Popen(
+            ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(work / "look.lua"), f"http://127.0.0.1:{server.port}"],
+            stdout=subprocess.PIPE, text=True,
+        )
+
+    def result(self):
+        said = self.process.communicate()[0]
+        found = re.search(r"SUM answers=(\d+) failed=(\d+) mixed=(\d+) lost=(\d+) seconds=([\d.]+) p50=([\d.]+) p99=([\d.]+)", said)
+        if not found:
+            sys.exit(f"wrk said nothing of use:\n{said}")
+        answers, failed, mixed, lost = map(int, found.groups()[:4])
+        seconds, p50, p99 = map(float, found.groups()[4:])
+        known = {}
+        for line in re.findall(r"^KNOWN (.*)$", said, re.M):
+            for pair in line.split():
+                generation, mark = pair.split("=")
+                mixed += known.setdefault(generation, mark) != mark  # two threads saw one generation with two marks
+        for line in re.findall(r"^ODD .*$", said, re.M):
+            print(line)
+        return {"answers": answers, "failed": failed + lost, "mixed": mixed, "rate": answers / seconds, "p50": p50, "p99": p99, "generations": len(known)}
+
+
+def resident_kib(server):
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{server.process.pid}/status").read_text()).group(1))
+
+
+def put(path, text):
+    beside = path.with_name("." + path.name)
+    beside.write_text(text)
+    beside.rename(path)
+
+
+class Reloads(threading.Thread):
+    """Publishes at a steady pace; keeps how long each took, and what did not go as it should."""
+
+    def __init__(self, server, shop, times):
+        super().__init__()
+        self.client = wire.Client(0, path=server.data / "feira.sock")
+        self.campaigns = shop / "campaigns"
+        self.times = times
+        self.live_ms, self.refused_ms, self.wrong = [], [], []
+
+    def run(self):
+        begin = time.monotonic()
+        for n in range(1, self.times + 1):
+            broken = n % 5 == 0
+            if broken:
+                put(self.campaigns / "broken.lua", BROKEN)
+            else:
+                write_marks(self.campaigns, n)
+            at = time.monotonic()
+            answer = self.client.request("POST", "/v1/generations", {})
+            took = (time.monotonic() - at) * 1000
+            if broken:
+                (self.campaigns / "broken.lua").unlink()
+            if answer.status != (422 if broken else 200) or (not broken and answer.json()["result"] != "live"):
+                self.wrong.append(repr(answer))
+            (self.refused_ms if broken else self.live_ms).append(took)
+            time.sleep(max(0, begin + n * EVERY_S - time.monotonic()))
+        self.seconds = time.monotonic() - begin
+
+
+def write_marks(campaigns, mark):
+    put(campaigns / "by-data.lua", BY_DATA.format(mark=mark))
+    put(campaigns / "by-function.lua", BY_FUNCTION.format(mark=mark))
+
+
+def open_shop(work, name):
+    shop = work / name
+    shutil.copytree(ROOT / "tests" / "bench" / "shop", shop, ignore=shutil.ignore_patterns("data"))
+    write_marks(shop / "campaigns", 0)
+    subprocess.run([str(program()), "import", str(shop), str(shop / "catalogue.csv")], check=True, stdout=subprocess.DEVNULL)
+    return shop
+
+
+def time_to_live(work, files, rounds=15):
+    """Milliseconds from the request to the answer that says live, of a shop with this many files of rules, nobody asking for quotes."""
+    shop = open_shop(work, f"files-{files}")
+    for n in range(files - len(list((shop / "campaigns").glob("*.lua")))):
+        (shop / "campaigns" / f"more-{n}.lua").write_text(
+            f'local promo = require "feira.promo"\nreturn promo.campaign {{ id = "more-{n}", scope = promo.sku "NONE-{n}", when = function(cart) return cart.qty > {n} end, '
+            f"give = promo.percent_off {{ percent = 5 }} }}\n"
+        )
+    with Server(shop) as server:
+        reloads = Reloads(server, shop, 0)
+        took = []
+        for n in range(1, rounds + 1):
+            write_marks(shop / "campaigns", n)
+            at = time.monotonic()
+            answer = reloads.client.request("POST", "/v1/generations", {})
+            took.append((time.monotonic() - at) * 1000)
+            if answer.status != 200:
+                sys.exit(f"publishing {files} files failed: {answer}")
+    return statistics.median(took)
+
+
+def bench(publishes, work):
+    """0 when nothing was lost or mixed and all bounds hold."""
+    shop = open_shop(work, "shop")
+    seconds = max(4, round(publishes * EVERY_S))
+    half = max(4, seconds // 2)
+    cart = {"lines": [{"sku": f"B-{n:02d}", "qty": 1 + n % 4} for n in range(1, 21)], "codes": ["BENCH"], "shipping": {"option": "standard"}}
+    body = json.dumps(cart, separators=(",", ":"))
+    server = Server(shop).start()
+    try:
+        Load(server, work, body, 3).result()
+        before = Load(server, work, body, half).result()
+        resident = resident_kib(server)
+        load = Load(server, work, body, seconds + 1)
+        reloads = Reloads(server, shop, publishes)
+        reloads.start()
+        during = load.result()
+        reloads.join()
+        time.sleep(1)
+        resident_after = resident_kib(server)
+        after = Load(server, work, body, half).result()
+        status = wire.Client(0, path=server.data / "feira.sock").request("GET", "/v1/status").json()
+    finally:
+        server.terminate()
+
+    rate, p99 = (before["rate"] + after["rate"]) / 2, (before["p99"] + after["p99"]) / 2
+    rate_ratio, p99_ratio, resident_ratio = during["rate"] / rate, during["p99"] / p99, resident_after / resident
+    failed = during["failed"] + before["failed"] + after["failed"]
+    mixed = during["mixed"] + before["mixed"] + after["mixed"]
+    live, refused = reloads.live_ms, reloads.refused_ms
+    print(f"{len(live)} generations live and {len(refused)} broken ones refused within {reloads.seconds:.0f} s; the load met {during['generations']} of them")
+    print(f"answers        {during['answers']:,} with reloads, {before['answers'] + after['answers']:,} without")
+    print(f"mixed          {mixed}")
+    print(f"throughput     {during['rate']:,.0f} /s with reloads, {rate:,.0f} /s without ({before['rate']:,.0f} before, {after['rate']:,.0f} after): {rate_ratio:.2f} times")
+    print(f"p99            {during['p99']:.2f} ms with reloads, {p99:.2f} ms without ({before['p99']:.2f} before, {after['p99']:.2f} after): {p99_ratio:.2f} times")
+    print(f"resident       {resident / 1024:.1f} MiB before, {resident_after / 1024:.1f} MiB after: {resident_ratio:.3f} times")
+    print(f"to live        {statistics.median(live):.1f} ms median, {max(live):.1f} ms at most, under full load")
+    for files in (5, 500):
+        print(f"to live        {time_to_live(work, files):.1f} ms with {files} files of rules, without load")
+    trouble = list(reloads.wrong[:3])
+    if status["http"]["server_errors"]:
+        trouble.append(f"{status['http']['server_errors']} answers were server errors")
+    if mixed:
+        trouble.append(f"{mixed} answers mix generations")
+    for name, value, least, most in (("throughput", rate_ratio, 0.9, 99), ("p99", p99_ratio, 0, 1.5), ("resident memory", resident_ratio, 0.5, 1.05)):
+        if not least <= value <= most:
+            trouble.append(f"{name} is {value:.3f} times what it is without reloads")
+    for line in trouble:
+        print(f"TROUBLE {line}")
+    print(f"failed {failed}")
+    return 1 if failed or trouble else 0
