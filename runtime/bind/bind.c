@@ -171,6 +171,14 @@ static int find_call(struct vm *v, struct bind_state *st, struct calling *c, str
     return 0;
 }
 
+int bind_prepare(struct vm *v, struct slice name, struct err *err)
+{
+    struct bind_state *st = vm_context(vm_lua(v));
+    struct calling c = { .name = name };
+    vm_set_undo(v, NULL, NULL);
+    return find_call(v, st, &c, err);
+}
+
 static void nothing_to_undo(void *ctx)
 {
     (void)ctx;
