@@ -430,6 +430,9 @@ static void settle(struct http_conn *c)
         c->phase = CONN_LAST;
     else if (c->peer_finished && (c->phase == CONN_HEAD || c->reading))
         refuse(c, c->reading, 400, "incomplete_request", "The connection ended within a request.");
+    /* The last answer may have been written, without "close", before the drain began, and waited for an earlier one. */
+    if (c->server->draining && c->phase == CONN_IDLE && !c->first && c->pending.len == 0)
+        c->phase = CONN_LAST;
     if (c->phase == CONN_LAST && !c->first) {
         conn_finish(c);
         return;

@@ -442,6 +442,22 @@ static void drain_answers_what_has_begun(void **state)
     close_all(&f);
 }
 
+static void drain_does_not_wait_for_one_whose_last_answer_was_written_before(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_default(&f);
+    feed(&f, GET("/1") GET("/2"));
+    answer(f.waiting[1]);
+    http_server_drain(f.server, 60000, on_drained, &f);
+    assert_false(f.closed);
+    answer(f.waiting[0]);
+    ends_with(&f, "[/2]");
+    assert_true(f.closed);
+    assert_true(f.drained);
+    close_all(&f);
+}
+
 static void drain_ends_after_its_grace(void **state)
 {
     (void)state;
@@ -510,6 +526,7 @@ int main(void)
         cmocka_unit_test(headers_that_would_split_the_answer_make_it_a_500),
         cmocka_unit_test(browsers_of_known_origins_are_answered),
         cmocka_unit_test(drain_answers_what_has_begun),
+        cmocka_unit_test(drain_does_not_wait_for_one_whose_last_answer_was_written_before),
         cmocka_unit_test(drain_ends_after_its_grace),
         cmocka_unit_test(a_thousand_requests_in_pieces_of_any_size),
     };
