@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -267,6 +268,37 @@ static void what_the_kernel_does_not_take_is_queued_and_arrives_whole(void **sta
     free(e.big);
 }
 
+/* --- folders ------------------------------------------------------------------------------------------------------ */
+
+static void on_change(void *ctx)
+{
+    loop_stop(ctx);
+}
+
+static void a_watched_folder_says_when_something_in_it_changes(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/loop-test-XXXXXX", path[64];
+    struct err err;
+    struct loop *loop;
+    struct loop_watch *watch;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(loop_open(&loop, &err), 0);
+    assert_int_equal(loop_watch_open(loop, "/no/such/folder", on_change, loop, &watch, &err), ERR_IO);
+    assert_int_equal(loop_watch_open(loop, dir, on_change, loop, &watch, &err), 0);
+    snprintf(path, sizeof path, "%s/file", dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fclose(f);
+    loop_run(loop); /* ends only when the change is seen */
+    unlink(path);
+    loop_run(loop);
+    loop_watch_close(watch);
+    loop_watch_close(NULL);
+    loop_close(loop);
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +307,7 @@ int main(void)
         cmocka_unit_test(timers_come_again_and_not_when_stopped),
         cmocka_unit_test(a_loop_can_be_stopped_before_it_runs_and_run_again),
         cmocka_unit_test(signals_arrive_in_the_loop),
+        cmocka_unit_test(a_watched_folder_says_when_something_in_it_changes),
         cmocka_unit_test(what_the_kernel_does_not_take_is_queued_and_arrives_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
