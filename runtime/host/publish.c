@@ -13,7 +13,7 @@ enum {
     WORKERS_MAX = 17,       /* those that serve, and one for a request in this process */
     JOBS_MAX = 64,          /* waiting; beyond it callers are told to come again */
     DRAINING_MAX = 4,       /* editions that still have calls; what waits under older ones is refused */
-    RECENT_MAX = 16,        /* generations that stay compiled for the quotes they gave and for a rollback */
+    RECENT_MAX = 8,         /* generations that stay compiled for the quotes they gave and for a rollback */
     TAKEN_WITHIN_MS = 2000, /* how long an answer waits for all workers to have taken their seats */
 };
 
