@@ -36,6 +36,8 @@ static const struct cli_option new_options[] = {
     { "--zone", "NAME", "Time zone of a new shop; default UTC." },
     { NULL, NULL, NULL } };
 static const struct cli_option check_options[] = { { "--json", NULL, "Print the problems as one JSON document." }, { NULL, NULL, NULL } };
+static const struct cli_option test_options[] = { { "--watch", NULL, "Run again whenever a file of the shop was saved, until Ctrl-C." },
+                                                  { NULL, NULL, NULL } };
 
 const struct cli_command cli_commands[] = {
     { "serve", "SHOP", "Serve a shop over HTTP.", 1, 1, serve_options, cmd_serve,
@@ -67,6 +69,9 @@ const struct cli_command cli_commands[] = {
     { "check", "PATH", "List everything that is wrong with a shop's files.", 1, 1, check_options, cmd_check,
       "PATH is a shop's folder, one file of its campaigns, or a plugin's folder. Nothing is written; a shop that is\n"
       "being served can be checked. Warnings alone are exit code 0, errors 3." },
+    { "test", "PATH", "Run a shop's specs, offline and under a clock of their own.", 1, 1, test_options, cmd_test,
+      "PATH is a shop's folder (its specs are SHOP/test/*.lua) or one spec. Each test has an empty shop in memory. The output is\n"
+      "TAP; 1 is the exit code when a test fails. What specs can do: the part \"feira.test\" of plugins/README.md." },
     { "help", "[COMMAND]", "Explain a command.", 0, 1, NULL, cmd_help, NULL },
     { "version", "", "Print the version.", 0, 0, NULL, cmd_version, NULL },
     { 0 },

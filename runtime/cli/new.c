@@ -185,9 +185,9 @@ static int new_shop(struct making *m, char *path)
     if (rc == 0)
         rc = write_editor(m, path);
     if (rc == 0)
-        printf("%s is a shop. Next:\n\n  feira check %s\n  feira import %s %s/catalogue.csv\n  feira quote %s %s/cart.json\n  feira serve "
-               "%s\n",
-               path, path, path, path, path, path, path);
+        printf("%1$s is a shop. Next:\n\n  feira check %1$s\n  feira test %1$s\n  feira import %1$s %1$s/catalogue.csv\n"
+               "  feira quote %1$s %1$s/cart.json\n  feira serve %1$s\n",
+               path);
     return rc;
 }
 

@@ -67,5 +67,7 @@ int procedures_enter(struct shop *s, struct edition *e, struct err *err);
 /* timers.c: fires due timers of the journal from the keeper's loop. */
 struct timer_pump;
 int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, struct err *err);
+void timer_pump_look(struct timer_pump *p); /* at once, when somebody else moves the clock; the loop must then run until it is not busy */
+bool timer_pump_is_busy(const struct timer_pump *p);
 void timer_pump_finish(struct timer_pump *p); /* once the writer has stopped: takes the last answers off the loop */
 void timer_pump_close(struct timer_pump *p);

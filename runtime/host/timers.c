@@ -126,6 +126,16 @@ static void look(void *ctx)
         log_error(p->shop->options.log, "timer.failed", err.text);
 }
 
+void timer_pump_look(struct timer_pump *p)
+{
+    look(p);
+}
+
+bool timer_pump_is_busy(const struct timer_pump *p)
+{
+    return p->in_flight > 0;
+}
+
 int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, struct err *err)
 {
     *out = NULL;

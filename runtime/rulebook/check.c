@@ -138,7 +138,7 @@ static const char *instead_of(struct slice name)
     static const struct {
         const char *name, *instead;
     } known[] = {
-        { "print", "to leave a line in the shop's log write require(\"feira.log\").info(...)" },
+        { "print", "try rules in a spec (feira test); a procedure may log with require(\"feira.log\").info(...)" },
         { "os", "a rule's clock is cart.now, that of other code require(\"feira.time\").now()" },
         { "io", "files can't be read; a table beside a campaign is promo.data \"name.csv\"" },
         { "next", "to look whether a table is empty write a loop with pairs()" },

@@ -1,8 +1,12 @@
-"""The commands for whoever writes a shop or a plugin: new, check."""
+"""The commands for whoever writes a shop or a plugin: new, check, test."""
 
 import json
 import os
+import pathlib
+import re
 import stat
+import subprocess
+import time
 
 import pytest
 from market import Shop, feira, write_shop
@@ -248,3 +252,202 @@ def test_check_of_a_plugin(tmp_path, file, text, word):
     (plugin / file).write_text(text)
     report = check(plugin)
     assert any(p["file"] == file and word in p["message"] for p in report["problems"]), report
+
+
+# --- test -------------------------------------------------------------------------------------------------------------
+
+
+def spec(folder, text, name="spec.lua"):
+    (folder / "test").mkdir(exist_ok=True)
+    (folder / "test" / name).write_text('local t = require "feira.test"\n' + text)
+    return folder / "test" / name
+
+
+def tap(done):
+    """[(passed, name, [comment])]; the plan must be right."""
+    lines = done.stdout.splitlines()
+    assert lines[0] == "TAP version 13", done
+    out = []
+    for line in lines[1:]:
+        m = re.fullmatch(r"(not )?ok (\d+) - (.*)", line)
+        if m:
+            assert int(m[2]) == len(out) + 1
+            out.append((not m[1], m[3], []))
+        elif line.startswith("  # "):
+            out[-1][2].append(line[4:])
+    assert lines[-2] == f"1..{len(out)}", done
+    return out
+
+
+def test_the_specs_of_a_new_shop_pass_and_notice_when_the_shop_is_changed(made):
+    done = feira("test", made)
+    assert done.returncode == 0 and len(tap(done)) >= 3 and all(passed for passed, _, _ in tap(done)), done
+    assert not (made / "data").exists()
+    campaign = made / "campaigns/three-for-two.lua"
+    campaign.write_text(campaign.read_text().replace("buy = 2", "buy = 3"))
+    done = feira("test", made)
+    assert done.returncode == 1 and [passed for passed, _, _ in tap(done)].count(False) == 1, done
+
+
+def test_a_failed_expectation_says_where_and_what_differs(made):
+    file = spec(made, """t:describe("a #group", function()
+  t:it("differs", function()
+    t:product { sku = "A", price = "1.50", stock = 3 }
+    t:expect(t:quote { lines = { A = 2 } }, { total = 5, discount = 0, lines = { { sku = "B", qty = 2 }, { sku = "C" } } })
+  end)
+end)
+t:it("is refused", function() t:quote { lines = { NOPE = 1 } } end)
+t:it("breaks", function() local x return x.y end)
+t:it("passes", function() t:expect({ 1, 2, a = "x", more = 1 }, { 1, 2, a = "x" }) end)
+""")
+    results = tap(feira("test", file))
+    assert [passed for passed, _, _ in results] == [False, False, False, True]
+    name, comments = results[0][1:]
+    assert name == "test/spec.lua: a \\#group: differs"
+    assert comments[0] == "test/spec.lua:5: not as expected"
+    assert set(comments[1:]) == {"  lines: wanted 2 elements, got 1", '  lines[1].sku: wanted "B", got "A"', "  total: wanted 5, got 300"}
+    assert comments_of(results, 1).startswith("test/spec.lua:8: POST /v1/quotes") and "NOPE" in comments_of(results, 1)
+    assert comments_of(results, 2).startswith("test/spec.lua:9: ")
+
+
+def comments_of(results, i):
+    return "\n".join(results[i][2])
+
+
+def test_each_test_has_a_shop_of_its_own_and_the_same_ids(made):
+    file = spec(made, """
+local function place() t:product { sku = "A", price = "1", stock = 5 } return t:order { lines = { A = 2 } } end
+local first, second
+t:it("one", function() first = place(); t:expect(t:stock "A", 3) end)
+t:it("two", function() second = place(); t:expect(t:stock "A", 3); t:expect(second.id, first.id) end)
+t:it("three", function() t:refused("not_found", function() t:look(first) end) end)
+""")
+    done = feira("test", file)
+    assert done.returncode == 0, done
+    assert feira("test", file).stdout == done.stdout
+
+
+def test_a_spec_has_the_whole_life_of_an_order_under_its_clock(made):
+    file = spec(made, """
+t:it("expires when nobody pays, at its time", function()
+  t:product { sku = "A", price = "10", stock = 1 }
+  local order = t:order { lines = { A = 1 } }
+  t:refused("out_of_stock", function() t:order { lines = { A = 1 } } end)
+  t:advance "29m"
+  t:expect(t:look(order).state, "placed")
+  t:advance "24h"
+  local after = t:look(order)
+  t:expect(after, { state = "expired", updated_at = order.expires_at })
+  t:expect(t:stock "A", 1)
+end)
+t:it("is paid and refunded in parts", function()
+  t:product { sku = "A", price = "10" }
+  local order = t:pay(t:order { lines = { A = 3 } })
+  t:advance "48h"
+  t:expect(t:look(order).state, "paid")
+  t:expect(t:refund(order, { lines = { { line = 1, qty = 1 } } }).refunded, order.total // 3)
+  t:expect(t:refund(order).refunded, order.total)
+  t:refused("refund_exceeds", function() t:refund(order) end)
+end)
+t:it("knows customers and codes", function()
+  t:product { sku = "A", price = "10" }
+  t:customer { id = "ann", tags = { "staff" } }
+  local order = t:order { lines = { A = 1 }, customer = "ann", codes = { "NOTHING" } }
+  t:expect(order.customer, "ann")
+  t:expect(#t:get("/v1/orders?customer=ann").items, 1)
+  local cancelled = t:cancel(order, "no more")
+  t:expect(cancelled.state, "cancelled")
+  local status = t:request("GET", "/v1/orders/ord_none")
+  t:expect(status, 404)
+end)
+t:it("moves to a local time", function()
+  local began = t:now()
+  t:at "2026-02-01 00:00"
+  t:expect(t:now() > began, true)
+  t:advance(5)
+end)
+""")
+    done = feira("test", file)
+    assert done.returncode == 0 and len(tap(done)) == 4, done
+
+
+def test_campaigns_with_a_window_are_tried_at_their_time(tmp_path):
+    shop = write_shop(tmp_path, campaigns={"w": HEAD + """return promo.campaign { id = "w", give = promo.percent_off { percent = 50 },
+  window = { from = "2026-07-01 00:00", to = "2026-07-02 00:00" } }\n"""})
+    file = spec(shop, """
+t:it("is on for one local day", function()
+  t:product { sku = "A", price = "10.00" }
+  local function total() return t:quote { lines = { A = 1 } }.total end
+  t:at "2026-06-30 23:59" t:expect(total(), 1000)
+  t:at "2026-07-01 00:00" t:expect(total(), 500)
+  t:advance "23h" t:expect(total(), 500)
+  t:advance "1h" t:expect(total(), 1000)
+end)
+""")
+    assert feira("test", file).returncode == 0
+
+
+@pytest.mark.parametrize("text,word", [
+    ("t:it('x', function() while true do end end)", "budget"),
+    ("t:it('x', function() local s = 'x' while true do s = s .. s end end)", ""),
+    ("return {", "expected"),
+    ("error 'outside'", "outside"),
+    ("t:describe('x', function() error 'inside' end)", "inside"),
+    ("os.exit(0)", "os"),
+    ("t:it()", ""),
+    ("t.it = 1", ""),
+])
+def test_a_spec_that_breaks_is_a_failed_test_and_not_the_end(made, text, word):
+    spec(made, text, "a.lua")
+    spec(made, 't:it("still runs", function() end)', "b.lua")
+    done = feira("test", made)
+    assert done.returncode == 1, done
+    results = tap(done)
+    assert any(not passed and word in "\n".join(comments) for passed, _, comments in results), done
+    assert any(passed and "still runs" in name for passed, name, _ in results)
+
+
+def test_a_broken_shop_or_no_spec_is_said(tmp_path, made):
+    assert feira("test", tmp_path / "nowhere").returncode == 1
+    assert feira("test", made / "shop.lua").returncode == 1
+    (tmp_path / "bare").mkdir()
+    done = feira("test", write_shop(tmp_path / "bare"))
+    assert done.returncode == 1 and "no specs" in done.stderr
+    (made / "campaigns/bad.lua").write_text("return {")
+    done = feira("test", made)
+    assert done.returncode == 3 and "campaigns/bad.lua:1" in done.stderr and "TAP" not in done.stdout
+
+
+def test_feira_test_is_only_in_specs(made):
+    (made / "campaigns/x.lua").write_text('local t = require "feira.test" return {}')
+    report = check(made)
+    assert report["errors"] == 1 and "specs" in report["problems"][0]["message"], report
+
+
+def test_tests_leave_nothing_behind_and_a_served_shop_alone(own_shop):
+    shop = own_shop()
+    spec(shop.folder, 't:it("sells", function() t:product { sku = "Z", price = "1.00" } t:order { lines = { Z = 1 } } end)')
+    before, rooms = shop.state(), set(pathlib.Path("/dev/shm").glob("feira-test-*")) | set(pathlib.Path("/tmp").glob("feira-test-*"))
+    assert feira("test", shop.folder).returncode == 0
+    assert shop.state() == before
+    assert set(pathlib.Path("/dev/shm").glob("feira-test-*")) | set(pathlib.Path("/tmp").glob("feira-test-*")) <= rooms
+
+
+def test_watch_runs_again_when_a_file_was_saved(made):
+    from feira_tools.server import program
+
+    process = subprocess.Popen([str(program()), "test", str(made), "--watch"], stdout=subprocess.PIPE, text=True)
+    try:
+        def next_run():
+            for line in process.stdout:
+                if line.startswith("# "):
+                    return line.strip()
+
+        assert next_run().endswith(" 0 failed")
+        time.sleep(0.1)
+        spec(made, 't:it("fails", function() t:expect(1, 2) end)', "z.lua")
+        assert next_run().endswith(" 1 failed")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

@@ -1,0 +1,96 @@
+#include "bind/bridge.h"
+#include "bind/bind_int.h"
+
+static const struct bind_bridge *bridge_of(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* (method, target, body?) -> status, answer */
+static int l_request(lua_State *L)
+{
+    const struct bind_bridge *b = bridge_of(L);
+    const char *method = luaL_checkstring(L, 1), *target = luaL_checkstring(L, 2);
+    struct bind_buf body, answer;
+    struct err err = { 0 };
+    struct json_value *tree = NULL;
+    int status = 0;
+    bind_buf_init(&body, b->arena);
+    bind_buf_init(&answer, b->arena);
+    if (!lua_isnoneornil(L, 3)) {
+        struct json_writer w;
+        json_writer_init(&w, &body.buf);
+        json_value_write(&w, vm_check_json(L, 3, b->arena));
+        bind_buf_check(L, &body);
+    }
+    int rc = b->request(b->ctx, method, target, buf_slice(&body.buf), &status, &answer.buf, &err);
+    bind_buf_check(L, &answer);
+    if (rc < 0)
+        return bind_raise(L, &err);
+    lua_pushinteger(L, status);
+    if (answer.buf.len && json_parse(buf_slice(&answer.buf), NULL, b->arena, &tree, NULL) == 0)
+        vm_push_json_value(L, tree);
+    else
+        bind_push_slice(L, buf_slice(&answer.buf)); /* /metrics is text */
+    return 2;
+}
+
+static int l_advance(lua_State *L) /* (ms) */
+{
+    const struct bind_bridge *b = bridge_of(L);
+    struct err err = { 0 };
+    int64_t ms = bind_check_int(L, 1, "the time");
+    luaL_argcheck(L, ms >= 0, 1, "time does not go back");
+    return b->advance(b->ctx, ms, &err) < 0 ? bind_raise(L, &err) : 0;
+}
+
+static int l_now(lua_State *L)
+{
+    lua_pushinteger(L, bridge_of(L)->now_ms(bridge_of(L)->ctx));
+    return 1;
+}
+
+static int l_fresh(lua_State *L)
+{
+    struct err err = { 0 };
+    return bridge_of(L)->fresh(bridge_of(L)->ctx, &err) < 0 ? bind_raise(L, &err) : 0;
+}
+
+static int l_enter(lua_State *L) /* (name) */
+{
+    bridge_of(L)->enter(bridge_of(L)->ctx, bind_check_slice(L, 1, "the name"));
+    return 0;
+}
+
+static int l_leave(lua_State *L)
+{
+    bridge_of(L)->leave(bridge_of(L)->ctx);
+    return 0;
+}
+
+static int l_result(lua_State *L) /* (name, passed, message?) */
+{
+    const struct bind_bridge *b = bridge_of(L);
+    struct slice message = lua_isnoneornil(L, 3) ? slice_str("") : bind_check_slice(L, 3, "the message");
+    b->result(b->ctx, bind_check_slice(L, 1, "the name"), lua_toboolean(L, 2), message);
+    return 0;
+}
+
+static int open_body(lua_State *L) /* (bridge) */
+{
+    static const luaL_Reg functions[] = { { "request", l_request }, { "advance", l_advance }, { "now", l_now },       { "fresh", l_fresh },
+                                          { "enter", l_enter },     { "leave", l_leave },     { "result", l_result }, { NULL, NULL } };
+    luaL_newlibtable(L, functions); /* bridge module */
+    lua_pushvalue(L, 1);            /* bridge module bridge */
+    luaL_setfuncs(L, functions, 1);
+    vm_provide(L, "feira.bridge");
+    return 0;
+}
+
+int bind_bridge_open(struct vm *v, const struct bind_bridge *b, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    lua_pushcfunction(L, open_body);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)b);
+    return vm_pcall(v, 1, 0, err);
+}

@@ -1,0 +1,135 @@
+---@meta feira.test
+
+---What specs are written in. `feira test SHOP` runs the files of SHOP/test against the shop as it lies in its folder. Each test
+---has an empty shop of its own in memory, and a clock that stands at 2026-01-05 09:00 UTC until it is moved. What a test asks
+---goes through the same routes as over HTTP, as the operator.
+---
+---```lua
+---local t = require "feira.test"
+---
+---t:it("of three mugs the cheapest is free", function()
+---  t:product { sku = "MUG", category = "mugs", price = "12.00" }
+---  local quote = t:quote { lines = { MUG = 3 } }
+---  t:expect(quote, { subtotal = 3600, discount = 1200, total = 2400 })
+---end)
+---```
+---@class feira.test
+local t = {}
+
+---Lines of a cart: `{ MUG = 3 }`, or a list of `{ sku = "MUG", qty = 3 }`.
+---@alias feira.test.Lines table<string, integer>|{ sku: string, qty: integer }[]
+
+---@class feira.test.Cart
+---@field lines feira.test.Lines
+---@field codes? string[]
+---@field customer? string
+---@field channel? string
+---@field shipping? { option?: string, region?: string }
+
+---A group of tests; its name stands before theirs.
+---@param name string
+---@param fn fun()
+function t:describe(name, fn) end
+
+---One test, run at once, with an empty shop. It passes when `fn` returns.
+---@param name string a sentence
+---@param fn fun()
+function t:it(name, fn) end
+
+---Fails unless `value` is what is wanted, and says where they differ. Of a record only what `wanted` names is looked at; a list
+---is compared whole.
+---@param value any
+---@param wanted any
+---@param what? string said first when it fails
+function t:expect(value, wanted, what) end
+
+---Fails unless `fn` is refused for this reason: `t:refused("out_of_stock", function() t:order { ... } end)`
+---@param reason string the last part of the problem's type
+---@param fn fun()
+---@return table problem the whole document
+function t:refused(reason, fn) end
+
+---@class feira.test.Product
+---@field sku string
+---@field price feira.Amount minor units, or "12.00"
+---@field title? string the SKU when left out
+---@field stock? integer 100 when left out
+---@field category? string
+---@field tags? string[]
+---@field brand? string
+---@field weight_g? integer
+---@field compare_at? feira.Amount
+
+---Puts a product into the catalogue: the fields of `PUT /v1/products`.
+---@param product feira.test.Product
+---@return string sku
+function t:product(product) end
+
+---Makes a customer known: `t:customer { id = "ann", tags = { "staff" } }`
+---@param customer { id: string, name?: string, tags?: string[] }
+---@return string id
+function t:customer(customer) end
+
+---How many pieces can be sold, over all places.
+---@param sku string
+---@return integer
+function t:stock(sku) end
+
+---Prices a cart; the answer of `POST /v1/quotes`, with every campaign and why it did not apply.
+---@param cart feira.test.Cart
+---@return table quote
+function t:quote(cart) end
+
+---Places an order at the price that a quote of it shows; the answer of `POST /v1/orders`.
+---@param order feira.test.Cart
+---@return table order
+function t:order(order) end
+
+---Pays an order in full. The shop must have `test_payments = true`.
+---@param order table|string the order or its id
+---@param payment? { provider?: string, amount?: integer }
+---@return table order
+function t:pay(order, payment) end
+
+---@param order table|string
+---@param reason? string
+---@return table order
+function t:cancel(order, reason) end
+
+---Gives money back, all that is left unless lines are named: `t:refund(order, { lines = { { line = 1, qty = 1 } } })`
+---@param order table|string
+---@param refund? { lines?: { line: integer, qty: integer }[], shipping?: boolean, reason?: string, restock?: boolean }
+---@return table order
+function t:refund(order, refund) end
+
+---The order as it is now.
+---@param order table|string
+---@return table order
+function t:look(order) end
+
+---The answer of a GET that must succeed: `t:get "/v1/orders?customer=ann"`
+---@param path string
+---@return table
+function t:get(path) end
+
+---Any request; refusals come back, too.
+---@param method string
+---@param path string
+---@param body? table
+---@return integer status
+---@return any answer
+function t:request(method, path, body) end
+
+---Milliseconds UTC.
+---@return integer
+function t:now() end
+
+---Moves the clock: `t:advance "24h"`. Timers that come due on the way fire, each at its time.
+---@param span string|integer "90s", "30m", "24h", "7d", or milliseconds
+function t:advance(span) end
+
+---Moves the clock to a local time of the shop that is still to come: `t:at "2026-11-20 20:00"`
+---@param text string
+function t:at(text) end
+
+return t
