@@ -64,9 +64,9 @@ def open_shop(folder, settings=None, campaigns=None, **server):
     return s
 
 
-def feira(*arguments, timeout=60, input=None):
+def feira(*arguments, timeout=60, input=None, cwd=None):
     """Runs one command of the program; stdout and stderr as text."""
-    return subprocess.run([str(program()), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, input=input)
+    return subprocess.run([str(program().resolve()), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, input=input, cwd=cwd)
 
 
 class Shop:

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import stat
 import subprocess
 import time
@@ -126,13 +127,8 @@ def test_nothing_is_written_over(made):
     (["check"], 2),
     (["check", "nowhere"], 1),
 ])
-def test_what_is_wrong_is_said_and_leaves_nothing_behind(tmp_path, monkeypatch, arguments, code):
-    from feira_tools.server import program
-
-    if not os.path.isabs(os.environ.get("FEIRA_BUILD", "")):
-        monkeypatch.setenv("FEIRA_BUILD", str(program().resolve().parent))
-    monkeypatch.chdir(tmp_path)
-    done = feira(*arguments)
+def test_what_is_wrong_is_said_and_leaves_nothing_behind(tmp_path, arguments, code):
+    done = feira(*arguments, cwd=tmp_path)
     assert done.returncode == code, done
     assert done.stderr.startswith("feira") and len(done.stderr) < 1000
     assert list(tmp_path.iterdir()) == []
@@ -451,3 +447,54 @@ def test_watch_runs_again_when_a_file_was_saved(made):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+# --- the guide --------------------------------------------------------------------------------------------------------
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "plugins" / "README.md"
+
+
+def test_the_guide_works_as_it_is_written(tmp_path):
+    """Its commands are run in order, its files written where their first line says."""
+    text = GUIDE.read_text().split("<!-- reference: begin -->")[0]
+    ran = written = 0
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M):
+        if language == "lua":
+            path = tmp_path / re.match(r"-- (\S+\.lua)\n", block)[1]
+            path.write_text(block)
+            written += 1
+        elif language == "sh":
+            for line in block.splitlines():
+                words = line.split()
+                assert words[0] == "feira"
+                done = feira(*words[1:], cwd=tmp_path)
+                assert done.returncode == 0, (line, done)
+                ran += 1
+    assert ran >= 8 and written >= 2
+    assert "tea time: never gives more than 5" in feira("test", tmp_path / "corner").stdout
+    file = tmp_path / "corner/campaigns/tea-time.lua"
+    file.write_text(file.read_text().replace("promo.category", "promo.catgory"))
+    done = feira("check", tmp_path / "corner")
+    assert done.returncode == 3 and "campaigns/tea-time.lua:7: error:" in done.stdout and "category" in done.stdout
+    assert done.stdout.splitlines()[0] in text, done.stdout
+    assert len(re.findall(r"^not ok \d+ - test/tea-time", text, re.M)) == 1
+
+
+def test_the_reference_is_what_the_declarations_say(tmp_path):
+    def run(root, *arguments):
+        return subprocess.run([root / "scripts/make-reference", *arguments], capture_output=True, text=True)
+
+    done = run(ROOT, "--check")
+    assert done.returncode == 0, done.stderr
+    for folder in ("scripts", "plugins", "stdlib/meta"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(ROOT / "scripts/make-reference", tmp_path / "scripts")
+    shutil.copy(GUIDE, tmp_path / "plugins")
+    for file in (ROOT / "stdlib/meta").glob("*.lua"):
+        shutil.copy(file, tmp_path / "stdlib/meta")
+    twin = tmp_path / "stdlib/meta/feira.promo.lua"
+    twin.write_text(twin.read_text().replace("Shipping costs nothing.", "Shipping is on us."))
+    assert run(tmp_path, "--check").returncode == 1
+    assert run(tmp_path).returncode == 0 and run(tmp_path, "--check").returncode == 0
+    assert "Shipping is on us." in (tmp_path / "plugins/README.md").read_text()
