@@ -26,15 +26,29 @@ struct watch {
     void (*fn)(void *ctx);
     void *ctx;
     struct loop_timer *quiet, *look;
+    bool waiting;       /* quiet is running */
     uint64_t seen;      /* the fingerprint of the last look */
     uint64_t told;      /* the one that fn was told of */
     struct map folders; /* path → struct folder */
 };
 
+/* Two looks that long apart that see the same are rest. Events do not put the second one off: they may come without end, from files that
+ * are no rules. */
+static void wait_for_rest(struct watch *w)
+{
+    w->waiting = true;
+    loop_timer_start(w->quiet, QUIET_MS, 0);
+}
+
+static uint64_t fingerprint(struct watch *w, const char *path, int depth);
+
 static void on_event(void *ctx)
 {
     struct watch *w = ctx;
-    loop_timer_start(w->quiet, QUIET_MS, 0); /* again with each event: a file that is being written is not at rest */
+    if (w->waiting)
+        return;
+    w->seen = fingerprint(w, w->root, 0);
+    wait_for_rest(w);
 }
 
 /* --- the fingerprint ------------------------------------------------------------------------------------------------------ */
@@ -110,9 +124,10 @@ static void at_rest(void *ctx)
 {
     struct watch *w = ctx;
     uint64_t now = fingerprint(w, w->root, 0);
+    w->waiting = false;
     if (now != w->seen) { /* it was still moving */
         w->seen = now;
-        loop_timer_start(w->quiet, QUIET_MS, 0);
+        wait_for_rest(w);
         return;
     }
     if (now == w->told)
@@ -128,7 +143,7 @@ static void look(void *ctx)
     if (now == w->seen)
         return;
     w->seen = now;
-    loop_timer_start(w->quiet, QUIET_MS, 0);
+    wait_for_rest(w);
 }
 
 int watch_open(struct loop *loop, const char *shop_dir, void (*fn)(void *ctx), void *ctx, struct watch **out, struct err *err)

@@ -6,6 +6,7 @@
 struct loop;
 struct watch;
 
-/* fn runs some 150 ms after the last change. Changes are seen at once where the system tells, and within a second where it does not. */
+/* fn runs some 150 to 300 ms after the last change. Changes are seen at once where the system tells, and within a second where it does not.
+ */
 int watch_open(struct loop *loop, const char *shop_dir, void (*fn)(void *ctx), void *ctx, struct watch **out, struct err *err);
 void watch_close(struct watch *w);

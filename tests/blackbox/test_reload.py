@@ -592,3 +592,36 @@ def test_orders_in_flight_during_swaps_are_placed_at_the_price_shown(market):
     assert not load.odd, load.odd[:1]
     assert market.available(market.sku)["held"] > 0
     eventually(lambda: ok(market.operator.request("GET", "/v1/status"), 200)["rules"]["draining"] == 0)
+
+
+def test_after_a_kill_the_rules_of_every_order_are_in_the_store(market):
+    mark(market, 0)
+    publish(market)
+    stop = threading.Event()
+
+    def publish_on():
+        client = market.operator
+        for n in range(1, 10**6):
+            if stop.is_set():
+                return
+            mark(market, n)
+            try:
+                client.request("POST", "/v1/generations", {})
+            except Exception:  # noqa: BLE001: the server is gone, as it should be in the end
+                return
+
+    for _ in range(3):
+        stop.clear()
+        publisher = threading.Thread(target=publish_on)
+        with Load(market, callers=4, orders=True):
+            publisher.start()
+            time.sleep(0.7)
+            market.server.kill()
+        stop.set()
+        publisher.join()
+        market.server.start()
+        with contextlib.closing(sqlite3.connect(f"file:{market.server.data / 'shop.db'}?mode=ro", uri=True)) as db:
+            (orders,) = db.execute("SELECT count(*) FROM orders").fetchone()
+            lost = db.execute("SELECT order_id FROM orders WHERE generation NOT IN (SELECT generation FROM generations WHERE revision IS NOT NULL)").fetchall()
+            gaps = db.execute("SELECT count(*) FROM revision_files WHERE text NOT IN (SELECT id FROM source_texts)").fetchone()
+        assert orders > 0 and not lost and gaps == (0,)
