@@ -1,6 +1,7 @@
 /* Serving: W workers on threads of their own, the keeper (signals, timers) on the calling one. */
 #include "host/publish.h"
 #include "host/routes.h"
+#include "host/sweep.h"
 #include "host/totals.h"
 #include "host/watch.h"
 #include "host/worker.h"
@@ -25,6 +26,7 @@ struct keeper {
     struct shop *shop;
     struct loop *loop;
     struct timer_pump *timers;
+    struct sweep *sweep;
     struct loop_timer *second;
     struct watch *watch;
     const struct serve_options *options;
@@ -182,6 +184,8 @@ static int open_keeper(struct keeper *k, const struct serve_options *o, int *por
         rc = watch_open(k->loop, k->shop->dir, on_saved, k, &k->watch, err);
     if (rc == 0)
         rc = timer_pump_open(k->shop, k->loop, &k->timers, err);
+    if (rc == 0)
+        rc = sweep_open(k->shop, k->loop, &k->sweep, err);
     if (rc == 0) {
         k->second = loop_timer_new(k->loop, every_second, k);
         rc = k->second ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
@@ -233,6 +237,7 @@ static void close_keeper(struct keeper *k)
             finish_posts(&k->running[i]);
     if (k->timers)
         timer_pump_finish(k->timers);
+    sweep_close(k->sweep);
     timer_pump_close(k->timers);
     loop_timer_free(k->second);
     k->shop->worker_count = 0;
