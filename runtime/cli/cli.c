@@ -72,6 +72,9 @@ const struct cli_command cli_commands[] = {
     { "test", "PATH", "Run a shop's specs, offline and under a clock of their own.", 1, 1, test_options, cmd_test,
       "PATH is a shop's folder (its specs are SHOP/test/*.lua) or one spec. Each test has an empty shop in memory. The output is\n"
       "TAP; 1 is the exit code when a test fails. What specs can do: the part \"feira.test\" of plugins/README.md." },
+    { "repl", "SHOP", "Try the words of campaigns and specs, line by line.", 1, 1, NULL, cmd_repl,
+      "A console in the sandbox, with promo, money, time, and t as in specs, on a shop in memory that has SHOP/catalogue.csv and\n"
+      "SHOP/campaigns. What goes on over several lines is asked for; an empty line gives up on it. Ctrl-D leaves." },
     { "help", "[COMMAND]", "Explain a command.", 0, 1, NULL, cmd_help, NULL },
     { "version", "", "Print the version.", 0, 0, NULL, cmd_version, NULL },
     { 0 },

@@ -52,6 +52,7 @@ int cmd_status(const struct cli_args *a);
 int cmd_new(const struct cli_args *a);
 int cmd_check(const struct cli_args *a);
 int cmd_test(const struct cli_args *a);
+int cmd_repl(const struct cli_args *a);
 int cmd_help(const struct cli_args *a);
 int cmd_version(const struct cli_args *a);
 

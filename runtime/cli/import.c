@@ -138,6 +138,20 @@ static int read_products(struct import *im, struct slice text, struct err *err)
         "The header has neither sku and price (the plain form) nor Handle and Variant Price (a Shopify export); see: feira help import");
 }
 
+int import_body(struct import *im, struct slice text, struct buf *body, struct err *err)
+{
+    json_writer_init(&im->out, body);
+    json_object(&im->out);
+    json_key(&im->out, "products");
+    json_array(&im->out);
+    int rc = read_products(im, text, err);
+    if (rc < 0)
+        return rc;
+    json_array_end(&im->out);
+    json_object_end(&im->out);
+    return body->failed ? err_set(err, ERR_NOMEM, "Out of memory while reading a catalogue.") : 0;
+}
+
 static int complain(const struct import *im, const char *path)
 {
     int shown = 0;
@@ -174,20 +188,10 @@ static int import(const struct cli_args *a, struct import *im, struct buf *text,
         rc = shop_currency(a, im, err);
     if (rc < 0)
         return cli_fail(err);
-    json_writer_init(&im->out, body);
-    json_object(&im->out);
-    json_key(&im->out, "products");
-    json_array(&im->out);
-    if (read_products(im, buf_slice(text), err) < 0)
+    if (import_body(im, buf_slice(text), body, err) < 0)
         return cli_fail(err);
-    json_array_end(&im->out);
-    json_object_end(&im->out);
     if (im->complaint_count)
         return complain(im, a->positional[1]);
-    if (body->failed) {
-        err_set(err, ERR_NOMEM, "Out of memory while reading \"%s\".", a->positional[1]);
-        return cli_fail(err);
-    }
     return send_products(a, im, body, err) < 0 ? cli_fail(err) : EXIT_DONE;
 }
 

@@ -29,6 +29,9 @@ bool import_money(struct import *im, int line, const char *what, struct slice te
 bool import_number(struct import *im, int line, const char *what, struct slice text, int64_t *out); /* 0 or more */
 void import_tags(struct import *im, struct slice list);                                             /* "a, b" → ["a","b"] */
 
+/* The whole file as the body of POST /v1/products/import; im has arena and currency. Look at complaint_count, too. */
+int import_body(struct import *im, struct slice text, struct buf *body, struct err *err);
+
 /* Readers of the two forms. Return a negative code only when the file itself can't be read on. */
 bool import_is_shopify(const struct import *im);
 int import_plain(struct import *im, struct csv_reader *csv, struct err *err);

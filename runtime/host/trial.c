@@ -26,6 +26,7 @@ struct trial {
     struct loop_timer *until_idle;
     struct store_conn *conn;
     struct arena arena;
+    struct vm *vm; /* of the specs */
     struct bind_context bind;
     struct bind_bridge bridge;
     struct edition *edition; /* whose currency and zone the specs know */
@@ -178,26 +179,90 @@ static void result(void *ctx, struct slice name, bool passed, struct slice messa
     e->result(e->ctx, name, passed, message);
 }
 
+/* --- the way in ----------------------------------------------------------------------------------------------------------- */
+
+static void nobody_enters(void *ctx, struct slice name)
+{
+    (void)ctx;
+    (void)name;
+}
+
+static void nobody_leaves(void *ctx)
+{
+    (void)ctx;
+}
+
+static void nobody_hears(void *ctx, struct slice name, bool passed, struct slice message)
+{
+    (void)ctx;
+    (void)name;
+    (void)passed;
+    (void)message;
+}
+
+int trial_open(const char *dir, const struct trial_events *events, struct log *log, struct trial **out, struct err *err)
+{
+    static const struct trial_events nobody = { NULL, nobody_enters, nobody_leaves, nobody_hears };
+    *out = NULL;
+    struct trial *t = calloc(1, sizeof *t);
+    if (!t)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    t->dir = dir;
+    t->events = events ? events : &nobody;
+    t->log = log;
+    arena_init(&t->arena, NULL, 0);
+    t->bind.phase = BIND_PHASE_LOAD;
+    t->bridge = (struct bind_bridge){ t, &t->arena, request, advance, now_ms, fresh, enter, leave, result };
+    int rc = open_shop(t, err);
+    if (rc == 0)
+        rc = bind_open(&(struct vm_options){ .memory_soft_bytes = 256 << 20 }, &t->bind, &t->vm, err);
+    if (rc == 0)
+        rc = bind_bridge_open(t->vm, &t->bridge, err);
+    if (rc < 0) {
+        trial_close(t);
+        return rc;
+    }
+    vm_set_fuel(t->vm, TRIAL_FUEL);
+    *out = t;
+    return 0;
+}
+
+void trial_close(struct trial *t)
+{
+    if (!t)
+        return;
+    vm_close(t->vm);
+    shut(t);
+    arena_release(&t->arena);
+    free(t);
+}
+
+struct currency trial_currency(const struct trial *t)
+{
+    return t->bind.currency;
+}
+
+int trial_request(struct trial *t, const char *method, const char *target, struct slice body, int *status, struct buf *answer,
+                  struct err *err)
+{
+    return request(t, method, target, body, status, answer, err);
+}
+
+int trial_eval(struct trial *t, struct slice source, struct buf *out, bool *incomplete, struct err *err)
+{
+    int rc = vm_eval(t->vm, source, &t->arena, out, incomplete, err);
+    arena_reset(&t->arena);
+    return rc;
+}
+
 int trial_run(const char *dir, struct slice source, const char *chunk_name, const struct trial_events *events, struct log *log,
               struct err *err)
 {
-    struct trial t = { .dir = dir, .events = events, .log = log };
-    struct vm *vm = NULL;
+    struct trial *t;
     vm_ref ref = 0;
-    arena_init(&t.arena, NULL, 0);
-    t.bind.phase = BIND_PHASE_LOAD;
-    t.bridge = (struct bind_bridge){ &t, &t.arena, request, advance, now_ms, fresh, enter, leave, result };
-    int rc = open_shop(&t, err);
+    int rc = trial_open(dir, events, log, &t, err);
     if (rc == 0)
-        rc = bind_open(&(struct vm_options){ .memory_soft_bytes = 256 << 20 }, &t.bind, &vm, err);
-    if (rc == 0)
-        rc = bind_bridge_open(vm, &t.bridge, err);
-    if (rc == 0) {
-        vm_set_fuel(vm, TRIAL_FUEL);
-        rc = vm_run(vm, source, chunk_name, &ref, err);
-    }
-    vm_close(vm);
-    shut(&t);
-    arena_release(&t.arena);
+        rc = vm_run(t->vm, source, chunk_name, &ref, err);
+    trial_close(t);
     return rc;
 }

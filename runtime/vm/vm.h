@@ -51,6 +51,11 @@ struct vm_global {
 typedef void (*vm_global_fn)(void *ctx, const struct vm_global *g);
 int vm_unknown_globals(struct vm *v, struct slice source, const char *chunk_name, vm_global_fn fn, void *ctx, struct err *err);
 
+/* For a console: runs what was typed in an environment that keeps the globals it makes. The values of an expression come back as text:
+ * data as JSON. *incomplete: it is the beginning of something, and nothing ran. */
+struct buf;
+int vm_eval(struct vm *v, struct slice source, struct arena *arena, struct buf *out, bool *incomplete, struct err *err);
+
 /* The value as a JSON tree: tables with keys 1..n are arrays, other tables objects with members sorted by key, an empty
  * table is an empty object unless marked by json.array{}. Functions stand as {"fn": n}, numbered 1, 2, ... in the order of
  * the walk and kept: the same sources give the same numbers in every state. Floats are written exactly as shortest decimal; NaN and

@@ -1,9 +1,12 @@
-"""The commands for whoever writes a shop or a plugin: new, check, test."""
+"""The commands for whoever writes a shop or a plugin: new, check, test, repl."""
 
+import contextlib
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import stat
 import subprocess
@@ -447,6 +450,77 @@ def test_watch_runs_again_when_a_file_was_saved(made):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+# --- repl -------------------------------------------------------------------------------------------------------------
+
+
+def typed(shop, *lines):
+    """What the console says, line by line, without what it begins with."""
+    done = feira("repl", shop, input="".join(line + "\n" for line in lines))
+    assert done.returncode == 0, done
+    return done.stdout.splitlines()[1:] if (shop / "catalogue.csv").exists() else done.stdout.splitlines()
+
+
+def test_the_console_keeps_globals_prices_carts_and_goes_on_after_errors(made):
+    said = typed(made, "x = 20", "x + 1", "function twice(n)", "return n * 2", "end", "twice(21)", '"a", nil', "error 'oops'", "os.time()",
+                 't:quote { lines = { ["MUG-BLUE"] = 3 } }.discount', "while true do end", "promo.percent_off { percent = 10 }", "1 +", "2", "print", "end", "x")
+    assert said[0:3] == ["21", "42", "a\tnil"]
+    assert said[3] == "typed:1: oops" and "os" in said[4] and said[5] == "1200" and "budget" in said[6]
+    assert json.loads(said[7]) == {"percent_off": {"percent": 10}}
+    assert said[8] == "3" and said[9] == "nil" and said[10].startswith("typed:1:") and said[11] == "20" and len(said) == 12
+    assert not (made / "data").exists()
+
+
+def test_an_empty_line_gives_up_on_what_goes_on(made):
+    assert typed(made, "return {", "", "1 + 1") == ["2"]
+    done = feira("repl", made, input="return {\n")
+    assert done.returncode == 0 and "middle" in done.stderr
+
+
+def test_the_console_of_a_broken_shop_says_what_is_broken(tmp_path, made):
+    (made / "campaigns/bad.lua").write_text("return {")
+    done = feira("repl", made, input="1\n")
+    assert done.returncode == 3 and "campaigns/bad.lua:1" in done.stderr
+    assert feira("repl", tmp_path / "nowhere", input="").returncode == 1
+
+
+def test_the_console_edits_lines_and_remembers_them(made, tmp_path):
+    from feira_tools.server import program
+
+    def session(keys, until):
+        master, slave = pty.openpty()
+        environment = {**os.environ, "HOME": str(tmp_path), "TERM": "xterm"}
+        process = subprocess.Popen([str(program().resolve()), "repl", str(made)], stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True)
+        os.close(slave)
+        seen = b""
+
+        def wait_for(what, seconds=20):
+            nonlocal seen
+            end = time.monotonic() + seconds
+            while what not in seen and time.monotonic() < end:
+                if select.select([master], [], [], 0.2)[0]:
+                    seen += os.read(master, 4096)
+            assert what in seen, seen
+
+        wait_for(b"> ")
+        seen = b""
+        os.write(master, keys)
+        wait_for(until)
+        for _ in range(50):  # the terminal may still be between two lines
+            os.write(master, b"\x04")
+            if select.select([master], [], [], 0.2)[0]:
+                with contextlib.suppress(OSError):
+                    seen += os.read(master, 4096)
+            if process.poll() is not None:
+                break
+        os.close(master)
+        assert process.wait(5) == 0, seen
+
+    session(b"40 + 9\x7f2\r", b"42")  # a digit is taken back
+    history = tmp_path / ".feira_history"
+    assert "40 + 2" in history.read_text().replace("\\040", " ") and stat.S_IMODE(history.stat().st_mode) == 0o600
+    session(b"\x1b[A + 1\r", b"43")  # the line before, from the file
 
 
 # --- the guide --------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import re
 import pytest
 from market import Shop, feira, ok, write_shop
 
-COMMANDS = ("serve", "import", "keys", "quote", "status", "new", "check", "test", "help", "version")
+COMMANDS = ("serve", "import", "keys", "quote", "status", "new", "check", "test", "repl", "help", "version")
 
 
 def test_version_is_one_line():
