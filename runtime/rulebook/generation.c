@@ -16,6 +16,7 @@ struct generation {
     struct shop_settings settings;
     struct zone *zone;
     struct quote_rules *rules;
+    struct live_plugins plugins;
     size_t function_count;
     uint64_t specs_hash; /* of all specs as JSON: each state must load the same */
 };
@@ -24,6 +25,7 @@ struct generation {
 
 struct loading {
     const struct sources *sources;
+    struct generation *generation;
     struct vm *vm;
     struct arena *arena;
     struct json_value *campaigns, *last;
@@ -59,6 +61,18 @@ static int load_file(struct loading *l, const struct source_file *f, const char 
     return rc < 0 && !placed ? err_wrap(l->err, "%s:1", name) : rc;
 }
 
+static int add_campaigns(struct loading *l, const struct source_file *f, struct json_value *v);
+
+/* promo.use "invite" { ... }: what the plugin makes of it stands in its place. */
+static int add_used(struct loading *l, const struct source_file *f, const struct json_value *use)
+{
+    struct generation *g = l->generation;
+    struct settle s = { .reader = { .arena = l->arena, .err = l->err }, .exponent = g->settings.currency.exponent, .zone = g->zone };
+    struct json_value *made;
+    int rc = plugins_use(&g->plugins, l->vm, &s, use, l->arena, &made, l->err);
+    return rc < 0 ? rc : add_campaigns(l, f, made);
+}
+
 static int add_campaign(struct loading *l, const struct source_file *f, struct json_value *c, size_t index)
 {
     if (c->type != JSON_OBJECT) {
@@ -68,6 +82,8 @@ static int add_campaign(struct loading *l, const struct source_file *f, struct j
         return err_set(l->err, ERR_INVALID, "%.*s:1: the file returns %s; end it with return promo.campaign { ... }, or a list of them",
                        SLICE_FMT(f->path), json_type_name(c->type));
     }
+    if (json_get(c, "use"))
+        return add_used(l, f, c);
     if (!json_get(c, "at")) { /* a plain table: only its file is known */
         struct json_value *at = json_new_string(l->arena, arena_printf(l->arena, "%.*s:1", SLICE_FMT(f->path)));
         if (!at || !at->string.data)
@@ -83,12 +99,9 @@ static int add_campaign(struct loading *l, const struct source_file *f, struct j
     return 0;
 }
 
-static int load_campaign_file(struct loading *l, const struct source_file *f)
+static int add_campaigns(struct loading *l, const struct source_file *f, struct json_value *v)
 {
-    struct json_value *v;
-    int rc = load_file(l, f, "return promo.campaign { ... }", &v);
-    if (rc < 0)
-        return rc;
+    int rc = 0;
     if (v->type != JSON_ARRAY) {
         bool empty = v->type == JSON_OBJECT && v->count == 0; /* return {}: no campaigns */
         return empty ? 0 : add_campaign(l, f, v, 0);
@@ -100,6 +113,13 @@ static int load_campaign_file(struct loading *l, const struct source_file *f)
         rc = add_campaign(l, f, m, ++i);
     }
     return rc;
+}
+
+static int load_campaign_file(struct loading *l, const struct source_file *f)
+{
+    struct json_value *v;
+    int rc = load_file(l, f, "return promo.campaign { ... }", &v);
+    return rc < 0 ? rc : add_campaigns(l, f, v);
 }
 
 static int load_campaigns(struct loading *l)
@@ -224,11 +244,15 @@ static void close_vm(const struct generation *g, struct vm *v)
 
 static int build(struct generation *g, struct err *err)
 {
-    struct loading l = { .sources = g->sources, .arena = &g->arena, .err = err };
+    struct loading l = { .sources = g->sources, .generation = g, .arena = &g->arena, .err = err };
     int rc = g->options.open_vm(g->options.ctx, &l.vm, err);
     if (rc < 0)
         return rc;
     rc = load_settings(g, &l);
+    if (rc == 0)
+        rc = plugins_load(g->sources, &g->settings, g->zone, g->options.plugin_modules, &g->arena, &g->plugins, err);
+    if (rc == 0)
+        rc = plugins_open(&g->plugins, &g->options, g, l.vm, err);
     if (rc == 0)
         rc = load_campaigns(&l);
     if (rc == 0)
@@ -245,6 +269,7 @@ static int build(struct generation *g, struct err *err)
 static void destroy(struct generation *g)
 {
     quote_rules_free(g->rules);
+    plugins_free(&g->plugins);
     zone_free(g->zone);
     arena_release(&g->arena);
     sources_free(g->sources);
@@ -312,6 +337,25 @@ const struct sources *generation_sources(const struct generation *g)
     return g->sources;
 }
 
+const struct plugin_set *generation_plugins(const struct generation *g)
+{
+    return g->plugins.set;
+}
+
+const struct generation_plugin *generation_plugin(const struct generation *g, const struct manifest *m)
+{
+    for (size_t i = 0; i < g->plugins.count; i++)
+        if (g->plugins.list[i].manifest == m)
+            return &g->plugins.list[i].pub;
+    return NULL;
+}
+
+int generation_hook(const struct generation *g, const struct hook_ref *h)
+{
+    const struct generation_plugin *p = generation_plugin(g, h->plugin);
+    return p->first_fn + (int)(h->hook - h->plugin->hooks);
+}
+
 /* --- states ---------------------------------------------------------------------------------------------------------- */
 
 int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
@@ -322,12 +366,14 @@ int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
         err = &unused;
     struct arena arena;
     arena_init(&arena, NULL, 0);
-    struct loading l = { .sources = g->sources, .arena = &arena, .err = err };
+    struct loading l = { .sources = g->sources, .generation = g, .arena = &arena, .err = err };
     int rc = g->options.open_vm(g->options.ctx, &l.vm, err);
     if (rc < 0)
         return rc;
     uint64_t hash = 0;
-    rc = load_campaigns(&l);
+    rc = plugins_open(&g->plugins, &g->options, g, l.vm, err);
+    if (rc == 0)
+        rc = load_campaigns(&l);
     if (rc == 0)
         rc = hash_specs(l.campaigns, &hash, err);
     if (rc == 0 && (vm_function_count(l.vm) != g->function_count || hash != g->specs_hash))

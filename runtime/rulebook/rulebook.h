@@ -13,7 +13,9 @@ struct source_file {
     struct slice text;
 };
 struct sources;
-/* Reads shop.lua, campaigns/ (.lua and the data files beside them), later plugins/. Follows no link out of the folder; refuses files over 1 MiB, names with control characters. */
+/* Reads shop.lua, campaigns/ (.lua and the data files beside them), plugins/NAME/ (.lua). A plugin that ships with the program is added when
+ * shop.lua has its name in it and the folder has none of that name. Follows no link out of the folder; refuses files over 1 MiB, names with
+ * control characters. */
 int sources_read(const char *shop_dir, struct sources **out, struct err *err);
 int sources_make(const struct source_file *files, size_t n, struct sources **out, struct err *err); /* tests; copies */
 void sources_free(struct sources *s);
@@ -34,15 +36,30 @@ struct shop_settings {
     const struct json_value *tree;     /* the whole checked table */
 };
 
+/* --- plugins of a generation: those that shop.lua turns on ---------------------------------------------------------- */
+struct plugin_set;
+struct manifest;
+struct hook_ref;
+struct generation;
+struct generation_plugin {
+    const struct manifest *manifest;
+    const struct json_value *settings; /* canonical */
+    const char *space;                 /* "plugins/invite": of vm_space_open() */
+    int first_fn;                      /* of its hooks' functions; hook i has first_fn + i */
+};
+
 /* --- generations ---------------------------------------------------------------------------------------------------- */
 struct rulebook_options {
     struct symbols *symbols;                                   /* must outlive all generations */
     int (*open_vm)(void *ctx, struct vm **out, struct err *err); /* bind/ supplies it, host/ installs it: a sandbox with feira.* and the stdlib resolver */
     void (*close_vm)(void *ctx, struct vm *vm);                /* frees what open_vm made; NULL = vm_close() */
+    /* A state is about to load the files of a plugin: gives it what it may require besides the stdlib (vm_space_give()). NULL = nothing. */
+    int (*open_plugin)(void *ctx, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, struct err *err);
+    const char *const *plugin_modules; /* of the stdlib, that plugins may require; ended by NULL. NULL = none */
     void *ctx;
 };
 
-struct generation; /* counted */
+/* counted */
 int generation_build(const struct rulebook_options *o, struct sources *src /* taken on success */, struct generation **out, struct err *err);
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g); /* any thread; NULL is fine */
@@ -54,3 +71,7 @@ const struct sources *generation_sources(const struct generation *g);
 
 /* The thread's own Lua state for this generation, with the functions of its campaigns at the numbers the rules name. */
 int generation_open_vm(struct generation *g, struct vm **out, struct err *err);
+
+const struct plugin_set *generation_plugins(const struct generation *g); /* in their order; never NULL */
+const struct generation_plugin *generation_plugin(const struct generation *g, const struct manifest *m);
+int generation_hook(const struct generation *g, const struct hook_ref *h); /* number of its function for vm_function() */

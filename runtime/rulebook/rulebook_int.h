@@ -18,3 +18,38 @@ bool excerpt_line(struct slice text, long number, struct slice *out); /* from 1;
 
 /* The line of `path` on which `key =` is written first, or 1. */
 int excerpt_line_of_key(const struct sources *src, const char *path, const char *key);
+
+/* --- plugins.c: what shop.lua turns on ------------------------------------------------------------------------------------ */
+#include "rulebook/plugin_set.h"
+#include "vm/vm.h"
+
+struct live_plugin {
+    struct generation_plugin pub;
+    struct manifest *manifest;
+    struct vm_space_options space;
+    const struct sources *sources;
+    size_t prefix; /* of its paths: "plugins/invite/" */
+};
+struct live_plugins {
+    struct plugin_set *set;
+    struct live_plugin *list; /* as in the set */
+    size_t count;
+};
+
+/* Reads the manifests that shop.lua names, orders them, settles their settings. What it makes lives in the arena, but for manifests and set. */
+int plugins_load(const struct sources *src, const struct shop_settings *settings, const struct zone *zone, const char *const *modules,
+                 struct arena *arena, struct live_plugins *out, struct err *err);
+void plugins_free(struct live_plugins *p);
+/* Loads their files into a state: every function that a manifest names is there, and numbered. */
+int plugins_open(struct live_plugins *p, const struct rulebook_options *o, struct generation *g, struct vm *vm, struct err *err);
+/* promo.use "invite" { ... } that stands in a campaign file, { use, fields, at }: the plugin's function makes campaigns of it, *out. */
+int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *s, const struct json_value *use, struct arena *arena,
+                struct json_value **out, struct err *err);
+
+/* Plugins that ship, from plugins/ of the source tree; the build makes the list. Ended by path NULL. */
+struct shipped_file {
+    const char *path; /* "plugins/volume-pricing/rules.lua" */
+    const char *text;
+    size_t len;
+};
+extern const struct shipped_file shipped_files[];

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "crypto/crypto.h"
 #include "rulebook/check.h"
+#include "rulebook/manifest_int.h"
 #include "rulebook/rulebook_int.h"
 #include <dirent.h>
 #include <errno.h>
@@ -58,7 +59,7 @@ static int add(struct sources *s, struct slice path, struct slice text, struct e
 {
     if (!name_is_clean(path))
         return err_set(err, ERR_INVALID,
-                       "a file in campaigns/ has a name that is not plain UTF-8 text or has control characters or a backslash; rename it");
+                       "a file of the shop has a name that is not plain UTF-8 text or has control characters or a backslash; rename it");
     if (text.len > FILE_MAX_BYTES)
         return err_set(err, ERR_TOO_LARGE, "%.*s: the file is larger than 1 MiB; split it", SLICE_FMT(path));
     if (s->count == FILES_MAX || s->total_bytes + text.len > TOTAL_MAX_BYTES)
@@ -218,6 +219,76 @@ static int read_campaigns(struct folder *f, struct err *err)
     return rc;
 }
 
+/* The .lua files of plugins/NAME/. Folders whose name no plugin can have are left alone. */
+static int read_plugin(struct folder *f, const char *name, struct err *err)
+{
+    char full[PATH_MAX + NAME_MAX + 16];
+    snprintf(full, sizeof full, "%s/plugins/%s", f->root, name);
+    DIR *d = opendir(full);
+    if (!d && errno == ENOTDIR)
+        return 0;
+    if (!d)
+        return err_set(err, ERR_IO, "plugins/%s can't be read: %s", name, strerror(errno));
+    int rc = 0;
+    for (struct dirent *e; rc == 0 && (e = readdir(d)) != NULL;) {
+        char path[2 * NAME_MAX + 32];
+        size_t len = strlen(e->d_name);
+        if (!belongs(e->d_name) || strcmp(e->d_name + len - 4, ".lua") != 0)
+            continue;
+        snprintf(path, sizeof path, "plugins/%s/%s", name, e->d_name);
+        rc = read_path(f, path, err);
+    }
+    closedir(d);
+    return rc;
+}
+
+static int read_plugins(struct folder *f, struct err *err)
+{
+    char full[PATH_MAX + 16];
+    snprintf(full, sizeof full, "%s/plugins", f->root);
+    DIR *d = opendir(full);
+    if (!d && errno == ENOENT)
+        return 0;
+    if (!d)
+        return err_set(err, ERR_IO, "plugins/ can't be read: %s", strerror(errno));
+    int rc = 0;
+    for (struct dirent *e; rc == 0 && (e = readdir(d)) != NULL;)
+        if (plugin_name_is(slice_str(e->d_name)))
+            rc = read_plugin(f, e->d_name, err);
+    closedir(d);
+    return rc;
+}
+
+static bool has_folder(const struct sources *s, struct slice prefix, size_t own)
+{
+    for (size_t i = 0; i < own; i++)
+        if (s->files[i].path.len > prefix.len && memcmp(s->files[i].path.data, prefix.data, prefix.len) == 0)
+            return true;
+    return false;
+}
+
+/* A plugin that ships is part of the sources when shop.lua names it: whether it is turned on is known only once that file has run, and
+ * what is not named there can't be. The shop's own plugin of that name goes first. */
+static int add_shipped(struct sources *s, struct err *err)
+{
+    static const size_t head = sizeof "plugins/" - 1;
+    size_t own = s->count;
+    struct slice shop = { 0 };
+    for (size_t i = 0; i < own; i++)
+        if (slice_is(s->files[i].path, "shop.lua"))
+            shop = s->files[i].text;
+    for (const struct shipped_file *f = shipped_files; f->path; f++) {
+        const char *slash = strchr(f->path + head, '/');
+        struct slice prefix = slice_of(f->path, (size_t)(slash + 1 - f->path));
+        if (!memmem(shop.data, shop.len, f->path + head, (size_t)(slash - f->path) - head) || has_folder(s, prefix, own))
+            continue;
+        int rc = add(s, slice_str(f->path), slice_of(f->text, f->len), err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 int sources_read(const char *shop_dir, struct sources **out, struct err *err)
 {
     *out = NULL;
@@ -234,6 +305,10 @@ int sources_read(const char *shop_dir, struct sources **out, struct err *err)
         err_set(err, rc, "%s has no shop.lua; a shop is a folder with a shop.lua that names it and its currency", shop_dir);
     if (rc == 0)
         rc = read_campaigns(&f, err);
+    if (rc == 0)
+        rc = read_plugins(&f, err);
+    if (rc == 0)
+        rc = add_shipped(f.sources, err);
     if (rc == 0)
         rc = seal(f.sources, err);
     buf_release(&f.text);

@@ -67,14 +67,14 @@ static struct slice real_text(struct walk *w, double d)
 
 static struct json_value *value_at(struct walk *w, int index);
 
-static int keep_function(struct walk *w, int index)
+int vm_keep_function(lua_State *L, int index)
 {
-    lua_State *L = w->L;
     struct vm *v = vm_of(L);
     if (v->function_count == v->function_cap) {
         size_t cap = v->function_cap ? v->function_cap * 2 : 16;
         vm_ref *grown = alloc_resize(v->alloc, v->functions, v->function_cap * sizeof *grown, cap * sizeof *grown);
-        need(w, grown);
+        if (!grown)
+            luaL_error(L, "out of memory for the functions of the rules");
         v->functions = grown;
         v->function_cap = cap;
     }
@@ -266,7 +266,7 @@ static struct json_value *value_at(struct walk *w, int index)
     case LUA_TFUNCTION:
         if (w->mode == VM_TREE_FUNCTIONS) {
             out = need(w, json_new(w->arena, JSON_OBJECT));
-            struct json_value *fn = need(w, json_new_int(w->arena, keep_function(w, index)));
+            struct json_value *fn = need(w, json_new_int(w->arena, vm_keep_function(w->L, index)));
             fn->key = SLICE_LIT("fn");
             json_append(out, NULL, fn);
             return out;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_key_view, vm_key_meta, vm_key_original, vm_key_array, vm_key_error,
-    vm_key_slow, vm_key_provided;
+    vm_key_slow, vm_key_provided, vm_key_spaces;
 
 enum {
     COLLECT_ABOVE_BYTES = 64 << 10, /* grown this much since the last whole cycle: collect between requests */
@@ -96,7 +96,7 @@ void *vm_context(lua_State *L)
     return vm_of(L)->context;
 }
 
-static int refuse_global(lua_State *L)
+int vm_refuse_global(lua_State *L)
 {
     return luaL_error(L, "global '%s' is assigned while a function runs; nothing is remembered between calls, write `local %s = ...`",
                       lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?", lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "x");
@@ -221,7 +221,7 @@ static void set_globals(lua_State *L, int globals)
     lua_createtable(L, 0, 2);
     lua_pushvalue(L, globals);
     lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, refuse_global);
+    lua_pushcfunction(L, vm_refuse_global);
     lua_setfield(L, -2, "__newindex");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_sealed);
 }
@@ -467,13 +467,14 @@ int vm_rethrow(lua_State *L)
 
 /* --- files --------------------------------------------------------------------------------------------------------- */
 
-/* Gives the file on top of the stack (its main function) an environment of its own. */
-static void give_environment(lua_State *L, int fn)
+/* Gives the file on top of the stack (its main function) an environment of its own, with `globals` behind it. */
+static void give_environment(lua_State *L, int fn, int globals)
 {
     fn = lua_absindex(L, fn);
+    globals = lua_absindex(L, globals);
     lua_createtable(L, 0, 0);
     lua_createtable(L, 0, 1);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_globals);
+    lua_pushvalue(L, globals);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
     if (!lua_setupvalue(L, fn, 1))
@@ -481,16 +482,17 @@ static void give_environment(lua_State *L, int fn)
 }
 
 /* After the file ran: its functions share the upvalue, and from now on its globals can't change. */
-static void seal_environment(lua_State *L, int fn)
+static void seal_environment(lua_State *L, int fn, int sealed)
 {
     fn = lua_absindex(L, fn);
+    sealed = lua_absindex(L, sealed);
     if (!lua_getupvalue(L, fn, 1))
         return;
     int env = lua_gettop(L);
     lua_createtable(L, 0, 0);
     lua_pushnil(L);
     if (lua_next(L, env) == 0) {
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_sealed);
+        lua_pushvalue(L, sealed);
     } else {
         lua_pop(L, 2);
         /* It made globals: tables among them are frozen, and lookups go through them to the sandbox's own. */
@@ -504,7 +506,7 @@ static void seal_environment(lua_State *L, int fn)
         lua_createtable(L, 0, 2);
         lua_pushvalue(L, env);
         lua_setfield(L, -2, "__index");
-        lua_pushcfunction(L, refuse_global);
+        lua_pushcfunction(L, vm_refuse_global);
         lua_setfield(L, -2, "__newindex");
     }
     lua_setmetatable(L, -2);
@@ -531,6 +533,33 @@ void vm_load_text(lua_State *L, struct slice source, const char *chunk_name)
         lua_error(L);
 }
 
+void vm_load_file(lua_State *L, struct slice source, const char *chunk_name, int globals, int sealed, int nargs)
+{
+    int first = lua_gettop(L) - nargs + 1;
+    globals = lua_absindex(L, globals);
+    sealed = lua_absindex(L, sealed);
+    vm_load_text(L, source, chunk_name); /* args main */
+    lua_insert(L, first);             /* main args */
+    give_environment(L, first, globals);
+    lua_pushvalue(L, first);
+    lua_insert(L, first); /* main main args */
+    lua_call(L, nargs, 1);
+    seal_environment(L, first, sealed);
+    lua_remove(L, first); /* value */
+}
+
+static void load_with_globals(lua_State *L, struct slice source, const char *chunk_name, int nargs)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_globals);
+    lua_insert(L, -1 - nargs);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_sealed);
+    lua_insert(L, -1 - nargs); /* globals sealed args */
+    int globals = lua_gettop(L) - nargs - 1;
+    vm_load_file(L, source, chunk_name, globals, globals + 1, nargs);
+    lua_insert(L, globals);
+    lua_settop(L, globals); /* value */
+}
+
 struct run_args {
     struct slice source;
     const char *chunk_name;
@@ -540,11 +569,7 @@ struct run_args {
 static int run_file(lua_State *L)
 {
     struct run_args *a = lua_touserdata(L, 1);
-    vm_load_text(L, a->source, a->chunk_name); /* args main */
-    give_environment(L, -1);
-    lua_pushvalue(L, -1);
-    lua_call(L, 0, 1); /* args main value */
-    seal_environment(L, -2);
+    load_with_globals(L, a->source, a->chunk_name, 0); /* args value */
     if (!lua_isnil(L, -1))
         a->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
@@ -599,13 +624,9 @@ static int load_module(lua_State *L) /* name -> module */
         err_set(&err, ERR_SCRIPT, "there is no module \"%s\" to require", name);
     if (rc < 0)
         return vm_raise_at(L, 2, &err); /* 1 is require() */
-    lua_pushlstring(L, chunk.data, chunk.len);
-    vm_load_text(L, source, lua_tostring(L, -1));
-    give_environment(L, -1);
-    lua_pushvalue(L, -1);
+    const char *chunk_name = lua_pushlstring(L, chunk.data, chunk.len);
     lua_pushvalue(L, 1);
-    lua_call(L, 1, 1); /* name chunk main module */
-    seal_environment(L, -2);
+    load_with_globals(L, source, chunk_name, 1); /* name chunk module */
     if (lua_isnil(L, -1))
         return luaL_error(L, "module '%s' returns nothing; end it with `return` and its table", name);
     vm_freeze_value(L);
@@ -751,6 +772,61 @@ static int result_body(lua_State *L)
     lua_call(L, lua_gettop(L) - 1, 1);
     a->tree = vm_tree(L, lua_gettop(L), VM_TREE_DATA, a->arena);
     return 0;
+}
+
+static int keep_tree(lua_State *L) /* (push_args) -> ref */
+{
+    struct push_args *a = lua_touserdata(L, 1);
+    vm_push_json_value(L, a->tree);
+    lua_pushinteger(L, luaL_ref(L, LUA_REGISTRYINDEX));
+    return 1;
+}
+
+int vm_keep_json(struct vm *v, const struct json_value *value, vm_ref *out, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    struct push_args a = { .tree = value };
+    *out = 0;
+    if (!lua_checkstack(L, 4))
+        return err_set(err, ERR_MEMORY_CAP, "there is no memory to keep a value");
+    lua_pushcfunction(L, keep_tree);
+    lua_pushlightuserdata(L, &a);
+    int rc = vm_pcall(v, 1, 1, err);
+    if (rc == 0) {
+        *out = (vm_ref)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    return rc;
+}
+
+static int keep_body(lua_State *L) /* function, args..., (tree_args) */
+{
+    struct tree_args *a = lua_touserdata(L, lua_gettop(L));
+    lua_pop(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
+    if (!lua_isnil(L, 1))
+        a->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+int vm_call_keep(struct vm *v, vm_ref fn, int nargs, vm_ref *out, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    struct tree_args a = { 0 };
+    *out = 0;
+    if (v->push_failed || fn <= 0 || !lua_checkstack(L, 4)) {
+        v->push_failed = false;
+        lua_pop(L, nargs);
+        return err_set(err, ERR_MEMORY_CAP, "the arguments of a function do not fit into its memory");
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, fn);
+    lua_insert(L, -1 - nargs);
+    lua_pushcfunction(L, keep_body);
+    lua_insert(L, -2 - nargs);
+    lua_pushlightuserdata(L, &a);
+    int rc = vm_pcall(v, nargs + 2, 0, err);
+    *out = a.ref;
+    return rc;
 }
 
 int vm_call(struct vm *v, vm_ref fn, int nargs, struct arena *arena, struct json_value **result, struct err *err)

@@ -71,6 +71,25 @@ void vm_push_int(struct vm *v, int64_t n);
 void vm_push_ref(struct vm *v, vm_ref ref);
 int vm_call(struct vm *v, vm_ref fn, int nargs, struct arena *arena, struct json_value **result /* may be NULL */, struct err *err);
 
+/* Like vm_call(), and keeps the value that comes back (0 when it is nil). */
+int vm_call_keep(struct vm *v, vm_ref fn, int nargs, vm_ref *out, struct err *err);
+int vm_keep_json(struct vm *v, const struct json_value *value, vm_ref *out, struct err *err);
+
+/* A space: files that see the sandbox, each other and what they are given, and nothing of another space. require() in them finds the
+ * space's own files, loaded once per state; what vm_space_give() put there; and those modules of all that `shared` names. */
+struct vm_space_options {
+    const char *name;          /* "plugins/invite": for messages, and to find it again */
+    const char *const *shared; /* ended by NULL */
+    vm_resolve_fn resolve;     /* the space's own files */
+    void *ctx;
+};
+int vm_space_open(struct vm *v, const struct vm_space_options *o, struct err *err); /* o must outlive the state */
+/* `value` is what require(module) gives there; the ref is taken, also on failure. */
+int vm_space_give(struct vm *v, const char *space, const char *module, vm_ref value, struct err *err);
+/* The function of that name in the table that the space's file returns, as number *fn of vm_function(). When it is called it gets `last`
+ * (0 = nothing) behind its arguments. */
+int vm_space_function(struct vm *v, const char *space, struct slice file, struct slice function, vm_ref last, int *fn, struct err *err);
+
 void vm_set_fuel(struct vm *v, int64_t fuel); /* for the calls that follow */
 size_t vm_memory_bytes(const struct vm *v);
 void vm_collect_step(struct vm *v); /* a bounded step of garbage collection, between requests */

@@ -58,7 +58,7 @@ struct vm {
 
 /* Keys (addresses) of what the sandbox hides in the registry and in tables. Light userdata, so no Lua code can name them. */
 extern const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_key_view, vm_key_meta, vm_key_original, vm_key_array,
-    vm_key_error, vm_key_slow, vm_key_provided;
+    vm_key_error, vm_key_slow, vm_key_provided, vm_key_spaces;
 
 /* budget.c */
 void vm_budget_begin(struct vm *v, lua_State *L, bool counted);
@@ -96,6 +96,10 @@ int vm_pairs(lua_State *L);
 /* vm.c */
 void vm_load_text(lua_State *L, struct slice source, const char *chunk_name); /* compiles; leaves the main function or raises */
 int vm_require(lua_State *L);
+int vm_refuse_global(lua_State *L);
+/* Compiles, runs with the nargs values on top of the stack, which are replaced by the one value it returns. globals and sealed: indexes of
+ * the table behind the file's environment, and of the metatable that the environment gets once it is loaded. */
+void vm_load_file(lua_State *L, struct slice source, const char *chunk_name, int globals, int sealed, int nargs);
 
 /* The libraries. Each leaves one table on the stack; base puts its functions into the table on top. */
 void vm_open_base(lua_State *L);
@@ -116,6 +120,7 @@ int vm_string_gsub(lua_State *L);
 void vm_push_tostring(lua_State *L, int index);
 
 /* tree.c */
+int vm_keep_function(lua_State *L, int index); /* gives its number; raises when memory runs out */
 enum vm_tree_mode { VM_TREE_DATA, VM_TREE_FUNCTIONS };
 struct json_value *vm_tree(lua_State *L, int index, enum vm_tree_mode mode, struct arena *arena);
 

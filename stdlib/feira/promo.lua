@@ -354,6 +354,18 @@ promo.campaign = vm.located(function(at, v)
   return out
 end)
 
+-- promo.use "member-tiers" { ... }: a campaign type of a plugin, "PLUGIN" or "PLUGIN.TYPE". The plugin makes campaigns of the fields
+-- when the file has been read.
+promo.use = vm.located(function(at, name)
+  text(at, "use", name)
+  return function(fields)
+    if fields ~= nil and type(fields) ~= "table" then
+      fail(at, "use", "expected a table of fields, got %s; write promo.use %q { ... }", seen(fields), name)
+    end
+    return { use = name, fields = fields or {}, at = at }
+  end
+end)
+
 for word, entry in pairs(words) do
   local make = entry.names and names_word(word) or entry.kind == "group" and group_word(word) or table_word(word, entry)
   promo[word] = vm.located(make)

@@ -1,0 +1,323 @@
+/* The plugins of a generation: those that shop.lua turns on, from their folders, in their order, with their settings; and their files in a
+ * Lua state, each plugin in a space of its own. */
+#include "base/schema.h"
+#include "rulebook/rulebook_int.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PLUGINS_MAX = 1000 };
+
+static int nomem(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "out of memory while loading the plugins");
+}
+
+/* --- which ---------------------------------------------------------------------------------------------------------------- */
+
+/* "plugins/invite/plugin.lua" → invite; empty for other files. */
+static struct slice plugin_of(struct slice path)
+{
+    static const char head[] = "plugins/", tail[] = "/plugin.lua";
+    size_t h = sizeof head - 1, t = sizeof tail - 1;
+    if (path.len <= h + t || memcmp(path.data, head, h) != 0 || memcmp(path.data + path.len - t, tail, t) != 0)
+        return slice_str("");
+    return slice_of(path.data + h, path.len - h - t);
+}
+
+static int no_plugin(const struct reader *r, const struct place *at, const struct sources *src, struct slice name)
+{
+    const char *words[PLUGINS_MAX + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < sources_count(src) && n < PLUGINS_MAX; i++) {
+        struct slice there = plugin_of(sources_at(src, i)->path);
+        if (there.len && !(words[n] = arena_strdup(r->arena, there)))
+            return reader_nomem(r);
+        n += there.len > 0;
+    }
+    for (const struct shipped_file *f = shipped_files; f->path && n < PLUGINS_MAX; f++) {
+        struct slice there = plugin_of(slice_str(f->path));
+        if (there.len && !(words[n] = arena_strdup(r->arena, there)))
+            return reader_nomem(r);
+        n += there.len > 0;
+    }
+    words[n] = NULL;
+    const char *near = nearest_word(name, words);
+    if (near)
+        return reader_fail(r, at, "there is no plugin of that name; did you mean \"%s\"?", near);
+    return reader_fail(r, at, "there is no plugin of that name: neither a folder plugins/%.*s with a plugin.lua, nor one that ships",
+                       SLICE_FMT(name));
+}
+
+static int read_one(const struct reader *r, const struct place *at, const struct sources *src, struct slice name,
+                    const char *const *modules, struct live_plugin *out)
+{
+    static const char *const none[] = { NULL };
+    char path[128];
+    snprintf(path, sizeof path, "plugins/%.*s/plugin.lua", SLICE_FMT(name));
+    const struct source_file *f = name.len < 64 ? sources_find(src, slice_str(path)) : NULL;
+    if (!f)
+        return no_plugin(r, at, src, name);
+    out->pub.space = arena_strdup(r->arena, slice_of(path, name.len + sizeof "plugins/" - 1));
+    if (!out->pub.space)
+        return reader_nomem(r);
+    int rc = manifest_read(f->text, path, NULL, &out->manifest, r->err);
+    out->sources = src;
+    out->pub.manifest = out->manifest;
+    out->space = (struct vm_space_options){ .name = out->pub.space, .shared = modules ? modules : none };
+    return rc;
+}
+
+/* require("rules") in a file of the plugin: plugins/invite/rules.lua. The manifest is no code. */
+static int resolve(void *ctx, struct slice name, struct slice *source, struct slice *chunk, struct err *err)
+{
+    const struct live_plugin *p = ctx;
+    char path[160];
+    if (!name_is_identifier(name) || slice_is(name, "plugin"))
+        return ERR_NOT_FOUND;
+    snprintf(path, sizeof path, "%s/%.*s.lua", p->pub.space, SLICE_FMT(name));
+    const struct source_file *f = sources_find(p->sources, slice_str(path));
+    if (!f)
+        return err_set(err, ERR_NOT_FOUND, "there is no file %s", path);
+    *source = f->text;
+    *chunk = f->path;
+    return 0;
+}
+
+/* --- their settings --------------------------------------------------------------------------------------------------------- */
+
+static int settle_one(struct live_plugin *p, const struct settle *s, const struct json_value *given)
+{
+    struct buf text;
+    buf_init(&text, NULL);
+    int rc = manifest_settings(p->manifest, s, given, &text);
+    struct json_value *tree = NULL;
+    if (rc == 0) {
+        struct slice kept = arena_copy(s->reader.arena, buf_slice(&text));
+        rc = kept.data ? json_parse(kept, NULL, s->reader.arena, &tree, s->reader.err) : reader_nomem(&s->reader);
+    }
+    buf_release(&text);
+    p->pub.settings = tree;
+    return rc;
+}
+
+/* Into the order of the set. The functions of plugins are the first ones that a state numbers. */
+static int settle_all(struct live_plugins *all, struct live_plugin *found, size_t n, const struct settle *s, const struct json_value *given)
+{
+    int next_fn = 1;
+    for (size_t i = 0; i < n; i++) {
+        const struct manifest *m = plugin_set_at(all->set, i);
+        struct live_plugin *p = &all->list[i];
+        size_t k = 0;
+        while (found[k].manifest != m)
+            k++;
+        *p = found[k];
+        p->space.resolve = resolve;
+        p->space.ctx = p;
+        p->pub.first_fn = next_fn;
+        next_fn += (int)m->hook_count;
+        int rc = settle_one(&all->list[i], s, json_get(given, m->name));
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int make_set(struct live_plugins *out, struct live_plugin *found, size_t n, struct arena *arena, struct err *err)
+{
+    const struct manifest **list = arena_array(arena, n + 1, sizeof *list);
+    if (!list)
+        return nomem(err);
+    for (size_t i = 0; i < n; i++)
+        list[i] = found[i].manifest;
+    return plugin_set_make(list, n, NULL, &out->set, err);
+}
+
+int plugins_load(const struct sources *src, const struct shop_settings *settings, const struct zone *zone, const char *const *modules,
+                 struct arena *arena, struct live_plugins *out, struct err *err)
+{
+    const struct json_value *given = json_get(settings->tree, "plugins");
+    const struct source_file *shop = sources_find(src, SLICE_LIT("shop.lua"));
+    struct settle s = { .reader = { .arena = arena, .file = "shop.lua", .err = err, .source = shop->text },
+                        .exponent = settings->currency.exponent,
+                        .zone = zone };
+    const struct place root = { 0 };
+    struct place here = place_in(&root, "plugins");
+    size_t n = 0, count = given ? given->count : 0;
+    int rc = given ? reader_table(&s.reader, &here, given) : 0;
+    if (rc == 0 && count > PLUGINS_MAX)
+        rc = reader_fail(&s.reader, &here, "turns on %zu plugins; a shop has at most %d", count, PLUGINS_MAX);
+    if (rc < 0)
+        return rc;
+    struct live_plugin *found = arena_array(arena, count + 1, sizeof *found);
+    out->list = arena_array(arena, count + 1, sizeof *out->list);
+    if (!found || !out->list)
+        return nomem(err);
+    for (const struct json_value *p = given ? given->first : NULL; p && rc == 0; p = p->next) {
+        struct place at = place_named(&here, p->key);
+        rc = reader_table(&s.reader, &at, p);
+        if (rc == 0)
+            rc = read_one(&s.reader, &at, src, p->key, modules, &found[n]);
+        n += rc == 0;
+    }
+    if (rc == 0)
+        rc = make_set(out, found, n, arena, err);
+    if (rc == 0)
+        rc = settle_all(out, found, n, &s, given);
+    out->count = n;
+    for (size_t i = 0; i < n; i++) /* the order of the set is not needed to free them */
+        out->list[i].manifest = rc == 0 ? out->list[i].manifest : found[i].manifest;
+    return rc;
+}
+
+void plugins_free(struct live_plugins *p)
+{
+    plugin_set_free(p->set);
+    for (size_t i = 0; i < p->count; i++)
+        manifest_free(p->list[i].manifest);
+}
+
+/* --- in a state --------------------------------------------------------------------------------------------------------------- */
+
+static int no_function(const struct live_plugin *p, const struct hook *h, struct err *err)
+{
+    char cause[sizeof err->text];
+    if (strncmp(err->text, "plugins/", 8) == 0 && !strstr(err->text, "there is no f")) /* the file itself is broken, and says where */
+        return err->code;
+    snprintf(cause, sizeof cause, "%s", err->text);
+    return err_set(err, ERR_INVALID, "%s: %s[\"%s\"] names %.*s.%.*s: %s", p->manifest->file, hook_section(h->kind), h->name,
+                   SLICE_FMT(h->module), SLICE_FMT(h->function), cause);
+}
+
+static int open_one(struct live_plugin *p, const struct rulebook_options *o, struct generation *g, struct vm *vm, struct err *err)
+{
+    vm_ref settings = 0;
+    int rc = vm_space_open(vm, &p->space, err);
+    if (rc == 0 && o->open_plugin)
+        rc = o->open_plugin(o->ctx, vm, g, &p->pub, err);
+    if (rc == 0)
+        rc = vm_keep_json(vm, p->pub.settings, &settings, err);
+    for (size_t i = 0; i < p->manifest->hook_count && rc == 0; i++) {
+        const struct hook *h = &p->manifest->hooks[i];
+        int fn;
+        rc = vm_space_function(vm, p->pub.space, h->module, h->function, settings, &fn, err);
+        if (rc < 0)
+            rc = no_function(p, h, err);
+        else if (fn != p->pub.first_fn + (int)i)
+            rc = err_set(err, ERR_INTERNAL, "%s: its functions have other numbers in another Lua state", p->pub.space);
+    }
+    vm_release(vm, settings);
+    return rc;
+}
+
+int plugins_open(struct live_plugins *p, const struct rulebook_options *o, struct generation *g, struct vm *vm, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < p->count && rc == 0; i++)
+        rc = open_one(&p->list[i], o, g, vm, err);
+    return rc;
+}
+
+/* --- promo.use ------------------------------------------------------------------------------------------------------------------ */
+
+/* "invite" is its type "invite", "invite.big" its type "big". */
+static const struct hook *find_type(const struct live_plugins *p, const struct reader *r, struct slice name, struct live_plugin **plugin)
+{
+    const char *dot = memchr(name.data, '.', name.len);
+    struct slice owner = dot ? slice_of(name.data, (size_t)(dot - name.data)) : name;
+    struct slice type = dot ? slice_of(dot + 1, (size_t)(name.data + name.len - dot - 1)) : name;
+    const char *words[PLUGINS_MAX + 1];
+    size_t n = 0;
+    *plugin = NULL;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct manifest *m = p->list[i].manifest;
+        if (slice_is(owner, m->name))
+            *plugin = &p->list[i];
+        if (m->hook_first[HOOK_CAMPAIGN] < m->hook_first[HOOK_CAMPAIGN + 1])
+            words[n++] = m->name;
+    }
+    words[n] = NULL;
+    const struct hook *h = *plugin ? manifest_hook((*plugin)->manifest, HOOK_CAMPAIGN, type) : NULL;
+    if (h)
+        return h;
+    const char *near = nearest_word(owner, words);
+    if (*plugin)
+        err_set(r->err, ERR_INVALID, "%s: promo.use: the plugin %.*s makes no campaigns of the type \"%.*s\"; see campaigns in its plugin.lua",
+                r->file, SLICE_FMT(owner), SLICE_FMT(type));
+    else if (near)
+        err_set(r->err, ERR_INVALID, "%s: promo.use: there is no plugin \"%.*s\"; did you mean \"%s\"?", r->file, SLICE_FMT(owner), near);
+    else
+        err_set(r->err, ERR_INVALID, "%s: promo.use: there is no plugin \"%.*s\"; turn it on in shop.lua: plugins = { [\"%.*s\"] = {} }",
+                r->file, SLICE_FMT(owner), SLICE_FMT(owner));
+    return NULL;
+}
+
+/* Campaigns stand where the merchant wrote them, whatever file made them. */
+static int place_made(struct json_value *made, struct slice at, const struct reader *r)
+{
+    struct json_value *list = made->type == JSON_ARRAY ? made->first : made;
+    for (struct json_value *c = list; c; c = made->type == JSON_ARRAY ? c->next : NULL) {
+        struct json_value *last = NULL, *old = NULL;
+        if (c->type != JSON_OBJECT || json_get(c, "use"))
+            return err_set(r->err, ERR_INVALID, "%s: the plugin's function gives %s; it must give promo.campaign { ... }, or a list of them",
+                           r->file, json_type_name(c->type));
+        for (struct json_value *m = c->first; m; m = m->next) {
+            old = slice_is(m->key, "at") ? m : old;
+            last = m;
+        }
+        struct json_value *here = json_new_string(r->arena, at);
+        if (!here)
+            return reader_nomem(r);
+        if (old) {
+            old->string = here->string;
+            continue;
+        }
+        here->key = SLICE_LIT("at");
+        json_append(c, last, here);
+    }
+    return 0;
+}
+
+static int settle_fields(const struct settle *s, const struct hook *h, const struct json_value *use, struct json_value **out)
+{
+    const struct place root = { 0 };
+    struct buf text;
+    struct json_writer w;
+    buf_init(&text, NULL);
+    json_writer_init(&w, &text);
+    int rc = values_settle(s, &root, h->values, h->value_count, json_get(use, "fields"), &w);
+    if (rc == 0) {
+        struct slice kept = arena_copy(s->reader.arena, buf_slice(&text));
+        rc = kept.data ? json_parse(kept, NULL, s->reader.arena, out, s->reader.err) : reader_nomem(&s->reader);
+    }
+    buf_release(&text);
+    return rc;
+}
+
+int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *settle, const struct json_value *use, struct arena *arena,
+                struct json_value **out, struct err *err)
+{
+    struct settle s = *settle;
+    struct slice name = { "", 0 }, at = { "", 0 };
+    struct live_plugin *plugin;
+    struct json_value *fields;
+    vm_ref made = 0;
+    json_is_string(json_get(use, "use"), &name);
+    json_is_string(json_get(use, "at"), &at);
+    if (!(s.reader.file = arena_strdup(arena, at)))
+        return nomem(err);
+    const struct hook *h = find_type(p, &s.reader, name, &plugin);
+    if (!h)
+        return err->code;
+    int rc = settle_fields(&s, h, use, &fields);
+    if (rc < 0)
+        return rc;
+    struct hook_ref ref = { plugin->manifest, h };
+    vm_push_json(vm, fields);
+    rc = vm_call_keep(vm, vm_function(vm, plugin->pub.first_fn + (int)(ref.hook - ref.plugin->hooks)), 1, &made, err);
+    if (rc == 0 && !made)
+        rc = err_set(err, ERR_INVALID, "%s: the plugin's function gives nothing; it must give promo.campaign { ... }", s.reader.file);
+    if (rc == 0)
+        rc = vm_to_json(vm, made, arena, out, err);
+    vm_release(vm, made);
+    return rc < 0 ? rc : place_made(*out, at, &s.reader);
+}
