@@ -1,5 +1,6 @@
 #include "bind/bind.h"
 #include "bind/bind_int.h"
+#include "bind/plugins.h"
 #include "base/log.h"
 #include <assert.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ static const struct bind_module modules[] = {
     { "feira.timers", bind_open_timers },
     { "feira.quote", bind_open_quote },
     { "feira.catalogue", bind_open_catalogue },
+    { "feira.events", bind_open_events },
 };
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
@@ -35,6 +37,8 @@ static int open_body(lua_State *L) /* (opening) */
     luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     st->rules = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_newtable(L);
+    st->hooks = luaL_ref(L, LUA_REGISTRYINDEX);
     vm_set_context(o->vm, st);
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
         modules[i].open(L);
@@ -101,6 +105,7 @@ static int call_body(lua_State *L)
     struct calling *c = lua_touserdata(L, 1);
     struct bind_context *ctx = bind_state(L)->ctx;
     lua_settop(L, 0);
+    ctx->broken = false;
     lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
     if (c->args)
         vm_push_json_nulls(L, c->args); /* fn args */
@@ -111,6 +116,10 @@ static int call_body(lua_State *L)
         lua_setfield(L, 2, "quote");
     }
     lua_call(L, 1, 1); /* result */
+    if (ctx->broken)
+        return luaL_error(L, "a procedure or subscriber that was called failed, and its caller went on; everything is taken back");
+    if (!c->out)
+        return 0;
     if (lua_isnil(L, 1)) {
         *c->out = (struct bind_answer){ 200, slice_str("") };
         return 0;
@@ -184,6 +193,22 @@ static void nothing_to_undo(void *ctx)
     (void)ctx;
 }
 
+/* Pops nothing: the call is c's, its closure is on the stack. */
+static int run_call(struct vm *v, struct bind_state *st, struct calling *c, struct err *err)
+{
+    struct bind_context *ctx = st->ctx;
+    if (ctx->phase == BIND_PHASE_HANDLER)
+        vm_set_undo(v, nothing_to_undo, NULL);
+    else if (ctx->undo)
+        vm_set_undo(v, ctx->undo, ctx->host_ctx);
+    st->serial++;
+    lua_pushlightuserdata(vm_lua(v), c);
+    int rc = vm_pcall(v, 1, 0, err);
+    st->serial++; /* handles of this call are dead */
+    vm_set_undo(v, NULL, NULL);
+    return rc;
+}
+
 int bind_call(struct vm *v, struct slice name, const struct json_value *args, struct bind_answer *out, struct err *err)
 {
     struct bind_state *st = vm_context(vm_lua(v));
@@ -196,17 +221,49 @@ int bind_call(struct vm *v, struct slice name, const struct json_value *args, st
     int rc = find_call(v, st, &c, err);
     if (rc < 0)
         return rc;
-    if (ctx->phase == BIND_PHASE_HANDLER)
-        vm_set_undo(v, nothing_to_undo, NULL);
-    else if (ctx->undo)
-        vm_set_undo(v, ctx->undo, ctx->host_ctx);
-    st->serial++;
     vm_push_ref(v, c.ref);
-    lua_pushlightuserdata(vm_lua(v), &c);
-    rc = vm_pcall(v, 1, 0, err);
-    st->serial++; /* handles of this call are dead */
-    vm_set_undo(v, NULL, NULL);
-    return rc;
+    return run_call(v, st, &c, err);
+}
+
+static int make_hook(lua_State *L) /* (hooks, number, function) -> closure */
+{
+    int fn = (int)lua_tointeger(L, 2);
+    lua_pushfstring(L, "function %d of the plugins", fn);
+    lua_pushcclosure(L, call_body, 2); /* hooks number closure */
+    lua_pushvalue(L, 3);
+    lua_rawseti(L, 1, fn);
+    return 1;
+}
+
+int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    struct bind_state *st = vm_context(L);
+    struct calling c = { .args = args, .out = out };
+    assert(st->ctx->arena && st->ctx->conn);
+    if (out)
+        *out = (struct bind_answer){ 0, { "", 0 } };
+    if (!lua_checkstack(L, 8))
+        return err_set(err, ERR_MEMORY_CAP, "There is no memory left to call a plugin.");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, st->hooks);
+    bool made = lua_rawgeti(L, -1, fn) == LUA_TFUNCTION;
+    lua_remove(L, made ? -2 : -1);
+    if (!made) { /* hooks */
+        vm_ref ref = vm_function(v, fn);
+        if (!ref) {
+            lua_pop(L, 1);
+            return err_set(err, ERR_INTERNAL, "A plugin names function %d, which this Lua state does not have.", fn);
+        }
+        vm_set_undo(v, NULL, NULL);
+        lua_pushcfunction(L, make_hook);
+        lua_insert(L, -2);
+        lua_pushinteger(L, fn);
+        vm_push_ref(v, ref); /* make_hook hooks number function */
+        int rc = vm_pcall(v, 3, 1, err);
+        if (rc < 0)
+            return rc;
+    }
+    return run_call(v, st, &c, err);
 }
 
 /* --- functions of campaigns ------------------------------------------------------------------------------------------

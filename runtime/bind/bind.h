@@ -11,6 +11,7 @@
 #include "vm/vm.h"
 
 struct log;
+struct bind_plugin_host;
 
 enum bind_phase {
     BIND_PHASE_LOAD,      /* files are being loaded: declarations only */
@@ -47,6 +48,9 @@ struct bind_context {
      * procedures run uncounted and are run again when they prove slow (vm_set_undo); NULL = every call is counted. */
     void (*undo)(void *ctx);
     void *host_ctx;
+    const struct bind_plugin_host *plugins; /* plugins.h; NULL = there are none */
+    void *plugins_ctx;
+    bool broken; /* a procedure or subscriber that was called failed: so does the whole call, even when its caller went on */
 };
 
 /* A sandbox with every feira.* module and the stdlib (compiled into the program) behind require(). ctx must outlive it. */

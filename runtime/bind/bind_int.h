@@ -19,6 +19,7 @@ struct bind_state {
     size_t call_count;
     uint64_t slow_rules[BIND_SLOW_MAX / 64]; /* by number: functions that are counted from the start */
     bool count_next;                         /* the rule that was abandoned comes again */
+    vm_ref hooks;                            /* table: number of a plugin's function -> the closure that calls it */
     vm_ref rules;                            /* table: number of a function -> the closure that runs it */
     int64_t reported_ns, unreported;         /* failures of rules: when one was last logged, how many were not since */
 };
@@ -80,6 +81,7 @@ void bind_open_ledger(lua_State *L);
 void bind_open_timers(lua_State *L);
 void bind_open_catalogue(lua_State *L);
 void bind_open_quote(lua_State *L);
+void bind_open_events(lua_State *L);
 void bind_open_cart(lua_State *L); /* classes only; no module */
 
 void bind_push_quote(lua_State *L); /* the order being placed, for this call only */

@@ -1,5 +1,5 @@
 /* For ops: is it alive, is it ready, counters, the description of the API, and one screen of how it is. */
-#include "host/routes.h"
+#include "host/plugins.h"
 #include "host/status.h"
 #include "host/worker.h"
 
@@ -38,7 +38,7 @@ void handle_openapi(struct call *c)
 {
     struct buf *out = &c->worker->out;
     buf_clear(out);
-    openapi_write(c->shop->routes, out);
+    openapi_write(c->shop->routes, plugin_state_of(c->seat->vm), out);
     if (!out_of_memory(c, out))
         call_answer_json(c, 200, buf_slice(out));
 }

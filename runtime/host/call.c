@@ -1,6 +1,6 @@
 #include "host/call.h"
 #include "base/log.h"
-#include "host/routes.h"
+#include "host/plugins.h"
 #include "host/worker.h"
 #include <stdio.h>
 
@@ -501,7 +501,7 @@ static bool check_request(struct call *c)
 void call_begin(struct worker *w, struct http_request *req)
 {
     char allow[64];
-    int status = http_route(routes_router(w->shop->routes), req, allow);
+    int status = http_route(plugin_state_of(w->seat->vm)->router, req, allow);
     if (status == 404) {
         http_problem(req, 404, "no_such_path", "", "There is nothing at this path; GET /v1/openapi.json lists what there is.");
         return;

@@ -1,5 +1,5 @@
 /* /v1/openapi.json: written from the table of routes and their schemas, so that it can't say what is not so. */
-#include "host/routes.h"
+#include "host/plugins.h"
 #include <ctype.h>
 #include <stdio.h>
 
@@ -133,27 +133,38 @@ static void operation(struct json_writer *w, const struct route *r)
     json_object_end(w);
 }
 
-static bool first_of_path(const struct route_table *t, size_t i)
+struct listing { /* the core's routes, then those of plugins */
+    const struct route_table *core;
+    const struct plugin_state *plugins;
+    size_t core_count;
+};
+
+static const struct route *at(const struct listing *t, size_t i)
+{
+    return i < t->core_count ? routes_at(t->core, i) : plugin_route_at(t->plugins, i - t->core_count);
+}
+
+static bool first_of_path(const struct listing *t, size_t i)
 {
     for (size_t k = 0; k < i; k++)
-        if (strcmp(routes_at(t, k)->pattern, routes_at(t, i)->pattern) == 0)
+        if (strcmp(at(t, k)->pattern, at(t, i)->pattern) == 0)
             return false;
     return true;
 }
 
-static void paths(const struct route_table *t, struct json_writer *w)
+static void paths(const struct listing *t, struct json_writer *w)
 {
     json_key(w, "paths");
     json_object(w);
-    for (size_t i = 0; routes_at(t, i); i++) {
+    for (size_t i = 0; at(t, i); i++) {
         if (!first_of_path(t, i))
             continue;
-        const char *pattern = routes_at(t, i)->pattern;
+        const char *pattern = at(t, i)->pattern;
         json_key_slice(w, slice_str(pattern));
         json_object(w);
-        for (size_t k = i; routes_at(t, k); k++)
-            if (strcmp(routes_at(t, k)->pattern, pattern) == 0)
-                operation(w, routes_at(t, k));
+        for (size_t k = i; at(t, k); k++)
+            if (strcmp(at(t, k)->pattern, pattern) == 0)
+                operation(w, at(t, k));
         json_object_end(w);
     }
     json_object_end(w);
@@ -169,9 +180,12 @@ static const char components[] =
     "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
     "\"field\":{\"type\":\"string\",\"description\":\"The input at fault, as a JSON pointer.\"}}}}}}}}";
 
-void openapi_write(const struct route_table *t, struct buf *out)
+void openapi_write(const struct route_table *t, const struct plugin_state *plugins, struct buf *out)
 {
     struct json_writer w;
+    struct listing all = { t, plugins, 0 };
+    while (routes_at(t, all.core_count))
+        all.core_count++;
     json_writer_init(&w, out);
     json_object(&w);
     json_key(&w, "openapi");
@@ -185,7 +199,7 @@ void openapi_write(const struct route_table *t, struct buf *out)
     json_key(&w, "description");
     json_str(&w, "Amounts are integers in the currency's minor unit; times are RFC 3339 UTC.");
     json_object_end(&w);
-    paths(t, &w);
+    paths(&all, &w);
     json_key(&w, "components");
     json_raw(&w, SLICE_LIT(components));
     json_object_end(&w);

@@ -1,5 +1,6 @@
 #include "host/publish.h"
 #include "base/log.h"
+#include "host/plugin_data.h"
 #include "host/revisions.h"
 #include "host/stops.h"
 #include "host/worker.h"
@@ -159,6 +160,7 @@ struct recording {
     struct publisher *publisher;
     struct publish_job *job; /* NULL for the start */
     struct revision_entry entry;
+    const struct generation *generation; /* whose plugins' tables are to be there; NULL = none */
     int rc;
     struct err err;
     bool over;
@@ -167,7 +169,9 @@ struct recording {
 static int record_run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
 {
     struct recording *r = (struct recording *)((char *)cmd - offsetof(struct recording, command));
-    int rc = revision_log(conn, &r->entry, err);
+    int rc = r->generation ? plugin_tables_grow(conn, generation_plugins(r->generation), NULL, err) : 0;
+    if (rc == 0)
+        rc = revision_log(conn, &r->entry, err);
     if (rc == 0 && r->job && r->job->with && r->entry.sources)
         rc = r->job->with(r->job, conn, err);
     return rc;
@@ -187,9 +191,12 @@ static void record_done(struct writer_command *cmd, int rc, const struct err *er
 }
 
 /* Waits for the commit. */
-static int record(struct publisher *p, struct publish_job *job, const struct revision_entry *entry, struct err *err)
+static int record(struct publisher *p, struct publish_job *job, const struct revision_entry *entry, const struct generation *g,
+                  struct err *err)
 {
-    struct recording r = { .command = { .run = record_run, .done = record_done }, .publisher = p, .job = job, .entry = *entry };
+    struct recording r = {
+        .command = { .run = record_run, .done = record_done }, .publisher = p, .job = job, .entry = *entry, .generation = g
+    };
     int rc = writer_submit(p->shop->writer, &r.command, err);
     if (rc < 0)
         return rc;
@@ -335,7 +342,7 @@ static int make_ready(struct publisher *p, struct publish_job *job, const struct
     snprintf(job->previous, sizeof job->previous, "%s", generation_id(old->generation));
     job->campaigns = quote_rules_count(generation_rules(g));
     job->changed = true;
-    return record(p, job, &entry, err);
+    return record(p, job, &entry, g, err);
 }
 
 static int go_live(struct publisher *p, struct publish_job *job, struct generation *g, struct err *err)
@@ -461,7 +468,7 @@ static void log_refused(struct publisher *p, const struct publish_job *job)
     if (job->err.code != ERR_INVALID)
         return; /* not the rules' fault: no part of their history */
     struct revision_entry entry = { .how = job->how, .author = job->author, .error = job->err.text, .at_ms = now_ms(p) };
-    record(p, NULL, &entry, &ignored);
+    record(p, NULL, &entry, NULL, &ignored);
 }
 
 static void tell(struct publisher *p, const struct publish_job *job)
@@ -633,7 +640,7 @@ static int record_start(struct publisher *p, struct err *err)
     if (rc != 0)
         return rc < 0 ? rc : 0;
     struct revision_entry entry = { generation_id(g), generation_sources(g), "start", "operator", NULL, now_ms(p) };
-    return record(p, NULL, &entry, err);
+    return record(p, NULL, &entry, NULL, err);
 }
 
 int publisher_start(struct publisher *p, struct err *err)

@@ -11,7 +11,9 @@ const struct route *routes_at(const struct route_table *t, size_t i); /* NULL af
 
 extern const struct route core_routes[]; /* ended by pattern NULL */
 
-void openapi_write(const struct route_table *t, struct buf *out);
+struct plugin_state;
+/* plugins: of the state whose plugins' routes are described, too. */
+void openapi_write(const struct route_table *t, const struct plugin_state *plugins, struct buf *out);
 
 /* handlers, by file */
 void handle_quote(struct call *c);          /* api_quotes.c */

@@ -1,7 +1,7 @@
 /* Opening a shop and its parts in order, closing them in reverse. */
 #include "host/shop.h"
+#include "host/plugins.h"
 #include "host/publish.h"
-#include "host/routes.h"
 #include "host/stops.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -48,15 +48,16 @@ static int make_data_dir(struct shop *s, struct err *err)
 static int open_vm(void *ctx, struct vm **out, struct err *err)
 {
     struct shop *s = ctx;
-    struct bind_context *b = calloc(1, sizeof *b);
-    if (!b)
+    struct plugin_state *state = plugin_state_new();
+    if (!state)
         return err_set(err, ERR_NOMEM, "Out of memory.");
+    struct bind_context *b = &state->bind;
     b->clock = s->options.clock;
     b->log = s->options.log;
     b->phase = BIND_PHASE_LOAD;
     int rc = bind_open(&(struct vm_options){ 0 }, b, out, err);
     if (rc < 0)
-        free(b);
+        plugin_state_free(state);
     return rc;
 }
 
@@ -69,7 +70,10 @@ int shop_open_vm(struct shop *s, struct generation *g, struct vm **vm, struct bi
     *bind = bind_context_of(*vm);
     (*bind)->currency = generation_settings(g)->currency;
     (*bind)->zone = generation_zone(g);
-    return 0;
+    rc = plugin_routes_open(*vm, g, err);
+    if (rc < 0)
+        shop_close_vm(*vm);
+    return rc;
 }
 
 static void close_vm(void *ctx, struct vm *vm)
@@ -82,9 +86,9 @@ void shop_close_vm(struct vm *vm)
 {
     if (!vm)
         return;
-    struct bind_context *b = bind_context_of(vm);
+    struct plugin_state *state = plugin_state_of(vm);
     vm_close(vm);
-    free(b);
+    plugin_state_free(state);
 }
 
 /* --- parts ---------------------------------------------------------------------------------------------------------- */
@@ -95,7 +99,8 @@ static int open_rulebook(struct shop *s, struct generation **first, struct err *
     s->symbols = symbols_new(NULL);
     if (!s->symbols)
         return err_set(err, ERR_NOMEM, "Out of memory.");
-    s->rulebook = (struct rulebook_options){ .symbols = s->symbols, .open_vm = open_vm, .close_vm = close_vm, .ctx = s };
+    s->rulebook = (struct rulebook_options){ .symbols = s->symbols, .open_vm = open_vm, .close_vm = close_vm, .open_plugin = plugins_open_one,
+                                            .plugin_modules = plugin_modules, .ctx = s };
     int rc = sources_read(s->dir, &src, err);
     if (rc < 0)
         return rc;
@@ -194,6 +199,8 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
         rc = open_rulebook(s, &first, err); /* before the store: a shop whose rules are broken does not touch its data */
     if (rc == 0)
         rc = open_store(s, err);
+    if (rc == 0)
+        rc = plugins_grow(store_writer_conn(s->store), first, err);
     if (rc == 0)
         rc = open_memory(s, err);
     if (rc == 0 && (rc = publisher_open(s, first, &s->publisher, err)) == 0)

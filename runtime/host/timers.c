@@ -1,6 +1,7 @@
 /* Fires what is due: looks a few times a second, hands each due timer to the writer as a command of its own, and looks
  * again when all of them are done. A timer whose procedure fails is set a minute later and logged. */
 #include "host/edition.h"
+#include "host/plugins.h"
 #include "host/publish.h"
 #include <stdlib.h>
 
@@ -52,7 +53,8 @@ static int run_procedure(struct firing *f, struct store_conn *conn, struct err *
     b->arena = &f->arena;
     b->quote = NULL;
     struct bind_answer ignored;
-    int rc = bind_call(s->procedures.vm, f->procedure, args, &ignored, err);
+    int rc = plugin_timer_is(f->procedure) ? plugin_timer_run(s->procedures.vm, f->procedure, f->key, f->due_ms, err)
+                                           : bind_call(s->procedures.vm, f->procedure, args, &ignored, err);
     b->phase = BIND_PHASE_LOAD;
     return rc;
 }

@@ -2,6 +2,7 @@
 -- quote remembers the version it read, and an order that was priced on an older one is priced again.
 local caller = require "feira.caller"
 local check = require "feira.check"
+local events = require "feira.order_events"
 local fail = require "feira.fail"
 local json = require "feira.json"
 local sql = require "feira.sql"
@@ -52,6 +53,7 @@ function customers.put(args)
   local created = update:run(id, tags, now) == 0
   if created then insert:run(id, tags, 0, now) end
   put_contact:run(find_id:values(id), name, email, phone)
+  if created then events.joined(id, now) end
   return { status = created and 201 or 200, body = render(find:row(id)) }
 end
 
@@ -60,17 +62,23 @@ end
 ---@param version integer|nil nil when the prices did not depend on the customer: then any version will do
 ---@return integer
 function customers.claim(customer, version, now)
-  local changed
+  local changed, joined
   if not version then
     changed = claim_any:run(customer, now)
-    if changed == 0 then changed = insert:run(customer, "[]", 1, now) end
+    if changed == 0 then
+      changed = insert:run(customer, "[]", 1, now)
+      joined = changed == 1
+    end
   elseif version == 0 then
     changed = insert:run(customer, "[]", 1, now)
+    joined = changed == 1
   else
     changed = claim:run(customer, version, now)
   end
   if changed ~= 1 then fail.retry "The customer has changed since the quote; it has to be priced again." end
-  return (find_id:values(customer))
+  local id = find_id:values(customer)
+  if joined then events.joined(customer, now) end
+  return id
 end
 
 ---Takes an order back out of a customer's count: it was cancelled or has expired.

@@ -2,6 +2,7 @@
 -- rounded; a refund is the difference to what went back before. So parts add up to the unit, in whatever order they come.
 local caller = require "feira.caller"
 local check = require "feira.check"
+local events = require "feira.order_events"
 local fail = require "feira.fail"
 local ids = require "feira.ids"
 local json = require "feira.json"
@@ -104,6 +105,7 @@ local function give(order, lines, returned, qty_of, shipping, restock, reason, n
   local done, _, account = ledger.apply(ops)
   if not done then error("a refund of " .. order.order_id .. " found too little in " .. account) end
   order.refunded, order.shipping_refunded, order.updated_at = order.refunded + amount, order.shipping_refunded + shipping, now
+  events.refunded(order, refund_id, amount, now)
 end
 
 ---Everything that is left, goods included: an order that is taken back whole.

@@ -8,6 +8,7 @@ local check = require "feira.check"
 local customers = require "feira.customers"
 local fail = require "feira.fail"
 local ids = require "feira.ids"
+local events = require "feira.order_events"
 local json = require "feira.json"
 local ledger = require "feira.ledger"
 local page = require "feira.page"
@@ -95,6 +96,8 @@ function orders.place(args)
   insert_evidence:run(id, quote.evidence)
   if contact.contact or contact.address or contact.note then insert_contact:run(id, contact.contact, contact.address, contact.note) end
   if expires then timers.set("orders.expire", order_id, expires) end
+  events.emit("order.placed", order, now)
+  if is_paid then events.emit("order.paid", order, now) end
   return { status = 201, body = rows.document_of_new(order, contact) }
 end
 
@@ -120,10 +123,13 @@ function orders.pay(args)
   states.move(order, "paid", now, "Nothing was taken.")
   if count_payment:run(order.id, amount) ~= 1 then error("order " .. order.order_id .. " was paid twice at once") end
   local ops = order.holds and stock.settle_ops(json.decode(order.holds), order.order_id, "post") or {}
-  ops[#ops + 1] = payments.record(order, body.provider, amount, now)
+  local payment = payments.record(order, body.provider, amount, now)
+  ops[#ops + 1] = payment
   book(ops, order)
   timers.cancel("orders.expire", order.order_id)
   order.paid = order.paid + amount
+  events.received(order, payment.id, body.provider, amount, now)
+  events.emit("order.paid", order, now)
   return { status = 201, body = rows.document(order) }
 end
 
@@ -150,6 +156,7 @@ function orders.cancel(args)
     refunds.give_all(order, reason or "cancelled", now)
   end
   if order.customer_row then customers.release(order.customer_row, now) end
+  events.emit("order.cancelled", order, now, { reason = reason })
   return { status = 200, body = rows.document(order) }
 end
 
@@ -166,6 +173,7 @@ function orders.expire(args)
   states.move(order, "expired", now, "It can't expire.")
   if order.holds then book(stock.settle_ops(json.decode(order.holds), order.order_id, "void"), order) end
   if order.customer_row then customers.release(order.customer_row, now) end
+  events.emit("order.expired", order, now)
   return { status = 200, body = rows.document(order) }
 end
 

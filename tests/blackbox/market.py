@@ -47,18 +47,22 @@ def unique(prefix):
     return f"{prefix}-{next(numbers)}"
 
 
-def write_shop(folder, settings=None, campaigns=None):
+def write_shop(folder, settings=None, campaigns=None, plugins=None):
     merged = {**SETTINGS, **(settings or {})}
     body = "".join(f"  {name} = {value},\n" for name, value in merged.items() if value is not None)
     (folder / "shop.lua").write_text(f"return {{\n{body}}}\n", encoding="utf-8")
     (folder / "campaigns").mkdir(exist_ok=True)
     for name, text in (CAMPAIGNS if campaigns is None else campaigns).items():
         (folder / "campaigns" / f"{name}.lua").write_text(text, encoding="utf-8")
+    for name, files in (plugins or {}).items():
+        (folder / "plugins" / name).mkdir(parents=True, exist_ok=True)
+        for file, text in files.items():
+            (folder / "plugins" / name / f"{file}.lua").write_text(text, encoding="utf-8")
     return folder
 
 
-def open_shop(folder, settings=None, campaigns=None, **server):
-    write_shop(folder, settings, campaigns)
+def open_shop(folder, settings=None, campaigns=None, plugins=None, **server):
+    write_shop(folder, settings, campaigns, plugins)
     s = Shop(folder, **server)
     s.server.start()
     return s

@@ -1,0 +1,49 @@
+/* bind/plugins.h - what the files of a plugin may require beside the stdlib: feira.plugin (who it is, its settings, procedures of others,
+ * its events) and feira.timers (its own timers). And events: the stdlib and plugins emit them, subscribers run in the same transaction.
+ * The host knows who may do what; here it is asked at each call. */
+#pragma once
+#include "base/schema.h"
+#include "bind/bind.h"
+
+struct bind_plugin { /* must outlive the state */
+    const char *name, *version;
+    const struct json_value *settings;
+    const char *const *timers; /* those of its manifest, ended by NULL */
+    const void *host;          /* the host's own */
+};
+
+struct bind_procedure {
+    int fn;                    /* number for vm_function() */
+    const struct schema *args; /* NULL = any table */
+};
+
+struct bind_subscriber {
+    int fn;
+    const char *plugin;
+    bool after_commit;
+};
+
+struct bind_event {
+    const struct schema *payload;
+    const struct bind_subscriber *list;
+    size_t count;
+};
+
+/* How the host answers; ctx is bind_context.plugins_ctx. */
+struct bind_plugin_host {
+    /* "grant" of its own, "coupons.grant" of another. ERR_DENIED when needs does not name it. */
+    int (*procedure)(void *ctx, const struct bind_plugin *caller, struct slice name, struct bind_procedure *out, struct err *err);
+    /* from NULL: an event of the shop, its whole name; otherwise one of the plugin's own. The list lives in the arena. */
+    int (*event)(void *ctx, const struct bind_plugin *from, struct slice name, struct arena *arena, struct bind_event *out, struct err *err);
+};
+
+/* The values that require "feira.plugin" and require "feira.timers" are to give to this plugin. */
+int bind_plugin_modules(struct vm *v, const struct bind_plugin *p, vm_ref *plugin, vm_ref *timers, struct err *err);
+
+/* Calls function number fn as bind_call() calls one by name. out NULL: what it returns is left alone. */
+int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err);
+
+/* Names of the durable timers that stand for a plugin's: "plugin:invite.expire", and for what runs after a commit, whose key is an id and
+ * the payload: "plugin:invite/order.paid". */
+#define BIND_PLUGIN_TIMER "plugin:"
+enum { BIND_EVENT_KEY_ID = 32 }; /* an id of at most that many bytes, one space, the payload as JSON */

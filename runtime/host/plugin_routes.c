@@ -1,0 +1,183 @@
+/* Routes of plugins: mounted at /v1/x/PLUGIN, with the checks that every route has. */
+#include "host/plugins.h"
+#include "rulebook/plugin_set.h"
+#include "host/worker.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct plugin_route {
+    struct route route; /* first */
+    const struct manifest *plugin;
+    const struct hook *hook;
+};
+
+static unsigned callers_of(enum hook_auth auth)
+{
+    switch (auth) {
+    case AUTH_CUSTOMER:
+        return CALLER_CUSTOMER;
+    case AUTH_SERVER:
+        return CALLER_SERVER | CALLER_OPERATOR;
+    case AUTH_OPERATOR:
+        return CALLER_OPERATOR;
+    case AUTH_ANYONE:
+        break;
+    }
+    return CALLER_STOREFRONT | CALLER_CUSTOMER | CALLER_SERVER | CALLER_OPERATOR;
+}
+
+static int nomem(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "The shop is short of memory; try again.");
+}
+
+/* Words, not the prefixes of keys: plugins read them. */
+static struct slice caller_word(enum caller_kind kind)
+{
+    switch (kind) {
+    case CALLER_CUSTOMER:
+        return SLICE_LIT("customer");
+    case CALLER_SERVER:
+        return SLICE_LIT("server");
+    case CALLER_OPERATOR:
+        return SLICE_LIT("operator");
+    default:
+        return SLICE_LIT("storefront");
+    }
+}
+
+/* What the plugin's function gets: params and body as sent, the customer who calls, and what kind of caller it is. Keys, ids of keys and
+ * what else the core knows of the caller are not for plugins. */
+static struct json_value *args_of(struct call *c)
+{
+    struct json_value *all = call_args(c), *out = json_new(c->arena, JSON_OBJECT), *last = NULL;
+    if (!all)
+        return NULL; /* answered */
+    const struct json_value *who = json_get(all, "principal");
+    struct json_value *const parts[] = { (struct json_value *)(uintptr_t)json_get(all, "params"),
+                                         (struct json_value *)(uintptr_t)json_get(all, "body"),
+                                         (struct json_value *)(uintptr_t)json_get(who, "customer"),
+                                         json_new_string(c->arena, caller_word(c->who.kind)) };
+    if (!out || !parts[3]) {
+        nomem(&c->err);
+        call_fail(c, NULL, (struct slice){ 0 });
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!parts[i])
+            continue;
+        if (i == 3)
+            parts[i]->key = SLICE_LIT("caller");
+        parts[i]->next = NULL;
+        json_append(out, last, parts[i]);
+        last = parts[i];
+    }
+    return out;
+}
+
+static const struct plugin_route *route_of(const struct call *c)
+{
+    return (const struct plugin_route *)c->route;
+}
+
+static void run_handler(struct call *c, const struct json_value *args, struct vm *vm)
+{
+    struct plugin_state *s = plugin_state_of(vm);
+    const struct plugin_route *r = route_of(c);
+    c->rc = store_begin(c->worker->conn, &c->err);
+    if (c->rc == 0) {
+        s->bind.phase = BIND_PHASE_HANDLER;
+        s->bind.conn = c->worker->conn;
+        s->bind.now_ms = clock_wall_ms(c->shop->options.clock);
+        s->bind.arena = c->arena;
+        c->rc = bind_call_function(vm, generation_hook(s->generation, &(struct hook_ref){ r->plugin, r->hook }), args, &c->answer, &c->err);
+        s->bind.phase = BIND_PHASE_LOAD;
+        store_rollback(c->worker->conn);
+    }
+    call_answer(c);
+}
+
+/* On the writer. Its rules may be a newer generation than those of the worker: the route is looked up by name. */
+static int run_procedure(struct call *c, struct store_conn *conn, struct err *err)
+{
+    (void)conn;
+    struct vm *vm = c->shop->procedures.vm;
+    const struct plugin_state *s = plugin_state_of(vm);
+    const struct plugin_route *r = route_of(c);
+    const struct manifest *m = s->generation ? plugin_set_find(generation_plugins(s->generation), slice_str(r->plugin->name)) : NULL;
+    const struct hook *h = m ? manifest_hook(m, HOOK_ROUTE, slice_str(r->hook->name)) : NULL;
+    if (!h)
+        return err_reason(err, ERR_CONFLICT, "rules_changed", "The plugin behind this route was turned off meanwhile.");
+    return bind_call_function(vm, generation_hook(s->generation, &(struct hook_ref){ m, h }), c->state, &c->answer, err);
+}
+
+static void handle_plugin(struct call *c)
+{
+    struct json_value *args = args_of(c);
+    if (!args)
+        return;
+    if (route_of(c)->hook->as == AS_HANDLER) {
+        run_handler(c, args, c->seat->vm);
+        return;
+    }
+    c->state = args;
+    call_write_native(c, run_procedure);
+}
+
+/* --- the table --------------------------------------------------------------------------------------------------------------- */
+
+static int method_of(struct slice name, enum http_method *out)
+{
+    for (int m = 0; m < HTTP_METHODS; m++) {
+        if (slice_is(name, http_method_name((enum http_method)m))) {
+            *out = (enum http_method)m;
+            return 0;
+        }
+    }
+    return ERR_INVALID;
+}
+
+static int add_route(struct plugin_state *s, const struct hook_ref *ref, struct err *err)
+{
+    struct plugin_route *r = &s->routes[s->route_count];
+    const struct hook *h = ref->hook;
+    struct slice pattern = arena_printf(&s->arena, "/v1/x/%s%.*s", ref->plugin->name, SLICE_FMT(h->path));
+    if (!pattern.data)
+        return nomem(err);
+    *r = (struct plugin_route){ .route = { .pattern = arena_strdup(&s->arena, pattern),
+                                           .callers = callers_of(h->auth),
+                                           .body = h->has_values ? h->schema : NULL,
+                                           .created = 200,
+                                           .handle = handle_plugin,
+                                           .summary = h->about ? h->about : ref->plugin->title },
+                                .plugin = ref->plugin,
+                                .hook = h };
+    if (!r->route.pattern)
+        return nomem(err);
+    if (method_of(h->method, &r->route.method) < 0)
+        return err_set(err, ERR_INVALID, "%s: routes[\"%s\"]: there is no such method", ref->plugin->file, h->name);
+    s->route_count++;
+    int rc = http_router_add(s->router, r->route.method, r->route.pattern, r, err);
+    return rc < 0 ? err_wrap(err, "%s: routes[\"%s\"]", ref->plugin->file, h->name) : 0;
+}
+
+int plugin_routes_open(struct vm *vm, struct generation *g, struct err *err)
+{
+    struct plugin_state *s = plugin_state_of(vm);
+    size_t n;
+    const struct hook_ref *refs = plugin_set_hooks(generation_plugins(g), HOOK_ROUTE, &n);
+    s->generation = g;
+    s->routes = arena_array(&s->arena, n + 1, sizeof *s->routes);
+    s->router = http_router_new();
+    int rc = s->routes && s->router ? 0 : nomem(err);
+    for (const struct route *r = core_routes; r->pattern && rc == 0; r++)
+        rc = http_router_add(s->router, r->method, r->pattern, (void *)(uintptr_t)r, err);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = add_route(s, &refs[i], err);
+    return rc;
+}
+
+const struct route *plugin_route_at(const struct plugin_state *s, size_t i)
+{
+    return i < s->route_count ? &s->routes[i].route : NULL;
+}

@@ -1,0 +1,224 @@
+#include "host/plugins.h"
+#include "host/plugin_data.h"
+#include "host/worker.h"
+#include "rulebook/catalogue.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { NAME_MAX_BYTES = 160 };
+
+/* What is harmless wherever it is called, or asks for its moment itself. */
+const char *const plugin_modules[] = { "feira.promo", "feira.money", "feira.json", "feira.time", "feira.log", "feira.fail",
+                                       "feira.ids",   "feira.check", "feira.vm",   NULL };
+
+struct plugin_state *plugin_state_new(void)
+{
+    struct plugin_state *s = calloc(1, sizeof *s);
+    if (s)
+        arena_init(&s->arena, NULL, 0);
+    return s;
+}
+
+void plugin_state_free(struct plugin_state *s)
+{
+    if (!s)
+        return;
+    http_router_free(s->router);
+    arena_release(&s->arena);
+    free(s);
+}
+
+struct plugin_state *plugin_state_of(struct vm *vm)
+{
+    return (struct plugin_state *)bind_context_of(vm); /* its first member */
+}
+
+static int nomem(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "Out of memory while loading the plugins.");
+}
+
+/* --- who may call and hear what -------------------------------------------------------------------------------------------- */
+
+static int find_procedure(void *ctx, const struct bind_plugin *caller, struct slice name, struct bind_procedure *out, struct err *err)
+{
+    const struct plugin_state *s = ctx;
+    const struct manifest *from = caller->host, *m = from;
+    const char *dot = memchr(name.data, '.', name.len);
+    struct slice owner = dot ? slice_of(name.data, (size_t)(dot - name.data)) : slice_str(from->name);
+    struct slice part = dot ? slice_of(dot + 1, (size_t)(name.data + name.len - dot - 1)) : name;
+    if (!slice_is(owner, from->name)) {
+        m = plugin_set_find(generation_plugins(s->generation), owner);
+        if (!needs_procedure(from, owner, part))
+            return err_set(err, ERR_SCRIPT, "the plugin %s may not call %.*s; add \"%.*s\" to needs.procedures in its plugin.lua", from->name,
+                           SLICE_FMT(name), SLICE_FMT(name));
+    }
+    const struct hook *h = m ? manifest_hook(m, HOOK_PROCEDURE, part) : NULL;
+    if (!h)
+        return err_set(err, ERR_SCRIPT, "the plugin %.*s has no procedure \"%.*s\"", SLICE_FMT(owner), SLICE_FMT(part));
+    *out = (struct bind_procedure){ generation_hook(s->generation, &(struct hook_ref){ m, h }), h->schema };
+    return 0;
+}
+
+static const struct plugin_event *own_event(const struct manifest *m, struct slice name)
+{
+    for (size_t i = 0; i < m->event_count; i++)
+        if (slice_is(name, m->events[i].name))
+            return &m->events[i];
+    return NULL;
+}
+
+static int event_payload(const struct bind_plugin *from, struct slice name, const struct schema **out, struct err *err)
+{
+    if (!from) {
+        const struct catalogue_event *e = catalogue_event(name);
+        *out = e ? e->payload : NULL;
+        return e ? 0 : err_set(err, ERR_INTERNAL, "there is no event \"%.*s\" in the catalogue", SLICE_FMT(name));
+    }
+    const struct manifest *m = from->host;
+    const struct plugin_event *e = own_event(m, name);
+    *out = e ? e->payload : NULL;
+    return e ? 0
+             : err_set(err, ERR_SCRIPT, "the plugin %s has no event \"%.*s\"; add it to events in its plugin.lua", m->name, SLICE_FMT(name));
+}
+
+static int find_event(void *ctx, const struct bind_plugin *from, struct slice name, struct arena *arena, struct bind_event *out,
+                      struct err *err)
+{
+    const struct plugin_state *s = ctx;
+    struct slice whole = from ? arena_printf(arena, "%s.%.*s", from->name, SLICE_FMT(name)) : name;
+    int rc = whole.data ? event_payload(from, name, &out->payload, err) : nomem(err);
+    if (rc < 0)
+        return rc;
+    const struct hook_ref *refs = plugin_set_subscribers(generation_plugins(s->generation), whole, &out->count);
+    if (out->count == 0)
+        return 0;
+    struct bind_subscriber *list = arena_array(arena, out->count, sizeof *list);
+    if (!list)
+        return nomem(err);
+    for (size_t i = 0; i < out->count; i++)
+        list[i] = (struct bind_subscriber){ generation_hook(s->generation, &refs[i]), refs[i].plugin->name,
+                                            refs[i].hook->when == WHEN_AFTER_COMMIT };
+    out->list = list;
+    return 0;
+}
+
+static const struct bind_plugin_host plugin_host = { find_procedure, find_event };
+
+/* --- a plugin in a state ------------------------------------------------------------------------------------------------------- */
+
+static const char *const *timer_names(const struct manifest *m, struct arena *arena)
+{
+    size_t first = m->hook_first[HOOK_TIMER], end = m->hook_first[HOOK_TIMER + 1];
+    const char **names = arena_array(arena, end - first + 1, sizeof *names);
+    for (size_t i = first; names && i < end; i++)
+        names[i - first] = m->hooks[i].name;
+    return names;
+}
+
+static int give(struct vm *vm, const char *space, const char *module, vm_ref *value, struct err *err)
+{
+    vm_ref given = *value;
+    *value = 0;
+    return vm_space_give(vm, space, module, given, err);
+}
+
+int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, struct err *err)
+{
+    (void)shop;
+    struct plugin_state *s = plugin_state_of(vm);
+    const struct manifest *m = plugin->manifest;
+    struct bind_grants *grants = arena_zalloc(&s->arena, sizeof *grants);
+    struct bind_plugin *p = arena_zalloc(&s->arena, sizeof *p);
+    const char *const *timers = timer_names(m, &s->arena);
+    vm_ref store = 0, self = 0, timers_of = 0;
+    if (!grants || !p || !timers)
+        return nomem(err);
+    s->generation = g;
+    s->bind.plugins = &plugin_host;
+    s->bind.plugins_ctx = s;
+    *p = (struct bind_plugin){ m->name, m->version_text, plugin->settings, timers, m };
+    int rc = plugin_grants(generation_plugins(g), m, &s->arena, grants, err);
+    if (rc == 0)
+        rc = bind_store(vm, grants, &store, err);
+    if (rc == 0)
+        rc = bind_plugin_modules(vm, p, &self, &timers_of, err);
+    if (rc == 0)
+        rc = give(vm, plugin->space, "feira.store", &store, err);
+    if (rc == 0)
+        rc = give(vm, plugin->space, "feira.plugin", &self, err);
+    if (rc == 0)
+        rc = give(vm, plugin->space, "feira.timers", &timers_of, err);
+    vm_release(vm, store);
+    vm_release(vm, self);
+    vm_release(vm, timers_of);
+    return rc;
+}
+
+int plugins_grow(struct store_conn *conn, const struct generation *g, struct err *err)
+{
+    if (plugin_set_count(generation_plugins(g)) == 0)
+        return 0;
+    int rc = store_begin(conn, err);
+    if (rc < 0)
+        return rc;
+    rc = plugin_tables_grow(conn, generation_plugins(g), NULL, err);
+    if (rc == 0)
+        rc = store_commit(conn, err);
+    if (rc < 0)
+        store_rollback(conn);
+    return rc;
+}
+
+/* --- timers --------------------------------------------------------------------------------------------------------------------- */
+
+bool plugin_timer_is(struct slice procedure)
+{
+    static const size_t n = sizeof BIND_PLUGIN_TIMER - 1;
+    return procedure.len > n && memcmp(procedure.data, BIND_PLUGIN_TIMER, n) == 0;
+}
+
+static const struct hook *find_subscriber(const struct manifest *m, struct slice event)
+{
+    const struct hook *h = manifest_hook(m, HOOK_SUBSCRIBER, event);
+    return h && h->when == WHEN_AFTER_COMMIT ? h : NULL;
+}
+
+static struct json_value *timer_args(struct arena *arena, struct slice key, int64_t due_ms)
+{
+    struct json_value *args = json_new(arena, JSON_OBJECT), *k = json_new_string(arena, key), *due = json_new_int(arena, due_ms);
+    if (!args || !k || !due)
+        return NULL;
+    k->key = SLICE_LIT("key");
+    due->key = SLICE_LIT("due_ms");
+    json_append(args, NULL, k);
+    json_append(args, k, due);
+    return args;
+}
+
+/* "invite.expire" → its timer; "invite/order.paid" → what hears that after the commit, and the payload from behind the key's id. */
+int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err)
+{
+    const struct plugin_state *s = plugin_state_of(vm);
+    struct slice name = slice_of(procedure.data + sizeof BIND_PLUGIN_TIMER - 1, procedure.len - (sizeof BIND_PLUGIN_TIMER - 1));
+    size_t n = 0;
+    while (n < name.len && name.data[n] != '.' && name.data[n] != '/')
+        n++;
+    bool event = n < name.len && name.data[n] == '/';
+    struct slice rest = n < name.len ? slice_of(name.data + n + 1, name.len - n - 1) : slice_str("");
+    const struct manifest *m = s->generation ? plugin_set_find(generation_plugins(s->generation), slice_of(name.data, n)) : NULL;
+    const struct hook *h = !m ? NULL : event ? find_subscriber(m, rest) : manifest_hook(m, HOOK_TIMER, rest);
+    if (!h && event)
+        return 0; /* nobody listens any more */
+    if (!h)
+        return err_set(err, ERR_NOT_FOUND, "The plugin that set the timer %.*s is not turned on, or has it no more; it waits.",
+                       SLICE_FMT(name));
+    struct json_value *args = NULL;
+    const char *space = event ? memchr(key.data, ' ', key.len) : NULL;
+    int rc = 0;
+    if (event && space)
+        rc = json_parse(slice_of(space + 1, (size_t)(key.data + key.len - space - 1)), NULL, s->bind.arena, &args, err);
+    else if (!event && !(args = timer_args(s->bind.arena, key, due_ms)))
+        rc = nomem(err);
+    return rc < 0 ? rc : bind_call_function(vm, generation_hook(s->generation, &(struct hook_ref){ m, h }), args, NULL, err);
+}

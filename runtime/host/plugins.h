@@ -1,0 +1,33 @@
+/* host/plugins.h - plugins at work: what a Lua state gives them, who may call what, their routes, timers and events. Everything here
+ * belongs to one Lua state, so to one generation. */
+#pragma once
+#include "bind/plugins.h"
+#include "host/routes.h"
+
+/* What the host keeps with a Lua state; bind is what bind_context_of() finds. */
+struct plugin_state {
+    struct bind_context bind;
+    struct arena arena; /* as long as the state */
+    struct generation *generation; /* borrowed: whoever has the state holds it */
+    struct plugin_route *routes;
+    size_t route_count;
+    struct http_router *router; /* core routes and those of the plugins; NULL until plugin_routes_open() */
+};
+struct plugin_state *plugin_state_new(void); /* NULL: out of memory */
+void plugin_state_free(struct plugin_state *s);
+struct plugin_state *plugin_state_of(struct vm *vm);
+
+extern const char *const plugin_modules[]; /* of the stdlib, ended by NULL */
+/* For rulebook_options. */
+int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, struct err *err);
+
+/* Once the state is open: the routes of its generation. */
+int plugin_routes_open(struct vm *vm, struct generation *g, struct err *err);
+const struct route *plugin_route_at(const struct plugin_state *s, size_t i); /* NULL after the last */
+
+/* The tables of the plugins' collections become what the generation names; on the writing connection, in a transaction of its own. */
+int plugins_grow(struct store_conn *conn, const struct generation *g, struct err *err);
+
+/* A timer of the journal that stands for a plugin's. */
+bool plugin_timer_is(struct slice procedure);
+int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err);

@@ -1,0 +1,39 @@
+-- feira.order_events: tells plugins what happens to orders and customers, in the transaction in which it happens. `feira help events` lists
+-- them with their payloads.
+local events = require "feira.events"
+local time = require "feira.time"
+
+local order_events = {}
+
+---@param name string "order.paid"
+---@param order { order_id: string, customer: string?, total: integer }
+---@param at integer ms UTC
+---@param more table? further members
+function order_events.emit(name, order, at, more)
+  if not events.heard(name) then return end
+  local payload = { order = order.order_id, customer = order.customer, total = order.total, at = time.format(at) }
+  for key, value in pairs(more or {}) do payload[key] = value end
+  events.emit(name, payload)
+end
+
+---Money is back with the customer.
+function order_events.refunded(order, refund_id, amount, at)
+  if not events.heard "refund.succeeded" then return end
+  events.emit("refund.succeeded", {
+    order = order.order_id, customer = order.customer, refund = refund_id, amount = amount, at = time.format(at),
+  })
+end
+
+---Money came in.
+function order_events.received(order, payment_id, provider, amount, at)
+  if not events.heard "payment.received" then return end
+  events.emit("payment.received", {
+    order = order.order_id, customer = order.customer, payment = payment_id, provider = provider, amount = amount, at = time.format(at),
+  })
+end
+
+function order_events.joined(customer, at)
+  if events.heard "customer.joined" then events.emit("customer.joined", { customer = customer, at = time.format(at) }) end
+end
+
+return order_events
