@@ -34,7 +34,8 @@ struct bind_plugin_host {
     /* "grant" of its own, "coupons.grant" of another. ERR_DENIED when needs does not name it. */
     int (*procedure)(void *ctx, const struct bind_plugin *caller, struct slice name, struct bind_procedure *out, struct err *err);
     /* from NULL: an event of the shop, its whole name; otherwise one of the plugin's own. The list lives in the arena. */
-    int (*event)(void *ctx, const struct bind_plugin *from, struct slice name, struct arena *arena, struct bind_event *out, struct err *err);
+    int (*event)(void *ctx, const struct bind_plugin *from, struct slice name, struct arena *arena, struct bind_event *out,
+                 struct err *err);
 };
 
 /* The values that require "feira.plugin" and require "feira.timers" are to give to this plugin. */

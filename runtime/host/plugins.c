@@ -8,8 +8,8 @@
 enum { NAME_MAX_BYTES = 160 };
 
 /* What is harmless wherever it is called, or asks for its moment itself. */
-const char *const plugin_modules[] = { "feira.promo", "feira.money", "feira.json", "feira.time", "feira.log", "feira.fail",
-                                       "feira.ids",   "feira.check", "feira.vm",   NULL };
+const char *const plugin_modules[] = { "feira.promo", "feira.money", "feira.json",  "feira.time", "feira.log",
+                                       "feira.fail",  "feira.ids",   "feira.check", "feira.vm",   NULL };
 
 struct plugin_state *plugin_state_new(void)
 {
@@ -50,8 +50,8 @@ static int find_procedure(void *ctx, const struct bind_plugin *caller, struct sl
     if (!slice_is(owner, from->name)) {
         m = plugin_set_find(generation_plugins(s->generation), owner);
         if (!needs_procedure(from, owner, part))
-            return err_set(err, ERR_SCRIPT, "the plugin %s may not call %.*s; add \"%.*s\" to needs.procedures in its plugin.lua", from->name,
-                           SLICE_FMT(name), SLICE_FMT(name));
+            return err_set(err, ERR_SCRIPT, "the plugin %s may not call %.*s; add \"%.*s\" to needs.procedures in its plugin.lua",
+                           from->name, SLICE_FMT(name), SLICE_FMT(name));
     }
     const struct hook *h = m ? manifest_hook(m, HOOK_PROCEDURE, part) : NULL;
     if (!h)
@@ -79,7 +79,8 @@ static int event_payload(const struct bind_plugin *from, struct slice name, cons
     const struct plugin_event *e = own_event(m, name);
     *out = e ? e->payload : NULL;
     return e ? 0
-             : err_set(err, ERR_SCRIPT, "the plugin %s has no event \"%.*s\"; add it to events in its plugin.lua", m->name, SLICE_FMT(name));
+             : err_set(err, ERR_SCRIPT, "the plugin %s has no event \"%.*s\"; add it to events in its plugin.lua", m->name,
+                       SLICE_FMT(name));
 }
 
 static int find_event(void *ctx, const struct bind_plugin *from, struct slice name, struct arena *arena, struct bind_event *out,

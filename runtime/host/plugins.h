@@ -7,7 +7,7 @@
 /* What the host keeps with a Lua state; bind is what bind_context_of() finds. */
 struct plugin_state {
     struct bind_context bind;
-    struct arena arena; /* as long as the state */
+    struct arena arena;            /* as long as the state */
     struct generation *generation; /* borrowed: whoever has the state holds it */
     struct plugin_route *routes;
     size_t route_count;

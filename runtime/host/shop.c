@@ -99,8 +99,12 @@ static int open_rulebook(struct shop *s, struct generation **first, struct err *
     s->symbols = symbols_new(NULL);
     if (!s->symbols)
         return err_set(err, ERR_NOMEM, "Out of memory.");
-    s->rulebook = (struct rulebook_options){ .symbols = s->symbols, .open_vm = open_vm, .close_vm = close_vm, .open_plugin = plugins_open_one,
-                                            .plugin_modules = plugin_modules, .ctx = s };
+    s->rulebook = (struct rulebook_options){ .symbols = s->symbols,
+                                             .open_vm = open_vm,
+                                             .close_vm = close_vm,
+                                             .open_plugin = plugins_open_one,
+                                             .plugin_modules = plugin_modules,
+                                             .ctx = s };
     int rc = sources_read(s->dir, &src, err);
     if (rc < 0)
         return rc;

@@ -56,7 +56,7 @@ static int refuse_idle(const struct manifest *m, struct err *err)
         bool idle = h->kind == HOOK_SHIPPING_RATES || h->kind == HOOK_TAX_RATES || h->kind == HOOK_CHECK ||
                     (h->kind == HOOK_TIMER && h->as == AS_JOB);
         if (idle)
-            return err_set(err, ERR_INVALID, "%s: %s["%s"]: this program reads %s and does not run them yet; leave it out", m->file,
+            return err_set(err, ERR_INVALID, "%s: %s[\"%s\"]: this program reads %s and does not run them yet; leave it out", m->file,
                            hook_section(h->kind), h->name, h->kind == HOOK_TIMER ? "timers with as = \"job\"" : hook_section(h->kind));
     }
     return 0;
@@ -257,8 +257,9 @@ static const struct hook *find_type(const struct live_plugins *p, const struct r
         return h;
     const char *near = nearest_word(owner, words);
     if (*plugin)
-        err_set(r->err, ERR_INVALID, "%s: promo.use: the plugin %.*s makes no campaigns of the type \"%.*s\"; see campaigns in its plugin.lua",
-                r->file, SLICE_FMT(owner), SLICE_FMT(type));
+        err_set(r->err, ERR_INVALID,
+                "%s: promo.use: the plugin %.*s makes no campaigns of the type \"%.*s\"; see campaigns in its plugin.lua", r->file,
+                SLICE_FMT(owner), SLICE_FMT(type));
     else if (near)
         err_set(r->err, ERR_INVALID, "%s: promo.use: there is no plugin \"%.*s\"; did you mean \"%s\"?", r->file, SLICE_FMT(owner), near);
     else
@@ -274,8 +275,9 @@ static int place_made(struct json_value *made, struct slice at, const struct rea
     for (struct json_value *c = list; c; c = made->type == JSON_ARRAY ? c->next : NULL) {
         struct json_value *last = NULL, *old = NULL;
         if (c->type != JSON_OBJECT || json_get(c, "use"))
-            return err_set(r->err, ERR_INVALID, "%s: the plugin's function gives %s; it must give promo.campaign { ... }, or a list of them",
-                           r->file, json_type_name(c->type));
+            return err_set(r->err, ERR_INVALID,
+                           "%s: the plugin's function gives %s; it must give promo.campaign { ... }, or a list of them", r->file,
+                           json_type_name(c->type));
         for (struct json_value *m = c->first; m; m = m->next) {
             old = slice_is(m->key, "at") ? m : old;
             last = m;

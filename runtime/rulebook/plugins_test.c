@@ -87,28 +87,28 @@ static void refuses(struct world *w, const struct text *files, const char *part)
 #define SHOP(plugins) "return { name = 'T', currency = 'EUR', plugins = { " plugins " } }"
 #define HEAD(name)    "return { name = '" name "', version = '1.0.0', api = 1, title = 'X', "
 
-static const char deal[] = HEAD("deal") "settings = { top = { type = 'percent', default = 10, about = 'The most.' } },\n"
-                                        "  campaigns = { deal = { run = 'rules.deal', fields = {\n"
-                                        "    tag = { type = 'string', about = 'On what.' }, off = { type = 'money', about = 'How much.' } } } } }";
-static const char deal_rules[] =
-    "local promo = require 'feira.promo'\nlocal R = {}\nfunction R.deal(fields, settings)\n"
-    "  return promo.campaign { id = 'deal-' .. fields.tag, scope = promo.tag(fields.tag),\n"
-    "    give = function(cart) cart:all():amount_off(fields.off) end, when = promo.percent_off and promo.tag(fields.tag) }\nend\nreturn R\n";
+static const char deal[] =
+    HEAD("deal") "settings = { top = { type = 'percent', default = 10, about = 'The most.' } },\n"
+                 "  campaigns = { deal = { run = 'rules.deal', fields = {\n"
+                 "    tag = { type = 'string', about = 'On what.' }, off = { type = 'money', about = 'How much.' } } } } }";
+static const char deal_rules[] = "local promo = require 'feira.promo'\nlocal R = {}\nfunction R.deal(fields, settings)\n"
+                                 "  return promo.campaign { id = 'deal-' .. fields.tag, scope = promo.tag(fields.tag),\n"
+                                 "    give = function(cart) cart:all():amount_off(fields.off) end, when = promo.percent_off and "
+                                 "promo.tag(fields.tag) }\nend\nreturn R\n";
 
 static void a_plugin_that_is_turned_on_makes_campaigns(void **state)
 {
     struct world *w = *state;
-    struct generation *g =
-        build(w, (struct text[]){ { "shop.lua", SHOP("deal = { top = 20 }, other = {}") },
-                                  { "campaigns/a.lua", "local promo = require 'feira.promo'\nreturn {\n"
-                                                       "  promo.use 'deal' { tag = 'tea', off = '1.50' },\n"
-                                                       "  promo.use 'deal.deal' { tag = 'cup', off = '2.00' } }" },
-                                  { "plugins/deal/plugin.lua", deal },
-                                  { "plugins/deal/rules.lua", deal_rules },
-                                  { "plugins/other/plugin.lua", HEAD("other") "timers = { tick = 'events.tick' } }" },
-                                  { "plugins/other/events.lua", "return { tick = function() end }" },
-                                  { "plugins/off/plugin.lua", "not even Lua" },
-                                  { 0 } });
+    struct generation *g = build(w, (struct text[]){ { "shop.lua", SHOP("deal = { top = 20 }, other = {}") },
+                                                     { "campaigns/a.lua", "local promo = require 'feira.promo'\nreturn {\n"
+                                                                          "  promo.use 'deal' { tag = 'tea', off = '1.50' },\n"
+                                                                          "  promo.use 'deal.deal' { tag = 'cup', off = '2.00' } }" },
+                                                     { "plugins/deal/plugin.lua", deal },
+                                                     { "plugins/deal/rules.lua", deal_rules },
+                                                     { "plugins/other/plugin.lua", HEAD("other") "timers = { tick = 'events.tick' } }" },
+                                                     { "plugins/other/events.lua", "return { tick = function() end }" },
+                                                     { "plugins/off/plugin.lua", "not even Lua" },
+                                                     { 0 } });
     if (!g)
         fail_msg("%s", w->err.text);
     assert_int_equal(quote_rules_count(generation_rules(g)), 2);
@@ -133,7 +133,9 @@ static void a_plugin_that_is_turned_on_makes_campaigns(void **state)
 static void settings_are_part_of_the_generation(void **state)
 {
     struct world *w = *state;
-    struct text files[] = { { "shop.lua", SHOP("deal = {}") }, { "plugins/deal/plugin.lua", deal }, { "plugins/deal/rules.lua", deal_rules }, { 0 } };
+    struct text files[] = {
+        { "shop.lua", SHOP("deal = {}") }, { "plugins/deal/plugin.lua", deal }, { "plugins/deal/rules.lua", deal_rules }, { 0 }
+    };
     struct generation *g = build(w, files);
     assert_non_null(g);
     files[0].text = SHOP("deal = { top = 5 }");
@@ -144,22 +146,35 @@ static void settings_are_part_of_the_generation(void **state)
     generation_unref(other);
 }
 
-#define DEAL      { "plugins/deal/plugin.lua", deal }, { "plugins/deal/rules.lua", deal_rules }
-#define USE(text) { "campaigns/a.lua", "local promo = require 'feira.promo'\n\nreturn " text }
+#define DEAL                                                                                                                               \
+    { "plugins/deal/plugin.lua", deal },                                                                                                   \
+    {                                                                                                                                      \
+        "plugins/deal/rules.lua", deal_rules                                                                                               \
+    }
+#define USE(text)                                                                                                                          \
+    {                                                                                                                                      \
+        "campaigns/a.lua", "local promo = require 'feira.promo'\n\nreturn " text                                                           \
+    }
 
 static void what_is_wrong_is_said_with_its_place(void **state)
 {
     struct world *w = *state;
-    refuses(w, (struct text[]){ { "shop.lua", SHOP("deel = {}") }, DEAL, { 0 } }, "there is no plugin of that name; did you mean \"deal\"?");
+    refuses(w, (struct text[]){ { "shop.lua", SHOP("deel = {}") }, DEAL, { 0 } },
+            "there is no plugin of that name; did you mean \"deal\"?");
     refuses(w, (struct text[]){ { "shop.lua", SHOP("zebra = {}") }, { 0 } }, "neither a folder plugins/zebra");
     refuses(w, (struct text[]){ { "shop.lua", SHOP("deal = true") }, DEAL, { 0 } }, "shop.lua:1: plugins.deal");
     refuses(w, (struct text[]){ { "shop.lua", SHOP("\n deal = { tpo = 3 }") }, DEAL, { 0 } }, "did you mean \"top\"?");
     refuses(w, (struct text[]){ { "shop.lua", SHOP("deal = {}") }, { "plugins/deal/plugin.lua", deal }, { 0 } },
             "plugins/deal/plugin.lua: campaigns[\"deal\"] names rules.deal: ");
-    refuses(w, (struct text[]){ { "shop.lua", SHOP("deal = {}") }, { "plugins/deal/plugin.lua", deal }, { "plugins/deal/rules.lua", "return {}" }, { 0 } },
+    refuses(w,
+            (struct text[]){
+                { "shop.lua", SHOP("deal = {}") }, { "plugins/deal/plugin.lua", deal }, { "plugins/deal/rules.lua", "return {}" }, { 0 } },
             "there is no function deal");
-    refuses(w, (struct text[]){ { "shop.lua", SHOP("deal = {}") }, { "plugins/deal/plugin.lua", deal }, { "plugins/deal/rules.lua", "return {\n!" }, { 0 } },
-            "plugins/deal/rules.lua:2: unexpected symbol");
+    refuses(
+        w,
+        (struct text[]){
+            { "shop.lua", SHOP("deal = {}") }, { "plugins/deal/plugin.lua", deal }, { "plugins/deal/rules.lua", "return {\n!" }, { 0 } },
+        "plugins/deal/rules.lua:2: unexpected symbol");
     refuses(w, (struct text[]){ { "shop.lua", SHOP("deal = {}") }, DEAL, USE("promo.use 'deal' { tag = 'x', of = '1.00' }"), { 0 } },
             "campaigns/a.lua:3: ");
     refuses(w, (struct text[]){ { "shop.lua", SHOP("deal = {}") }, DEAL, USE("promo.use 'deal' { tag = 'x', of = '1.00' }"), { 0 } },
@@ -176,8 +191,13 @@ static void a_plugin_requires_what_is_its_own(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char rules[200];
         snprintf(rules, sizeof rules, "require '%s'\nreturn {}", wrong[i]);
-        refuses(w, (struct text[]){ { "shop.lua", SHOP("deal = {}, other = {}") }, { "plugins/deal/plugin.lua", deal }, { "plugins/deal/rules.lua", rules },
-                                    { "plugins/other/plugin.lua", HEAD("other") "}" }, { "plugins/other/rules.lua", "return {}" }, { 0 } },
+        refuses(w,
+                (struct text[]){ { "shop.lua", SHOP("deal = {}, other = {}") },
+                                 { "plugins/deal/plugin.lua", deal },
+                                 { "plugins/deal/rules.lua", rules },
+                                 { "plugins/other/plugin.lua", HEAD("other") "}" },
+                                 { "plugins/other/rules.lua", "return {}" },
+                                 { 0 } },
                 "plugins/deal/rules.lua:1: plugins/deal ");
     }
 }

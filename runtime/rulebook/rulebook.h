@@ -9,13 +9,13 @@
 
 /* --- sources: a snapshot of files, content-addressed ---------------------------------------------------------- */
 struct source_file {
-    struct slice path;  /* "campaigns/tea.lua", relative to the shop, '/' separated, sorted */
+    struct slice path; /* "campaigns/tea.lua", relative to the shop, '/' separated, sorted */
     struct slice text;
 };
 struct sources;
-/* Reads shop.lua, campaigns/ (.lua and the data files beside them), plugins/NAME/ (.lua). A plugin that ships with the program is added when
- * shop.lua has its name in it and the folder has none of that name. Follows no link out of the folder; refuses files over 1 MiB, names with
- * control characters. */
+/* Reads shop.lua, campaigns/ (.lua and the data files beside them), plugins/NAME/ (.lua). A plugin that ships with the program is added
+ * when shop.lua has its name in it and the folder has none of that name. Follows no link out of the folder; refuses files over 1 MiB, names
+ * with control characters. */
 int sources_read(const char *shop_dir, struct sources **out, struct err *err);
 int sources_make(const struct source_file *files, size_t n, struct sources **out, struct err *err); /* tests; copies */
 void sources_free(struct sources *s);
@@ -29,11 +29,11 @@ struct shop_settings {
     struct slice name;
     struct currency currency;
     struct slice zone_name;
-    int64_t quote_ttl_ms;              /* how long a quote token is good; default 15 min */
-    int64_t pay_within_ms;             /* how long an unpaid order keeps its holds; default 30 min */
+    int64_t quote_ttl_ms;               /* how long a quote token is good; default 15 min */
+    int64_t pay_within_ms;              /* how long an unpaid order keeps its holds; default 30 min */
     const char *const *trusted_proxies; /* NULL-terminated, may be NULL */
     const char *const *cors_origins;
-    const struct json_value *tree;     /* the whole checked table */
+    const struct json_value *tree; /* the whole checked table */
 };
 
 /* --- plugins of a generation: those that shop.lua turns on ---------------------------------------------------------- */
@@ -50,9 +50,10 @@ struct generation_plugin {
 
 /* --- generations ---------------------------------------------------------------------------------------------------- */
 struct rulebook_options {
-    struct symbols *symbols;                                   /* must outlive all generations */
-    int (*open_vm)(void *ctx, struct vm **out, struct err *err); /* bind/ supplies it, host/ installs it: a sandbox with feira.* and the stdlib resolver */
-    void (*close_vm)(void *ctx, struct vm *vm);                /* frees what open_vm made; NULL = vm_close() */
+    struct symbols *symbols; /* must outlive all generations */
+    int (*open_vm)(void *ctx, struct vm **out,
+                   struct err *err);            /* bind/ supplies it, host/ installs it: a sandbox with feira.* and the stdlib resolver */
+    void (*close_vm)(void *ctx, struct vm *vm); /* frees what open_vm made; NULL = vm_close() */
     /* A state is about to load the files of a plugin: gives it what it may require besides the stdlib (vm_space_give()). NULL = nothing. */
     int (*open_plugin)(void *ctx, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, struct err *err);
     const char *const *plugin_modules; /* of the stdlib, that plugins may require; ended by NULL. NULL = none */
@@ -60,9 +61,10 @@ struct rulebook_options {
 };
 
 /* counted */
-int generation_build(const struct rulebook_options *o, struct sources *src /* taken on success */, struct generation **out, struct err *err);
+int generation_build(const struct rulebook_options *o, struct sources *src /* taken on success */, struct generation **out,
+                     struct err *err);
 struct generation *generation_ref(struct generation *g);
-void generation_unref(struct generation *g); /* any thread; NULL is fine */
+void generation_unref(struct generation *g);           /* any thread; NULL is fine */
 const char *generation_id(const struct generation *g); /* "g_" and the first 16 hex digits of the hash of sources and versions */
 const struct shop_settings *generation_settings(const struct generation *g);
 const struct quote_rules *generation_rules(const struct generation *g);

@@ -36,7 +36,8 @@ struct live_plugins {
     size_t count;
 };
 
-/* Reads the manifests that shop.lua names, orders them, settles their settings. What it makes lives in the arena, but for manifests and set. */
+/* Reads the manifests that shop.lua names, orders them, settles their settings. What it makes lives in the arena, but for manifests and
+ * set. */
 int plugins_load(const struct sources *src, const struct shop_settings *settings, const struct zone *zone, const char *const *modules,
                  struct arena *arena, struct live_plugins *out, struct err *err);
 void plugins_free(struct live_plugins *p);

@@ -24,8 +24,10 @@ static bool is_shared(const struct vm_space_options *o, const char *name)
 static int no_module(lua_State *L, const struct vm_space_options *o, const char *name, struct err *err)
 {
     if (strncmp(name, "feira.", 6) == 0)
-        err_set(err, ERR_SCRIPT, "%s may not require \"%s\": a plugin requires its own files, feira.store, feira.plugin, and those modules "
-                                 "of the standard library that rules may use", o->name, name);
+        err_set(err, ERR_SCRIPT,
+                "%s may not require \"%s\": a plugin requires its own files, feira.store, feira.plugin, and those modules "
+                "of the standard library that rules may use",
+                o->name, name);
     err->code = ERR_SCRIPT;
     if (!err->text[0])
         err_set(err, ERR_SCRIPT, "%s has no file %s.lua to require", o->name, name);

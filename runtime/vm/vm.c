@@ -539,7 +539,7 @@ void vm_load_file(lua_State *L, struct slice source, const char *chunk_name, int
     globals = lua_absindex(L, globals);
     sealed = lua_absindex(L, sealed);
     vm_load_text(L, source, chunk_name); /* args main */
-    lua_insert(L, first);             /* main args */
+    lua_insert(L, first);                /* main args */
     give_environment(L, first, globals);
     lua_pushvalue(L, first);
     lua_insert(L, first); /* main main args */

@@ -268,3 +268,26 @@ def test_tables_outlive_a_restart_and_grow(own_shop):
     write_shop(shop.folder, settings=ON, plugins={"notes": more, "friend": FRIEND})
     shop.server.start()
     assert ok(shop.pk.request("GET", "/v1/x/notes/notes/1"), 200)["colour"] == "red"
+
+
+def test_a_plugin_comes_changes_and_goes_while_the_shop_sells(own_shop):
+    shop = own_shop()
+    problem(shop.pk.request("GET", "/v1/x/notes/notes/1"), 404)
+
+    def publish(plugins, settings):
+        write_shop(shop.folder, settings=settings, plugins=plugins)
+        return feira("publish", shop.folder)
+
+    assert publish({"notes": NOTES, "friend": FRIEND}, ON).returncode == 0
+    ok(post(shop.customer(), "/v1/x/notes/notes", {"text": "kept"}), 201)
+    grown = {**NOTES, "plugin": NOTES["plugin"].replace('"customer?" }', '"customer?", colour = { type = "string", default = "red" } }')}
+    assert publish({"notes": grown}, ON).returncode == 0
+    assert ok(shop.pk.request("GET", "/v1/x/notes/notes/1"), 200)["colour"] == "red"
+    retyped = {**NOTES, "plugin": NOTES["plugin"].replace('writer = "customer?"', 'writer = "integer?"')}
+    answer = publish({"notes": retyped}, ON)
+    assert answer.returncode == 3 and "writer" in answer.stderr, answer
+    assert ok(shop.pk.request("GET", "/v1/x/notes/notes/1"), 200)["colour"] == "red"
+    assert publish({}, {"plugins": "{}"}).returncode == 0
+    problem(shop.pk.request("GET", "/v1/x/notes/notes/1"), 404)
+    assert feira("rollback", shop.folder).returncode == 0
+    assert ok(shop.pk.request("GET", "/v1/x/notes/notes/1"), 200)["text"] == "kept"
