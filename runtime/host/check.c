@@ -1,5 +1,5 @@
 #include "host/check.h"
-#include "bind/bind.h"
+#include "host/plugins.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,23 +7,23 @@
 
 static int open_vm(void *ctx, struct vm **out, struct err *err)
 {
-    struct bind_context *b = calloc(1, sizeof *b);
+    struct plugin_state *s = plugin_state_new();
     (void)ctx;
-    if (!b)
+    if (!s)
         return err_set(err, ERR_NOMEM, "Out of memory.");
-    b->phase = BIND_PHASE_LOAD;
-    int rc = bind_open(&(struct vm_options){ 0 }, b, out, err);
+    s->bind.phase = BIND_PHASE_LOAD;
+    int rc = bind_open(&(struct vm_options){ 0 }, &s->bind, out, err);
     if (rc < 0)
-        free(b);
+        plugin_state_free(s);
     return rc;
 }
 
 static void close_vm(void *ctx, struct vm *vm)
 {
-    struct bind_context *b = bind_context_of(vm);
+    struct plugin_state *s = plugin_state_of(vm);
     (void)ctx;
     vm_close(vm);
-    free(b);
+    plugin_state_free(s);
 }
 
 static bool is_file(const char *dir, const char *name)
@@ -84,7 +84,9 @@ int host_check(const char *path, enum check_kind *kind, struct check_report *r, 
     symbols = symbols_new(NULL);
     if (!symbols)
         return err_set(err, ERR_NOMEM, "Out of memory.");
-    struct rulebook_options o = { .symbols = symbols, .open_vm = open_vm, .close_vm = close_vm };
+    struct rulebook_options o = {
+        .symbols = symbols, .open_vm = open_vm, .open_plugin = plugins_open_one, .plugin_modules = plugin_modules, .close_vm = close_vm
+    };
     int rc;
     if (!S_ISDIR(st.st_mode)) {
         *kind = CHECK_CAMPAIGN;

@@ -98,7 +98,7 @@ function events.world()
   for _, name in ipairs { "feira.sql", "feira.ledger", "feira.orders", "feira.events", "notes", "plugins/notes/events", "plugin" } do
     found[#found + 1] = pcall(require, name)
   end
-  return { status = 200, body = { found = found, notes = rawget(_ENV, "notes") ~= nil, os = os ~= nil } }
+  return { status = 200, body = { found = found, notes = rawget(_ENV, "notes") ~= nil, os = _ENV["os"] ~= nil } }
 end
 return events
 """,
@@ -291,3 +291,12 @@ def test_a_plugin_comes_changes_and_goes_while_the_shop_sells(own_shop):
     problem(shop.pk.request("GET", "/v1/x/notes/notes/1"), 404)
     assert feira("rollback", shop.folder).returncode == 0
     assert ok(shop.pk.request("GET", "/v1/x/notes/notes/1"), 200)["text"] == "kept"
+
+
+def test_a_shop_with_plugins_can_be_checked(tmp_path):
+    write_shop(tmp_path, settings=ON, plugins={"notes": NOTES, "friend": FRIEND})
+    answer = feira("check", tmp_path)
+    assert answer.returncode == 0, answer
+    write_shop(tmp_path, settings=ON, plugins={"notes": {**NOTES, "events": "return {}"}})
+    answer = feira("check", tmp_path)
+    assert answer.returncode == 3 and "there is no function" in answer.stdout + answer.stderr, answer
