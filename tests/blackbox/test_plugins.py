@@ -93,12 +93,13 @@ function events.private() return { status = 200, body = plugin.call("notes.priva
 function events.write() store.of("notes").notes:insert { text = "not mine" } end
 function events.heard() return { status = 200, body = { n = #store.of("notes").heard:find() } } end
 function events.count() return { status = 200, body = { notes = #store.of("notes").notes:find(), seen = #store.seen:find() } } end
+local function name_of(x) return x end -- so that `feira check` does not see through it
 function events.world()
   local found = {}
   for _, name in ipairs { "feira.sql", "feira.ledger", "feira.orders", "feira.events", "notes", "plugins/notes/events", "plugin" } do
     found[#found + 1] = pcall(require, name)
   end
-  return { status = 200, body = { found = found, notes = rawget(_ENV, "notes") ~= nil, os = _ENV["os"] ~= nil } }
+  return { status = 200, body = { found = found, notes = _ENV[name_of "notes"] ~= nil, os = _ENV[name_of "os"] ~= nil } }
 end
 return events
 """,
