@@ -18,7 +18,8 @@ struct trial {
     const struct trial_events *events;
     struct log *log;
     char data[64];
-    struct clock_virtual clock;
+    struct clock clock;
+    atomic_llong passed_ms; /* since TRIAL_BEGINS_MS; the writer and the publisher look at the clock, too */
     struct random_seeded random;
     struct shop *shop;
     struct loop *loop;
@@ -31,6 +32,18 @@ struct trial {
     struct bind_bridge bridge;
     struct edition *edition; /* whose currency and zone the specs know */
 };
+
+/* --- the clock ----------------------------------------------------------------------------------------------------------- */
+
+static int64_t wall_ms(void *ctx)
+{
+    return TRIAL_BEGINS_MS + atomic_load(&((struct trial *)ctx)->passed_ms);
+}
+
+static int64_t mono_ns(void *ctx)
+{
+    return atomic_load(&((struct trial *)ctx)->passed_ms) * 1000000;
+}
 
 /* --- the shop ----------------------------------------------------------------------------------------------------------- */
 
@@ -89,10 +102,11 @@ static void shut(struct trial *t)
 
 static int open_shop(struct trial *t, struct err *err)
 {
-    clock_virtual_init(&t->clock, TRIAL_BEGINS_MS);
+    t->clock = (struct clock){ wall_ms, mono_ns, t };
+    atomic_store(&t->passed_ms, 0);
     random_seeded_init(&t->random, 1); /* the same ids in every run */
     int rc = make_data(t, err);
-    struct shop_options o = { .dir = t->dir, .data_dir = t->data, .clock = &t->clock.face, .random = &t->random.face, .log = t->log };
+    struct shop_options o = { .dir = t->dir, .data_dir = t->data, .clock = &t->clock, .random = &t->random.face, .log = t->log };
     if (rc == 0)
         rc = shop_open(&o, &t->shop, err);
     if (rc == 0)
@@ -139,7 +153,7 @@ static void fire_due(struct trial *t)
 static int advance(void *ctx, int64_t ms, struct err *err)
 {
     struct trial *t = ctx;
-    int64_t due = 0, end = t->clock.wall_now_ms + ms;
+    int64_t due = 0, end = wall_ms(t) + ms;
     for (int steps = 0;; steps++) {
         int rc = timer_next_due(t->conn, &due, err);
         if (rc < 0)
@@ -148,17 +162,12 @@ static int advance(void *ctx, int64_t ms, struct err *err)
             break;
         if (steps == STEPS_MAX)
             return err_set(err, ERR_STATE, "More than %d timers came due on the way; advance in smaller steps.", STEPS_MAX);
-        if (due > t->clock.wall_now_ms)
-            clock_virtual_advance(&t->clock, due - t->clock.wall_now_ms);
+        if (due > wall_ms(t))
+            atomic_store(&t->passed_ms, due - TRIAL_BEGINS_MS);
         fire_due(t);
     }
-    clock_virtual_advance(&t->clock, end - t->clock.wall_now_ms);
+    atomic_store(&t->passed_ms, end - TRIAL_BEGINS_MS);
     return 0;
-}
-
-static int64_t now_ms(void *ctx)
-{
-    return ((struct trial *)ctx)->clock.wall_now_ms;
 }
 
 static void enter(void *ctx, struct slice name)
@@ -212,7 +221,7 @@ int trial_open(const char *dir, const struct trial_events *events, struct log *l
     t->log = log;
     arena_init(&t->arena, NULL, 0);
     t->bind.phase = BIND_PHASE_LOAD;
-    t->bridge = (struct bind_bridge){ t, &t->arena, request, advance, now_ms, fresh, enter, leave, result };
+    t->bridge = (struct bind_bridge){ t, &t->arena, request, advance, wall_ms, fresh, enter, leave, result };
     int rc = open_shop(t, err);
     if (rc == 0)
         rc = bind_open(&(struct vm_options){ .memory_soft_bytes = 256 << 20 }, &t->bind, &t->vm, err);
