@@ -52,7 +52,7 @@ struct call {
     int (*native)(struct call *c, struct store_conn *conn, struct err *err); /* ... or one of ours that fills c->answer */
     const struct json_value *args;
     const struct bind_quote *quote;
-    struct seat *quote_seat; /* the rules of the quote, when they are of an earlier generation */
+    struct seat *quote_seat;                            /* the rules of the quote, when they are of an earlier generation */
     int (*still_true)(struct call *c, struct err *err); /* on the writer, before the procedure; may be NULL */
     int rc;
     void (*done)(struct call *c); /* on the worker again; default call_answer */

@@ -39,9 +39,9 @@ static void parameters(struct json_writer *w, const struct route *r)
     for (const struct query_param *q = r->query; q && q->name; q++)
         parameter(w, slice_str(q->name), "query", false, q->about);
     if (r->method != HTTP_METHOD_GET && r->callers && !r->secret)
-        parameter(
-            w, SLICE_LIT("Idempotency-Key"), "header", r->key_required,
-            "Any text of the caller's that names this attempt: sent again with the same request, for seven days it is answered again and done once.");
+        parameter(w, SLICE_LIT("Idempotency-Key"), "header", r->key_required,
+                  "Any text of the caller's that names this attempt: sent again with the same request, for seven days it is answered again "
+                  "and done once.");
     json_array_end(w);
 }
 

@@ -101,7 +101,8 @@ int http_server_open(struct loop *l, const struct http_server_options *o, struct
 /* Accept on an address or unix socket; may be called several times. */
 int http_server_listen(struct http_server *s, const struct listen_options *o, struct err *err);
 int http_server_port(const struct http_server *s); /* of the first TCP listener */
-/* Other proxies and origins, for requests whose head comes from now on; cors_origins must stay as long as they are used. The server's thread. */
+/* Other proxies and origins, for requests whose head comes from now on; cors_origins must stay as long as they are used. The server's
+ * thread. */
 int http_server_set_trust(struct http_server *s, const char *const *trusted_proxies, const char *const *cors_origins, struct err *err);
 int http_trust_check(const char *const *trusted_proxies, struct err *err); /* would they be accepted? */
 /* Stop accepting, answer what has begun with "Connection: close", close idle connections; done() when none is left or after grace_ms. */

@@ -126,7 +126,7 @@ struct quote_set {
 const struct quote_cart *quote_eval_cart(const struct quote_eval *e);
 struct symbols *quote_eval_symbols(const struct quote_eval *e);
 int64_t quote_eval_now_ms(const struct quote_eval *e);
-uint32_t quote_eval_campaign(const struct quote_eval *e); /* whose function is running */
+uint32_t quote_eval_campaign(const struct quote_eval *e);      /* whose function is running */
 struct quote_set quote_eval_scope(const struct quote_eval *e); /* the campaign's lines */
 /* selector: JSON form of scope ({"tag":["tea"]}); result is inside the campaign's scope. */
 int quote_eval_select(struct quote_eval *e, struct quote_set from, const struct json_value *selector, struct quote_set *out,

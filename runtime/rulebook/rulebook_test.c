@@ -255,9 +255,8 @@ static void the_words_say_what_to_write(void **state)
     refuses_campaign(w, PROMO "return promo.campaign { id = 'x' }", "campaigns/tea.lua:2: campaign \"x\": promo.campaign: give is missing");
     refuses_campaign(w, PROMO "return promo.campaign { id = 'a b', give = promo.free_shipping() }",
                      "campaigns/tea.lua:2: id: expected 1 to 64 letters");
-    refuses_campaign(
-        w, PROMO "return promo.campaign { id = 'x', give = promo.amount_off { amount = 50 } }",
-        "campaigns/tea.lua:2: amount_off.amount: a bare number can't be money; write \"50.00\" in quotes");
+    refuses_campaign(w, PROMO "return promo.campaign { id = 'x', give = promo.amount_off { amount = 50 } }",
+                     "campaigns/tea.lua:2: amount_off.amount: a bare number can't be money; write \"50.00\" in quotes");
     refuses_campaign(w, PROMO "return promo.campaign { id = 'x', give = promo.amount_off { amount = '5,00' } }",
                      "campaigns/tea.lua:2: amount_off.amount: \"5,00\" is no amount");
     refuses_campaign(w, PROMO "return promo.campaign { id = 'x', give = promo.amount_off '5.00' }",

@@ -11,7 +11,7 @@ enum { QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000, PAY_WITHIN_DEFAULT_MS = 30 * 60 * 
 #define DAY_MS INT64_C(86400000)
 
 static const char *const keys[] = { "name",     "currency",        "zone",         "policies",      "quote_ttl", "pay_within",
-                                    "shipping", "trusted_proxies", "cors_origins", "test_payments", "plugins", NULL };
+                                    "shipping", "trusted_proxies", "cors_origins", "test_payments", "plugins",   NULL };
 
 struct check {
     const struct sources *src;
