@@ -274,7 +274,8 @@ int bind_call_function(struct vm *v, int fn, const struct json_value *args, stru
  * that only had a bad moment is not. */
 enum { SLOW_FUEL = 200000 }; /* as vm/ judges the calls it repeats itself: some 0.8 ms */
 struct ruling {
-    bool *holds;    /* NULL for an action */
+    bool *holds; /* NULL for an action */
+    bool pricing;
     bool abandoned; /* the free run was too slow */
 };
 
@@ -289,6 +290,11 @@ static int rule_body(lua_State *L) /* (ruling); upvalue: the function. One closu
     if (r->abandoned)
         return 0;
     lua_settop(L, 0);
+    if (r->pricing) {
+        lua_pushvalue(L, lua_upvalueindex(1));
+        bind_propose_prices(L);
+        return 0;
+    }
     lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
     bind_push_cart(L);                     /* fn cart */
     lua_call(L, 1, 1);                     /* result */
@@ -358,7 +364,7 @@ static void remember_slow(struct bind_state *st, int fn)
         st->slow_rules[fn / 64] |= (uint64_t)1 << (fn % 64);
 }
 
-static int run_rule(struct vm *v, int fn, struct quote_eval *e, bool *holds, struct err *err)
+static int run_rule(struct vm *v, int fn, struct quote_eval *e, struct ruling ruling, struct err *err)
 {
     struct bind_state *st = vm_context(vm_lua(v));
     struct bind_context *ctx = st->ctx;
@@ -366,7 +372,6 @@ static int run_rule(struct vm *v, int fn, struct quote_eval *e, bool *holds, str
     int rc = push_rule(v, st, fn, err);
     if (rc < 0)
         return rc;
-    struct ruling ruling = { holds, false };
     enum bind_phase phase = ctx->phase;
     bool counted = st->count_next || is_slow(st, fn);
     uint64_t fuel = vm_stats(v).fuel;
@@ -393,15 +398,20 @@ static int run_rule(struct vm *v, int fn, struct quote_eval *e, bool *holds, str
 
 static int hook_condition(void *ctx, int fn, struct quote_eval *e, bool *holds, struct err *err)
 {
-    return run_rule(ctx, fn, e, holds, err);
+    return run_rule(ctx, fn, e, (struct ruling){ .holds = holds }, err);
 }
 
 static int hook_action(void *ctx, int fn, struct quote_eval *e, struct err *err)
 {
-    return run_rule(ctx, fn, e, NULL, err);
+    return run_rule(ctx, fn, e, (struct ruling){ 0 }, err);
+}
+
+static int hook_pricing(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    return run_rule(ctx, fn, e, (struct ruling){ .pricing = true }, err);
 }
 
 struct quote_hooks bind_quote_hooks(struct vm *v)
 {
-    return (struct quote_hooks){ .ctx = v, .condition = hook_condition, .action = hook_action };
+    return (struct quote_hooks){ .ctx = v, .condition = hook_condition, .action = hook_action, .pricing = hook_pricing };
 }

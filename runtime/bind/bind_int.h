@@ -84,8 +84,9 @@ void bind_open_quote(lua_State *L);
 void bind_open_events(lua_State *L);
 void bind_open_cart(lua_State *L); /* classes only; no module */
 
-void bind_push_quote(lua_State *L); /* the order being placed, for this call only */
-void bind_push_cart(lua_State *L);  /* the cart being priced, for this call only */
+void bind_push_quote(lua_State *L);     /* the order being placed, for this call only */
+void bind_propose_prices(lua_State *L); /* (fn) ->: fn(line, cart) gives the line's unit price, or nil */
+void bind_push_cart(lua_State *L);      /* the cart being priced, for this call only */
 
 /* The stdlib as it was compiled in; stdlib_embed.c is made from stdlib/ by the build. */
 struct bind_embedded {

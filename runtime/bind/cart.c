@@ -109,6 +109,8 @@ static int line_index(lua_State *L) /* (line, name) -> value */
         lua_pushinteger(L, l->qty);
     else if (slice_is(name, "unit_price"))
         lua_pushinteger(L, l->unit_price_minor);
+    else if (slice_is(name, "list_price")) /* of the catalogue */
+        lua_pushinteger(L, l->product.price_minor);
     else if (slice_is(name, "remaining"))
         lua_pushinteger(L, quote_eval_remaining(eval_of(L), i));
     else if (slice_is(name, "subtotal"))
@@ -120,7 +122,7 @@ static int line_index(lua_State *L) /* (line, name) -> value */
     else if (slice_is(name, "category"))
         push_symbol(L, l->product.category_count ? l->product.categories[0] : 0);
     else if (slice_is(name, "compare_at"))
-        lua_pushinteger(L, l->product.compare_at_minor);
+        lua_pushinteger(L, l->compare_at_minor);
     else if (slice_is(name, "weight_g"))
         lua_pushinteger(L, l->product.weight_g);
     else
@@ -385,6 +387,28 @@ static int l_cart_free_shipping(lua_State *L) /* (cart) -> cart */
     raise_if(L, quote_eval_free_shipping(eval_of(L), &err), &err);
     lua_settop(L, 1); /* cart */
     return 1;
+}
+
+void bind_propose_prices(lua_State *L)
+{
+    struct quote_eval *e = eval_of(L);
+    size_t n = quote_eval_cart(e)->line_count;
+    bind_push_cart(L); /* fn cart */
+    for (uint32_t i = 0; i < n; i++) {
+        struct err err = { 0 };
+        if (!quote_eval_may_propose(e, i))
+            continue;
+        vm_charge(L, 20);
+        lua_settop(L, 2);
+        lua_pushvalue(L, 1);
+        struct line_box *line = lua_newuserdatauv(L, sizeof *line, 0); /* fn cart fn line */
+        *line = (struct line_box){ bind_state(L)->serial, i };
+        luaL_setmetatable(L, LINE_CLASS);
+        lua_pushvalue(L, 2);
+        lua_call(L, 2, 1); /* fn cart price */
+        if (!lua_isnil(L, 3))
+            raise_if(L, quote_eval_propose(e, i, bind_check_money(L, 3, "the price"), &err), &err);
+    }
 }
 
 void bind_open_cart(lua_State *L)

@@ -268,7 +268,7 @@ static inline int fixture_price(struct fixture *f, const char *text)
             s[c->customer_tag_count++] = symbols_intern(f->symbols, m->string);
     }
     c->at_ms = clock_wall_ms(&f->clock.face);
-    struct quote_hooks hooks = { f, fixture_condition, fixture_action };
+    struct quote_hooks hooks = { .ctx = f, .condition = fixture_condition, .action = fixture_action };
     f->rule_error[0] = 0;
     return quote_price(f->rules, c, &hooks, &f->arena, &f->result, &f->err);
 }

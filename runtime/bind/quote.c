@@ -146,8 +146,8 @@ static void write_line(const struct bind_quote *q, size_t i, struct json_writer 
     json_string(w, l->product.title);
     write_int(w, "qty", l->qty);
     write_int(w, "unit_price", l->unit_price_minor);
-    if (l->product.compare_at_minor)
-        write_int(w, "compare_at", l->product.compare_at_minor);
+    if (l->compare_at_minor)
+        write_int(w, "compare_at", l->compare_at_minor);
     write_int(w, "subtotal", l->subtotal_minor);
     write_discounts(q, l->discounts, w);
     write_int(w, "total", l->total_minor);

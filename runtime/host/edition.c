@@ -110,6 +110,12 @@ static int action(void *ctx, int fn, struct quote_eval *e, struct err *err)
     return rc;
 }
 
+static int pricing(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    const struct seat *seat = ctx;
+    return seat->functions.pricing(seat->functions.ctx, fn, e, err);
+}
+
 int seat_open(struct shop *s, struct edition *e, struct generation *g, struct seat **out, struct err *err)
 {
     *out = NULL;
@@ -125,7 +131,7 @@ int seat_open(struct shop *s, struct edition *e, struct generation *g, struct se
     seat->edition = e ? edition_ref(e) : NULL;
     seat->generation = generation_ref(g);
     seat->functions = bind_quote_hooks(seat->vm);
-    seat->hooks = (struct quote_hooks){ .ctx = seat, .condition = condition, .action = action };
+    seat->hooks = (struct quote_hooks){ .ctx = seat, .condition = condition, .action = action, .pricing = pricing };
     *out = seat;
     return 0;
 }

@@ -204,6 +204,22 @@ static int campaigns_compile(struct spec *s, const struct json_value *campaigns,
     return 0;
 }
 
+static int pricing_copy(const struct quote_rules_options *o, struct quote_rules *r, struct err *err)
+{
+    struct quote_pricing *list = arena_array(&r->arena, o->pricing_count + 1, sizeof *list);
+    for (size_t i = 0; list && i < o->pricing_count; i++) {
+        list[i] = o->pricing[i];
+        list[i].name = arena_strdup(&r->arena, slice_str(o->pricing[i].name));
+        if (!list[i].name)
+            list = NULL;
+    }
+    if (!list)
+        return err_set(err, ERR_NOMEM, "out of memory while reading the rules; try again");
+    r->pricing = list;
+    r->pricing_count = o->pricing_count;
+    return 0;
+}
+
 int quote_rules_build(const struct json_value *campaigns, const struct quote_rules_options *o, struct quote_rules **out, struct err *err)
 {
     *out = NULL;
@@ -223,6 +239,8 @@ int quote_rules_build(const struct json_value *campaigns, const struct quote_rul
     if (rc == 0)
         rc = shipping_compile(&s, o->shipping, &r->shipping, &r->shipping_count);
     s.fold_codes = r->policies.fold_codes;
+    if (rc == 0)
+        rc = pricing_copy(o, r, err);
     if (rc == 0)
         rc = campaigns_compile(&s, campaigns, r);
     if (rc < 0) {

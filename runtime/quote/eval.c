@@ -168,6 +168,8 @@ int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err)
 
 static int may_act(const struct quote_eval *e, bool lines, struct slice reason, struct err *err)
 {
+    if (e->proposed)
+        return err_set(err, ERR_STATE, "a pricing rule gives prices; what is taken off is a campaign's business");
     if (e->in_condition)
         return err_set(err, ERR_STATE, "a condition can't take anything off; do it in give");
     if (lines && e->shipping_stage)
@@ -182,7 +184,7 @@ static int scope_check(const struct quote_eval *e, uint32_t line, struct err *er
 {
     if (line >= e->cart->line_count)
         return err_field(err, ERR_INVALID, "line", "the cart has no line %u", line + 1);
-    if (e->campaign->scope && !selector_match(e->campaign->scope, &e->cart->lines[line].product, &e->marks[line]))
+    if (e->campaign && e->campaign->scope && !selector_match(e->campaign->scope, &e->cart->lines[line].product, &e->marks[line]))
         return err_field(err, ERR_INVALID, "line", "line %u is not in the campaign's scope; widen the scope, or select from it", line + 1);
     return 0;
 }

@@ -123,7 +123,7 @@ static int action(void *ctx, int fn, struct quote_eval *e, struct err *err)
 static int run(struct fixture *f, struct calls *c, const char *campaigns, const char *cart)
 {
     *c = (struct calls){ .f = f };
-    f->hooks = (struct quote_hooks){ c, condition, action };
+    f->hooks = (struct quote_hooks){ .ctx = c, .condition = condition, .action = action };
     if (fixture_build(f, campaigns, NULL, "[{'id': 'post', 'rates': [{'price': '5.00'}]}]") < 0)
         fail_msg("%s", f->err.text);
     return fixture_try(f, cart);

@@ -11,7 +11,7 @@ static int line_error(struct err *err, int code, size_t line, const char *member
     return err_field(err, code, field, "%s", sentence);
 }
 
-static int line_start(struct quote_line *l, size_t i, struct err *err)
+int line_begin(struct quote_line *l, size_t i, struct err *err)
 {
     if (l->qty < 1 || l->qty > QUOTE_QTY_MAX)
         return line_error(err, ERR_INVALID, i, "qty", "a quantity is a whole number from 1 to 1000000");
@@ -21,6 +21,7 @@ static int line_start(struct quote_line *l, size_t i, struct err *err)
         return line_error(err, ERR_INVALID, i, "sku", "the product's weight is negative; correct it in the catalogue");
     if (!money_mul(l->unit_price_minor, l->qty, &l->subtotal_minor))
         return line_error(err, ERR_OVERFLOW, i, "qty", "the price times the quantity is more than can be counted; order less at once");
+    l->compare_at_minor = l->product.compare_at_minor;
     l->discounts = NULL;
     l->discount_minor = 0;
     l->total_minor = l->subtotal_minor;
@@ -36,7 +37,7 @@ static int cart_start(struct quote_cart *cart, struct quote_result *out, struct 
     if (cart->code_count > QUOTE_CODES_MAX)
         return err_field(err, ERR_INVALID, "/codes", "a cart has at most %d codes; this one has %zu", QUOTE_CODES_MAX, cart->code_count);
     for (size_t i = 0; i < cart->line_count; i++) {
-        int rc = line_start(&cart->lines[i], i, err);
+        int rc = line_begin(&cart->lines[i], i, err);
         if (rc < 0)
             return rc;
         if (!money_add(out->subtotal_minor, cart->lines[i].subtotal_minor, &out->subtotal_minor))
@@ -327,6 +328,8 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
     if (rc < 0)
         return rc;
     run_customer(&e);
+    if (r->pricing_count && !cart->no_campaigns && (rc = prices_find(&e, out, err)) < 0)
+        return rc;
     if (r->count && !cart->no_campaigns) {
         e.slots = arena_array(arena, r->count, sizeof *e.slots);
         e.slot_codes = arena_array(arena, r->count, sizeof *e.slot_codes);

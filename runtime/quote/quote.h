@@ -37,9 +37,10 @@ struct quote_line {
     int64_t unit_price_minor;     /* what this line is charged per unit before discounts */
     bool own_price;               /* unit_price_minor was given by the caller (a till, an import), not by the catalogue */
     /* results */
-    int64_t subtotal_minor;           /* unit_price × qty */
-    int64_t discount_minor;           /* Σ discounts, 0 .. subtotal */
-    int64_t total_minor;              /* subtotal - discount */
+    int64_t compare_at_minor; /* what the price is shown beside: the product's, or its price when a pricing rule went below; 0 = none */
+    int64_t subtotal_minor;   /* unit_price × qty */
+    int64_t discount_minor;   /* Σ discounts, 0 .. subtotal */
+    int64_t total_minor;      /* subtotal - discount */
     struct quote_discount *discounts; /* in the order of application */
 };
 
@@ -83,7 +84,17 @@ struct quote_cart {
 struct quote_rules;
 struct quote_campaign; /* opaque; see quote_campaign_* */
 
+/* A function that proposes unit prices before anything else happens, see quote_eval_propose(). Lines with a price of their own and carts
+ * without campaigns are left as they are. */
+struct quote_pricing {
+    int fn;
+    bool skip_on_failure; /* otherwise its failure is the quote's */
+    const char *name;     /* "volume-pricing.steps" */
+};
+
 struct quote_rules_options {
+    const struct quote_pricing *pricing; /* in their order: each sees what those before it made of the prices; copied */
+    size_t pricing_count;
     struct currency currency;
     const struct zone *zone;           /* must outlive the rules */
     struct symbols *symbols;           /* must outlive the rules */
@@ -116,6 +127,8 @@ struct quote_hooks {
      * ERR_INTERNAL end the quote: skipping the campaign would make the amount depend on luck. A condition has no effects. */
     int (*condition)(void *ctx, int fn, struct quote_eval *e, bool *holds, struct err *err);
     int (*action)(void *ctx, int fn, struct quote_eval *e, struct err *err);
+    /* A pricing rule: proposes prices, selects, takes nothing off. May be NULL when the rules have none. */
+    int (*pricing)(void *ctx, int fn, struct quote_eval *e, struct err *err);
 };
 
 /* For the hooks. A set of lines is an array of line indexes in the arena of the run. */
@@ -144,6 +157,9 @@ int quote_eval_percent_off(struct quote_eval *e, struct quote_set set, int64_t r
 int quote_eval_amount_off(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason,
                           struct err *err); /* allocated; never more than the set costs */
 int quote_eval_free_shipping(struct quote_eval *e, struct err *err);
+/* Pricing rules: another unit price for a line, from 0. Kept when the function returns; the last one holds. */
+bool quote_eval_may_propose(const struct quote_eval *e, uint32_t line); /* not a line with a price of its own */
+int quote_eval_propose(struct quote_eval *e, uint32_t line, int64_t unit_price_minor, struct err *err);
 
 /* --- what comes out ----------------------------------------------------------------------------------------------- */
 struct quote_param { /* a value in a reason */

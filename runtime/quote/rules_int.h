@@ -172,4 +172,6 @@ struct quote_rules {
     size_t count;
     const struct shipping_option *shipping;
     uint32_t shipping_count;
+    const struct quote_pricing *pricing;
+    size_t pricing_count;
 };

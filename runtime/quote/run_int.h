@@ -47,7 +47,9 @@ struct quote_eval {
     symbol codes[QUOTE_CODES_MAX]; /* normalised; 0 = no rule knows it */
     uint64_t codes_bloom;
 
-    /* the campaign whose turn it is */
+    int64_t *proposed; /* per line, while pricing rules run; NULL otherwise */
+
+    /* the campaign whose turn it is; NULL while pricing rules run */
     const struct quote_campaign *campaign;
     uint32_t campaign_number;
     struct quote_set scope;
@@ -99,6 +101,10 @@ struct percent {
 };
 int percent_take(struct quote_eval *e, struct quote_set set, struct percent p, struct slice reason, struct err *err);
 int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err);
+
+/* --- pricing.c: lets the pricing rules find unit prices; lines are then as they will be charged. */
+int prices_find(struct quote_eval *e, struct quote_result *out, struct err *err);
+int line_begin(struct quote_line *l, size_t i, struct err *err); /* price.c */
 
 /* --- allocate.c: money_allocate without memory of its own */
 int allocate(const struct split_scratch *scratch, int64_t total, const int64_t *weights, size_t n, int64_t *out, struct err *err);

@@ -40,9 +40,9 @@ static void line_emit(const struct quote_rules *r, const struct quote_line *l, s
     emit_int(e, l->qty);
     EMIT(e, ",\"unit_price\":");
     emit_int(e, l->unit_price_minor);
-    if (l->product.compare_at_minor) {
+    if (l->compare_at_minor) {
         EMIT(e, ",\"compare_at\":");
-        emit_int(e, l->product.compare_at_minor);
+        emit_int(e, l->compare_at_minor);
     }
     EMIT(e, ",\"subtotal\":");
     emit_int(e, l->subtotal_minor);

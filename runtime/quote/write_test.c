@@ -15,7 +15,7 @@ static void the_answer_has_the_members_of_the_api(void **state)
                                     " 'codes': ['nope'], 'option': 'post'}"),
                      0);
     f->cart.lines[0].product.title = slice_str("Dragon well \xe9\xbe\x99\xe4\xba\x95, a very \"fine\" one");
-    f->cart.lines[1].product.compare_at_minor = 9;
+    f->cart.lines[1].compare_at_minor = 9;
     assert_string_equal(
         fixture_answer(f),
         "{\"currency\":\"CNY\",\"lines\":["

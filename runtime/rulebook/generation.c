@@ -216,7 +216,9 @@ static int compile(struct generation *g, struct loading *l)
                                      .symbols = g->options.symbols,
                                      .policies = json_get(g->settings.tree, "policies"),
                                      .shipping = json_get(g->settings.tree, "shipping") };
-    int rc = quote_rules_build(l->campaigns, &o, &g->rules, l->err);
+    int rc = plugins_pricing(&g->plugins, &g->arena, &o.pricing, &o.pricing_count, l->err);
+    if (rc == 0)
+        rc = quote_rules_build(l->campaigns, &o, &g->rules, l->err);
     if (rc < 0)
         place_setting(g, l->err);
     return rc;
@@ -352,8 +354,7 @@ const struct generation_plugin *generation_plugin(const struct generation *g, co
 
 int generation_hook(const struct generation *g, const struct hook_ref *h)
 {
-    const struct generation_plugin *p = generation_plugin(g, h->plugin);
-    return p->first_fn + (int)(h->hook - h->plugin->hooks);
+    return plugins_fn(&g->plugins, h);
 }
 
 /* --- states ---------------------------------------------------------------------------------------------------------- */

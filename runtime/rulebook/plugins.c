@@ -53,8 +53,8 @@ static int refuse_idle(const struct manifest *m, struct err *err)
 {
     for (size_t i = 0; i < m->hook_count; i++) {
         const struct hook *h = &m->hooks[i];
-        bool idle = h->kind == HOOK_SHIPPING_RATES || h->kind == HOOK_TAX_RATES || h->kind == HOOK_CHECK || h->kind == HOOK_PRICING ||
-                    h->kind == HOOK_FACT || (h->kind == HOOK_TIMER && h->as == AS_JOB);
+        bool idle = h->kind == HOOK_SHIPPING_RATES || h->kind == HOOK_TAX_RATES || h->kind == HOOK_CHECK || h->kind == HOOK_FACT ||
+                    (h->kind == HOOK_TIMER && h->as == AS_JOB);
         if (idle)
             return err_set(err, ERR_INVALID, "%s: %s[\"%s\"]: this program reads %s and does not run them yet; leave it out", m->file,
                            hook_section(h->kind), h->name, h->kind == HOOK_TIMER ? "timers with as = \"job\"" : hook_section(h->kind));
@@ -231,6 +231,31 @@ int plugins_open(struct live_plugins *p, const struct rulebook_options *o, struc
     for (size_t i = 0; i < p->count && rc == 0; i++)
         rc = open_one(&p->list[i], o, g, vm, err);
     return rc;
+}
+
+int plugins_fn(const struct live_plugins *p, const struct hook_ref *h)
+{
+    size_t i = 0;
+    while (p->list[i].manifest != h->plugin)
+        i++;
+    return p->list[i].pub.first_fn + (int)(h->hook - h->plugin->hooks);
+}
+
+int plugins_pricing(const struct live_plugins *p, struct arena *arena, const struct quote_pricing **out, size_t *count, struct err *err)
+{
+    const struct hook_ref *refs = plugin_set_hooks(p->set, HOOK_PRICING, count);
+    struct quote_pricing *list = arena_array(arena, *count + 1, sizeof *list);
+    if (!list)
+        return nomem(err);
+    for (size_t i = 0; i < *count; i++) {
+        struct slice name = arena_printf(arena, "%s.%s", refs[i].plugin->name, refs[i].hook->name);
+        if (!name.data || !(list[i].name = arena_strdup(arena, name)))
+            return nomem(err);
+        list[i].fn = plugins_fn(p, &refs[i]);
+        list[i].skip_on_failure = refs[i].hook->on_failure == FAILURE_SKIP;
+    }
+    *out = list;
+    return 0;
 }
 
 /* --- promo.use ------------------------------------------------------------------------------------------------------------------ */

@@ -301,3 +301,24 @@ def test_a_shop_with_plugins_can_be_checked(tmp_path):
     write_shop(tmp_path, settings=ON, plugins={"notes": {**NOTES, "events": "return {}"}})
     answer = feira("check", tmp_path)
     assert answer.returncode == 3 and "there is no function" in answer.stdout + answer.stderr, answer
+
+
+def pricer(name, body, rest=""):
+    rules = f"return {{ price = function(line, cart, settings) {body} end }}"
+    return plugin(name, f'pricing = {{ price = {{ run = "rules.price" {rest} }} }},', rules=rules)
+
+
+def test_pricing_rules_come_one_after_the_other_and_a_failing_one_does_as_it_says(own_shop):
+    plugins = {
+        "a-half": pricer("a-half", "return line.unit_price // 2"),
+        "b-fails": pricer("b-fails", "if line.qty == 2 then error 'no' end return 1", ', on_failure = "skip"'),
+        "c-more": pricer("c-more", "if line.unit_price == 1 then return nil end return line.unit_price + 7"),
+        "d-strict": pricer("d-strict", "if line.qty == 3 then line:discount { amount = 1 } end if line.qty == 4 then return -1 end"),
+    }
+    shop = own_shop(settings={"plugins": '{ ["a-half"] = {}, ["b-fails"] = {}, ["c-more"] = {}, ["d-strict"] = {} }'}, plugins=plugins)
+    sku = shop.product(price=1000)
+    assert shop.quote({sku: 1})["lines"][0]["unit_price"] == 1
+    found = shop.quote({sku: 2})["lines"][0]
+    assert (found["unit_price"], found["compare_at"], found["subtotal"]) == (507, 1000, 1014)
+    for qty in 3, 4:
+        assert shop.pk.request("POST", "/v1/quotes", {"lines": [{"sku": sku, "qty": qty}]}).status >= 400
