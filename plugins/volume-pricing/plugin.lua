@@ -6,7 +6,7 @@ return {
   about = "Unit prices by quantity, by group of customers and by date, never below a floor.",
   settings = {
     steps = {
-      type = "list", max = 100, default = {}, about = "Cheaper from a quantity on, for one SKU. The largest quantity that is reached holds.",
+      type = "list", max = 100, default = {}, about = "Cheaper from a quantity on, for one SKU. The largest one reached holds.",
       of = { type = "record", fields = {
         sku = { type = "sku", about = "The product." },
         from = { type = "integer", min = 1, max = 1000000, about = "From how many pieces in one line." },
