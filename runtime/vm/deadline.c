@@ -45,7 +45,12 @@ static void arm(struct thread_timer *t, int64_t ns)
 {
     struct itimerspec when = { .it_value = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 } };
     t->fires_at_ns = vm_mono_ns() + ns;
-    t->armed = timer_settime(t->timer, 0, &when, NULL) == 0;
+    /* Said before it is so: the signal may come before timer_settime() has returned, and what it says must be the last word, or a
+     * timer that has fired would count as armed for ever. */
+    t->armed = 1;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (timer_settime(t->timer, 0, &when, NULL) != 0)
+        t->armed = 0;
 }
 
 static void on_signal(int sig)
@@ -109,13 +114,15 @@ bool vm_deadline_arm(struct vm *v, int64_t ns)
         sigaddset(&set, deadline_signal());
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     }
-    t->deadline_ns = vm_mono_ns() + ns;
+    int64_t now_ns = vm_mono_ns();
+    t->deadline_ns = now_ns + ns;
     atomic_signal_fence(memory_order_seq_cst);
     t->vm = v;
     atomic_signal_fence(memory_order_seq_cst);
-    if (!t->armed || t->fires_at_ns > t->deadline_ns)
+    /* One that should have fired by now and has not is not relied on. */
+    if (!t->armed || t->fires_at_ns > t->deadline_ns || t->fires_at_ns <= now_ns)
         arm(t, ns);
-    return t->armed;
+    return t->armed || t->fires_at_ns <= vm_mono_ns(); /* fired already: then the call is overdue, which is as good */
 }
 
 void vm_deadline_disarm(struct vm *v)

@@ -78,7 +78,6 @@ def test_optional_keys_work_on_every_mutating_route(shop):
         ("PUT", f"/v1/products/{sku}", {"title": "x", "price": 1}),
         ("PATCH", f"/v1/products/{sku}", {"price": 2}),
         ("PUT", f"/v1/customers/{name}", {"name": "x"}),
-        ("POST", f"/v1/customers/{name}/tokens", {}),
     ]:
         first = shop.sk.request(method, target, body, idempotency=f"{key}-{method}-{len(target)}")
         again = shop.sk.request(method, target, body, idempotency=f"{key}-{method}-{len(target)}")
