@@ -117,7 +117,8 @@ static inline void fixture_open(struct fixture *f, const char *path)
                                     .product_changed = fixture_changed,
                                     .host_ctx = f };
     assert_int_equal(currency_find(slice_str("GBP"), &f->ctx.currency, e), 0);
-    if (bind_open(&(struct vm_options){ 0 }, &f->ctx, &f->vm, e) < 0)
+    /* Under valgrind all is slow, and fuel is what counts here. */
+    if (bind_open(&(struct vm_options){ .patience = 100 }, &f->ctx, &f->vm, e) < 0)
         fail_msg("%s", e->text);
     fixture_rules(f, NULL);
 }
