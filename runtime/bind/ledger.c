@@ -1,19 +1,23 @@
 /* feira.ledger: accounts and transfers for procedures; balances also for handlers, as of their snapshot. */
-#include "bind/bind_int.h"
+#include "bind/ledger_int.h"
 #include <string.h>
 
-enum { OPS_MAX = 100000 };
+unsigned ledger_check_flags(lua_State *L, int arg)
+{
+    if (lua_isnoneornil(L, arg))
+        return 0;
+    luaL_checktype(L, arg, LUA_TTABLE);
+    lua_getfield(L, arg, "no_overdraft");
+    unsigned flags = lua_toboolean(L, -1) ? LEDGER_NO_OVERDRAFT : 0;
+    lua_pop(L, 1);
+    return flags;
+}
 
 static int l_account(lua_State *L) /* (name, unit, { no_overdraft = true }?) -> account */
 {
     struct bind_context *c = bind_require(L, BIND_PROCEDURE, "ledger.account()");
     struct slice name = bind_check_slice(L, 1, "the account's name"), unit = bind_check_slice(L, 2, "the unit");
-    unsigned flags = 0;
-    if (!lua_isnoneornil(L, 3)) {
-        luaL_checktype(L, 3, LUA_TTABLE);
-        lua_getfield(L, 3, "no_overdraft");
-        flags = lua_toboolean(L, -1) ? LEDGER_NO_OVERDRAFT : 0;
-    }
+    unsigned flags = ledger_check_flags(L, 3);
     int64_t id;
     struct err err = { 0 };
     vm_charge(L, 100);
@@ -23,7 +27,7 @@ static int l_account(lua_State *L) /* (name, unit, { no_overdraft = true }?) -> 
     return 1;
 }
 
-static enum ledger_kind check_kind(lua_State *L, int table)
+enum ledger_kind ledger_check_kind(lua_State *L, int table)
 {
     struct slice kind = bind_field_slice(L, table, "kind", true);
     if (slice_is(kind, "transfer"))
@@ -37,9 +41,10 @@ static enum ledger_kind check_kind(lua_State *L, int table)
     return LEDGER_VOID;
 }
 
-static void read_op(lua_State *L, int table, struct ledger_op *op)
+static void read_op(lua_State *L, int table, struct ledger_op *op, void *ctx)
 {
-    enum ledger_kind kind = check_kind(L, table);
+    (void)ctx;
+    enum ledger_kind kind = ledger_check_kind(L, table);
     bool moves = kind == LEDGER_TRANSFER || kind == LEDGER_HOLD;
     *op = (struct ledger_op){
         .kind = kind,
@@ -53,13 +58,12 @@ static void read_op(lua_State *L, int table, struct ledger_op *op)
     };
 }
 
-/* (ops) -> true | nil, index, account: the first operation that there is not enough for. Everything else that can go wrong raises. */
-static int l_apply(lua_State *L)
+int ledger_apply_ops(lua_State *L, ledger_read_fn read, void *ctx)
 {
     struct bind_context *c = bind_require(L, BIND_PROCEDURE, "ledger.apply()");
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_Unsigned n = lua_rawlen(L, 1);
-    luaL_argcheck(L, n <= OPS_MAX, 1, "too many operations at once");
+    luaL_argcheck(L, n <= LEDGER_OPS_MAX, 1, "too many operations at once");
     if (n == 0) {
         lua_pushboolean(L, true);
         return 1;
@@ -71,7 +75,7 @@ static int l_apply(lua_State *L)
     for (lua_Unsigned i = 0; i < n; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1); /* ops op */
         luaL_checktype(L, -1, LUA_TTABLE);
-        read_op(L, lua_gettop(L), &ops[i]);
+        read(L, lua_gettop(L), &ops[i], ctx);
         lua_pop(L, 1); /* ops: its tables hold the strings */
     }
     size_t failed = 0;
@@ -87,6 +91,20 @@ static int l_apply(lua_State *L)
         return bind_raise(L, &err);
     lua_pushboolean(L, true);
     return 1;
+}
+
+/* (ops) -> true | nil, index, account: the first operation that there is not enough for. Everything else that can go wrong raises. */
+static int l_apply(lua_State *L)
+{
+    return ledger_apply_ops(L, read_op, NULL);
+}
+
+int ledger_push_balance(lua_State *L, const struct ledger_balance *b)
+{
+    lua_pushinteger(L, b->credits_posted - b->debits_posted);
+    lua_pushinteger(L, b->debits_pending);
+    lua_pushinteger(L, ledger_available(b));
+    return 3;
 }
 
 /* (account, name) -> posted, held, available; nothing when no such account was made. A procedure asks by account and sees its
@@ -106,10 +124,7 @@ static int l_balance(lua_State *L)
         return 0;
     if (rc < 0)
         return bind_raise(L, &err);
-    lua_pushinteger(L, b.credits_posted - b.debits_posted);
-    lua_pushinteger(L, b.debits_pending);
-    lua_pushinteger(L, ledger_available(&b));
-    return 3;
+    return ledger_push_balance(L, &b);
 }
 
 void bind_open_ledger(lua_State *L)

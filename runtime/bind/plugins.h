@@ -1,6 +1,6 @@
 /* bind/plugins.h - what the files of a plugin may require beside the stdlib: feira.plugin (who it is, its settings, procedures of others,
- * its events) and feira.timers (its own timers). And events: the stdlib and plugins emit them, subscribers run in the same transaction.
- * The host knows who may do what; here it is asked at each call. */
+ * its events), feira.timers (its own timers) and feira.ledger (accounts). And events: the stdlib and plugins emit them, subscribers run in
+ * the same transaction. The host knows who may do what; here it is asked at each call. */
 #pragma once
 #include "base/schema.h"
 #include "bind/bind.h"
@@ -36,10 +36,15 @@ struct bind_plugin_host {
     /* from NULL: an event of the shop, its whole name; otherwise one of the plugin's own. The list lives in the arena. */
     int (*event)(void *ctx, const struct bind_plugin *from, struct slice name, struct arena *arena, struct bind_event *out,
                  struct err *err);
+    /* May it read (write: move) the ledger's account of this name? */
+    bool (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write);
 };
 
 /* The values that require "feira.plugin" and require "feira.timers" are to give to this plugin. */
 int bind_plugin_modules(struct vm *v, const struct bind_plugin *p, vm_ref *plugin, vm_ref *timers, struct err *err);
+
+/* The value that require "feira.ledger" is to give to it. */
+int bind_plugin_ledger(struct vm *v, const struct bind_plugin *p, vm_ref *out, struct err *err);
 
 /* Calls function number fn as bind_call() calls one by name. out NULL: what it returns is left alone. */
 int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err);

@@ -104,7 +104,13 @@ static int find_event(void *ctx, const struct bind_plugin *from, struct slice na
     return 0;
 }
 
-static const struct bind_plugin_host plugin_host = { find_procedure, find_event };
+static bool may_account(void *ctx, const struct bind_plugin *caller, struct slice name, bool write)
+{
+    (void)ctx;
+    return needs_ledger(caller->host, name, write);
+}
+
+static const struct bind_plugin_host plugin_host = { .procedure = find_procedure, .event = find_event, .account = may_account };
 
 /* --- a plugin in a state ------------------------------------------------------------------------------------------------------- */
 
@@ -132,7 +138,7 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     struct bind_grants *grants = arena_zalloc(&s->arena, sizeof *grants);
     struct bind_plugin *p = arena_zalloc(&s->arena, sizeof *p);
     const char *const *timers = timer_names(m, &s->arena);
-    vm_ref store = 0, self = 0, timers_of = 0;
+    vm_ref store = 0, self = 0, timers_of = 0, ledger = 0;
     if (!grants || !p || !timers)
         return nomem(err);
     s->generation = g;
@@ -145,14 +151,19 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     if (rc == 0)
         rc = bind_plugin_modules(vm, p, &self, &timers_of, err);
     if (rc == 0)
+        rc = bind_plugin_ledger(vm, p, &ledger, err);
+    if (rc == 0)
         rc = give(vm, plugin->space, "feira.store", &store, err);
     if (rc == 0)
         rc = give(vm, plugin->space, "feira.plugin", &self, err);
     if (rc == 0)
         rc = give(vm, plugin->space, "feira.timers", &timers_of, err);
+    if (rc == 0)
+        rc = give(vm, plugin->space, "feira.ledger", &ledger, err);
     vm_release(vm, store);
     vm_release(vm, self);
     vm_release(vm, timers_of);
+    vm_release(vm, ledger);
     return rc;
 }
 

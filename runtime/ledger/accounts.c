@@ -217,6 +217,22 @@ int ledger_account(struct ledger *l, struct slice name, struct slice unit, unsig
     return 0;
 }
 
+int ledger_find(struct ledger *l, struct slice name, int64_t *id, struct err *err)
+{
+    struct account *a = map_get(&l->by_name, name);
+    if (!a) {
+        store_bind_text(l->account_by_name, 1, name);
+        int rc = load(l, l->account_by_name, &a, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (!a)
+        return err_set(err, ERR_NOT_FOUND, "There is no ledger account %.*s.", SLICE_FMT(name));
+    a->used = true;
+    *id = a->id;
+    return 0;
+}
+
 /* --- undo and flush ---------------------------------------------------------------------------------------------------- */
 
 struct mark undo_mark(struct ledger *l)

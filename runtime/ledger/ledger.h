@@ -22,6 +22,7 @@ const char *ledger_schema_sql(void); /* CREATE TABLE ..., for the host's list of
 /* Finds or makes an account. name: "stock/TEA-250/main"; unit: "CNY", "pcs". An existing one with another unit is ERR_INVALID;
  * flags apply only when it is made. Ids are small integers, stable for the life of the store. */
 int ledger_account(struct ledger *l, struct slice name, struct slice unit, unsigned flags, int64_t *id, struct err *err);
+int ledger_find(struct ledger *l, struct slice name, int64_t *id, struct err *err); /* ERR_NOT_FOUND when it was never made */
 int ledger_set_flags(struct ledger *l, int64_t account, unsigned flags, struct err *err);
 
 enum ledger_kind {                  /* numbers are stored: never change one */

@@ -1,11 +1,16 @@
 ---@meta feira.ledger
 -- Everything that can run out or be owed is an account; every change moves an amount from one account to another.
+-- In a plugin an account is its name. Those that begin with the plugin's name and a slash ("points/issued", "points/cus_1") are its own;
+-- others are there when needs.ledger names them: "coupons:read", "coupons:write"; of the shop's own ("stock:read") only the balance. The
+-- ids of transfers are the plugin's own as well: no other plugin meets them.
+
+---@alias feira.ledger.Account string|integer the name, in a plugin; in the stdlib the number that ledger.account gave
 
 ---@class feira.ledger.Op
 ---@field kind "transfer"|"hold"|"post"|"void"
----@field id string chosen by the maker, 1 to 96 bytes: doing it twice is doing it once
----@field debit integer? account that the amount leaves (transfer, hold)
----@field credit integer? account that it arrives at (transfer, hold)
+---@field id string chosen by the maker, 1 to 96 bytes (of a plugin less, by its name): doing it twice is doing it once
+---@field debit feira.ledger.Account? account that the amount leaves (transfer, hold)
+---@field credit feira.ledger.Account? account that it arrives at (transfer, hold)
 ---@field amount integer? above zero; a post without one posts all that was held
 ---@field pending string? id of the hold (post, void)
 ---@field expires integer? ms; a hold's, carried out by a timer of the maker
@@ -13,11 +18,11 @@
 
 local ledger = {}
 
----Finds or makes an account. Procedures.
----@param name string "stock/TEA-250/main"
----@param unit string "CNY", "pcs"
+---Finds or makes an account: `ledger.account("points/" .. customer, "points", { no_overdraft = true })`. Procedures.
+---@param name string "points/cus_1"
+---@param unit string "points", "CNY", "pcs"
 ---@param options { no_overdraft: boolean? }? only when it is made
----@return integer account
+---@return feira.ledger.Account account
 function ledger.account(name, unit, options) end
 
 ---All or nothing. Procedures.
@@ -27,9 +32,10 @@ function ledger.account(name, unit, options) end
 ---@return string? account its name
 function ledger.apply(ops) end
 
----A procedure asks by account and sees its own changes; a handler by name, as of its snapshot. Nothing when there is no such account.
----@param account integer?
----@param name string?
+---In a plugin by name: `ledger.balance("points/cus_1")`. A procedure sees its own changes, a handler its snapshot. Nothing when there is no
+---such account. In the stdlib a procedure asks by account, a handler by name.
+---@param account feira.ledger.Account?
+---@param name string? in the stdlib
 ---@return integer posted
 ---@return integer held
 ---@return integer available

@@ -96,7 +96,7 @@ function events.count() return { status = 200, body = { notes = #store.of("notes
 local function name_of(x) return x end -- so that `feira check` does not see through it
 function events.world()
   local found = {}
-  for _, name in ipairs { "feira.sql", "feira.ledger", "feira.orders", "feira.events", "notes", "plugins/notes/events", "plugin" } do
+  for _, name in ipairs { "feira.sql", "feira.quote", "feira.orders", "feira.events", "notes", "plugins/notes/events", "plugin" } do
     found[#found + 1] = pcall(require, name)
   end
   return { status = 200, body = { found = found, notes = _ENV[name_of "notes"] ~= nil, os = _ENV[name_of "os"] ~= nil } }

@@ -1,0 +1,141 @@
+/* feira.ledger as plugins have it. An account is its name, so that each use can be asked for: those whose names begin with the plugin's own
+ * are its own, others are there when needs.ledger names them. The ids of transfers are the plugin's own, too: "invite/" is put before each,
+ * so that nobody can post, void or block what another has begun. */
+#include "bind/ledger_int.h"
+#include "bind/plugins.h"
+#include <string.h>
+
+enum { TRANSFER_ID_MAX = 96 }; /* of the ledger */
+
+static const struct bind_plugin *plugin_of(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static struct slice first_word(struct slice name)
+{
+    const char *end = memchr(name.data, '/', name.len);
+    return slice_of(name.data, end ? (size_t)(end - name.data) : name.len);
+}
+
+static void require_account(lua_State *L, const struct bind_context *c, const struct bind_plugin *p, struct slice name, bool write)
+{
+    if (c->plugins && c->plugins->account(c->plugins_ctx, p, name, write))
+        return;
+    struct slice word = first_word(name);
+    const char *first = lua_pushlstring(L, word.data, word.len);
+    luaL_error(L, "the plugin %s may not %s accounts of %s; add \"%s:%s\" to needs.ledger in its plugin.lua, or begin the name with %s/",
+               p->name, write ? "move" : "read", first, first, write ? "write" : "read", p->name);
+}
+
+static int l_account(lua_State *L) /* (name, unit, { no_overdraft = true }?) -> name; upvalue: the plugin */
+{
+    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "ledger.account()");
+    struct slice name = bind_check_slice(L, 1, "the account's name"), unit = bind_check_slice(L, 2, "the unit");
+    unsigned flags = ledger_check_flags(L, 3);
+    int64_t id;
+    struct err err = { 0 };
+    require_account(L, c, plugin_of(L), name, true);
+    vm_charge(L, 100);
+    if (ledger_account(c->ledger, name, unit, flags, &id, &err) < 0)
+        return bind_raise(L, &err);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int64_t find_account(lua_State *L, int table, const char *side, const struct bind_plugin *p)
+{
+    struct bind_context *c = bind_state(L)->ctx;
+    struct slice name = bind_field_slice(L, table, side, true);
+    int64_t id = 0;
+    struct err err = { 0 };
+    require_account(L, c, p, name, true);
+    vm_charge(L, 100);
+    int rc = ledger_find(c->ledger, name, &id, &err);
+    if (rc == ERR_NOT_FOUND)
+        luaL_error(L, "there is no account %s yet; make it with ledger.account(name, unit)", name.data);
+    if (rc < 0)
+        bind_raise(L, &err);
+    return id;
+}
+
+static struct slice own_id(lua_State *L, int table, const char *field, bool required, const struct bind_plugin *p)
+{
+    struct slice id = bind_field_slice(L, table, field, required);
+    if (id.len == 0 && !required)
+        return id;
+    struct slice whole = arena_printf(bind_state(L)->ctx->arena, "%s/%.*s", p->name, SLICE_FMT(id));
+    if (!whole.data)
+        luaL_error(L, "out of memory for a transfer");
+    if (id.len == 0 || whole.len > TRANSFER_ID_MAX)
+        luaL_error(L, "%s of a transfer has 1 to %d bytes", field, (int)(TRANSFER_ID_MAX - strlen(p->name) - 1));
+    return whole;
+}
+
+static void read_op(lua_State *L, int table, struct ledger_op *op, void *ctx)
+{
+    const struct bind_plugin *p = ctx;
+    enum ledger_kind kind = ledger_check_kind(L, table);
+    bool moves = kind == LEDGER_TRANSFER || kind == LEDGER_HOLD;
+    *op = (struct ledger_op){ .kind = kind,
+                              .id = own_id(L, table, "id", true, p),
+                              .amount = bind_field_int(L, table, "amount", moves, kind == LEDGER_POST ? INT64_MAX : 0),
+                              .pending = own_id(L, table, "pending", !moves, p),
+                              .expires_ms = bind_field_int(L, table, "expires", false, 0),
+                              .reference = bind_field_slice(L, table, "reference", false) };
+    if (moves) {
+        op->debit = find_account(L, table, "debit", p);
+        op->credit = find_account(L, table, "credit", p);
+    }
+}
+
+static int l_apply(lua_State *L) /* (ops) -> true | nil, index, account; upvalue: the plugin */
+{
+    return ledger_apply_ops(L, read_op, (void *)(uintptr_t)plugin_of(L));
+}
+
+/* (name) -> posted, held, available; nothing when there is no such account; upvalue: the plugin. Rows lag behind a transaction, so where
+ * there is a ledger it is asked. */
+static int l_balance(lua_State *L)
+{
+    struct bind_context *c = bind_require(L, BIND_STORE, "ledger.balance()");
+    struct slice name = bind_check_slice(L, 1, "the account's name");
+    struct ledger_balance b;
+    struct err err = { 0 };
+    int64_t id;
+    require_account(L, c, plugin_of(L), name, false);
+    vm_charge(L, 100);
+    int rc = c->ledger ? ledger_find(c->ledger, name, &id, &err) : ledger_balance_read(c->conn, name, &b, &err);
+    if (rc == 0 && c->ledger)
+        rc = ledger_balance(c->ledger, id, &b, &err);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    return rc < 0 ? bind_raise(L, &err) : ledger_push_balance(L, &b);
+}
+
+struct making {
+    const struct bind_plugin *plugin;
+    vm_ref out;
+};
+
+static int module_body(lua_State *L) /* (making) */
+{
+    static const luaL_Reg functions[] = { { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { NULL, NULL } };
+    struct making *m = lua_touserdata(L, 1);
+    luaL_newlibtable(L, functions);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)m->plugin);
+    luaL_setfuncs(L, functions, 1);
+    m->out = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+int bind_plugin_ledger(struct vm *v, const struct bind_plugin *p, vm_ref *out, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    struct making m = { .plugin = p };
+    lua_pushcfunction(L, module_body);
+    lua_pushlightuserdata(L, &m);
+    int rc = vm_pcall(v, 1, 0, err);
+    *out = m.out;
+    return rc;
+}
