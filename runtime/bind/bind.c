@@ -83,6 +83,7 @@ struct calling {
     struct slice name;
     const struct json_value *args;
     struct bind_answer *out;
+    struct slice *value; /* what comes back as it is, as JSON; NULL = not wanted */
     vm_ref ref;
 };
 
@@ -118,6 +119,8 @@ static int call_body(lua_State *L)
     lua_call(L, 1, 1); /* result */
     if (ctx->broken)
         return luaL_error(L, "a procedure or subscriber that was called failed, and its caller went on; everything is taken back");
+    if (c->value)
+        *c->value = copy_of_body(L, 1, ctx->arena);
     if (!c->out)
         return 0;
     if (lua_isnil(L, 1)) {
@@ -235,14 +238,11 @@ static int make_hook(lua_State *L) /* (hooks, number, function) -> closure */
     return 1;
 }
 
-int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err)
+static int call_hook(struct vm *v, int fn, struct calling *c, struct err *err)
 {
     lua_State *L = vm_lua(v);
     struct bind_state *st = vm_context(L);
-    struct calling c = { .args = args, .out = out };
     assert(st->ctx->arena && st->ctx->conn);
-    if (out)
-        *out = (struct bind_answer){ 0, { "", 0 } };
     if (!lua_checkstack(L, 8))
         return err_set(err, ERR_MEMORY_CAP, "There is no memory left to call a plugin.");
     lua_rawgeti(L, LUA_REGISTRYINDEX, st->hooks);
@@ -263,7 +263,22 @@ int bind_call_function(struct vm *v, int fn, const struct json_value *args, stru
         if (rc < 0)
             return rc;
     }
-    return run_call(v, st, &c, err);
+    return run_call(v, st, c, err);
+}
+
+int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err)
+{
+    struct calling c = { .args = args, .out = out };
+    if (out)
+        *out = (struct bind_answer){ 0, { "", 0 } };
+    return call_hook(v, fn, &c, err);
+}
+
+int bind_call_value(struct vm *v, int fn, const struct json_value *args, struct slice *value, struct err *err)
+{
+    struct calling c = { .args = args, .value = value };
+    *value = slice_str("");
+    return call_hook(v, fn, &c, err);
 }
 
 /* --- functions of campaigns ------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ static const struct bind_bridge *bridge_of(lua_State *L)
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-/* (method, target, body?) -> status, answer */
+/* (method, target, body?, key?) -> status, answer */
 static int l_request(lua_State *L)
 {
     const struct bind_bridge *b = bridge_of(L);
     const char *method = luaL_checkstring(L, 1), *target = luaL_checkstring(L, 2);
+    struct slice caller = lua_isnoneornil(L, 4) ? slice_str("") : bind_check_slice(L, 4, "the key");
     struct bind_buf body, answer;
     struct err err = { 0 };
     struct json_value *tree = NULL;
@@ -23,7 +24,7 @@ static int l_request(lua_State *L)
         json_value_write(&w, vm_check_json(L, 3, b->arena));
         bind_buf_check(L, &body);
     }
-    int rc = b->request(b->ctx, method, target, buf_slice(&body.buf), &status, &answer.buf, &err);
+    int rc = b->request(b->ctx, method, target, caller, buf_slice(&body.buf), &status, &answer.buf, &err);
     bind_buf_check(L, &answer);
     if (rc < 0)
         return bind_raise(L, &err);
@@ -33,6 +34,46 @@ static int l_request(lua_State *L)
     else
         bind_push_slice(L, buf_slice(&answer.buf)); /* /metrics is text */
     return 2;
+}
+
+/* (name, args?) -> true, value | false, { reason, field?, detail } */
+static int l_call(lua_State *L)
+{
+    const struct bind_bridge *b = bridge_of(L);
+    struct slice name = bind_check_slice(L, 1, "the procedure's name"), text = { 0 };
+    struct err err = { 0 };
+    struct json_value *tree = NULL;
+    lua_settop(L, 2);
+    if (lua_isnil(L, 2)) {
+        lua_newtable(L);
+        lua_replace(L, 2);
+    }
+    int rc = b->call(b->ctx, name, vm_check_json(L, 2, b->arena), &text, &err);
+    lua_pushboolean(L, rc >= 0);
+    if (rc < 0) {
+        lua_createtable(L, 0, 3);
+        lua_pushstring(L, err.reason[0] ? err.reason : err_name(rc));
+        lua_setfield(L, -2, "reason");
+        lua_pushstring(L, err.text);
+        lua_setfield(L, -2, "detail");
+        if (err.field[0]) {
+            lua_pushstring(L, err.field);
+            lua_setfield(L, -2, "field");
+        }
+    } else if (text.len && json_parse(text, NULL, b->arena, &tree, NULL) == 0) {
+        vm_push_json_value(L, tree);
+    } else {
+        lua_pushnil(L);
+    }
+    return 2;
+}
+
+static int l_stage(lua_State *L) /* (shop, keep?) */
+{
+    const struct bind_bridge *b = bridge_of(L);
+    struct err err = { 0 };
+    luaL_checktype(L, 1, LUA_TTABLE);
+    return b->stage(b->ctx, vm_check_json(L, 1, b->arena), lua_toboolean(L, 2), &err) < 0 ? bind_raise(L, &err) : 0;
 }
 
 static int l_advance(lua_State *L) /* (ms) */
@@ -46,7 +87,11 @@ static int l_advance(lua_State *L) /* (ms) */
 
 static int l_now(lua_State *L)
 {
-    lua_pushinteger(L, bridge_of(L)->now_ms(bridge_of(L)->ctx));
+    struct err err = { 0 };
+    int64_t ms;
+    if (bridge_of(L)->now(bridge_of(L)->ctx, &ms, &err) < 0)
+        return bind_raise(L, &err);
+    lua_pushinteger(L, ms);
     return 1;
 }
 
@@ -78,11 +123,15 @@ static int l_result(lua_State *L) /* (name, passed, message?) */
 
 static int open_body(lua_State *L) /* (bridge) */
 {
-    static const luaL_Reg functions[] = { { "request", l_request }, { "advance", l_advance }, { "now", l_now },       { "fresh", l_fresh },
-                                          { "enter", l_enter },     { "leave", l_leave },     { "result", l_result }, { NULL, NULL } };
+    static const luaL_Reg functions[] = { { "request", l_request }, { "call", l_call },   { "stage", l_stage }, { "advance", l_advance },
+                                          { "now", l_now },         { "fresh", l_fresh }, { "enter", l_enter }, { "leave", l_leave },
+                                          { "result", l_result },   { NULL, NULL } };
+    const struct bind_bridge *b = lua_touserdata(L, 1);
     luaL_newlibtable(L, functions); /* bridge module */
     lua_pushvalue(L, 1);            /* bridge module bridge */
     luaL_setfuncs(L, functions, 1);
+    lua_pushstring(L, b->plugin); /* NULL: nil */
+    lua_setfield(L, -2, "plugin");
     vm_provide(L, "feira.bridge");
     return 0;
 }

@@ -7,9 +7,16 @@
 struct bind_bridge {
     void *ctx;
     struct arena *arena; /* of one test: what its requests and answers take */
-    int (*request)(void *ctx, const char *method, const char *target, struct slice body, int *status, struct buf *answer, struct err *err);
+    const char *plugin;  /* whose specs these are; NULL: a shop's */
+    /* caller: a key or token, "" = the operator */
+    int (*request)(void *ctx, const char *method, const char *target, struct slice caller, struct slice body, int *status,
+                   struct buf *answer, struct err *err);
+    /* A procedure of a plugin, on its own; what it returned as JSON text in the arena */
+    int (*call)(void *ctx, struct slice name, const struct json_value *args, struct slice *value, struct err *err);
+    /* What the made-up shop of a plugin's specs is; keep: the shop goes on with its data, and the new files wait for a publish */
+    int (*stage)(void *ctx, const struct json_value *shop, bool keep, struct err *err);
     int (*advance)(void *ctx, int64_t ms, struct err *err); /* what comes due on the way happens */
-    int64_t (*now_ms)(void *ctx);
+    int (*now)(void *ctx, int64_t *ms, struct err *err);
     int (*fresh)(void *ctx, struct err *err);    /* an empty shop, and the clock at its beginning */
     void (*enter)(void *ctx, struct slice name); /* a group of tests */
     void (*leave)(void *ctx);

@@ -48,6 +48,8 @@ int bind_plugin_ledger(struct vm *v, const struct bind_plugin *p, vm_ref *out, s
 
 /* Calls function number fn as bind_call() calls one by name. out NULL: what it returns is left alone. */
 int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err);
+/* The same, and what it returns, whatever it is, comes as JSON text in the arena; "" for nil. */
+int bind_call_value(struct vm *v, int fn, const struct json_value *args, struct slice *value, struct err *err);
 
 /* Names of the durable timers that stand for a plugin's: "plugin:invite.expire", and for what runs after a commit, whose key is an id and
  * the payload: "plugin:invite/order.paid". */

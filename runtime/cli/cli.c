@@ -36,8 +36,10 @@ static const struct cli_option new_options[] = {
     { "--zone", "NAME", "Time zone of a new shop; default UTC." },
     { NULL, NULL, NULL } };
 static const struct cli_option check_options[] = { { "--json", NULL, "Print the problems as one JSON document." }, { NULL, NULL, NULL } };
-static const struct cli_option test_options[] = { { "--watch", NULL, "Run again whenever a file of the shop was saved, until Ctrl-C." },
-                                                  { NULL, NULL, NULL } };
+static const struct cli_option test_options[] = {
+    { "--watch", NULL, "Run again whenever a file was saved, until Ctrl-C." },
+    { "--tap", NULL, "Print TAP 13, as it is when nobody is at the terminal." },
+    { NULL, NULL, NULL } };
 
 const struct cli_command cli_commands[] = {
     { "serve", "SHOP", "Serve a shop over HTTP.", 1, 1, serve_options, cmd_serve,
@@ -63,15 +65,16 @@ const struct cli_command cli_commands[] = {
     { "new", "KIND NAME", "Begin a shop, a campaign or a plugin.", 2, 2, new_options, cmd_new,
       "feira new shop NAME            a folder with shop.lua, a campaign, a catalogue and a cart to try\n"
       "feira new campaign SHOP/NAME   SHOP/campaigns/NAME.lua\n"
-      "feira new plugin NAME          a folder with plugin.lua and rules.lua\n"
+      "feira new plugin NAME          a folder with plugin.lua, rules.lua and specs\n"
       "feira new editor FOLDER        writes what an editor needs to know (.luarc.json, .feira/meta) again\n"
       "What is there already is never written over." },
     { "check", "PATH", "List everything that is wrong with a shop's files.", 1, 1, check_options, cmd_check,
       "PATH is a shop's folder, one file of its campaigns, or a plugin's folder. Nothing is written; a shop that is\n"
       "being served can be checked. Warnings alone are exit code 0, errors 3." },
-    { "test", "PATH", "Run a shop's specs, offline and under a clock of their own.", 1, 1, test_options, cmd_test,
-      "PATH is a shop's folder (its specs are SHOP/test/*.lua) or one spec. Each test has an empty shop in memory. The output is\n"
-      "TAP; 1 is the exit code when a test fails. What specs can do: the part \"feira.test\" of plugins/README.md." },
+    { "test", "PATH", "Run the specs of a shop or a plugin, offline and under a clock of their own.", 1, 1, test_options, cmd_test,
+      "PATH is a shop's folder (its specs are SHOP/test/*.lua, and those of its plugins), a plugin's folder (NAME/test/*.lua), or\n"
+      "one spec. Each test has an empty shop in memory; a plugin's specs say with t:shop what it is. When a test fails, 1 is the\n"
+      "exit code. What specs can do: the part \"feira.test\" of plugins/README.md." },
     { "repl", "SHOP", "Try the words of campaigns and specs, line by line.", 1, 1, NULL, cmd_repl,
       "A console in the sandbox, with promo, money, time, and t as in specs, on a shop in memory that has SHOP/catalogue.csv and\n"
       "SHOP/campaigns. What goes on over several lines is asked for; an empty line gives up on it. Ctrl-D leaves." },

@@ -238,7 +238,7 @@ static int new_campaign(struct making *m, char *path)
     if (rc == 0)
         rc = write_one(m, "campaign.lua", file);
     if (rc == 0)
-        printf("%s is a campaign. Change it, then:\n\n  feira check %s\n", file, file);
+        printf("%1$s is a campaign. Change it, then:\n\n  feira check %1$s\n  feira test %2$s\n", file, shop);
     return rc;
 }
 
@@ -255,7 +255,7 @@ static int new_plugin(struct making *m, char *path)
     if (rc == 0)
         rc = write_editor(m, path);
     if (rc == 0)
-        printf("%s is a plugin. Next:\n\n  feira check %s\n", path, path);
+        printf("%1$s is a plugin. Next:\n\n  feira check %1$s\n  feira test %1$s\n", path);
     return rc;
 }
 

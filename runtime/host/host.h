@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/slice.h"
 
 struct shop;
 
@@ -44,6 +45,9 @@ int shop_serve(struct shop *s, const struct serve_options *o, struct err *err);
 /* One request as the operator. body is the answer's. */
 int shop_request(struct shop *s, const char *method, const char *target, struct slice body, int *status, struct buf *answer,
                  struct err *err);
+/* The same as whoever has this key ("pk_…", "ct_…", "sk_…"); "" = the operator. */
+int shop_request_as(struct shop *s, struct slice key, const char *method, const char *target, struct slice body, int *status,
+                    struct buf *answer, struct err *err);
 
 /* First start: makes one storefront and one server key and writes them to data/keys.txt (0600). *made tells whether it did. */
 int shop_first_keys(struct shop *s, char path[4096], bool *made, struct err *err);

@@ -30,8 +30,10 @@ static int split_answer(struct slice raw, int *status, struct buf *answer, struc
     return answer->failed ? err_set(err, ERR_NOMEM, "Out of memory.") : 0;
 }
 
-static int ask(struct worker *w, const char *method, const char *target, struct slice body, struct buf *raw, struct err *err)
+static int ask(struct worker *w, struct slice as, const char *method, const char *target, struct slice body, struct buf *raw,
+               struct err *err)
 {
+    static const struct peer operator= { .address = "local", .local_socket = true }, somebody = { .address = "127.0.0.1" };
     struct asking a = { w, raw };
     struct buf request;
     unsigned char key[16];
@@ -41,13 +43,15 @@ static int ask(struct worker *w, const char *method, const char *target, struct 
     buf_init(&request, NULL);
     buf_printf(&request,
                "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nIdempotency-Key: %s\r\n"
-               "Content-Length: %zu\r\n\r\n",
+               "Content-Length: %zu\r\n",
                method, target, key_hex, body.len);
+    if (as.len)
+        buf_printf(&request, "Authorization: Bearer %.*s\r\n", SLICE_FMT(as));
+    buf_add_str(&request, "\r\n");
     buf_add_slice(&request, body);
     struct http_conn *conn = request.failed ? NULL : http_conn_open_detached(w->server, on_bytes, on_closed, &a);
     if (conn) {
-        static const struct peer operator= { .address = "local", .local_socket = true };
-        http_conn_set_peer(conn, &operator);
+        http_conn_set_peer(conn, as.len ? &somebody : &operator);
         http_conn_feed(conn, request.data, request.len);
         loop_run(w->loop);
     }
@@ -58,13 +62,19 @@ static int ask(struct worker *w, const char *method, const char *target, struct 
 int shop_request(struct shop *s, const char *method, const char *target, struct slice body, int *status, struct buf *answer,
                  struct err *err)
 {
+    return shop_request_as(s, slice_str(""), method, target, body, status, answer, err);
+}
+
+int shop_request_as(struct shop *s, struct slice key, const char *method, const char *target, struct slice body, int *status,
+                    struct buf *answer, struct err *err)
+{
     struct worker *w;
     struct buf raw;
     int rc = worker_open(s, 0, &w, err);
     if (rc < 0)
         return rc;
     buf_init(&raw, NULL);
-    rc = ask(w, method, target, body, &raw, err);
+    rc = ask(w, key, method, target, body, &raw, err);
     if (rc == 0)
         rc = split_answer(buf_slice(&raw), status, answer, err);
     buf_release(&raw);

@@ -2,12 +2,10 @@
 #include "bind/bridge.h"
 #include "host/edition.h"
 #include "host/publish.h"
-#include <errno.h>
-#include <ftw.h>
-#include <stdio.h>
+#include "host/scratch.h"
+#include "host/stage.h"
+#include "host/trial_call.h"
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { STEPS_MAX = 100000, LOOK_EVERY_MS = 1 };
 static const int64_t TRIAL_BEGINS_MS = 1767603600000; /* Monday, 2026-01-05 09:00 UTC */
@@ -15,9 +13,12 @@ static const int64_t TRIAL_FUEL = 200000000;          /* a whole file of specs *
 
 struct trial {
     const char *dir;
+    struct stage *stage; /* NULL: the shop is what lies in its folder */
+    struct buf outside;  /* what the specs said of it outside of their tests, as JSON: each test begins with that */
+    bool testing;        /* between fresh() and result() */
     const struct trial_events *events;
     struct log *log;
-    char data[64];
+    char data[SCRATCH_MAX];
     struct clock clock;
     atomic_llong passed_ms; /* since TRIAL_BEGINS_MS; the writer and the publisher look at the clock, too */
     struct random_seeded random;
@@ -47,27 +48,6 @@ static int64_t mono_ns(void *ctx)
 
 /* --- the shop ----------------------------------------------------------------------------------------------------------- */
 
-/* Memory that looks like a disk where there is some, so that a commit costs nothing. */
-static int make_data(struct trial *t, struct err *err)
-{
-    struct stat st;
-    bool shm = stat("/dev/shm", &st) == 0 && S_ISDIR(st.st_mode) && access("/dev/shm", W_OK | X_OK) == 0;
-    snprintf(t->data, sizeof t->data, "%s/feira-test-XXXXXX", shm ? "/dev/shm" : "/tmp");
-    if (mkdtemp(t->data))
-        return 0;
-    t->data[0] = '\0';
-    return err_set(err, ERR_IO, "A folder for the data of the tests can't be made in %s: %s.", shm ? "/dev/shm" : "/tmp", strerror(errno));
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)st;
-    (void)kind;
-    (void)where;
-    remove(path);
-    return 0;
-}
-
 static void look_whether_idle(void *ctx)
 {
     struct trial *t = ctx;
@@ -89,23 +69,22 @@ static void shut(struct trial *t)
     if (t->loop)
         loop_close(t->loop);
     shop_close(t->shop);
-    if (t->data[0])
-        nftw(t->data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(t->data);
     t->pump = NULL;
     t->until_idle = NULL;
     t->edition = NULL;
     t->conn = NULL;
     t->loop = NULL;
     t->shop = NULL;
+    t->bind.zone = NULL;
     t->data[0] = '\0';
 }
 
 static int open_shop(struct trial *t, struct err *err)
 {
     t->clock = (struct clock){ wall_ms, mono_ns, t };
-    atomic_store(&t->passed_ms, 0);
     random_seeded_init(&t->random, 1); /* the same ids in every run */
-    int rc = make_data(t, err);
+    int rc = scratch_make(t->data, err);
     struct shop_options o = { .dir = t->dir, .data_dir = t->data, .clock = &t->clock, .random = &t->random.face, .log = t->log };
     if (rc == 0)
         rc = shop_open(&o, &t->shop, err);
@@ -127,18 +106,90 @@ static int open_shop(struct trial *t, struct err *err)
 
 /* --- what specs can do ------------------------------------------------------------------------------------------------- */
 
+static int make_up(struct trial *t, const struct json_value *shop, struct err *err)
+{
+    struct slice currency = SLICE_LIT("EUR");
+    int rc = stage_set(t->stage, shop, err);
+    json_is_string(json_get(shop, "currency"), &currency);
+    return rc < 0 ? rc : currency_find(currency, &t->bind.currency, err);
+}
+
+static int restage(struct trial *t, struct err *err)
+{
+    struct json_value *shop = NULL;
+    int rc = t->outside.len ? json_parse(buf_slice(&t->outside), NULL, &t->arena, &shop, err) : 0;
+    return rc < 0 ? rc : make_up(t, shop, err);
+}
+
+static int remember_outside(struct trial *t, const struct json_value *shop, struct err *err)
+{
+    struct json_writer w;
+    buf_clear(&t->outside);
+    json_writer_init(&w, &t->outside);
+    json_value_write(&w, shop);
+    return t->outside.failed ? err_set(err, ERR_NOMEM, "Out of memory.") : 0;
+}
+
 static int fresh(void *ctx, struct err *err)
 {
     struct trial *t = ctx;
     shut(t);
     arena_reset(&t->arena);
-    return open_shop(t, err);
+    atomic_store(&t->passed_ms, 0);
+    t->testing = true;
+    return t->stage ? restage(t, err) : open_shop(t, err);
 }
 
-static int request(void *ctx, const char *method, const char *target, struct slice body, int *status, struct buf *answer, struct err *err)
+/* The shop of a plugin's specs opens when it is first needed: until then they may say what it is. */
+static int need_shop(struct trial *t, struct err *err)
+{
+    if (t->shop)
+        return 0;
+    int rc = open_shop(t, err);
+    if (rc == 0)
+        return 0;
+    shut(t);
+    return t->stage ? err_wrap(err, "the shop of these specs can't be; say what it is with t:shop { settings = { ... } }") : rc;
+}
+
+static int request(void *ctx, const char *method, const char *target, struct slice caller, struct slice body, int *status,
+                   struct buf *answer, struct err *err)
 {
     struct trial *t = ctx;
-    return shop_request(t->shop, method, target, body, status, answer, err);
+    int rc = need_shop(t, err);
+    return rc < 0 ? rc : shop_request_as(t->shop, caller, method, target, body, status, answer, err);
+}
+
+static int call(void *ctx, struct slice name, const struct json_value *args, struct slice *value, struct err *err)
+{
+    struct trial *t = ctx;
+    int rc = need_shop(t, err);
+    if (rc < 0)
+        return rc;
+    struct edition *e = publisher_live(t->shop->publisher);
+    rc = trial_call_procedure(e, t->loop, name, args, &t->arena, value, err);
+    edition_unref(e);
+    return rc;
+}
+
+static int now(void *ctx, int64_t *ms, struct err *err)
+{
+    *ms = wall_ms(ctx);
+    return need_shop(ctx, err); /* which local time that is, the shop says */
+}
+
+/* keep: only the files change, as when somebody saves them. */
+static int set_stage(void *ctx, const struct json_value *shop, bool keep, struct err *err)
+{
+    struct trial *t = ctx;
+    if (!t->stage)
+        return err_set(err, ERR_STATE, "this shop is what its files say; only the specs of a plugin make one up");
+    int rc = make_up(t, shop, err);
+    if (rc == 0 && !t->testing)
+        rc = remember_outside(t, shop, err);
+    if (!keep)
+        shut(t);
+    return rc;
 }
 
 static void fire_due(struct trial *t)
@@ -154,8 +205,11 @@ static int advance(void *ctx, int64_t ms, struct err *err)
 {
     struct trial *t = ctx;
     int64_t due = 0, end = wall_ms(t) + ms;
+    int rc = need_shop(t, err);
+    if (rc < 0)
+        return rc;
     for (int steps = 0;; steps++) {
-        int rc = timer_next_due(t->conn, &due, err);
+        rc = timer_next_due(t->conn, &due, err);
         if (rc < 0)
             return rc;
         if (rc == 0 || due > end)
@@ -184,8 +238,9 @@ static void leave(void *ctx)
 
 static void result(void *ctx, struct slice name, bool passed, struct slice message)
 {
-    const struct trial_events *e = ((struct trial *)ctx)->events;
-    e->result(e->ctx, name, passed, message);
+    struct trial *t = ctx;
+    t->testing = false;
+    t->events->result(t->events->ctx, name, passed, message);
 }
 
 /* --- the way in ----------------------------------------------------------------------------------------------------------- */
@@ -220,9 +275,29 @@ int trial_open(const char *dir, const struct trial_events *events, struct log *l
     t->events = events ? events : &nobody;
     t->log = log;
     arena_init(&t->arena, NULL, 0);
+    buf_init(&t->outside, NULL);
     t->bind.phase = BIND_PHASE_LOAD;
-    t->bridge = (struct bind_bridge){ t, &t->arena, request, advance, wall_ms, fresh, enter, leave, result };
-    int rc = open_shop(t, err);
+    t->bridge = (struct bind_bridge){ .ctx = t,
+                                      .arena = &t->arena,
+                                      .request = request,
+                                      .call = call,
+                                      .advance = advance,
+                                      .now = now,
+                                      .fresh = fresh,
+                                      .stage = set_stage,
+                                      .enter = enter,
+                                      .leave = leave,
+                                      .result = result };
+    int rc = 0;
+    if (stage_is_plugin(dir)) {
+        rc = stage_open(dir, &t->stage, err);
+        if (rc == 0)
+            rc = make_up(t, NULL, err);
+        t->dir = t->stage ? stage_dir(t->stage) : dir;
+        t->bridge.plugin = t->stage ? stage_plugin(t->stage) : NULL;
+    } else {
+        rc = open_shop(t, err);
+    }
     if (rc == 0)
         rc = bind_open(&(struct vm_options){ .memory_soft_bytes = 256 << 20 }, &t->bind, &t->vm, err);
     if (rc == 0)
@@ -242,6 +317,8 @@ void trial_close(struct trial *t)
         return;
     vm_close(t->vm);
     shut(t);
+    stage_close(t->stage);
+    buf_release(&t->outside);
     arena_release(&t->arena);
     free(t);
 }
@@ -254,7 +331,7 @@ struct currency trial_currency(const struct trial *t)
 int trial_request(struct trial *t, const char *method, const char *target, struct slice body, int *status, struct buf *answer,
                   struct err *err)
 {
-    return request(t, method, target, body, status, answer, err);
+    return request(t, method, target, slice_str(""), body, status, answer, err);
 }
 
 int trial_eval(struct trial *t, struct slice source, struct buf *out, bool *incomplete, struct err *err)

@@ -1,5 +1,6 @@
 /* host/trial.h - a shop for trying: the real one with its routes, writer and timers, under a clock that moves when it is told to, on a
- * store in memory that is gone afterwards. Specs run against it, in a sandbox that has feira.test. */
+ * store in memory that is gone afterwards. Specs run against it, in a sandbox that has feira.test. Of a plugin's folder the shop is made up
+ * (stage.h). */
 #pragma once
 #include "base/money.h"
 #include "host/host.h"
@@ -12,7 +13,7 @@ struct trial_events {
 };
 
 struct trial;
-/* events NULL: nobody runs tests. log may be NULL. */
+/* dir: a shop's folder, or a plugin's. events NULL: nobody runs tests. log may be NULL. */
 int trial_open(const char *dir, const struct trial_events *events, struct log *log, struct trial **out, struct err *err);
 void trial_close(struct trial *t); /* NULL is fine */
 struct currency trial_currency(const struct trial *t);

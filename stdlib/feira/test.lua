@@ -1,5 +1,5 @@
 -- feira.test: what specs are written in (feira test). Each test has an empty shop of its own and a clock that moves when it is told to;
--- what it asks goes through the same routes as over HTTP, as the operator.
+-- what it asks goes through the same routes as over HTTP, as the operator unless it says who. Specs of a plugin make their shop up.
 -- luacheck: no self
 local money = require "feira.money"
 local time = require "feira.time"
@@ -30,20 +30,35 @@ function t:describe(name, fn)
 end
 
 function t:it(name, fn)
-  bridge.fresh()
-  local fine, e = pcall(fn)
+  local fine, e = pcall(function()
+    bridge.fresh()
+    fn()
+  end)
   bridge.result(name, fine, not fine and sentence(e) or nil)
 end
 
 -- Comparing ----------------------------------------------------------------------------------------------------------------------
 
-local function shown(v)
-  if type(v) == "string" then return ("%q"):format(v) end
+local SHOWN_MAX = 160
+
+local function words(v, depth)
+  if type(v) == "string" then return ("%q"):format(v):gsub("\\\n", "\\n") end
   if type(v) ~= "table" then return tostring(v) end
-  if #v > 0 then return ("a list of %d"):format(#v) end
-  local names = {}
-  for key in pairs(v) do names[#names + 1] = tostring(key) end
-  return "{ " .. table.concat(names, ", ") .. " }"
+  if depth > 4 then return "{...}" end
+  local out = {}
+  for i = 1, #v do out[i] = words(v[i], depth + 1) end
+  for key, value in pairs(v) do
+    if math.type(key) ~= "integer" then out[#out + 1] = ("%s = %s"):format(key, (words(value, depth + 1))) end
+  end
+  return #out == 0 and "{}" or "{ " .. table.concat(out, ", ") .. " }"
+end
+
+local function shown(v)
+  local text = words(v, 0)
+  if #text <= SHOWN_MAX then return text end
+  local cut = SHOWN_MAX
+  while cut > 0 and text:byte(cut + 1) & 0xC0 == 0x80 do cut = cut - 1 end -- not through a letter
+  return text:sub(1, cut) .. "..."
 end
 
 local function is_list(v)
@@ -51,6 +66,32 @@ local function is_list(v)
 end
 
 local compare
+
+-- Long texts are shown from a little before the place where they part.
+local function parting(a, b)
+  local same = 0
+  while same < #a and a:byte(same + 1) == b:byte(same + 1) do same = same + 1 end
+  local from = math.max(same - 20, 0)
+  while from > 0 and a:byte(from + 1) & 0xC0 == 0x80 do from = from - 1 end
+  return from
+end
+
+local function differ(path, value, wanted, out)
+  local at = "  " .. (path == "" and "it" or path) .. ": "
+  if type(value) == "string" and type(wanted) == "string" and #value > 40 and #wanted > 40 then
+    local from = parting(wanted, value)
+    if from > 0 then
+      at = ("%sfrom byte %d on "):format(at, from + 1)
+      value, wanted = value:sub(from + 1), wanted:sub(from + 1)
+    end
+  end
+  local want, got = shown(wanted), shown(value)
+  if #want + #got > 60 then
+    out[#out + 1] = ("%swanted %s\n%sgot    %s"):format(at, want, (" "):rep(#at), got)
+  else
+    out[#out + 1] = ("%swanted %s, got %s"):format(at, want, got)
+  end
+end
 
 -- What is wanted of a record is what is named; a list is wanted whole.
 local function compare_tables(path, value, wanted, out)
@@ -67,7 +108,7 @@ function compare(path, value, wanted, out)
   if type(value) == "table" and type(wanted) == "table" then
     compare_tables(path, value, wanted, out)
   elseif value ~= wanted then
-    out[#out + 1] = ("  %s: wanted %s, got %s"):format(path == "" and "it" or path, shown(wanted), shown(value))
+    differ(path, value, wanted, out)
   end
 end
 
@@ -79,8 +120,23 @@ end
 
 -- Asking -------------------------------------------------------------------------------------------------------------------------
 
-local function must(method, path, body)
-  local status, answer = bridge.request(method, path, body)
+-- The line of the spec, however deep in here it stopped.
+local function in_spec()
+  for level = 2, 12 do
+    local at = vm.where(level)
+    if at ~= "" and not at:find("^stdlib/") then return at .. ": " end
+  end
+  return ""
+end
+
+local function ask(self, method, path, body)
+  local fine, status, answer = pcall(bridge.request, method, path, body, self.key)
+  if not fine then error({ text = in_spec() .. sentence(status):gsub("^stdlib/[^:]*:%d+: ", "") }, 0) end
+  return status, answer
+end
+
+local function must(self, method, path, body)
+  local status, answer = ask(self, method, path, body)
   if status >= 300 then
     local problem = type(answer) == "table" and answer or {}
     local field = problem.field and " (" .. problem.field .. ")" or ""
@@ -105,11 +161,16 @@ local function copy(from, lines)
 end
 
 function t:request(method, path, body)
-  return bridge.request(method, path, body)
+  return ask(self, method, path, body)
 end
 
 function t:get(path)
-  local answer = must("GET", path)
+  local answer = must(self, "GET", path)
+  return answer
+end
+
+function t:post(path, body)
+  local answer = must(self, "POST", path, body or {})
   return answer
 end
 
@@ -119,26 +180,26 @@ function t:product(product)
   if type(made.compare_at) == "string" then made.compare_at = money.parse(made.compare_at) end
   made.title = made.title or made.sku
   made.stock = made.stock or 100
-  must("POST", "/v1/products/import", { products = { made } })
+  must(self, "POST", "/v1/products/import", { products = { made } })
   return made.sku
 end
 
 function t:customer(customer)
   local facts = copy(customer)
   facts.id = nil
-  must("PUT", "/v1/customers/" .. tostring(customer.id), facts)
+  must(self, "PUT", "/v1/customers/" .. tostring(customer.id), facts)
   return customer.id
 end
 
 function t:stock(sku)
-  local product = must("GET", "/v1/products/" .. sku)
+  local product = must(self, "GET", "/v1/products/" .. sku)
   local sum = 0
   for _, place in pairs(product.stock) do sum = sum + place.available end
   return sum
 end
 
 function t:quote(cart)
-  local answer = must("POST", "/v1/quotes?explain=full", copy(cart, true))
+  local answer = must(self, "POST", "/v1/quotes?explain=full", copy(cart, true))
   return answer
 end
 
@@ -149,9 +210,9 @@ function t:order(order)
   if not body.expected_total and not body.quote_token then
     local cart = {}
     for _, name in ipairs(asked) do cart[name] = body[name] end
-    body.expected_total = must("POST", "/v1/quotes", cart).total
+    body.expected_total = must(self, "POST", "/v1/quotes", cart).total
   end
-  local answer = must("POST", "/v1/orders", body)
+  local answer = must(self, "POST", "/v1/orders", body)
   return answer
 end
 
@@ -162,22 +223,22 @@ end
 function t:pay(order, payment)
   local body = copy(payment or {})
   body.provider = body.provider or "test"
-  local answer = must("POST", of_order(order, "/payments"), body)
+  local answer = must(self, "POST", of_order(order, "/payments"), body)
   return answer
 end
 
 function t:cancel(order, reason)
-  local answer = must("POST", of_order(order, "/cancel"), { reason = reason })
+  local answer = must(self, "POST", of_order(order, "/cancel"), { reason = reason })
   return answer
 end
 
 function t:refund(order, refund)
-  local answer = must("POST", of_order(order, "/refunds"), refund or {})
+  local answer = must(self, "POST", of_order(order, "/refunds"), refund or {})
   return answer
 end
 
 function t:look(order)
-  local answer = must("GET", of_order(order, ""))
+  local answer = must(self, "GET", of_order(order, ""))
   return answer
 end
 
@@ -188,6 +249,58 @@ function t:refused(reason, fn)
   local got = tostring(e.problem.type):gsub("^/problems/", "")
   if got ~= reason then fail(2, ("wanted a refusal of type %s, got %s: %s"):format(reason, got, e.text)) end
   return e.problem
+end
+
+-- Who asks -----------------------------------------------------------------------------------------------------------------------
+
+local function with_key(key)
+  return setmetatable({ key = key }, { __index = t })
+end
+
+-- Whoever `self` is: only the operator makes keys.
+function t:as(customer)
+  local made = must(t, "POST", "/v1/customers/" .. tostring(customer) .. "/tokens", {})
+  return with_key(made.token)
+end
+
+function t:guest()
+  local made = must(t, "POST", "/v1/keys", { kind = "pk", label = "specs" })
+  return with_key(made.key)
+end
+
+-- Plugins ------------------------------------------------------------------------------------------------------------------------
+
+local function made_up(shop, what)
+  if not bridge.plugin then
+    fail(3, what .. " is for the specs of a plugin; this shop is what its folder says")
+  end
+  local made = copy(shop)
+  if made.settings then
+    made.plugins = copy(made.plugins or {})
+    made.plugins[bridge.plugin] = made.settings
+    made.settings = nil
+  end
+  return made
+end
+
+function t:shop(shop)
+  bridge.stage(made_up(shop, "t:shop()"))
+end
+
+function t:publish(shop)
+  local made = made_up(shop, "t:publish()")
+  bridge.stage(made, true)
+  local answer = must(self, "POST", "/v1/generations", {})
+  return answer
+end
+
+function t:call(name, args)
+  if bridge.plugin and not name:find(".", 1, true) then name = bridge.plugin .. "." .. name end
+  local fine, value = bridge.call(name, args)
+  if fine then return value end
+  local field = value.field and " (" .. value.field .. ")" or ""
+  value.type = "/problems/" .. value.reason
+  fail(2, ("%s failed: %s%s"):format(name, value.detail, field), value)
 end
 
 -- Time ---------------------------------------------------------------------------------------------------------------------------
@@ -201,11 +314,9 @@ function t:advance(span)
 end
 
 function t:at(text)
-  local ms = time.resolve(text)
-  if ms < bridge.now() then
-    fail(2, ("%s is past; it is %s, and time does not go back"):format(text, time.format(bridge.now())))
-  end
-  bridge.advance(ms - bridge.now())
+  local now, ms = bridge.now(), time.resolve(text)
+  if ms < now then fail(2, ("%s is past; it is %s, and time does not go back"):format(text, time.format(now))) end
+  bridge.advance(ms - now)
 end
 
 return t

@@ -1,8 +1,8 @@
 ---@meta feira.test
 
----What specs are written in. `feira test SHOP` runs the files of SHOP/test against the shop as it lies in its folder. Each test
----has an empty shop of its own in memory, and a clock that stands at 2026-01-05 09:00 UTC until it is moved. What a test asks
----goes through the same routes as over HTTP, as the operator.
+---What specs are written in. `feira test PATH` runs the files of PATH/test: against a shop as it lies in its folder, or of a plugin
+---in a shop that is made up for it. Each test has an empty shop of its own in memory, and a clock that stands at 2026-01-05 09:00 UTC
+---until it is moved. What a test asks goes through the same routes as over HTTP, as the operator unless it says who.
 ---
 ---```lua
 ---local t = require "feira.test"
@@ -112,6 +112,12 @@ function t:look(order) end
 ---@return table
 function t:get(path) end
 
+---The answer of a POST that must succeed: `t:as "ann":post("/v1/x/invite/links", { note = "hello" })`
+---@param path string
+---@param body? table
+---@return table
+function t:post(path, body) end
+
 ---Any request; refusals come back, too.
 ---@param method string
 ---@param path string
@@ -119,6 +125,44 @@ function t:get(path) end
 ---@return integer status
 ---@return any answer
 function t:request(method, path, body) end
+
+---The same words as that customer, who must be known: `t:as "ann":get "/v1/orders"`
+---@param customer string
+---@return feira.test
+function t:as(customer) end
+
+---The same words as a shopper whom nobody knows, through a storefront's key.
+---@return feira.test
+function t:guest() end
+
+---@class feira.test.Shop what shop.lua says (`currency`, `zone`, `policies`, `plugins` ...), and:
+---@field settings? table of the plugin whose specs these are
+---@field campaigns? table<string, string> texts of campaign files, by name
+---@field plugins? table<string, table> settings of other plugins; those that the plugin needs are there in any case
+
+---Only in the specs of a plugin: what the shop is that is made up for it. Outside of tests it holds for all that follow, in a test for
+---the rest of it, in a shop that is empty again.
+---
+---```lua
+---t:shop { currency = "CNY", settings = { friends = 3 }, campaigns = { tea = [[
+---  local promo = require "feira.promo"
+---  return promo.campaign { id = "tea", give = promo.percent_off { percent = 10 } }
+---]] } }
+---```
+---@param shop feira.test.Shop
+function t:shop(shop) end
+
+---Only in the specs of a plugin: makes other files live in the shop of this test, which goes on with all it has.
+---@param shop feira.test.Shop the whole of it, as for `t:shop`
+---@return table answer
+function t:publish(shop) end
+
+---Calls a procedure of a plugin, in a transaction of its own, and gives what it returns: `t:call("grant", { customer = "ann" })`.
+---A failure is one that `t:refused` looks at.
+---@param name string of the plugin's own "grant", of another "coupons.grant"
+---@param args? table
+---@return any
+function t:call(name, args) end
 
 ---Milliseconds UTC.
 ---@return integer

@@ -11,11 +11,19 @@ return {
 
   -- What the merchant fills in under plugins["@NAME@"] of shop.lua.
   settings = {
-    percent = { type = "percent", default = 10, about = "Taken off every matching line." },
+    most = { type = "percent", default = 30, about = "More than this is never taken off." },
   },
 
-  -- A campaign type of the plugin's own name. The function stands in rules.lua.
+  -- A campaign type: a file of campaigns/ says return promo.use "@NAME@" { ... }. The function stands in rules.lua.
   campaigns = {
-    ["@NAME@"] = { run = "rules.give", title = "@NAME@" },
+    ["@NAME@"] = {
+      run = "rules.give",
+      title = "@NAME@",
+      fields = {
+        id = { type = "string", max = 64, about = "The id of the campaign." },
+        tag = { type = "string", max = 64, about = "Products with this tag." },
+        percent = { type = "percent", about = "Taken off each of them." },
+      },
+    },
   },
 }
