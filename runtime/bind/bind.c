@@ -289,9 +289,9 @@ int bind_call_value(struct vm *v, int fn, const struct json_value *args, struct 
  * that only had a bad moment is not. */
 enum { SLOW_FUEL = 200000 }; /* as vm/ judges the calls it repeats itself: some 0.8 ms */
 struct ruling {
-    bool *holds; /* NULL for an action */
-    bool pricing;
-    bool abandoned; /* the free run was too slow */
+    bool *holds;               /* NULL for an action */
+    void (*ask)(lua_State *L); /* for what is no campaign's: gets the function, and tells the kernel what it gives */
+    bool abandoned;            /* the free run was too slow */
 };
 
 static void abandon(void *ctx)
@@ -305,9 +305,9 @@ static int rule_body(lua_State *L) /* (ruling); upvalue: the function. One closu
     if (r->abandoned)
         return 0;
     lua_settop(L, 0);
-    if (r->pricing) {
+    if (r->ask) {
         lua_pushvalue(L, lua_upvalueindex(1));
-        bind_propose_prices(L);
+        r->ask(L);
         return 0;
     }
     lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
@@ -423,10 +423,25 @@ static int hook_action(void *ctx, int fn, struct quote_eval *e, struct err *err)
 
 static int hook_pricing(void *ctx, int fn, struct quote_eval *e, struct err *err)
 {
-    return run_rule(ctx, fn, e, (struct ruling){ .pricing = true }, err);
+    return run_rule(ctx, fn, e, (struct ruling){ .ask = bind_ask_prices }, err);
+}
+
+static int hook_shipping_rates(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    return run_rule(ctx, fn, e, (struct ruling){ .ask = bind_ask_shipping_rates }, err);
+}
+
+static int hook_tax_rates(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    return run_rule(ctx, fn, e, (struct ruling){ .ask = bind_ask_tax_rates }, err);
 }
 
 struct quote_hooks bind_quote_hooks(struct vm *v)
 {
-    return (struct quote_hooks){ .ctx = v, .condition = hook_condition, .action = hook_action, .pricing = hook_pricing };
+    return (struct quote_hooks){ .ctx = v,
+                                 .condition = hook_condition,
+                                 .action = hook_action,
+                                 .pricing = hook_pricing,
+                                 .shipping_rates = hook_shipping_rates,
+                                 .tax_rates = hook_tax_rates };
 }

@@ -84,9 +84,13 @@ void bind_open_quote(lua_State *L);
 void bind_open_events(lua_State *L);
 void bind_open_cart(lua_State *L); /* classes only; no module */
 
-void bind_push_quote(lua_State *L);     /* the order being placed, for this call only */
-void bind_propose_prices(lua_State *L); /* (fn) ->: fn(line, cart) gives the line's unit price, or nil */
-void bind_push_cart(lua_State *L);      /* the cart being priced, for this call only */
+void bind_push_quote(lua_State *L); /* the order being placed, for this call only */
+void bind_push_cart(lua_State *L);  /* the cart being priced, for this call only */
+void bind_push_line(lua_State *L, uint32_t line);
+/* (fn) ->: what fn gives reaches the kernel. rates.c */
+void bind_ask_prices(lua_State *L);
+void bind_ask_shipping_rates(lua_State *L);
+void bind_ask_tax_rates(lua_State *L);
 
 /* The stdlib as it was compiled in; stdlib_embed.c is made from stdlib/ by the build. */
 struct bind_embedded {

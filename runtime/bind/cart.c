@@ -209,9 +209,7 @@ static int next_line(lua_State *L) /* iterator; upvalues: set, index */
     if ((size_t)i >= box->set.count)
         return 0;
     vm_charge(L, 10);
-    struct line_box *line = lua_newuserdatauv(L, sizeof *line, 0); /* line */
-    *line = (struct line_box){ box->serial, box->set.lines[i] };
-    luaL_setmetatable(L, LINE_CLASS);
+    bind_push_line(L, box->set.lines[i]); /* line */
     lua_pushinteger(L, i + 1);
     lua_replace(L, lua_upvalueindex(2));
     return 1;
@@ -324,6 +322,8 @@ static int cart_index(lua_State *L) /* (cart, name) -> value */
         lua_pushinteger(L, (lua_Integer)scope.count);
     else if (slice_is(name, "now"))
         lua_pushinteger(L, quote_eval_now_ms(e));
+    else if (slice_is(name, "weight_g")) /* of the whole cart */
+        lua_pushinteger(L, quote_eval_weight_g(e));
     else if (slice_is(name, "customer_tags"))
         push_customer_tags(L, cart);
     else if (slice_is(name, "guest"))
@@ -389,26 +389,11 @@ static int l_cart_free_shipping(lua_State *L) /* (cart) -> cart */
     return 1;
 }
 
-void bind_propose_prices(lua_State *L)
+void bind_push_line(lua_State *L, uint32_t line)
 {
-    struct quote_eval *e = eval_of(L);
-    size_t n = quote_eval_cart(e)->line_count;
-    bind_push_cart(L); /* fn cart */
-    for (uint32_t i = 0; i < n; i++) {
-        struct err err = { 0 };
-        if (!quote_eval_may_propose(e, i))
-            continue;
-        vm_charge(L, 20);
-        lua_settop(L, 2);
-        lua_pushvalue(L, 1);
-        struct line_box *line = lua_newuserdatauv(L, sizeof *line, 0); /* fn cart fn line */
-        *line = (struct line_box){ bind_state(L)->serial, i };
-        luaL_setmetatable(L, LINE_CLASS);
-        lua_pushvalue(L, 2);
-        lua_call(L, 2, 1); /* fn cart price */
-        if (!lua_isnil(L, 3))
-            raise_if(L, quote_eval_propose(e, i, bind_check_money(L, 3, "the price"), &err), &err);
-    }
+    struct line_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = (struct line_box){ bind_state(L)->serial, line };
+    luaL_setmetatable(L, LINE_CLASS);
 }
 
 void bind_open_cart(lua_State *L)

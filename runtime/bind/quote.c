@@ -30,6 +30,11 @@ static struct slice sku_of(const struct bind_quote *q, const struct quote_line *
     return symbols_name(quote_rules_symbols(q->rules), line->product.sku);
 }
 
+static int64_t shipping_payable(const struct quote_result *r)
+{
+    return r->shipping_minor - r->shipping_discount_minor + (r->tax.included ? 0 : r->tax.shipping_minor);
+}
+
 /* --- fields ------------------------------------------------------------------------------------------------------ */
 static void push_text_or_nil(lua_State *L, struct slice s)
 {
@@ -53,8 +58,8 @@ static int quote_index(lua_State *L) /* (quote, name) -> value */
         lua_pushinteger(L, r->subtotal_minor);
     else if (slice_is(name, "discount"))
         lua_pushinteger(L, r->discount_minor);
-    else if (slice_is(name, "shipping")) /* what shipping costs after its discounts */
-        lua_pushinteger(L, r->has_shipping ? r->shipping_minor - r->shipping_discount_minor : 0);
+    else if (slice_is(name, "shipping")) /* what is paid for shipping, after its discounts */
+        lua_pushinteger(L, r->has_shipping ? shipping_payable(r) : 0);
     else if (slice_is(name, "line_count"))
         lua_pushinteger(L, (lua_Integer)r->cart->line_count);
     else if (slice_is(name, "customer"))
@@ -76,7 +81,7 @@ static int quote_index(lua_State *L) /* (quote, name) -> value */
     return 1;
 }
 
-static int l_line(lua_State *L) /* (quote, i) -> { line, sku, title, qty, unit_price, subtotal, discount, total } */
+static int l_line(lua_State *L) /* (quote, i) -> { line, sku, title, qty, unit_price, subtotal, discount, total, tax } */
 {
     const struct bind_quote *q = check_quote(L);
     int64_t i = bind_check_int(L, 2, "the line");
@@ -95,8 +100,9 @@ static int l_line(lua_State *L) /* (quote, i) -> { line, sku, title, qty, unit_p
         { "subtotal", l->subtotal_minor },
         { "discount", l->discount_minor },
         { "total", l->total_minor },
+        { "tax", l->tax_minor },
     };
-    lua_createtable(L, 0, 8); /* line */
+    lua_createtable(L, 0, 9); /* line */
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
         lua_pushinteger(L, numbers[k].value);
         lua_setfield(L, -2, numbers[k].name);
@@ -135,6 +141,15 @@ static void write_discounts(const struct bind_quote *q, const struct quote_disco
     json_array_end(w);
 }
 
+static void write_tax(const struct bind_quote *q, int64_t amount, int64_t tax, struct json_writer *w)
+{
+    const struct quote_tax *t = &q->result->tax;
+    if (t->known)
+        write_int(w, "tax", tax);
+    if (t->known && !t->included)
+        write_int(w, "payable", amount + tax);
+}
+
 static void write_line(const struct bind_quote *q, size_t i, struct json_writer *w)
 {
     const struct quote_line *l = &q->result->cart->lines[i];
@@ -151,6 +166,7 @@ static void write_line(const struct bind_quote *q, size_t i, struct json_writer 
     write_int(w, "subtotal", l->subtotal_minor);
     write_discounts(q, l->discounts, w);
     write_int(w, "total", l->total_minor);
+    write_tax(q, l->total_minor, l->tax_minor, w);
     write_int(w, "refunded_qty", 0);
     write_int(w, "refunded", 0);
     json_object_end(w);
@@ -193,6 +209,7 @@ static void write_shipping(const struct bind_quote *q, struct json_writer *w)
     write_int(w, "amount", r->shipping_minor);
     write_discounts(q, r->shipping_discounts, w);
     write_int(w, "total", r->shipping_minor - r->shipping_discount_minor);
+    write_tax(q, r->shipping_minor - r->shipping_discount_minor, r->tax.shipping_minor, w);
     json_object_end(w);
 }
 
@@ -217,7 +234,8 @@ static void write_applied(const struct bind_quote *q, struct json_writer *w)
     json_array_end(w);
 }
 
-static int l_priced_json(lua_State *L) /* (quote) -> JSON object: currency, subtotal, discount, shipping, campaigns (those that applied) */
+static int l_priced_json(
+    lua_State *L) /* (quote) -> JSON object: currency, subtotal, discount, shipping, tax, campaigns (those that applied) */
 {
     const struct bind_quote *q = check_quote(L);
     struct bind_buf b;
@@ -231,6 +249,7 @@ static int l_priced_json(lua_State *L) /* (quote) -> JSON object: currency, subt
     write_int(&w, "subtotal", q->result->subtotal_minor);
     write_int(&w, "discount", q->result->discount_minor);
     write_shipping(q, &w);
+    quote_tax_write(&q->result->tax, &w);
     write_applied(q, &w);
     json_object_end(&w);
     return push_buf(L, &b);

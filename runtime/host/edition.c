@@ -116,6 +116,18 @@ static int pricing(void *ctx, int fn, struct quote_eval *e, struct err *err)
     return seat->functions.pricing(seat->functions.ctx, fn, e, err);
 }
 
+static int shipping_rates(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    const struct seat *seat = ctx;
+    return seat->functions.shipping_rates(seat->functions.ctx, fn, e, err);
+}
+
+static int tax_rates(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    const struct seat *seat = ctx;
+    return seat->functions.tax_rates(seat->functions.ctx, fn, e, err);
+}
+
 int seat_open(struct shop *s, struct edition *e, struct generation *g, struct seat **out, struct err *err)
 {
     *out = NULL;
@@ -131,7 +143,9 @@ int seat_open(struct shop *s, struct edition *e, struct generation *g, struct se
     seat->edition = e ? edition_ref(e) : NULL;
     seat->generation = generation_ref(g);
     seat->functions = bind_quote_hooks(seat->vm);
-    seat->hooks = (struct quote_hooks){ .ctx = seat, .condition = condition, .action = action, .pricing = pricing };
+    seat->hooks = (struct quote_hooks){
+        .ctx = seat, .condition = condition, .action = action, .pricing = pricing, .shipping_rates = shipping_rates, .tax_rates = tax_rates
+    };
     *out = seat;
     return 0;
 }

@@ -204,20 +204,27 @@ static int campaigns_compile(struct spec *s, const struct json_value *campaigns,
     return 0;
 }
 
-static int pricing_copy(const struct quote_rules_options *o, struct quote_rules *r, struct err *err)
+static int rules_copy(const struct quote_rule_list *from, struct quote_rules *r, struct quote_rule_list *to, struct err *err)
 {
-    struct quote_pricing *list = arena_array(&r->arena, o->pricing_count + 1, sizeof *list);
-    for (size_t i = 0; list && i < o->pricing_count; i++) {
-        list[i] = o->pricing[i];
-        list[i].name = arena_strdup(&r->arena, slice_str(o->pricing[i].name));
+    struct quote_rule *list = arena_array(&r->arena, from->count + 1, sizeof *list);
+    for (size_t i = 0; list && i < from->count; i++) {
+        list[i] = from->items[i];
+        list[i].name = arena_strdup(&r->arena, slice_str(from->items[i].name));
         if (!list[i].name)
             list = NULL;
     }
     if (!list)
         return err_set(err, ERR_NOMEM, "out of memory while reading the rules; try again");
-    r->pricing = list;
-    r->pricing_count = o->pricing_count;
+    *to = (struct quote_rule_list){ list, from->count };
     return 0;
+}
+
+static int all_rules_copy(const struct quote_rules_options *o, struct quote_rules *r, struct err *err)
+{
+    int rc = rules_copy(&o->pricing, r, &r->pricing, err);
+    if (rc == 0)
+        rc = rules_copy(&o->shipping_rates, r, &r->shipping_rates, err);
+    return rc < 0 ? rc : rules_copy(&o->tax_rates, r, &r->tax_rates, err);
 }
 
 int quote_rules_build(const struct json_value *campaigns, const struct quote_rules_options *o, struct quote_rules **out, struct err *err)
@@ -240,7 +247,9 @@ int quote_rules_build(const struct json_value *campaigns, const struct quote_rul
         rc = shipping_compile(&s, o->shipping, &r->shipping, &r->shipping_count);
     s.fold_codes = r->policies.fold_codes;
     if (rc == 0)
-        rc = pricing_copy(o, r, err);
+        rc = tax_compile(&s, o->tax, o->tax_rates.count > 0, &r->taxes);
+    if (rc == 0)
+        rc = all_rules_copy(o, r, err);
     if (rc == 0)
         rc = campaigns_compile(&s, campaigns, r);
     if (rc < 0) {

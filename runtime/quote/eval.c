@@ -168,8 +168,8 @@ int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err)
 
 static int may_act(const struct quote_eval *e, bool lines, struct slice reason, struct err *err)
 {
-    if (e->proposed)
-        return err_set(err, ERR_STATE, "a pricing rule gives prices; what is taken off is a campaign's business");
+    if (!e->campaign)
+        return err_set(err, ERR_STATE, "a rule that gives prices or rates takes nothing off; that is a campaign's business");
     if (e->in_condition)
         return err_set(err, ERR_STATE, "a condition can't take anything off; do it in give");
     if (lines && e->shipping_stage)

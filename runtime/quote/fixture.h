@@ -92,16 +92,23 @@ static inline void fixture_release(struct fixture *f)
     arena_release(&f->run);
 }
 
-static inline int fixture_build(struct fixture *f, const char *campaigns, const char *policies, const char *shipping)
+static inline int fixture_build_with(struct fixture *f, const char *campaigns, struct quote_rules_options o)
 {
-    struct quote_rules_options o = { .zone = f->zone, .symbols = f->symbols };
+    o.zone = f->zone;
+    o.symbols = f->symbols;
     assert_int_equal(currency_find(slice_str("CNY"), &o.currency, &f->err), 0);
-    o.policies = policies ? fixture_json(&f->arena, policies) : NULL;
-    o.shipping = shipping ? fixture_json(&f->arena, shipping) : NULL;
     quote_rules_free(f->rules);
     f->rules = NULL;
     err_clear(&f->err);
     return quote_rules_build(campaigns ? fixture_json(&f->arena, campaigns) : NULL, &o, &f->rules, &f->err);
+}
+
+static inline int fixture_build(struct fixture *f, const char *campaigns, const char *policies, const char *shipping)
+{
+    struct quote_rules_options o = { 0 };
+    o.policies = policies ? fixture_json(&f->arena, policies) : NULL;
+    o.shipping = shipping ? fixture_json(&f->arena, shipping) : NULL;
+    return fixture_build_with(f, campaigns, o);
 }
 
 static inline void fixture_rules(struct fixture *f, const char *campaigns)

@@ -1,4 +1,4 @@
-/* The pipeline: subtotals, item and order stages, the shipping rate, the shipping stage, outcomes. */
+/* The pipeline: subtotals, item and order stages, the shipping rate, the shipping stage, tax, outcomes. */
 #include "quote/run_int.h"
 #include <stdio.h>
 
@@ -328,7 +328,7 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
     if (rc < 0)
         return rc;
     run_customer(&e);
-    if (r->pricing_count && !cart->no_campaigns && (rc = prices_find(&e, out, err)) < 0)
+    if (r->pricing.count && !cart->no_campaigns && (rc = prices_find(&e, out, err)) < 0)
         return rc;
     if (r->count && !cart->no_campaigns) {
         e.slots = arena_array(arena, r->count, sizeof *e.slots);
@@ -337,7 +337,8 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
             return eval_nomem(&e, err);
         stopped_mark(&e);
     }
-    if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 || (rc = outcomes_finish(&e, out, err)) < 0)
+    if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 || (rc = tax_price(&e, out, err)) < 0 ||
+        (rc = outcomes_finish(&e, out, err)) < 0)
         return rc;
     return codes_finish(&e, out, err);
 }

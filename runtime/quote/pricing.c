@@ -39,29 +39,14 @@ static void fill(struct quote_eval *e)
 }
 
 /* A function that fails half-way has proposed nothing. */
-static int rule_run(struct quote_eval *e, const struct quote_pricing *p, struct err *err)
+static int rule_run(struct quote_eval *e, const struct quote_rule *p, struct err *err)
 {
-    const struct quote_hooks *h = e->hooks;
-    if (!h || !h->pricing)
-        return err_set(err, ERR_INTERNAL, "the rules find prices, and nothing was given that runs them");
-    fill(e);
-    err_clear(err);
-    int rc = h->pricing(h->ctx, p->fn, e, err);
-    if (rc == ERR_RETRY && !e->broken) {
-        fill(e);
-        err_clear(err);
-        rc = h->pricing(h->ctx, p->fn, e, err);
-    }
-    if (e->broken)
-        return eval_nomem(e, err);
-    bool skipped = rc < 0 && p->skip_on_failure && rc != ERR_NOMEM && rc != ERR_INTERNAL;
-    if (skipped) {
-        err_clear(err);
-        return 0;
-    }
-    for (size_t i = 0; i < e->cart->line_count && rc == 0; i++)
+    const struct rule_ask ask = { "pricing rule", e->hooks ? e->hooks->pricing : NULL, fill };
+    bool skipped;
+    int rc = rule_ask(e, p, &ask, &skipped, err);
+    for (size_t i = 0; i < e->cart->line_count && rc == 0 && !skipped; i++)
         e->cart->lines[i].unit_price_minor = e->proposed[i];
-    return rc < 0 ? err_wrap(err, "pricing rule %s", p->name) : 0;
+    return rc;
 }
 
 /* The lines as they will be charged. */
@@ -94,8 +79,8 @@ int prices_find(struct quote_eval *e, struct quote_result *out, struct err *err)
     e->proposed = arena_array(e->arena, e->cart->line_count, sizeof *e->proposed);
     if (!e->proposed)
         return eval_nomem(e, cause);
-    for (size_t i = 0; i < e->rules->pricing_count && rc == 0; i++)
-        rc = rule_run(e, &e->rules->pricing[i], cause);
+    for (size_t i = 0; i < e->rules->pricing.count && rc == 0; i++)
+        rc = rule_run(e, &e->rules->pricing.items[i], cause);
     e->proposed = NULL;
     return rc < 0 ? rc : settle(e, out, cause);
 }

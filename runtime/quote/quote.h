@@ -41,6 +41,7 @@ struct quote_line {
     int64_t subtotal_minor;   /* unit_price × qty */
     int64_t discount_minor;   /* Σ discounts, 0 .. subtotal */
     int64_t total_minor;      /* subtotal - discount */
+    int64_t tax_minor;        /* within total, or on top of it when the shop's prices are without: see quote_result.tax */
     struct quote_discount *discounts; /* in the order of application */
 };
 
@@ -84,22 +85,28 @@ struct quote_cart {
 struct quote_rules;
 struct quote_campaign; /* opaque; see quote_campaign_* */
 
-/* A function that proposes unit prices before anything else happens, see quote_eval_propose(). Lines with a price of their own and carts
- * without campaigns are left as they are. */
-struct quote_pricing {
+/* A function that is asked for something other than a discount: a price, ways to send the cart, the tax rate of a line. Prices are not
+ * asked for when the cart's are final (no_campaigns). */
+struct quote_rule {
     int fn;
     bool skip_on_failure; /* otherwise its failure is the quote's */
     const char *name;     /* "volume-pricing.steps" */
 };
+struct quote_rule_list {
+    const struct quote_rule *items;
+    size_t count;
+};
 
 struct quote_rules_options {
-    const struct quote_pricing *pricing; /* in their order: each sees what those before it made of the prices; copied */
-    size_t pricing_count;
+    struct quote_rule_list pricing;        /* in their order: each sees what those before it made of the prices; see quote_eval_propose() */
+    struct quote_rule_list shipping_rates; /* each adds options to those of the table; quote_eval_offer() */
+    struct quote_rule_list tax_rates;      /* the first that knows a line's rate decides, before the table; quote_eval_tax() */
     struct currency currency;
     const struct zone *zone;           /* must outlive the rules */
     struct symbols *symbols;           /* must outlive the rules */
     const struct json_value *policies; /* shop.lua `policies`; NULL = defaults */
     const struct json_value *shipping; /* shop.lua `shipping`; NULL = nothing is shipped for money */
+    const struct json_value *tax;      /* shop.lua `tax`; NULL = no tax, unless tax_rates find one: then it is part of the prices */
 };
 
 /* campaigns: a JSON array of specs as stdlib/feira/promo.lua builds them (README.md has the form). Every mistake is found
@@ -129,6 +136,10 @@ struct quote_hooks {
     int (*action)(void *ctx, int fn, struct quote_eval *e, struct err *err);
     /* A pricing rule: proposes prices, selects, takes nothing off. May be NULL when the rules have none. */
     int (*pricing)(void *ctx, int fn, struct quote_eval *e, struct err *err);
+    /* Asked when lines are settled, for the price of what is sent: offers. */
+    int (*shipping_rates)(void *ctx, int fn, struct quote_eval *e, struct err *err);
+    /* Asked last, once for all lines whose rate nobody knows yet: quote_eval_may_tax(), quote_eval_tax(). */
+    int (*tax_rates)(void *ctx, int fn, struct quote_eval *e, struct err *err);
 };
 
 /* For the hooks. A set of lines is an array of line indexes in the arena of the run. */
@@ -161,6 +172,15 @@ int quote_eval_free_shipping(struct quote_eval *e, struct err *err);
 bool quote_eval_may_propose(const struct quote_eval *e, uint32_t line); /* not a line with a price of its own */
 int quote_eval_propose(struct quote_eval *e, uint32_t line, int64_t unit_price_minor, struct err *err);
 
+/* Shipping rules: a way to send this cart. The texts are copied; id is at most 64 bytes, the title 200. The option is chosen by
+ * "RULE'S PLUGIN.id", so that two plugins can't mean the same; an id once per rule, QUOTE_OFFERS_MAX per rule. */
+enum { QUOTE_OFFERS_MAX = 50 };
+int quote_eval_offer(struct quote_eval *e, struct slice id, struct slice title, int64_t amount_minor, struct err *err);
+int64_t quote_eval_weight_g(const struct quote_eval *e); /* of the cart; what can't be counted is INT64_MAX */
+/* Tax rules: the rate of a line, 0 .. RATE_ONE_PPM. */
+bool quote_eval_may_tax(const struct quote_eval *e, uint32_t line); /* its rate is not known yet */
+int quote_eval_tax(struct quote_eval *e, uint32_t line, int64_t rate_ppm, struct err *err);
+
 /* --- what comes out ----------------------------------------------------------------------------------------------- */
 struct quote_param { /* a value in a reason */
     struct quote_param *next;
@@ -184,6 +204,21 @@ struct quote_shipping_choice {
     int64_t amount_minor;
 };
 
+struct quote_tax_sum {  /* what one rate came to */
+    struct slice title; /* of the table; the name of the rule that found it */
+    int64_t rate_ppm;
+    int64_t net_minor, tax_minor; /* without the tax, and the tax */
+};
+
+struct quote_tax {
+    bool known;           /* the shop has tax rates; otherwise nothing is said of tax */
+    bool included;        /* prices include it; otherwise it is added, and lines cost total + tax */
+    int64_t amount_minor; /* in all, that of shipping included */
+    int64_t shipping_minor;
+    const struct quote_tax_sum *sums; /* by rate, in the order in which they were met */
+    size_t sum_count;
+};
+
 struct quote_result {
     struct quote_cart *cart;                         /* lines carry their results */
     int64_t subtotal_minor, discount_minor;          /* of the lines */
@@ -193,7 +228,8 @@ struct quote_result {
     struct slice shipping_option;
     const struct quote_shipping_choice *shipping_choices;
     size_t shipping_choice_count;
-    int64_t total_minor; /* subtotal - discount + shipping - shipping discount */
+    struct quote_tax tax;
+    int64_t total_minor; /* subtotal - discount + shipping - shipping discount, + tax when it is not included */
     struct quote_outcome *outcomes;
     size_t outcome_count;
     struct slice *unused_codes; /* codes that no campaign took */
@@ -209,6 +245,9 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
 /* The members of the answer of POST /v1/quotes that come from the kernel (currency, lines, subtotal, discount, shipping, total,
  * campaigns, unused_codes), into an object that is open. full adds what was looked at and did not apply. */
 void quote_result_write(const struct quote_rules *r, const struct quote_result *q, bool full, struct json_writer *w);
+
+/* The member "tax": {included, amount, rates}; nothing where the shop has none. */
+void quote_tax_write(const struct quote_tax *t, struct json_writer *w);
 
 /* --- evidence ------------------------------------------------------------------------------------------------------
  * Compact JSON of everything in the cart that can change the result (not titles), enough to price it again. Under 1 KB for ten lines. */

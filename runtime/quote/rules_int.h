@@ -145,6 +145,23 @@ struct shipping_option {
     const struct shipping_rate *rates;
     uint32_t rate_count;
 };
+
+/* --- tax ---------------------------------------------------------------------------------------------------------------- */
+struct tax_rate {
+    struct slice title;
+    struct names regions;         /* none: everywhere */
+    const struct selector *scope; /* NULL: every line */
+    bool shipping;                /* of what shipping costs, and of no line */
+    int64_t rate_ppm;
+};
+struct taxes {
+    bool known, included, per_unit;
+    symbol default_region; /* of carts that name none; 0 = none */
+    const struct tax_rate *rates;
+    uint32_t rate_count;
+};
+int tax_compile(struct spec *s, const struct json_value *v, bool has_rules, struct taxes *out);
+
 int shipping_compile(struct spec *s, const struct json_value *v, const struct shipping_option **out, uint32_t *count);
 
 /* --- all of it -------------------------------------------------------------------------------------------------------- */
@@ -172,6 +189,6 @@ struct quote_rules {
     size_t count;
     const struct shipping_option *shipping;
     uint32_t shipping_count;
-    const struct quote_pricing *pricing;
-    size_t pricing_count;
+    struct taxes taxes;
+    struct quote_rule_list pricing, shipping_rates, tax_rates;
 };

@@ -47,9 +47,12 @@ struct quote_eval {
     symbol codes[QUOTE_CODES_MAX]; /* normalised; 0 = no rule knows it */
     uint64_t codes_bloom;
 
-    int64_t *proposed; /* per line, while pricing rules run; NULL otherwise */
+    /* what the rule that is asked may give; all NULL otherwise */
+    int64_t *proposed;     /* per line: pricing rules */
+    struct offers *offers; /* shipping rules */
+    struct tax_run *taxes; /* tax rules */
 
-    /* the campaign whose turn it is; NULL while pricing rules run */
+    /* the campaign whose turn it is; NULL while a rule of another kind is asked */
     const struct quote_campaign *campaign;
     uint32_t campaign_number;
     struct quote_set scope;
@@ -102,12 +105,32 @@ struct percent {
 int percent_take(struct quote_eval *e, struct quote_set set, struct percent p, struct slice reason, struct err *err);
 int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err);
 
+/* --- rule.c: asks one rule for what it gives; once more when its run was thrown away, after reset(). *skipped: it failed and may. */
+typedef int (*rule_hook)(void *ctx, int fn, struct quote_eval *e, struct err *err);
+struct rule_ask {
+    const char *kind; /* "pricing rule": for messages */
+    rule_hook hook;
+    void (*reset)(struct quote_eval *e);
+};
+int rule_ask(struct quote_eval *e, const struct quote_rule *rule, const struct rule_ask *ask, bool *skipped, struct err *err);
+
 /* --- pricing.c: lets the pricing rules find unit prices; lines are then as they will be charged. */
 int prices_find(struct quote_eval *e, struct quote_result *out, struct err *err);
 int line_begin(struct quote_line *l, size_t i, struct err *err); /* price.c */
 
 /* --- allocate.c: money_allocate without memory of its own */
 int allocate(const struct split_scratch *scratch, int64_t total, const int64_t *weights, size_t n, int64_t *out, struct err *err);
+
+/* --- offers.c: what shipping rules add to the table. */
+struct offers {
+    const struct quote_rule *rule;
+    size_t first, count, cap; /* the asked rule's begin at `first` */
+    struct quote_shipping_choice *list;
+};
+int offers_collect(struct quote_eval *e, struct slice chosen, struct offers *out, struct err *err); /* chosen: one option, or "" for all */
+
+/* --- tax.c: the tax of settled lines and of shipping; adds it to the total when prices are without. */
+int tax_price(struct quote_eval *e, struct quote_result *out, struct err *err);
 
 /* --- shipping.c: lists the options, or finds the price of the chosen one. Lines are settled. */
 int shipping_price(struct quote_eval *e, struct quote_result *out, struct err *err);

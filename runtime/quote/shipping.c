@@ -132,24 +132,59 @@ static int not_offered(const struct quote_eval *e, const struct shipping_option 
                      (long long)weight_g);
 }
 
+static int take(struct quote_eval *e, struct slice id, int64_t price_minor, struct quote_result *out)
+{
+    e->has_shipping = true;
+    e->shipping_minor = e->shipping_remaining = price_minor;
+    out->shipping_option = id;
+    return 0;
+}
+
 static int choose(struct quote_eval *e, int64_t weight_g, int64_t cost_minor, struct quote_result *out, struct err *err)
 {
     const struct quote_rules *r = e->rules;
+    struct offers offers;
     for (uint32_t i = 0; i < r->shipping_count; i++) {
         const struct shipping_option *o = &r->shipping[i];
         if (!slice_eq(o->id, e->cart->shipping_option))
             continue;
         const struct shipping_rate *rate = serves(o, e->cart->region) ? rate_find(o, weight_g, cost_minor) : NULL;
-        if (!rate)
-            return not_offered(e, o, weight_g, err);
-        e->has_shipping = true;
-        e->shipping_minor = e->shipping_remaining = rate->price_minor;
-        out->shipping_option = o->id;
-        return 0;
+        return rate ? take(e, o->id, rate->price_minor, out) : not_offered(e, o, weight_g, err);
     }
+    int rc = offers_collect(e, e->cart->shipping_option, &offers, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < offers.count; i++)
+        if (slice_eq(offers.list[i].id, e->cart->shipping_option))
+            return take(e, offers.list[i].id, offers.list[i].amount_minor, out);
     int shown = (int)utf8_cut(e->cart->shipping_option, 40);
-    return err_field(err, ERR_INVALID, "/shipping/option", "there is no shipping option \"%.*s\"; quote without one to see the options",
-                     shown, e->cart->shipping_option.data);
+    return err_field(err, ERR_INVALID, "/shipping/option",
+                     "there is no shipping option \"%.*s\" for this cart; quote without one to see the options", shown,
+                     e->cart->shipping_option.data);
+}
+
+static int list(struct quote_eval *e, int64_t weight_g, int64_t cost_minor, struct quote_result *out, struct err *err)
+{
+    const struct quote_rules *r = e->rules;
+    struct offers offers;
+    int rc = offers_collect(e, slice_str(""), &offers, err);
+    if (rc < 0)
+        return rc;
+    struct quote_shipping_choice *choices = arena_array(e->arena, r->shipping_count + offers.count + 1, sizeof *choices);
+    if (!choices)
+        return eval_nomem(e, err);
+    size_t n = 0;
+    for (uint32_t i = 0; i < r->shipping_count; i++) {
+        const struct shipping_option *o = &r->shipping[i];
+        const struct shipping_rate *rate = serves(o, e->cart->region) ? rate_find(o, weight_g, cost_minor) : NULL;
+        if (rate)
+            choices[n++] = (struct quote_shipping_choice){ o->id, o->title, rate->price_minor };
+    }
+    for (size_t i = 0; i < offers.count; i++)
+        choices[n++] = offers.list[i];
+    out->shipping_choices = choices;
+    out->shipping_choice_count = n;
+    return 0;
 }
 
 int shipping_price(struct quote_eval *e, struct quote_result *out, struct err *err)
@@ -157,20 +192,10 @@ int shipping_price(struct quote_eval *e, struct quote_result *out, struct err *e
     const struct quote_rules *r = e->rules;
     int64_t weight_g = 0, cost_minor = eval_still_costs(e, (struct quote_set){ e->every, e->cart->line_count });
     bool chosen = e->cart->shipping_option.len > 0;
-    if (r->shipping_count == 0 && !chosen)
+    if (r->shipping_count + r->shipping_rates.count == 0 && !chosen)
         return 0;
     int rc = cart_weight(e->cart, &weight_g, err);
-    if (rc < 0 || chosen)
-        return rc < 0 ? rc : choose(e, weight_g, cost_minor, out, err);
-    struct quote_shipping_choice *list = arena_alloc(e->arena, r->shipping_count * sizeof *list);
-    if (!list)
-        return eval_nomem(e, err);
-    for (uint32_t i = 0; i < r->shipping_count; i++) {
-        const struct shipping_option *o = &r->shipping[i];
-        const struct shipping_rate *rate = serves(o, e->cart->region) ? rate_find(o, weight_g, cost_minor) : NULL;
-        if (rate)
-            list[out->shipping_choice_count++] = (struct quote_shipping_choice){ o->id, o->title, rate->price_minor };
-    }
-    out->shipping_choices = list;
-    return 0;
+    if (rc < 0)
+        return rc;
+    return chosen ? choose(e, weight_g, cost_minor, out, err) : list(e, weight_g, cost_minor, out, err);
 }

@@ -29,7 +29,21 @@ static void discounts_emit(const struct quote_rules *r, const struct quote_disco
     EMIT(e, "]");
 }
 
-static void line_emit(const struct quote_rules *r, const struct quote_line *l, struct emit *e)
+/* `amount`: what is owed before the tax. Nothing is said of tax where the shop has none. */
+static void tax_emit(const struct quote_tax *t, int64_t amount, int64_t tax, struct emit *e)
+{
+    if (!t->known)
+        return;
+    emit_room(e, NUMBERS_ROOM);
+    EMIT(e, ",\"tax\":");
+    emit_int(e, tax);
+    if (t->included)
+        return;
+    EMIT(e, ",\"payable\":");
+    emit_int(e, amount + tax);
+}
+
+static void line_emit(const struct quote_rules *r, const struct quote_line *l, const struct quote_tax *tax, struct emit *e)
 {
     emit_room(e, NUMBERS_ROOM);
     EMIT(e, "{\"sku\":");
@@ -51,10 +65,12 @@ static void line_emit(const struct quote_rules *r, const struct quote_line *l, s
     emit_room(e, NUMBERS_ROOM);
     EMIT(e, ",\"total\":");
     emit_int(e, l->total_minor);
+    tax_emit(tax, l->total_minor, l->tax_minor, e);
+    emit_room(e, 1);
     EMIT(e, "}");
 }
 
-static void lines_write(const struct quote_rules *r, const struct quote_cart *cart, struct json_writer *w)
+static void lines_write(const struct quote_rules *r, const struct quote_cart *cart, const struct quote_tax *tax, struct json_writer *w)
 {
     json_key(w, "lines");
     json_array(w);
@@ -62,7 +78,7 @@ static void lines_write(const struct quote_rules *r, const struct quote_cart *ca
     for (size_t i = 0; i < cart->line_count; i++) {
         if (i)
             EMIT(&e, ",");
-        line_emit(r, &cart->lines[i], &e);
+        line_emit(r, &cart->lines[i], tax, &e);
         emit_room(&e, 1);
     }
     emit_end(&e);
@@ -85,6 +101,7 @@ static void shipping_write(const struct quote_rules *r, const struct quote_resul
         emit_room(&e, NUMBERS_ROOM);
         EMIT(&e, ",\"total\":");
         emit_int(&e, q->shipping_minor - q->shipping_discount_minor);
+        tax_emit(&q->tax, q->shipping_minor - q->shipping_discount_minor, q->tax.shipping_minor, &e);
         emit_end(&e);
         json_object_end(w);
     } else {
@@ -105,6 +122,34 @@ static void shipping_write(const struct quote_rules *r, const struct quote_resul
         json_object_end(w);
     }
     json_array_end(w);
+}
+
+void quote_tax_write(const struct quote_tax *t, struct json_writer *w)
+{
+    if (!t->known)
+        return;
+    json_key(w, "tax");
+    json_object(w);
+    json_key(w, "included");
+    json_bool(w, t->included);
+    json_key(w, "amount");
+    json_int(w, t->amount_minor);
+    json_key(w, "rates");
+    json_array(w);
+    for (size_t i = 0; i < t->sum_count; i++) {
+        json_object(w);
+        json_key(w, "title");
+        json_string(w, t->sums[i].title);
+        json_key(w, "rate_ppm");
+        json_int(w, t->sums[i].rate_ppm);
+        json_key(w, "net");
+        json_int(w, t->sums[i].net_minor);
+        json_key(w, "tax");
+        json_int(w, t->sums[i].tax_minor);
+        json_object_end(w);
+    }
+    json_array_end(w);
+    json_object_end(w);
 }
 
 static void reason_write(const struct quote_outcome *o, struct json_writer *w)
@@ -149,12 +194,13 @@ void quote_result_write(const struct quote_rules *r, const struct quote_result *
 {
     json_key(w, "currency");
     json_str(w, r->currency.code);
-    lines_write(r, q->cart, w);
+    lines_write(r, q->cart, &q->tax, w);
     json_key(w, "subtotal");
     json_int(w, q->subtotal_minor);
     json_key(w, "discount");
     json_int(w, q->discount_minor);
     shipping_write(r, q, w);
+    quote_tax_write(&q->tax, w);
     json_key(w, "total");
     json_int(w, q->total_minor);
     json_key(w, "campaigns");

@@ -204,7 +204,7 @@ static void place_setting(const struct generation *g, struct err *err)
         return;
     char rest[sizeof err->text];
     snprintf(rest, sizeof rest, "%s", err->text + n);
-    const char *key = strncmp(rest, "policies", 8) == 0 ? "policies" : "shipping";
+    const char *key = strncmp(rest, "policies", 8) == 0 ? "policies" : strncmp(rest, "tax", 3) == 0 ? "tax" : "shipping";
     int line = excerpt_line_of_key(g->sources, "shop.lua", key);
     err_field(err, err->code, err->field, "shop.lua:%d: %s", line, rest);
 }
@@ -215,8 +215,13 @@ static int compile(struct generation *g, struct loading *l)
                                      .zone = g->zone,
                                      .symbols = g->options.symbols,
                                      .policies = json_get(g->settings.tree, "policies"),
-                                     .shipping = json_get(g->settings.tree, "shipping") };
-    int rc = plugins_pricing(&g->plugins, &g->arena, &o.pricing, &o.pricing_count, l->err);
+                                     .shipping = json_get(g->settings.tree, "shipping"),
+                                     .tax = json_get(g->settings.tree, "tax") };
+    int rc = plugins_rules(&g->plugins, HOOK_PRICING, &g->arena, &o.pricing, l->err);
+    if (rc == 0)
+        rc = plugins_rules(&g->plugins, HOOK_SHIPPING_RATES, &g->arena, &o.shipping_rates, l->err);
+    if (rc == 0)
+        rc = plugins_rules(&g->plugins, HOOK_TAX_RATES, &g->arena, &o.tax_rates, l->err);
     if (rc == 0)
         rc = quote_rules_build(l->campaigns, &o, &g->rules, l->err);
     if (rc < 0)

@@ -53,8 +53,7 @@ static int refuse_idle(const struct manifest *m, struct err *err)
 {
     for (size_t i = 0; i < m->hook_count; i++) {
         const struct hook *h = &m->hooks[i];
-        bool idle = h->kind == HOOK_SHIPPING_RATES || h->kind == HOOK_TAX_RATES || h->kind == HOOK_CHECK || h->kind == HOOK_FACT ||
-                    (h->kind == HOOK_TIMER && h->as == AS_JOB);
+        bool idle = h->kind == HOOK_CHECK || h->kind == HOOK_FACT || (h->kind == HOOK_TIMER && h->as == AS_JOB);
         if (idle)
             return err_set(err, ERR_INVALID, "%s: %s[\"%s\"]: this program reads %s and does not run them yet; leave it out", m->file,
                            hook_section(h->kind), h->name, h->kind == HOOK_TIMER ? "timers with as = \"job\"" : hook_section(h->kind));
@@ -241,20 +240,21 @@ int plugins_fn(const struct live_plugins *p, const struct hook_ref *h)
     return p->list[i].pub.first_fn + (int)(h->hook - h->plugin->hooks);
 }
 
-int plugins_pricing(const struct live_plugins *p, struct arena *arena, const struct quote_pricing **out, size_t *count, struct err *err)
+int plugins_rules(const struct live_plugins *p, enum hook_kind kind, struct arena *arena, struct quote_rule_list *out, struct err *err)
 {
-    const struct hook_ref *refs = plugin_set_hooks(p->set, HOOK_PRICING, count);
-    struct quote_pricing *list = arena_array(arena, *count + 1, sizeof *list);
+    size_t count;
+    const struct hook_ref *refs = plugin_set_hooks(p->set, kind, &count);
+    struct quote_rule *list = arena_array(arena, count + 1, sizeof *list);
     if (!list)
         return nomem(err);
-    for (size_t i = 0; i < *count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct slice name = arena_printf(arena, "%s.%s", refs[i].plugin->name, refs[i].hook->name);
         if (!name.data || !(list[i].name = arena_strdup(arena, name)))
             return nomem(err);
         list[i].fn = plugins_fn(p, &refs[i]);
         list[i].skip_on_failure = refs[i].hook->on_failure == FAILURE_SKIP;
     }
-    *out = list;
+    *out = (struct quote_rule_list){ list, count };
     return 0;
 }
 

@@ -44,7 +44,8 @@ void plugins_free(struct live_plugins *p);
 /* Loads their files into a state: every function that a manifest names is there, and numbered. */
 int plugins_open(struct live_plugins *p, const struct rulebook_options *o, struct generation *g, struct vm *vm, struct err *err);
 int plugins_fn(const struct live_plugins *p, const struct hook_ref *h); /* number of its function */
-int plugins_pricing(const struct live_plugins *p, struct arena *arena, const struct quote_pricing **out, size_t *count, struct err *err);
+/* kind: HOOK_PRICING, HOOK_SHIPPING_RATES, HOOK_TAX_RATES. In their order. */
+int plugins_rules(const struct live_plugins *p, enum hook_kind kind, struct arena *arena, struct quote_rule_list *out, struct err *err);
 /* promo.use "invite" { ... } that stands in a campaign file, { use, fields, at }: the plugin's function makes campaigns of it, *out. */
 int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *s, const struct json_value *use, struct arena *arena,
                 struct json_value **out, struct err *err);

@@ -10,8 +10,8 @@
 enum { QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000, PAY_WITHIN_DEFAULT_MS = 30 * 60 * 1000, LIST_MAX = 1000 };
 #define DAY_MS INT64_C(86400000)
 
-static const char *const keys[] = { "name",     "currency",        "zone",         "policies",      "quote_ttl", "pay_within",
-                                    "shipping", "trusted_proxies", "cors_origins", "test_payments", "plugins",   NULL };
+static const char *const keys[] = { "name", "currency",        "zone",         "policies",      "quote_ttl", "pay_within", "shipping",
+                                    "tax",  "trusted_proxies", "cors_origins", "test_payments", "plugins",   NULL };
 
 struct check {
     const struct sources *src;
@@ -46,7 +46,7 @@ static int known_keys(const struct check *c)
             return wrong(c, key, "there is no such setting; did you mean %s?", near);
         return wrong(c, key,
                      "there is no such setting; the settings of a shop are name, currency, zone, policies, quote_ttl, pay_within, "
-                     "shipping, trusted_proxies, "
+                     "shipping, tax, trusted_proxies, "
                      "cors_origins, test_payments and plugins");
     }
     return 0;

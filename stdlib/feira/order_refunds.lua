@@ -1,5 +1,5 @@
--- feira.order_refunds: money and goods that go back. What a line gave back after k of its n units is always its total times k / n,
--- rounded; a refund is the difference to what went back before. So parts add up to the unit, in whatever order they come.
+-- feira.order_refunds: money and goods that go back. What a line gave back after k of its n units is always what was paid for it times
+-- k / n, rounded; a refund is the difference to what went back before. So parts add up to the unit, in whatever order they come.
 local caller = require "feira.caller"
 local check = require "feira.check"
 local events = require "feira.order_events"
@@ -57,9 +57,9 @@ local function everything(lines, returned)
   return qty_of
 end
 
--- What `qty` more units of a line are worth.
+-- What `qty` more units of a line are worth. Where tax is added to prices, it goes back with them.
 local function share(line, before, qty)
-  return money.sub(money.ratio(line.total, before.qty + qty, line.qty), before.amount)
+  return money.sub(money.ratio(line.payable or line.total, before.qty + qty, line.qty), before.amount)
 end
 
 -- Pieces of each SKU that came back before; lines may share one.

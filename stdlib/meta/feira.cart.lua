@@ -15,6 +15,7 @@
 ---@field subtotal integer what the campaign's lines still cost, minor units
 ---@field qty integer their units
 ---@field count integer how many lines
+---@field weight_g integer of the whole cart
 ---@field now integer the clock value of the quote, ms
 ---@field guest boolean
 ---@field customer_tags string[]

@@ -5,7 +5,7 @@
 ---@field total integer what is to be paid, minor units
 ---@field subtotal integer of the lines, before discounts
 ---@field discount integer of the lines
----@field shipping integer after its discounts
+---@field shipping integer what is paid for it: after its discounts, with tax that is added
 ---@field currency string
 ---@field line_count integer
 ---@field customer string? nil for a guest
@@ -25,6 +25,7 @@ local Quote = {}
 ---@field subtotal integer
 ---@field discount integer
 ---@field total integer
+---@field tax integer within total, or on top of it when prices are without
 
 ---@param i integer from 1
 ---@return feira.QuoteLine?
@@ -33,7 +34,7 @@ function Quote:line(i) end
 ---@return string json the lines as an order shows them before any refund
 function Quote:lines_json() end
 
----@return string json object: currency, subtotal, discount, shipping, campaigns (those that applied)
+---@return string json object: currency, subtotal, discount, shipping, tax, campaigns (those that applied)
 function Quote:priced_json() end
 
 ---@return { sku: string, qty: integer, line: integer }[] units per SKU, in the order of their first lines

@@ -1,0 +1,29 @@
+/* Asking a function for a price, for ways to send a cart, for a tax rate. Its failure is the quote's unless it may be left out. */
+#include "quote/run_int.h"
+
+static int ask_once(struct quote_eval *e, const struct quote_rule *rule, const struct rule_ask *ask, struct err *err)
+{
+    ask->reset(e);
+    err_clear(err);
+    return ask->hook(e->hooks->ctx, rule->fn, e, err);
+}
+
+int rule_ask(struct quote_eval *e, const struct quote_rule *rule, const struct rule_ask *ask, bool *skipped, struct err *err)
+{
+    *skipped = false;
+    if (!e->hooks || !ask->hook)
+        return err_set(err, ERR_INTERNAL, "the rules have a %s, and nothing was given that runs it", ask->kind);
+    e->scope = (struct quote_set){ e->every, e->cart->line_count };
+    int rc = ask_once(e, rule, ask, err);
+    if (rc == ERR_RETRY && !e->broken)
+        rc = ask_once(e, rule, ask, err);
+    if (e->broken)
+        return eval_nomem(e, err);
+    *skipped = rc < 0 && rule->skip_on_failure && rc != ERR_NOMEM && rc != ERR_INTERNAL;
+    if (*skipped) {
+        ask->reset(e);
+        err_clear(err);
+        return 0;
+    }
+    return rc < 0 ? err_wrap(err, "%s %s", ask->kind, rule->name) : 0;
+}
