@@ -21,6 +21,9 @@ static const struct bind_module modules[] = {
     { "feira.events", bind_open_events },
 };
 
+/* How much memory one call may add to its state. What is collected between requests stays small by it. */
+enum { RULE_GROWTH_BYTES = 16 << 20, PLUGIN_GROWTH_BYTES = 32 << 20 };
+
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 struct opening {
     struct vm *vm;
@@ -263,7 +266,10 @@ static int call_hook(struct vm *v, int fn, struct calling *c, struct err *err)
         if (rc < 0)
             return rc;
     }
-    return run_call(v, st, c, err);
+    vm_set_growth(v, PLUGIN_GROWTH_BYTES);
+    int rc = run_call(v, st, c, err);
+    vm_set_growth(v, 0);
+    return rc;
 }
 
 int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err)
@@ -395,8 +401,10 @@ static int run_rule(struct vm *v, int fn, struct quote_eval *e, struct ruling ru
     st->serial++;
     if (!counted)
         vm_set_undo(v, abandon, &ruling);
+    vm_set_growth(v, RULE_GROWTH_BYTES);
     lua_pushlightuserdata(vm_lua(v), &ruling);
     rc = vm_pcall(v, 1, 0, err);
+    vm_set_growth(v, 0);
     vm_set_undo(v, NULL, NULL);
     st->serial++; /* a kept handle is dead */
     ctx->eval = NULL;

@@ -46,7 +46,7 @@ static struct store_stmt *prepare(struct text *t)
 {
     struct store_stmt *s;
     struct err err = { 0 };
-    vm_charge(t->d->L, 300);
+    vm_charge(t->d->L, 2000); /* what a row that is written costs, some ten microseconds */
     if (store_prepare(t->d->ctx->conn, t->sql, &s, &err) < 0)
         bind_raise(t->d->L, &err);
     return s;
@@ -261,7 +261,7 @@ static bool push_field(const struct door *d, struct store_stmt *s, int column, c
 void push_row(const struct door *d, struct store_stmt *s)
 {
     const struct collection *c = d->shape;
-    vm_charge(d->L, 20 + 5 * (int64_t)c->field_count);
+    vm_charge(d->L, 100 + 20 * (int64_t)c->field_count);
     lua_createtable(d->L, 0, (int)c->field_count + 1); /* row */
     lua_pushinteger(d->L, store_column_int(s, 0));
     lua_setfield(d->L, -2, "id");

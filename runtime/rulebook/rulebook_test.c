@@ -234,7 +234,7 @@ static void a_broken_campaign_is_refused_with_its_line(void **state)
     refuses_campaign(w, "local t = {} t.give = { t } return t", "campaigns/tea.lua:1: give[1]: the table contains itself");
     refuses_campaign(w, "return { id = 'x', gvie = {} }", "campaigns/tea.lua:1: unknown key \"gvie\"; did you mean \"give\"?");
     refuses_campaign(w, "while true do end", "campaigns/tea.lua:1: it ran past its budget");
-    refuses_campaign(w, "local s = 'x' while true do s = s .. s end", "campaigns/tea.lua:1: it needs more than its 16384 KiB of memory");
+    refuses_campaign(w, "local s = 'x' while true do s = s .. s end", "campaigns/tea.lua:1: it makes a string of more than 1024 KiB");
     refuses_campaign(w, PROMO "local n = 0\nreturn promo.campaign { id = 'x', give = function(cart)\n  n = n + 1\nend }",
                      "campaigns/tea.lua:4: 'n' is assigned inside of a function");
     refuses_campaign(w, "return os.time()", "campaigns/tea.lua:1: attempt to index a nil value (global 'os')");

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WALL_LIMIT_S = 20, NAIVE_LIMIT_S = 3, SOFT_BYTES = 32 << 20, FUEL = 10000000 };
+enum { WALL_LIMIT_S = 20, NAIVE_LIMIT_S = 3, SOFT_BYTES = 32 << 20, FUEL = 10000000, OVER_MS = 50 };
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SLACK = 20 };
 #else
@@ -81,7 +81,8 @@ static int sandboxed(struct slice source, const char *name, struct refusing *ref
         printf("%-28s the state is damaged: %s\n", name, probe_err.text);
     start = vm_cpu_ns();
     vm_close(v);
-    if (ms_since(start) > 500.0 * SLACK || ms > 400.0 * SLACK) {
+    double most_ms = ((double)vm_deadline_ns(FUEL) / 1e6 + OVER_MS) * SLACK;
+    if (ms > most_ms || ms_since(start) > OVER_MS * SLACK) {
         printf("%-28s too slow\n", name);
         bad = true;
     }

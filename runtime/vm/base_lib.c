@@ -15,9 +15,12 @@ void vm_push_tostring(lua_State *L, int index)
     }
     switch (lua_type(L, index)) {
     case LUA_TNUMBER:
-    case LUA_TSTRING:
+        vm_charge(L, lua_isinteger(L, index) ? 30 : 120);
         lua_pushvalue(L, index);
         lua_tostring(L, -1);
+        break;
+    case LUA_TSTRING:
+        lua_pushvalue(L, index);
         break;
     case LUA_TBOOLEAN:
         lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
@@ -133,6 +136,7 @@ static int pcall_done(lua_State *L, int status, lua_KContext extra)
     if (v->end != VM_GOES_ON)
         vm_raise_end(L);
     if (status != LUA_OK && status != LUA_YIELD) {
+        vm_charge(L, VM_ERROR_UNITS);
         lua_pushboolean(L, 0);
         lua_pushvalue(L, -2);
         return 2;

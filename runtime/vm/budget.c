@@ -4,8 +4,14 @@
 /* The one value the sandbox's pcall and resume never hand to Lua. */
 static const char end_marker;
 
+/* A unit of fuel is worth some four nanoseconds; on a machine half as fast, waiting for memory, ten. A free run comes before. */
+int64_t vm_deadline_ns(int64_t fuel)
+{
+    return 2000000 + fuel * 10;
+}
+
 /* A call may take this much CPU time before it is ended whatever its fuel says: some single instructions (comparing two
- * long strings) cost what fuel can't see. Far above what the fuel is worth, and CPU time, not that of the wall: a loaded
+ * long strings) cost what fuel can't see. Above what the fuel is worth, and CPU time, not that of the wall: a loaded
  * machine must not change a verdict. */
 int64_t vm_stuck_ns(const struct vm *v)
 {
@@ -14,7 +20,7 @@ int64_t vm_stuck_ns(const struct vm *v)
 #else
     enum { SLOWER = 1 };
 #endif
-    return (100 * 1000000 + v->fuel_limit * 15) * SLOWER * v->patience;
+    return (vm_deadline_ns(v->fuel_limit) + 10 * 1000000) * SLOWER * v->patience;
 }
 
 static void remember_where(lua_State *L, struct vm *v)
@@ -71,13 +77,15 @@ void vm_check(lua_State *L)
         return; /* the host itself builds something in the state */
     if (v->end != VM_GOES_ON)
         vm_raise_end(L);
+    if (v->too_long)
+        end_call(L, VM_TOO_LONG);
     if (v->over_soft) {
         /* Much of it may be garbage. A collection near the cap is slow, so code that lives there pays for each. */
         v->fuel_left -= (int64_t)(v->used_bytes / 16);
         lua_gc(L, LUA_GCCOLLECT);
         v->over_soft = false;
         /* Hardly anything was garbage: the next collections would come faster and faster. */
-        if (v->used_bytes > v->soft_bytes - v->soft_bytes / 8)
+        if (v->used_bytes > v->call_bytes - v->call_bytes / 8)
             end_call(L, VM_OUT_OF_MEMORY);
     }
     if (v->fuel_left < 0)
@@ -97,7 +105,7 @@ void vm_charge(lua_State *L, int64_t units)
 {
     struct vm *v = vm_of(L);
     v->fuel_left -= units;
-    if (v->fuel_left < 0 || v->over_soft || v->overdue || v->end != VM_GOES_ON)
+    if (v->fuel_left < 0 || v->over_soft || v->too_long || v->overdue || v->end != VM_GOES_ON)
         vm_check(L);
 }
 
@@ -124,6 +132,7 @@ void vm_budget_begin(struct vm *v, lua_State *L, bool counted)
     v->end = VM_GOES_ON;
     v->end_where[0] = '\0';
     v->overdue = 0;
+    v->too_long = false;
     v->cpu_begin_ns = counted ? vm_cpu_ns() : 0;
     v->running = L;
     if (counted)
@@ -149,10 +158,13 @@ int vm_end_error(struct vm *v, struct err *err)
     switch (v->end) {
     case VM_OUT_OF_MEMORY:
         return err_set(err, ERR_MEMORY_CAP, "%sit needs more than its %zu KiB of memory; keep fewer or smaller tables and strings",
-                       v->end_where, v->soft_bytes / 1024);
+                       v->end_where, (v->growth_bytes && v->growth_bytes < v->soft_bytes ? v->growth_bytes : v->soft_bytes) / 1024);
+    case VM_TOO_LONG:
+        return err_set(err, ERR_MEMORY_CAP, "%sit makes a string of more than %d KiB; work on its parts one by one", v->end_where,
+                       VM_STRING_MAX / 1024);
     case VM_STUCK:
-        return err_set(err, ERR_FUEL, "%sit ran for %lld ms and was stopped; look for a loop over very long strings", v->end_where,
-                       (long long)(vm_stuck_ns(v) / 1000000));
+        return err_set(err, ERR_FUEL, "%sit ran for %lld ms and was stopped; look for a loop that works on long strings or many arguments",
+                       v->end_where, (long long)(vm_stuck_ns(v) / 1000000));
     case VM_GOES_ON:
     case VM_OUT_OF_FUEL:
     case VM_OVERDUE:

@@ -42,9 +42,10 @@ static int resume(lua_State *L, lua_State *co, int nargs)
     if (v->end != VM_GOES_ON)
         vm_raise_end(L);
     vm_budget_thread(v, L); /* an alarm may have rung on either side */
-    if (v->overdue || v->over_soft || v->fuel_left < 0)
+    if (v->overdue || v->over_soft || v->too_long || v->fuel_left < 0)
         vm_check(L);
     if (status != LUA_OK && status != LUA_YIELD) {
+        vm_charge(L, VM_ERROR_UNITS);
         lua_xmove(co, L, 1);
         return -1;
     }

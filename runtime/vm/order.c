@@ -132,7 +132,8 @@ static bool count_keys(lua_State *L, int t, lua_Integer *n)
         lua_pop(L, 1);
         if (lua_type(L, -1) == LUA_TLIGHTUSERDATA)
             continue; /* the sandbox's own */
-        ++*n;
+        if (++*n % 256 == 0)
+            vm_charge(L, 2 * 256);
         if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) != *n)
             list = false;
     }
@@ -153,7 +154,7 @@ int vm_pairs(lua_State *L)
     vm_unwrap(L, 2);
     lua_Integer n;
     bool list = count_keys(L, 2, &n);
-    vm_charge(L, 10 + n * 2);
+    vm_charge(L, 10 + n % 256 * 2);
     lua_pushvalue(L, 2);
     if (list) {
         lua_pushinteger(L, n);

@@ -83,15 +83,17 @@ static const char *item_end(struct matcher *m, const char *p)
     }
     if (*p != '[')
         return p + 1;
-    p++;
+    const char *set = p++;
     if (p < m->pattern_end && *p == '^')
         p++;
     bool first = true;
     for (;; first = false) { /* a ']' that comes first stands for itself */
         if (p >= m->pattern_end)
             luaL_error(m->L, "malformed pattern (missing ']')");
-        if (*p == ']' && !first)
+        if (*p == ']' && !first) {
+            step(m, (unsigned)(p - set) / 4); /* looked through again and again, also where no text is left */
             return p + 1;
+        }
         if (*p == '%') {
             p++;
             if (p >= m->pattern_end)
@@ -390,6 +392,7 @@ static bool is_plain(struct slice pattern)
 static int find_or_match(lua_State *L, bool find)
 {
     struct slice text = check_slice(L, 1), pattern = check_slice(L, 2);
+    vm_charge(L, (int64_t)pattern.len); /* is_plain() */
     size_t init = start_position(L, 3, text.len);
     if (init > text.len) {
         luaL_pushfail(L);

@@ -89,9 +89,8 @@ static int s_rep(lua_State *L)
         return 1;
     }
     /* The size is known, so what can't fit is refused before any memory is asked for. */
-    struct vm *v = vm_of(L);
-    if ((size_t)n > v->soft_bytes / (len + sep_len))
-        return luaL_error(L, "rep: the result would not fit into the memory of %d KiB", (int)(v->soft_bytes / 1024));
+    if ((size_t)n > VM_STRING_MAX / (len + sep_len))
+        return luaL_error(L, "rep: the result would be longer than %d KiB", VM_STRING_MAX / 1024);
     size_t total = (size_t)n * len + ((size_t)n - 1) * sep_len;
     vm_charge_bytes(L, total);
     luaL_Buffer b;

@@ -10,7 +10,9 @@ enum {
     COLLECT_ABOVE_BYTES = 64 << 10, /* grown this much since the last whole cycle: collect between requests */
     SOFT_DEFAULT = 64 << 20,
     FUEL_DEFAULT = 10000000,
-    SOURCE_MAX = 4 << 20,
+    SOURCE_MAX = 1 << 20,
+    STRING_REFUSED = 8 * VM_STRING_MAX,
+    STRING_HEAD = 64,   /* at most what Lua puts before the bytes */
     LARGE_BLOCK = 4096, /* from here on an allocation takes fuel by its size: one instruction can ask for a lot */
     FREE_RUN_NS = 2000000,
     SLOW_FUEL = 200000, /* some 0.8 ms */
@@ -26,8 +28,11 @@ static int64_t price(const void *ptr, size_t kind, size_t size)
         return kind == LUA_TTABLE || kind == LUA_TFUNCTION || kind == LUA_TUSERDATA ? 16 : 0;
     if (size < LARGE_BLOCK)
         return 0;
-    /* A fresh block without a kind is the hash part of a table: all its members are about to be hashed again. */
-    return (int64_t)(!ptr && kind == 0 ? size / 6 : size / 16);
+    if (ptr)
+        return (int64_t)(size / 16);
+    /* A fresh block without a kind is the hash part of a table: all its members are about to be hashed again. A long string is hashed when
+     * it becomes a key. */
+    return (int64_t)(size / (kind == 0 ? 6 : kind == LUA_TSTRING ? 8 : 16));
 }
 
 /* Refuses only beyond the hard cap: Lua survives that badly, so the soft cap ends the call long before, at its next
@@ -38,6 +43,9 @@ static void *resize(void *ud, void *ptr, size_t old_size, size_t size)
     size_t had = ptr ? old_size : 0; /* for a new block Lua says its kind in old_size */
     if (size > had && !v->closing && v->used_bytes - had + size > v->hard_bytes)
         return NULL;
+    bool string = !ptr && old_size == LUA_TSTRING && v->depth > 0;
+    if (string && size > STRING_REFUSED)
+        return NULL; /* one instruction can join hundreds of long strings */
     void *p = alloc_resize(v->alloc, ptr, had, size);
     if (!p && size > 0)
         return NULL;
@@ -46,9 +54,11 @@ static void *resize(void *ud, void *ptr, size_t old_size, size_t size)
         v->peak_bytes = v->used_bytes;
     if (v->depth > 0)
         v->fuel_left -= price(ptr, old_size, size);
-    if (size > had && v->used_bytes > v->soft_bytes)
+    if (size > had && v->used_bytes > v->call_bytes)
         v->over_soft = true;
-    if (v->depth > 0 && (v->over_soft || v->fuel_left < 0))
+    if (string && size > VM_STRING_MAX + STRING_HEAD)
+        v->too_long = true;
+    if (v->depth > 0 && (v->over_soft || v->too_long || v->fuel_left < 0))
         vm_budget_alarm(v);
     return p;
 }
@@ -277,6 +287,7 @@ int vm_open(const struct vm_options *o, struct vm **out, struct err *err)
                       .patience = o->patience > 0 ? o->patience : 1,
                       .fuel_limit = o->fuel ? o->fuel : FUEL_DEFAULT };
     v->hard_bytes = o->memory_hard_bytes ? o->memory_hard_bytes : 4 * v->soft_bytes;
+    v->call_bytes = v->soft_bytes;
     v->main = lua_newstate(resize, v);
     if (!v->main) {
         alloc_resize(o->alloc, v, sizeof *v, 0);
@@ -329,6 +340,11 @@ void vm_set_fuel(struct vm *v, int64_t fuel)
     v->fuel_limit = fuel;
 }
 
+void vm_set_growth(struct vm *v, size_t bytes)
+{
+    v->growth_bytes = bytes;
+}
+
 /* --- protected calls ----------------------------------------------------------------------------------------------- */
 
 /* Functions that missed the deadline of a free run are counted from the start, as long as this state lives. */
@@ -377,12 +393,21 @@ static void run_body(struct vm *v, lua_State *L, bool counted, int nargs, int nr
     vm_budget_finish(v, L);
 }
 
+static void limit_memory(struct vm *v)
+{
+    v->call_bytes = v->soft_bytes;
+    if (v->growth_bytes && v->used_bytes < v->soft_bytes && v->growth_bytes < v->soft_bytes - v->used_bytes)
+        v->call_bytes = v->used_bytes + v->growth_bytes;
+    v->over_soft = v->used_bytes > v->call_bytes;
+}
+
 /* A call from the outside: the budget begins and ends here. `key` is the index of the function that is remembered as slow. */
 static int outer_call(struct vm *v, lua_State *L, int nargs, int nresults, int key, struct err *err)
 {
     int fn = lua_gettop(L) - nargs, status;
     bool free_run = v->undo && nargs < 100 && lua_checkstack(L, nargs + 4) && !is_slow(L, key);
     v->stats.calls++;
+    limit_memory(v);
     if (free_run) {
         /* The function and its arguments stay below for a second run. */
         for (int i = 0; i <= nargs; i++)
@@ -414,6 +439,7 @@ static int outer_call(struct vm *v, lua_State *L, int nargs, int nresults, int k
     } else if (status != LUA_OK) {
         rc = vm_error_of(L, status, err);
     }
+    v->call_bytes = v->soft_bytes;
     v->over_soft = v->used_bytes > v->soft_bytes;
     v->stats.errors += rc < 0;
     return rc;
@@ -525,7 +551,7 @@ void vm_load_text(lua_State *L, struct slice source, const char *chunk_name)
         luaL_error(L, "%s:1: this is compiled code; only text is taken, so put the source here", chunk_name);
     vm_charge(L, (int64_t)(source.len / 4));
     const char *name = lua_pushfstring(L, "@%s", chunk_name);
-    int status = luaL_loadbufferx(L, source.data, source.len, name, "t");
+    int status = vm_parse(L, source, name);
     lua_remove(L, -2);
     if (status == LUA_ERRMEM && vm_of(L)->end == VM_GOES_ON)
         vm_of(L)->end = VM_OUT_OF_MEMORY;
@@ -638,6 +664,7 @@ int vm_require(lua_State *L)
 {
     luaL_checkstring(L, 1);
     lua_settop(L, 1);
+    vm_charge(L, VM_ERROR_UNITS);                      /* most that are repeated fail */
     lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_loaded); /* name loaded */
     lua_pushvalue(L, 1);
     if (lua_rawget(L, 2) != LUA_TNIL) {

@@ -91,6 +91,10 @@ int vm_space_give(struct vm *v, const char *space, const char *module, vm_ref va
 int vm_space_function(struct vm *v, const char *space, struct slice file, struct slice function, vm_ref last, int *fn, struct err *err);
 
 void vm_set_fuel(struct vm *v, int64_t fuel); /* for the calls that follow */
+/* How much more memory one call may take than the state held when it began, for the calls that follow; 0 = whatever the soft cap leaves. */
+void vm_set_growth(struct vm *v, size_t bytes);
+/* The CPU time after which the fuel of a call should long be used up. Ten milliseconds later the clock ends it. */
+int64_t vm_deadline_ns(int64_t fuel);
 size_t vm_memory_bytes(const struct vm *v);
 void vm_collect_step(struct vm *v); /* a bounded step of garbage collection, between requests */
 

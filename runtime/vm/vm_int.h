@@ -6,12 +6,17 @@
 /* Instructions between two looks of the count hook; the grain of the budget. */
 enum { VM_HOOK_INTERVAL = 1000 };
 
+/* The longest string that Lua code may make. Comparing, hashing or joining strings is one instruction, however long they are, and nothing
+ * can end a call in the middle of one: this bounds how long one takes (a comparison of nothing but zero bytes: some 10 ms). */
+enum { VM_STRING_MAX = 1 << 20 };
+
 /* One unit of fuel is one instruction, some four nanoseconds. C functions charge in that coin: */
 enum {
     VM_BYTES_PER_UNIT = 32, /* bytes copied or compared */
     VM_COMPARE_UNITS = 20,  /* one comparison of a sort, without a function */
     VM_CALL_UNITS = 20,     /* calling back into Lua from C */
     VM_THREAD_UNITS = 400,  /* a coroutine: it may also run most of a hook interval unseen */
+    VM_ERROR_UNITS = 100,   /* an error that was caught: its sentence was written */
 };
 
 /* Why the running call has to end. Sticky: nothing in Lua can catch it, vm_pcall() of the outermost call clears it. */
@@ -19,8 +24,9 @@ enum vm_end {
     VM_GOES_ON,
     VM_OUT_OF_FUEL,
     VM_OUT_OF_MEMORY,
-    VM_OVERDUE, /* a free run passed its deadline; it is thrown away and run again, counted */
-    VM_STUCK,   /* far past any time that its fuel could take: something slow that fuel doesn't see */
+    VM_TOO_LONG, /* it made a string longer than VM_STRING_MAX */
+    VM_OVERDUE,  /* a free run passed its deadline; it is thrown away and run again, counted */
+    VM_STUCK,    /* far past any time that its fuel could take: something slow that fuel doesn't see */
 };
 
 struct vm {
@@ -28,9 +34,12 @@ struct vm {
     lua_State *volatile running; /* the coroutine that runs now; NULL outside of calls */
     const struct alloc *alloc;
     size_t used_bytes, peak_bytes, soft_bytes, hard_bytes;
+    size_t growth_bytes;    /* of one call; 0 = up to the soft cap */
+    size_t call_bytes;      /* the soft cap of the running call */
     size_t collected_bytes; /* used when the last cycle between requests ended */
     bool closing;           /* lua_close() must never be refused memory */
     bool over_soft;         /* seen by the next safe point */
+    bool too_long;          /* the same: a string longer than VM_STRING_MAX was made */
 
     int patience;
     int64_t fuel_limit, fuel_left;
@@ -64,9 +73,9 @@ extern const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_
 void vm_budget_begin(struct vm *v, lua_State *L, bool counted);
 void vm_budget_finish(struct vm *v, lua_State *L);
 void vm_budget_thread(struct vm *v, lua_State *co); /* before co is resumed */
-void vm_budget_alarm(struct vm *v); /* the next instruction looks at the budget; from the allocator and the signal handler */
-void vm_check(lua_State *L);        /* a safe point: raises when the call has to end */
-int64_t vm_stuck_ns(const struct vm *v);
+void vm_budget_alarm(struct vm *v);      /* the next instruction looks at the budget; from the allocator and the signal handler */
+void vm_check(lua_State *L);             /* a safe point: raises when the call has to end */
+int64_t vm_stuck_ns(const struct vm *v); /* of CPU */
 int vm_end_error(struct vm *v, struct err *err);
 bool vm_is_end(lua_State *L, int index);
 void vm_raise_end(lua_State *L) __attribute__((noreturn));
@@ -92,6 +101,9 @@ int vm_get_metatable(lua_State *L);
 
 /* order.c */
 int vm_pairs(lua_State *L);
+
+/* parse.c: luaL_loadbufferx() of text that can be ended by the clock */
+int vm_parse(lua_State *L, struct slice source, const char *name);
 
 /* vm.c */
 void vm_load_text(lua_State *L, struct slice source, const char *chunk_name); /* compiles; leaves the main function or raises */

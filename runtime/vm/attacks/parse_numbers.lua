@@ -1,0 +1,2 @@
+local s = string.rep("7", 900000)
+while true do tonumber(s) tonumber(s, 7) end
