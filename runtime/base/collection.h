@@ -28,6 +28,7 @@ struct collection_field {
     bool has_default; /* for rows that are inserted without it, and for those that were there before it was */
     int64_t default_int;
     struct slice default_text; /* FIELD_JSON: the text of it */
+    bool pseudonym;            /* Lua gets a keyed hash of the text: equal for equal ones, and not to be turned back */
     int64_t min, max;
 };
 

@@ -141,25 +141,34 @@ static int call_body(lua_State *L)
     return 0;
 }
 
+void bind_push_stdlib(lua_State *L, struct slice name)
+{
+    const char *dot = memchr(name.data, '.', name.len);
+    size_t module_len = dot ? (size_t)(dot - name.data) : 0;
+    const char *whole = lua_pushlstring(L, name.data, name.len); /* name */
+    int at = lua_gettop(L);
+    if (!dot || module_len == 0)
+        luaL_error(L, "a procedure is named module.function, not \"%s\"", whole);
+    luaL_checkstack(L, 4, "a procedure");
+    vm_push_ref(bind_state(L)->vm, bind_state(L)->require);
+    lua_pushfstring(L, "feira.%s", lua_pushlstring(L, name.data, module_len)); /* name require module_name full_name */
+    lua_remove(L, at + 2);                                                     /* name require full_name */
+    lua_call(L, 1, 1);                                                         /* name module */
+    lua_pushlstring(L, dot + 1, name.len - module_len - 1);                    /* name module function_name */
+    lua_gettable(L, at + 1);                                                   /* name module function */
+    if (!lua_isfunction(L, -1))
+        luaL_error(L, "there is no procedure \"%s\"", whole);
+    lua_replace(L, at); /* function module */
+    lua_settop(L, at);
+}
+
 /* "orders.place": function `place` of module "feira.orders". */
 static int find_body(lua_State *L) /* (calling) */
 {
     struct calling *c = lua_touserdata(L, 1);
-    const char *dot = memchr(c->name.data, '.', c->name.len);
-    size_t module_len = dot ? (size_t)(dot - c->name.data) : 0;
-    if (!dot || module_len == 0)
-        return luaL_error(L, "a procedure is named module.function, not \"%s\"", lua_pushlstring(L, c->name.data, c->name.len));
-    lua_settop(L, 0);
-    vm_push_ref(bind_state(L)->vm, bind_state(L)->require);
-    lua_pushfstring(L, "feira.%s", lua_pushlstring(L, c->name.data, module_len)); /* require module_name name */
-    lua_remove(L, 2);                                                             /* require name */
-    lua_call(L, 1, 1);                                                            /* module */
-    lua_pushlstring(L, dot + 1, c->name.len - module_len - 1);                    /* module function_name */
-    lua_gettable(L, 1);                                                           /* module function */
-    lua_pushlstring(L, c->name.data, c->name.len);                                /* module function name */
-    if (!lua_isfunction(L, 2))
-        return luaL_error(L, "there is no procedure \"%s\"", lua_tostring(L, 3));
-    lua_pushcclosure(L, call_body, 2); /* module call */
+    bind_push_stdlib(L, c->name);
+    lua_pushlstring(L, c->name.data, c->name.len); /* calling function name */
+    lua_pushcclosure(L, call_body, 2);             /* calling call */
     c->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }

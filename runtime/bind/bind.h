@@ -50,6 +50,9 @@ struct bind_context {
     void *host_ctx;
     const struct bind_plugin_host *plugins; /* plugins.h; NULL = there are none */
     void *plugins_ctx;
+    /* A keyed hash of a telephone number, as hex with its NUL; the shop's secret is the key. */
+    void (*pseudonym)(void *ctx, struct slice text, char out[65]);
+    void *pseudonym_ctx;
     bool broken; /* a procedure or subscriber that was called failed: so does the whole call, even when its caller went on */
 };
 

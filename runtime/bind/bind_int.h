@@ -38,6 +38,9 @@ enum {
 /* The context when the running phase is one of `phases`; raises otherwise. The first line of every function with a moment. */
 struct bind_context *bind_require(lua_State *L, unsigned phases, const char *what);
 
+/* Pushes function `place` of module "feira.orders" for "orders.place"; raises when there is none. */
+void bind_push_stdlib(lua_State *L, struct slice name);
+
 int bind_raise(lua_State *L, const struct err *err);
 
 /* Arguments and members. Strings are not turned into numbers, floats not into integers: 0.5 * 6 is not an amount. */

@@ -240,11 +240,23 @@ static bool push_default(const struct door *d, const struct collection_field *f)
     return true;
 }
 
+static void push_pseudonym(const struct door *d, struct slice text)
+{
+    char hash[65];
+    if (!d->ctx->pseudonym)
+        door_fail(d, "there is no secret here to make pseudonyms with");
+    vm_charge(d->L, 100);
+    d->ctx->pseudonym(d->ctx->pseudonym_ctx, text, hash);
+    lua_pushstring(d->L, hash);
+}
+
 static bool push_field(const struct door *d, struct store_stmt *s, int column, const struct collection_field *f)
 {
     if (store_column_type(s, column) == STORE_NULL)
         return push_default(d, f);
-    if (f->type == FIELD_JSON) {
+    if (f->pseudonym) {
+        push_pseudonym(d, store_column_text(s, column));
+    } else if (f->type == FIELD_JSON) {
         push_json(d, store_column_text(s, column));
     } else if (field_is_text(f->type)) {
         struct slice text = store_column_text(s, column);

@@ -32,6 +32,10 @@ static int l_of(lua_State *L) /* (plugin) -> store; upvalue: the store it was ta
 {
     const struct store_box *b = lua_touserdata(L, lua_upvalueindex(1));
     struct slice name = bind_check_slice(L, 1, "the plugin's name");
+    if (slice_is(name, BIND_SHOP)) {
+        push_store(L, b->grants, BIND_SHOP);
+        return 1;
+    }
     for (size_t i = 0; i < b->grants->count; i++) {
         if (slice_is(name, b->grants->list[i].plugin)) {
             push_store(L, b->grants, b->grants->list[i].plugin);
@@ -51,6 +55,9 @@ static int no_collection(lua_State *L, const struct store_box *b, const char *na
             words[n++] = b->grants->list[i].shape->name;
     words[n] = NULL;
     near = nearest_word(slice_str(name), words);
+    if (strcmp(b->of, BIND_SHOP) == 0)
+        return luaL_error(L, "the plugin %s may not read the shop's %s; add \"%s:read\" to needs.collections in its plugin.lua",
+                          b->grants->plugin, name, name);
     if (strcmp(b->of, b->grants->plugin) != 0)
         return luaL_error(L, "the plugin %s may not touch %s.%s; add \"%s.%s:read\" to needs.collections in its plugin.lua",
                           b->grants->plugin, b->of, name, b->of, name);
@@ -88,6 +95,8 @@ static struct door door_to(lua_State *L, const struct collection_box *b, const c
     const struct bind_grant *g = b->grant;
     snprintf(what, sizeof what, "%s:%s()", g->shape->name, method);
     struct door d = { L, bind_require(L, write ? BIND_PROCEDURE : BIND_STORE, what), b->grants, g, g->shape, method };
+    if (write && strcmp(g->plugin, BIND_SHOP) == 0)
+        luaL_error(L, "%s belong to the shop, whose procedures change them: name those in needs.procedures", g->shape->name);
     if (!(write ? g->write : g->read))
         luaL_error(L, "the plugin %s may not %s %s.%s; add \"%s.%s:%s\" to needs.collections in its plugin.lua", b->grants->plugin,
                    write ? "change" : "read", g->plugin, g->shape->name, g->plugin, g->shape->name, write ? "write" : "read");

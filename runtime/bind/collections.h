@@ -7,10 +7,12 @@
 #include "vm/vm.h"
 
 struct bind_grant {
-    const char *plugin; /* whose collection it is */
+    const char *plugin; /* whose collection it is; BIND_SHOP: the shop's own, which nobody writes here */
     const struct collection *shape;
     bool read, write;
 };
+
+#define BIND_SHOP "shop"
 
 struct bind_grants {
     const char *plugin; /* who holds them: own collections are those with the same name */

@@ -65,7 +65,10 @@ static int l_call(lua_State *L) /* (name, args?) -> what it returns; upvalue: th
     struct json_value *args = vm_check_json(L, 2, c->arena);
     checked(L, found.args, args, lua_tostring(L, 1));
     vm_charge(L, 100);
-    vm_push_ref(bind_state(L)->vm, vm_function(bind_state(L)->vm, found.fn));
+    if (found.stdlib)
+        bind_push_stdlib(L, slice_str(found.stdlib));
+    else
+        vm_push_ref(bind_state(L)->vm, vm_function(bind_state(L)->vm, found.fn));
     vm_push_json_nulls(L, args);
     if (vm_try(L, 1, 1) != LUA_OK)
         return failed_inside(L);

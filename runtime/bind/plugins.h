@@ -14,6 +14,7 @@ struct bind_plugin { /* must outlive the state */
 
 struct bind_procedure {
     int fn;                    /* number for vm_function() */
+    const char *stdlib;        /* instead of fn: a function of the stdlib, "shop_calls.orders_cancel"; NULL = fn */
     const struct schema *args; /* NULL = any table */
 };
 

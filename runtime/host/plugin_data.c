@@ -1,4 +1,5 @@
 #include "host/plugin_data.h"
+#include "rulebook/shop_data.h"
 #include <stdio.h>
 
 #define RECORD_PREFIX "collections/"
@@ -10,9 +11,26 @@ static int nomem(struct err *err)
 
 /* --- grants -------------------------------------------------------------------------------------------------------------- */
 
+/* What needs.collections names of the shop's own, each without the personal fields that needs.personal does not name. */
+static int add_shops(const struct manifest *m, struct arena *arena, struct bind_grant *list, size_t *count, struct err *err)
+{
+    size_t n;
+    const struct shop_collection *all = shop_collections(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (!needs_collection(m, slice_str(all[i].shape.name), slice_str(""), false))
+            continue;
+        const struct collection *shape = shop_collection_for(&all[i], m, arena);
+        if (!shape)
+            return nomem(err);
+        list[(*count)++] = (struct bind_grant){ .plugin = BIND_SHOP, .shape = shape, .read = true };
+    }
+    return 0;
+}
+
 int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct arena *arena, struct bind_grants *out, struct err *err)
 {
     size_t all = 0;
+    shop_collections(&all);
     for (size_t p = 0; p < plugin_set_count(s); p++)
         all += plugin_set_at(s, p)->collection_count;
     struct bind_grant *list = arena_array(arena, all + 1, sizeof *list);
@@ -29,7 +47,7 @@ int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct a
                 list[out->count++] = g;
         }
     }
-    return 0;
+    return add_shops(m, arena, list, &out->count, err);
 }
 
 /* --- records --------------------------------------------------------------------------------------------------------------- */

@@ -187,11 +187,15 @@ static void a_plugin_is_granted_its_own_and_what_it_needs(void **state)
     make(f);
     assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, SLICE_LIT("invite")), &f->arena, &g, &f->err), 0);
     assert_string_equal(g.plugin, "invite");
-    assert_int_equal(g.count, 3);
+    assert_int_equal(g.count, 4);
     assert_true(grant(&g, "invite", "links")->read && grant(&g, "invite", "links")->write);
     assert_true(grant(&g, "coupons", "codes")->read && !grant(&g, "coupons", "codes")->write);
     assert_true(grant(&g, "points", "batches")->read && grant(&g, "points", "batches")->write);
     assert_null(grant(&g, "coupons", "grants"));
+    assert_true(grant(&g, "shop", "customers")->read && !grant(&g, "shop", "customers")->write);
+    assert_null(grant(&g, "shop", "orders"));
+    for (size_t i = 0; i < grant(&g, "shop", "customers")->shape->field_count; i++) /* none of those that name a person */
+        assert_null(strstr("email name phone phone_hash", grant(&g, "shop", "customers")->shape->fields[i].name));
     assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, SLICE_LIT("points")), &f->arena, &g, &f->err), 0);
     assert_int_equal(g.count, 1);
 }

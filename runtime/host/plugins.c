@@ -2,6 +2,7 @@
 #include "host/plugin_data.h"
 #include "host/worker.h"
 #include "rulebook/catalogue.h"
+#include "rulebook/shop_data.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -53,10 +54,15 @@ static int find_procedure(void *ctx, const struct bind_plugin *caller, struct sl
             return err_set(err, ERR_SCRIPT, "the plugin %s may not call %.*s; add \"%.*s\" to needs.procedures in its plugin.lua",
                            from->name, SLICE_FMT(name), SLICE_FMT(name));
     }
+    const struct shop_procedure *shops = m ? NULL : shop_procedure(owner, part);
+    if (shops) {
+        *out = (struct bind_procedure){ .stdlib = shops->stdlib, .args = shops->args };
+        return 0;
+    }
     const struct hook *h = m ? manifest_hook(m, HOOK_PROCEDURE, part) : NULL;
     if (!h)
         return err_set(err, ERR_SCRIPT, "the plugin %.*s has no procedure \"%.*s\"", SLICE_FMT(owner), SLICE_FMT(part));
-    *out = (struct bind_procedure){ generation_hook(s->generation, &(struct hook_ref){ m, h }), h->schema };
+    *out = (struct bind_procedure){ .fn = generation_hook(s->generation, &(struct hook_ref){ m, h }), .args = h->schema };
     return 0;
 }
 

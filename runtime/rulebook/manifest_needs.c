@@ -1,6 +1,7 @@
 /* `needs`: the capabilities of a plugin, each a string or a table with the reason beside it. */
 #include "base/schema.h"
 #include "rulebook/catalogue.h"
+#include "rulebook/shop_data.h"
 #include "rulebook/manifest_int.h"
 
 enum { NEEDS_MAX = 64 };
@@ -51,6 +52,19 @@ static int split_access(const struct reader *r, const struct place *at, struct s
     return reader_fail(r, at, "must end in :read or :write, like \"%s\"%s", example, given ? reader_hint(hint, access, words) : "");
 }
 
+static int no_shop_collection(const struct reader *r, const struct place *at, struct slice name)
+{
+    const char *words[16];
+    char hint[64], list[250];
+    size_t n;
+    const struct shop_collection *all = shop_collections(&n);
+    for (size_t i = 0; i < n; i++)
+        words[i] = all[i].shape.name;
+    words[n] = NULL;
+    return reader_fail(r, at, "names nothing of the shop that can be read; there are %s%s", reader_list_words(list, sizeof list, words),
+                       reader_hint(hint, name, words));
+}
+
 static int read_collection(const struct reader *r, const struct place *at, struct slice text, struct need *n)
 {
     struct slice what;
@@ -65,14 +79,27 @@ static int read_collection(const struct reader *r, const struct place *at, struc
                            "wants more of %.*s than to read it; what belongs to the shop is changed by its procedures: name those in "
                            "needs.procedures",
                            SLICE_FMT(n->target));
-    return 0;
+    return catalogue_is_core(n->target) && !shop_collection(n->target) ? no_shop_collection(r, at, n->target) : 0;
+}
+
+static int no_shop_procedure(const struct reader *r, const struct place *at, struct slice name)
+{
+    const char *words[16];
+    char hint[64], list[250];
+    size_t n;
+    const struct shop_procedure *all = shop_procedures(&n);
+    for (size_t i = 0; i < n; i++)
+        words[i] = all[i].name;
+    words[n] = NULL;
+    return reader_fail(r, at, "is no procedure of the shop that plugins may call; there are %s%s",
+                       reader_list_words(list, sizeof list, words), reader_hint(hint, name, words));
 }
 
 static int read_procedure(const struct reader *r, const struct place *at, struct slice text, struct need *n)
 {
     if (!split(text, '.', &n->target, &n->part) || !is_target(n->target) || !name_is(n->part, '_', 40))
         return reader_fail(r, at, "names no procedure; write PLUGIN.PROCEDURE, like \"coupons.grant\"");
-    return 0;
+    return catalogue_is_core(n->target) && !shop_procedure(n->target, n->part) ? no_shop_procedure(r, at, text) : 0;
 }
 
 static int read_event(const struct reader *r, const struct place *at, struct slice text, struct need *n)

@@ -8,7 +8,10 @@
 local plugin = {}
 
 ---Calls a procedure, of its own ("grant") or of a plugin that needs.procedures names ("coupons.grant"), in the same transaction. Both get
----copies. When it fails, everything fails, whether the error is caught or not. Procedures.
+---copies. When it fails, everything fails, whether the error is caught or not. Of the shop's own there are
+---`plugin.call("orders.cancel", { order = id, reason = "..." })` and
+---`plugin.call("orders.refund", { order = id, lines = { { line = 1, qty = 1 } } })`; both give { order, state, total, paid, refunded }.
+---Procedures.
 ---@param procedure string
 ---@param args table?
 ---@return any

@@ -60,7 +60,9 @@ function Collection:delete(key) end
 ---@field [string] feira.store.Collection
 local store = {}
 
----The collections of another plugin that needs.collections names.
+---The collections of another plugin that needs.collections names; store.of "shop" has those of the shop, to be read only: customers
+---(by customer), orders (by order, customer, reference), products (by sku, variant_of). Of their personal fields, rows have those that
+---needs.personal names.
 ---@param plugin string
 ---@return feira.store
 function store.of(plugin) end

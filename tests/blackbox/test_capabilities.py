@@ -1,6 +1,6 @@
 """What a plugin may touch is what `needs` in its plugin.lua names, and nothing else. Each test has a plugin that asks and one that does not."""
 
-from market import ok, problem
+from market import feira, ok, problem, write_shop
 
 HEAD = 'return {{ name = "{name}", version = "1.0.0", api = 1, title = "A plugin of a test", {rest} }}\n'
 
@@ -100,3 +100,144 @@ def test_a_plugin_moves_accounts_of_its_own_name_and_others_only_as_needs_says(o
     shop.server.terminate()
     shop.server.start()
     assert ok(shop.sk.request("GET", "/v1/x/points/of/ann"), 200) == {"balance": 30}
+
+
+# --- what belongs to the shop ----------------------------------------------------------------------------------------------------
+
+ASKS = """
+local store, plugin = require "feira.store", require "feira.plugin"
+local events = {}
+local shop = store.of "shop"
+function events.customer(call) return { status = 200, body = { row = shop.customers:get(call.params.id) } } end
+function events.by_phone(call) return { status = 200, body = { row = shop.customers:find { phone = call.params.id }[1] } } end
+function events.orders(call)
+  local rows = {}
+  for row in shop.orders:each { where = { customer = call.params.id } } do rows[#rows + 1] = row end
+  return { status = 200, body = { orders = rows, found = #shop.orders:find { customer = call.params.id } } }
+end
+function events.product(call) return { status = 200, body = { row = shop.products:get(call.params.id) } } end
+function events.write(call) shop.customers:update(call.params.id, { orders = 9 }) end
+function events.cancel(call) return { status = 200, body = plugin.call("orders.cancel", { order = call.params.id, reason = "a plugin says so" }) } end
+function events.refund(call) return { status = 200, body = plugin.call("orders.refund", { order = call.params.id, lines = { { line = 1, qty = 1 } } }) } end
+function events.wrong(call) return { status = 200, body = plugin.call("orders.cancel", { ordre = call.params.id }) } end
+function events.cancel_and_fail(call) plugin.call("orders.cancel", { order = call.params.id }) error "no further" end
+return events
+"""
+
+ROUTES = """
+    routes = {
+      ["GET /customer/{id}"] = { run = "events.customer", auth = "server" },
+      ["GET /by-phone/{id}"] = { run = "events.by_phone", auth = "server" },
+      ["GET /orders/{id}"] = { run = "events.orders", auth = "server" },
+      ["GET /product/{id}"] = { run = "events.product", auth = "server" },
+      ["POST /write/{id}"] = { run = "events.write", auth = "server" },
+      ["POST /cancel/{id}"] = { run = "events.cancel", auth = "server" },
+      ["POST /refund/{id}"] = { run = "events.refund", auth = "server" },
+      ["POST /wrong/{id}"] = { run = "events.wrong", auth = "server" },
+      ["POST /cancel-and-fail/{id}"] = { run = "events.cancel_and_fail", auth = "server" },
+    },
+"""
+
+MAY = plugin(
+    "may",
+    ROUTES
+    + """
+    needs = {
+      collections = { "customers:read", "orders:read", "products:read" },
+      procedures = { "orders.cancel", { name = "orders.refund", why = "Returns." } },
+      personal = { { field = "customer.phone_hash", purpose = "one reward per person" }, { field = "order.note", purpose = "gift cards" } },
+    },
+    """,
+    events=ASKS,
+)
+MAY_NOT = plugin("may-not", ROUTES, events=ASKS)
+SEES = plugin(
+    "sees",
+    ROUTES
+    + """
+    needs = { collections = { "customers:read" }, personal = { { field = "customer.phone", purpose = "calls" }, { field = "customer.name", purpose = "calls" } } },
+    """,
+    events=ASKS,
+)
+
+
+def three(own_shop):
+    return own_shop(
+        settings={"plugins": '{ may = {}, ["may-not"] = {}, sees = {} }', "test_payments": "true"},
+        plugins={"may": MAY, "may-not": MAY_NOT, "sees": SEES},
+    )
+
+
+def test_a_plugin_reads_of_the_shop_what_needs_names_and_no_personal_field_without_a_purpose(own_shop):
+    shop = three(own_shop)
+    sku = shop.product(price=500, stock=10)
+    for who, phone in ("ann", "+44 20 7946 0000"), ("bob", "0044-2079460000"), ("cid", "+44 20 7946 0001"):
+        ok(shop.sk.request("PUT", f"/v1/customers/{who}", {"name": who.title(), "email": f"{who}@example.com", "phone": phone, "tags": ["new"]}), 201)
+    order = shop.place({sku: 2}, customer="ann")
+
+    def look(plugin, path):
+        return shop.sk.request("GET", f"/v1/x/{plugin}/{path}")
+
+    ann, bob, cid = (ok(look("may", f"customer/{who}"), 200)["row"] for who in ("ann", "bob", "cid"))
+    assert set(ann) == {"id", "customer", "created_at", "updated_at", "orders", "tags", "phone_hash"}
+    assert (ann["customer"], ann["orders"], ann["tags"]) == ("ann", 1, ["new"])
+    assert ann["phone_hash"] == bob["phone_hash"] != cid["phone_hash"] and "7946" not in ann["phone_hash"]
+    seen = ok(look("sees", "customer/ann"), 200)["row"]
+    assert (seen["phone"], seen["name"]) == ("+44 20 7946 0000", "Ann") and not {"email", "phone_hash"} & set(seen)
+    assert "row" not in ok(look("may", "customer/nobody"), 200)
+
+    found = ok(look("may", "orders/ann"), 200)
+    assert found["found"] == 1
+    row = found["orders"][0]
+    assert (row["order"], row["state"], row["total"], row["customer"]) == (order["id"], "placed", order["total"], "ann")
+    assert row["lines"][0]["sku"] == sku and not {"contact", "address", "holds"} & set(row)
+    assert ok(look("may", f"product/{sku}"), 200)["row"]["price"] == 500
+
+    before = shop.state()
+    for path in "customer/ann", "orders/ann", f"product/{sku}":
+        problem(look("may-not", path), 500)
+    problem(look("sees", "orders/ann"), 500)
+    problem(look("may", "by-phone/1"), 500)
+    problem(post(shop.sk, "/v1/x/may/write/ann"), 500)
+    assert shop.state() == before
+    log = shop.server.stderr()
+    for noun in "customers", "orders", "products":
+        assert f'the plugin may-not may not read the shop\'s {noun}; add \\"{noun}:read\\" to needs.collections' in log, log
+    assert "customers belong to the shop, whose procedures change them" in log
+
+
+def test_a_plugin_calls_the_shops_procedures_that_needs_names_in_its_own_transaction(own_shop):
+    shop = three(own_shop)
+    sku = shop.product(price=500, stock=10)
+    ok(shop.sk.request("PUT", "/v1/customers/ann", {}), 201)
+    order, other = shop.place({sku: 2}, customer="ann"), shop.place({sku: 1})
+    paid = shop.paid_order({sku: 2}, customer="ann")
+
+    before = shop.state()
+    problem(post(shop.sk, f"/v1/x/may-not/cancel/{order['id']}"), 500)
+    problem(post(shop.sk, f"/v1/x/may/wrong/{order['id']}"), 500)
+    problem(post(shop.sk, f"/v1/x/may/cancel-and-fail/{order['id']}"), 500)
+    problem(post(shop.sk, "/v1/x/may/cancel/ord_nobody"), 404)
+    assert shop.state() == before
+    log = shop.server.stderr()
+    assert 'the plugin may-not may not call orders.cancel; add \\"orders.cancel\\" to needs.procedures' in log, log
+    assert 'did you mean \\"order\\"' in log, log
+
+    assert ok(post(shop.sk, f"/v1/x/may/cancel/{order['id']}"), 200)["state"] == "cancelled"
+    assert ok(shop.sk.request("GET", f"/v1/orders/{order['id']}"), 200)["close_reason"] == "a plugin says so"
+    problem(post(shop.sk, f"/v1/x/may/cancel/{order['id']}"), 409)
+    assert ok(shop.sk.request("GET", f"/v1/orders/{other['id']}"), 200)["state"] == "placed"
+    answer = ok(post(shop.sk, f"/v1/x/may/refund/{paid['id']}"), 200)
+    assert answer == {"order": paid["id"], "state": "paid", "total": 1000, "paid": 1000, "refunded": 500}
+
+
+def test_needs_of_the_shop_that_do_not_exist_are_refused_with_a_suggestion(tmp_path):
+    def says(needs, text):
+        write_shop(tmp_path, settings={"plugins": "{ asks = {} }"}, plugins={"asks": plugin("asks", f"needs = {needs},")})
+        answer = feira("check", tmp_path)
+        assert answer.returncode == 3 and text in answer.stdout + answer.stderr, answer
+
+    says('{ collections = { "products:write" } }', "what belongs to the shop is changed by its procedures")
+    says('{ collections = { "carts:read" } }', "there are customers, orders, products")
+    says('{ procedures = { "orders.cancle" } }', 'did you mean "orders.cancel"?')
+    says('{ procedures = { "stock.adjust" } }', "there are orders.cancel, orders.refund")

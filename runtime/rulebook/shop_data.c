@@ -1,0 +1,141 @@
+#include "rulebook/shop_data.h"
+#include "base/schema.h"
+#include "rulebook/plugin_set.h"
+
+/* clang-format off */
+#define INT(n)        { .name = n, .type = FIELD_INTEGER, .min = INT64_MIN, .max = INT64_MAX }
+#define MAYBE_INT(n)  { .name = n, .type = FIELD_INTEGER, .optional = true, .min = INT64_MIN, .max = INT64_MAX }
+#define MONEY(n)      { .name = n, .type = FIELD_MONEY, .min = INT64_MIN, .max = INT64_MAX }
+#define MAYBE_MONEY(n){ .name = n, .type = FIELD_MONEY, .optional = true, .min = INT64_MIN, .max = INT64_MAX }
+#define TIME(n)       { .name = n, .type = FIELD_TIME, .min = INT64_MIN, .max = INT64_MAX }
+#define MAYBE_TIME(n) { .name = n, .type = FIELD_TIME, .optional = true, .min = INT64_MIN, .max = INT64_MAX }
+#define TEXT(n)       { .name = n, .type = FIELD_STRING, .max = 16384 }
+#define MAYBE_TEXT(n) { .name = n, .type = FIELD_STRING, .optional = true, .max = 16384 }
+#define DATA(n)       { .name = n, .type = FIELD_JSON, .optional = true, .max = INT64_MAX }
+
+static const struct collection_field customer_fields[] = {
+    TIME("created_at"), { .name = "customer", .type = FIELD_CUSTOMER, .max = 64 }, MAYBE_TEXT("email"), MAYBE_TEXT("name"), INT("orders"),
+    MAYBE_TEXT("phone"), { .name = "phone_hash", .type = FIELD_STRING, .optional = true, .max = 64, .pseudonym = true }, DATA("tags"),
+    TIME("updated_at"),
+};
+static const char *const customer_personal[] = {
+    NULL, NULL, "customer.email", "customer.name", NULL, "customer.phone", "customer.phone_hash", NULL, NULL,
+};
+static const struct collection_index customer_indexes[] = { { .fields = { 1 }, .count = 1, .unique = true } };
+
+static const struct collection_field order_fields[] = {
+    DATA("address"), MAYBE_TEXT("close_reason"), DATA("contact"), { .name = "customer", .type = FIELD_CUSTOMER, .optional = true, .max = 64 },
+    MAYBE_TIME("expires_at"), TEXT("generation"), DATA("lines"), MAYBE_TEXT("note"), { .name = "order", .type = FIELD_ORDER, .max = 64 },
+    MONEY("paid"), TIME("placed_at"), DATA("priced"), MAYBE_TEXT("reference"), MONEY("refunded"), MONEY("shipping"),
+    MONEY("shipping_refunded"), TEXT("state"), MONEY("total"), TIME("updated_at"),
+};
+static const char *const order_personal[] = {
+    "order.address", NULL, "order.contact", NULL, NULL, NULL, NULL, "order.note", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL,
+};
+static const struct collection_index order_indexes[] = {
+    { .fields = { 8 }, .count = 1, .unique = true }, { .fields = { 3 }, .count = 1 }, { .fields = { 12 }, .count = 1 },
+};
+
+static const struct collection_field product_fields[] = {
+    MAYBE_TEXT("brand"), MAYBE_TEXT("category"), MAYBE_MONEY("compare_at"), MAYBE_MONEY("cost"), TIME("created_at"), MAYBE_TEXT("description"),
+    MAYBE_TEXT("image"), DATA("options"), MONEY("price"), { .name = "sku", .type = FIELD_SKU, .max = 64 }, TEXT("status"), DATA("tags"),
+    MAYBE_TEXT("title"), { .name = "track_stock", .type = FIELD_BOOLEAN }, TIME("updated_at"),
+    { .name = "variant_of", .type = FIELD_SKU, .optional = true, .max = 64 }, MAYBE_INT("weight_g"),
+};
+static const struct collection_index product_indexes[] = {
+    { .fields = { 9 }, .count = 1, .unique = true }, { .fields = { 15 }, .count = 1 },
+};
+
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+static const struct shop_collection collections[] = {
+    { { "customers", "shop_customers", customer_fields, COUNT(customer_fields), customer_indexes, COUNT(customer_indexes), true }, customer_personal },
+    { { "orders", "shop_orders", order_fields, COUNT(order_fields), order_indexes, COUNT(order_indexes), true }, order_personal },
+    { { "products", "shop_products", product_fields, COUNT(product_fields), product_indexes, COUNT(product_indexes), true }, NULL },
+};
+_Static_assert(COUNT(customer_fields) == COUNT(customer_personal) && COUNT(order_fields) == COUNT(order_personal), "one mark per field");
+
+#define END    { .name = NULL }
+#define ORDER  { .name = "order", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "id", .about = "The order's id." }
+#define REASON { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 500, .about = "Why, for the order's document." }
+static const struct schema cancel_fields[] = { ORDER, REASON, END };
+static const struct schema cancel = { .type = SCHEMA_OBJECT, .fields = cancel_fields };
+static const struct schema refund_line_fields[] = {
+    { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = 10000, .about = "Its number in the order." },
+    { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = INT64_MAX, .about = "How many units." }, END };
+static const struct schema refund_line = { .type = SCHEMA_OBJECT, .fields = refund_line_fields };
+static const struct schema refund_fields[] = {
+    ORDER, REASON,
+    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = 1000, .item = &refund_line, .about = "What goes back; left out: all that is left." },
+    { .name = "shipping", .type = SCHEMA_BOOL, .about = "Whether the shipping goes back, too." },
+    { .name = "restock", .type = SCHEMA_BOOL, .about = "Whether the goods can be sold again." }, END };
+static const struct schema refund = { .type = SCHEMA_OBJECT, .fields = refund_fields };
+
+static const struct shop_procedure procedures[] = {
+    { "orders.cancel", "Ends an order that is not being fulfilled yet; what was paid goes back.", "shop_calls.orders_cancel", &cancel },
+    { "orders.refund", "Gives money and goods of a paid order back.", "shop_calls.orders_refund", &refund },
+};
+/* clang-format on */
+
+const struct shop_collection *shop_collections(size_t *count)
+{
+    *count = COUNT(collections);
+    return collections;
+}
+
+const struct shop_collection *shop_collection(struct slice name)
+{
+    for (size_t i = 0; i < COUNT(collections); i++)
+        if (slice_is(name, collections[i].shape.name))
+            return &collections[i];
+    return NULL;
+}
+
+static bool sees(const struct shop_collection *c, size_t field, const struct manifest *m)
+{
+    const char *mark = c->personal ? c->personal[field] : NULL;
+    return !mark || needs_personal(m, slice_str(mark));
+}
+
+/* No index has a personal field, so only positions move. */
+const struct collection *shop_collection_for(const struct shop_collection *c, const struct manifest *m, struct arena *arena)
+{
+    struct collection *out = arena_zalloc(arena, sizeof *out);
+    struct collection_field *fields = arena_array(arena, c->shape.field_count, sizeof *fields);
+    struct collection_index *indexes = arena_array(arena, c->shape.index_count, sizeof *indexes);
+    uint16_t moved[COLLECTION_FIELDS_MAX];
+    size_t n = 0;
+    if (!out || !fields || !indexes)
+        return NULL;
+    for (size_t i = 0; i < c->shape.field_count; i++) {
+        moved[i] = (uint16_t)n;
+        if (sees(c, i, m))
+            fields[n++] = c->shape.fields[i];
+    }
+    for (size_t i = 0; i < c->shape.index_count; i++) {
+        indexes[i] = c->shape.indexes[i];
+        for (int k = 0; k < indexes[i].count; k++)
+            indexes[i].fields[k] = moved[indexes[i].fields[k]];
+    }
+    *out = c->shape;
+    out->fields = fields;
+    out->field_count = n;
+    out->indexes = indexes;
+    return out;
+}
+
+const struct shop_procedure *shop_procedures(size_t *count)
+{
+    *count = COUNT(procedures);
+    return procedures;
+}
+
+const struct shop_procedure *shop_procedure(struct slice noun, struct slice verb)
+{
+    for (size_t i = 0; i < COUNT(procedures); i++) {
+        const char *dot = strchr(procedures[i].name, '.');
+        if (slice_is(verb, dot + 1) && slice_eq(noun, slice_of(procedures[i].name, (size_t)(dot - procedures[i].name))))
+            return &procedures[i];
+    }
+    return NULL;
+}

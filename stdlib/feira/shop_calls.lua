@@ -1,0 +1,28 @@
+-- feira.shop_calls: the shop's own procedures as plugins may call them ("orders.cancel"), when needs.procedures names them. What comes back
+-- has no personal fields.
+local orders = require "feira.orders"
+local rows = require "feira.order_rows"
+
+local calls = {}
+
+local SYSTEM = { kind = "system" }
+
+local function facts_of(id)
+  local order = rows.find(id)
+  return { order = id, state = order.state, total = order.total, paid = order.paid, refunded = order.refunded }
+end
+
+---@param args { order: string, reason: string? }
+function calls.orders_cancel(args)
+  orders.cancel { principal = SYSTEM, params = { id = args.order }, body = { reason = args.reason } }
+  return facts_of(args.order)
+end
+
+---@param args { order: string, lines: { line: integer, qty: integer }[]?, shipping: boolean?, reason: string?, restock: boolean? }
+function calls.orders_refund(args)
+  local body = { lines = args.lines, shipping = args.shipping, reason = args.reason, restock = args.restock }
+  orders.refund { principal = SYSTEM, params = { id = args.order }, body = body }
+  return facts_of(args.order)
+end
+
+return calls
