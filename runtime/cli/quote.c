@@ -43,6 +43,8 @@ static void print_lines(const struct printer *p, const struct json_value *quote)
         printf("%4lld x %-24.*s %10s  %10s  %.*s\n", (long long)qty, SLICE_FMT(text(l, "sku")), money(p, json_get(l, "unit_price"), unit),
                money(p, json_get(l, "total"), total), SLICE_FMT(text(l, "title")));
         print_discounts(p, json_get(l, "discounts"));
+        if (json_get(l, "unavailable"))
+            printf("      ! not for sale: %.*s\n", SLICE_FMT(text(json_get(l, "unavailable"), "because")));
     }
 }
 
@@ -74,6 +76,19 @@ static void print_campaigns(const struct printer *p, const struct json_value *qu
     }
 }
 
+static void print_gates(const struct json_value *quote)
+{
+    const struct json_value *list = json_get(quote, "gates");
+    for (const struct json_value *g = list ? list->first : NULL; g; g = g->next) {
+        bool open = false;
+        json_is_bool(json_get(g, "open"), &open);
+        printf("  %s %-20.*s %s", open ? " " : "!", SLICE_FMT(text(g, "id")), open ? "open" : "closed");
+        if (json_get(g, "reason"))
+            printf(": "), print_reason(json_get(g, "reason"));
+        printf("\n");
+    }
+}
+
 static void print_quote(const struct json_value *quote)
 {
     char m[32];
@@ -88,6 +103,7 @@ static void print_quote(const struct json_value *quote)
         printf("%-41s %10s\n", "shipping", money(&p, json_get(shipping, "total"), m));
     printf("%-37s %s %10s\n\n", "total", p.currency, money(&p, json_get(quote, "total"), m));
     print_campaigns(&p, quote);
+    print_gates(quote);
     printf("\nrules: %.*s\n", SLICE_FMT(text(quote, "generation")));
 }
 

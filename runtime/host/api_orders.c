@@ -57,9 +57,11 @@ static void fail(struct call *c)
         fail_with_fresh_quote(c);
         return;
     }
+    struct placing *p = c->state;
     metric_add(&c->shop->metrics.orders_refused, 1);
+    struct slice gate = pricing_refusal(c, &p->pricing);
     end(c);
-    call_fail(c, NULL, (struct slice){ 0 });
+    call_fail(c, gate.data ? "gate" : NULL, gate);
 }
 
 static int check_expected_total(struct call *c)
@@ -117,6 +119,8 @@ static int price(struct call *c)
     c->quote_seat = p->pricing.seat != c->seat ? p->pricing.seat : NULL;
     if (rc == 0)
         rc = pricing_run(c, &p->pricing);
+    if (rc == 0)
+        rc = pricing_require_open(c, &p->pricing);
     if (rc == 0)
         rc = check_expected_total(c);
     if (rc < 0)

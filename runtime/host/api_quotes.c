@@ -15,6 +15,7 @@ void handle_quote(struct call *c)
         call_fail(c, NULL, (struct slice){ 0 });
         return;
     }
+    struct slice gate = { 0 };
     c->rc = pricing_from_body(c, c->body, &p);
     if (c->rc == 0)
         c->rc = pricing_run(c, &p);
@@ -25,7 +26,9 @@ void handle_quote(struct call *c)
             c->rc = err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
     }
     if (c->rc < 0)
-        call_fail(c, NULL, (struct slice){ 0 });
+        gate = pricing_refusal(c, &p);
+    if (c->rc < 0)
+        call_fail(c, gate.data ? "gate" : NULL, gate);
     else
         call_answer_json(c, 200, buf_slice(out));
     pricing_release(&p);

@@ -184,6 +184,8 @@ static uint64_t failed_rules(const struct quote_result *r)
     uint64_t n = 0;
     for (size_t i = 0; i < r->outcome_count; i++)
         n += r->outcomes[i].reason && strcmp(r->outcomes[i].reason, "failed") == 0;
+    for (size_t i = 0; i < r->gate_count; i++)
+        n += r->gates[i].reason && strcmp(r->gates[i].reason, "failed") == 0;
     return n;
 }
 
@@ -218,11 +220,31 @@ int pricing_run(struct call *c, struct pricing *p)
     p->seat->bind->arena = c->arena; /* for functions of campaigns */
     rc = quote_price(generation_rules(p->seat->generation), &p->cart, &p->seat->hooks, c->arena, &p->result, &c->err);
     bool refused_by_rule = rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP;
-    uint64_t failed = rc == 0 ? failed_rules(&p->result) : refused_by_rule;
+    uint64_t failed = rc == 0 || p->result.refused_by ? failed_rules(&p->result) : refused_by_rule;
     metric_add(&c->shop->metrics.quotes, 1);
     if (failed)
         metric_add(&c->shop->metrics.rule_errors, failed);
     return rc == 0 && p->from_token ? pricing_check_stops(c, p, &c->err) : rc;
+}
+
+int pricing_require_open(struct call *c, struct pricing *p)
+{
+    return quote_require_open(&p->result, &c->err);
+}
+
+struct slice pricing_refusal(struct call *c, const struct pricing *p)
+{
+    struct slice gate = { 0 };
+    if (c->err.code == ERR_INVALID && p->result.refused_by) {
+        struct buf b;
+        struct json_writer w;
+        buf_init(&b, NULL);
+        json_writer_init(&w, &b);
+        quote_refusal_write(generation_rules(p->seat->generation), &p->result, &w);
+        gate = b.failed ? gate : arena_copy(c->arena, buf_slice(&b));
+        buf_release(&b);
+    }
+    return gate;
 }
 
 void pricing_release(struct pricing *p)

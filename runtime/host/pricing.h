@@ -21,6 +21,10 @@ int pricing_from_body(struct call *c, const struct json_value *body, struct pric
 enum { PRICING_ELSEWHERE = 1 };
 int pricing_from_token(struct call *c, struct slice token, struct pricing *p, struct slice *generation);
 int pricing_run(struct call *c, struct pricing *p);
+/* ERR_INVALID "gate_closed" when a gate hides one of its lines: it can be shown, and not be ordered. */
+int pricing_require_open(struct call *c, struct pricing *p);
+/* The gate that is why c->err is what it is, for the member "gate" of the problem; data NULL when none is. */
+struct slice pricing_refusal(struct call *c, const struct pricing *p);
 /* 0, or ERR_CONFLICT "campaign_stopped": something that takes money off this cart has been stopped since it was priced. Any thread. */
 int pricing_check_stops(const struct call *c, const struct pricing *p, struct err *err);
 /* The cart of an older quote at today's clock, prices and facts. now->catalogue must be set. */

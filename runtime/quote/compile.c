@@ -2,12 +2,15 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, PRIORITY_MAX = 1000000 };
+enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, REASON_MAX = 200, PRIORITY_MAX = 1000000 };
 
 static const char *const campaign_keys[] = { "id",    "at",    "title", "priority", "stage",      "window",
                                              "scope", "codes", "when",  "give",     "on_failure", NULL };
+static const char *const gate_keys[] = { "gate",  "id",   "at",     "title",  "priority",   "window",
+                                         "scope", "when", "reason", "effect", "on_failure", NULL };
 static const char *const stages[] = { "item", "order", "shipping", NULL };
 static const char *const failures[] = { "skip", "refuse", NULL };
+static const char *const effects[] = { "refuse", "hide", NULL };
 
 /* --- one campaign ------------------------------------------------------------------------------------------------------ */
 
@@ -60,7 +63,7 @@ static int stage_compile(struct spec *s, const struct spec_node *n, struct quote
     int rc = spec_choice(s, &stage, stages, &chosen);
     if (rc < 0)
         return rc;
-    c->stage = (enum stage)chosen;
+    c->stage = (enum stage)(STAGE_ITEM + chosen);
     for (uint32_t i = 0; i < c->give_count; i++)
         if (c->stage == STAGE_SHIPPING && !c->give[i].type->in_shipping_stage)
             return spec_error(s, &stage, "%s changes lines, and they are settled before the shipping stage; leave stage out",
@@ -93,6 +96,47 @@ static int quoted(struct spec *s, struct slice text, struct slice *out)
     return failed ? spec_nomem(s) : 0;
 }
 
+static int give_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
+{
+    struct spec_node give = spec_member(n, "give"), on_failure = spec_member(n, "on_failure");
+    struct action *actions;
+    unsigned chosen = 0;
+    int rc = action_list(s, &give, &actions, &c->give_count);
+    if (rc < 0)
+        return rc;
+    c->give = actions;
+    if ((rc = stage_compile(s, n, c)) < 0)
+        return rc;
+    if (on_failure.v && (rc = spec_choice(s, &on_failure, failures, &chosen)) < 0)
+        return rc;
+    c->refuse_on_failure = chosen == 1;
+    return 0;
+}
+
+/* What only gates have. */
+static int gate_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
+{
+    struct spec_node gate = spec_member(n, "gate"), when = spec_member(n, "when"), reason = spec_member(n, "reason");
+    struct spec_node effect = spec_member(n, "effect"), on_failure = spec_member(n, "on_failure");
+    bool is_gate;
+    unsigned chosen = 0, failing = 1;
+    if (!json_is_bool(gate.v, &is_gate) || !is_gate)
+        return spec_error(s, &gate, "a gate says true here");
+    if (!when.v)
+        return spec_error(s, &when, "is missing; a gate says what must hold to buy");
+    if (!reason.v)
+        return spec_error(s, &reason, "is missing; write for the shopper why this can't be bought");
+    int rc = spec_text(s, &reason, REASON_MAX, &c->because);
+    if (rc == 0 && effect.v)
+        rc = spec_choice(s, &effect, effects, &chosen);
+    if (rc == 0 && on_failure.v)
+        rc = spec_choice(s, &on_failure, failures, &failing);
+    c->stage = STAGE_GATE;
+    c->hides = chosen == 1;
+    c->refuse_on_failure = failing == 1; /* whoever can't be asked lets nobody through */
+    return rc;
+}
+
 static int campaign_compile(struct spec *s, const struct json_value *v, size_t number, struct quote_campaign *c)
 {
     struct spec_node n = spec_root(v);
@@ -103,13 +147,12 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
     c->at = s->at;
     if (!s->at.data)
         return spec_nomem(s);
-    int rc = spec_object(s, &n, campaign_keys);
+    bool is_gate = json_get(v, "gate") != NULL;
+    int rc = spec_object(s, &n, is_gate ? gate_keys : campaign_keys);
     if (rc < 0)
         return rc;
     struct spec_node id = spec_member(&n, "id"), title = spec_member(&n, "title"), priority = spec_member(&n, "priority");
-    struct spec_node window = spec_member(&n, "window"), give = spec_member(&n, "give"), on_failure = spec_member(&n, "on_failure");
-    struct action *actions;
-    unsigned chosen = 0;
+    struct spec_node window = spec_member(&n, "window");
     if ((rc = id_compile(s, &id, &c->id)) < 0)
         return rc;
     c->title = c->id;
@@ -122,14 +165,8 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
         return rc;
     if ((rc = scope_compile(s, &n, c)) < 0 || (rc = when_compile(s, &n, c)) < 0)
         return rc;
-    if ((rc = action_list(s, &give, &actions, &c->give_count)) < 0)
+    if ((rc = is_gate ? gate_compile(s, &n, c) : give_compile(s, &n, c)) < 0)
         return rc;
-    c->give = actions;
-    if ((rc = stage_compile(s, &n, c)) < 0)
-        return rc;
-    if (on_failure.v && (rc = spec_choice(s, &on_failure, failures, &chosen)) < 0)
-        return rc;
-    c->refuse_on_failure = chosen == 1;
     rc = quoted(s, c->id, &c->id_json);
     return rc < 0 ? rc : quoted(s, c->title, &c->title_json);
 }
@@ -200,6 +237,8 @@ static int campaigns_compile(struct spec *s, const struct json_value *campaigns,
     if (rc < 0)
         return rc;
     qsort(r->campaigns, r->count, sizeof *r->campaigns, in_order);
+    while (r->gate_count < r->count && r->campaigns[r->gate_count].stage == STAGE_GATE)
+        r->gate_count++;
     sort_ids(r);
     return 0;
 }

@@ -196,8 +196,8 @@ static void why_wanted(struct quote_eval *e, const char *reason, const struct na
 static bool in_cart(struct quote_eval *e, const struct selector *sel)
 {
     if (selector_possible(sel, &e->cart_marks))
-        for (size_t i = 0; i < e->cart->line_count; i++)
-            if (selector_match(sel, &e->cart->lines[i].product, &e->marks[i]))
+        for (size_t i = 0; i < e->every_count; i++)
+            if (selector_match(sel, &e->cart->lines[e->every[i]].product, &e->marks[e->every[i]]))
                 return true;
     if (sel->kind < SELECT_LEAVES)
         why_wanted(e, "not_in_cart", &sel->names);
@@ -210,10 +210,8 @@ static bool within_bounds(struct quote_eval *e, const struct condition *c)
 {
     bool money = c->kind == WHEN_SUBTOTAL;
     struct quote_set set = e->scope;
-    if (c->bounds.of) {
-        struct quote_set all = { e->every, e->cart->line_count };
-        set = eval_select(e, c->bounds.of, all, e->target_lines);
-    }
+    if (c->bounds.of)
+        set = eval_select(e, c->bounds.of, eval_every(e), e->target_lines);
     int64_t seen = money ? eval_threshold(e, set) : quote_eval_qty(e, set);
     void (*param)(struct quote_eval *, const char *, int64_t) = money ? why_money : why_int;
     if (seen < c->bounds.at_least) {

@@ -79,10 +79,14 @@ struct quote_set eval_select(const struct quote_eval *e, const struct selector *
     return set;
 }
 
+struct quote_set eval_every(const struct quote_eval *e)
+{
+    return (struct quote_set){ e->every, e->every_count };
+}
+
 struct quote_set eval_target(struct quote_eval *e, const struct action *a)
 {
-    struct quote_set all = { e->every, e->cart->line_count };
-    return a->on ? eval_select(e, a->on, all, e->target_lines) : e->scope;
+    return a->on ? eval_select(e, a->on, eval_every(e), e->target_lines) : e->scope;
 }
 
 int eval_nomem(struct quote_eval *e, struct err *err)

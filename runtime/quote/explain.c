@@ -51,9 +51,14 @@ void why_text(struct quote_eval *e, const char *name, struct slice text)
 
 int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err)
 {
+    out->reason = e->why.reason ? e->why.reason : "nothing_to_discount";
+    return why_params(e, &out->params, err);
+}
+
+int why_params(struct quote_eval *e, struct quote_param **out, struct err *err)
+{
     const struct why *w = &e->why;
-    out->reason = w->reason ? w->reason : "nothing_to_discount";
-    out->params = NULL;
+    *out = NULL;
     if (w->param_count == 0)
         return 0;
     struct quote_param *kept = arena_alloc(e->arena, w->param_count * sizeof *kept);
@@ -63,6 +68,6 @@ int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err)
         kept[i] = w->params[i];
         kept[i].next = i + 1 < w->param_count ? &kept[i + 1] : NULL;
     }
-    out->params = kept;
+    *out = kept;
     return 0;
 }

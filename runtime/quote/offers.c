@@ -43,6 +43,8 @@ int64_t quote_eval_weight_g(const struct quote_eval *e)
     int64_t sum = 0;
     for (size_t i = 0; i < e->cart->line_count; i++) {
         int64_t g;
+        if (e->cart->lines[i].closed)
+            continue;
         if (!money_mul(e->cart->lines[i].product.weight_g, e->cart->lines[i].qty, &g) || !money_add(sum, g, &sum))
             return INT64_MAX;
     }

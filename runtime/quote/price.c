@@ -1,4 +1,4 @@
-/* The pipeline: subtotals, item and order stages, the shipping rate, the shipping stage, tax, outcomes. */
+/* The pipeline: subtotals, gates, prices, item and order stages, the shipping rate, the shipping stage, tax, outcomes. */
 #include "quote/run_int.h"
 #include <stdio.h>
 
@@ -38,6 +38,7 @@ static int cart_start(struct quote_cart *cart, struct quote_result *out, struct 
         return err_field(err, ERR_INVALID, "/codes", "a cart has at most %d codes; this one has %zu", QUOTE_CODES_MAX, cart->code_count);
     for (size_t i = 0; i < cart->line_count; i++) {
         int rc = line_begin(&cart->lines[i], i, err);
+        cart->lines[i].closed = NULL;
         if (rc < 0)
             return rc;
         if (!money_add(out->subtotal_minor, cart->lines[i].subtotal_minor, &out->subtotal_minor))
@@ -63,6 +64,7 @@ static int run_lines(struct quote_eval *e, struct err *err)
     e->scope_lines = (void *)p, p += n * sizeof *e->scope_lines;
     e->target_lines = (void *)p, p += n * sizeof *e->target_lines;
     e->scratch.order = (void *)p;
+    e->every_count = n;
     for (size_t i = 0; i < n; i++) {
         struct quote_line *l = &e->cart->lines[i];
         marks_of(&l->product, &e->marks[i]);
@@ -153,46 +155,63 @@ static int effects_merge(struct quote_eval *e, struct err *err)
     return rc;
 }
 
-/* *holds: it may apply, and its actions have run. */
-static int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
+bool campaign_stands(struct quote_eval *e)
 {
     const struct quote_campaign *c = e->campaign;
-    *holds = window_holds(e, &c->window);
-    if (!*holds)
-        return 0;
-    e->scope = (struct quote_set){ e->every, e->cart->line_count };
+    if (!window_holds(e, &c->window))
+        return false;
+    e->scope = eval_every(e);
     if (c->scope)
         e->scope = eval_select(e, c->scope, e->scope, e->scope_lines);
-    if (e->scope.count == 0) {
+    if (e->scope.count == 0)
         why_set(e, "no_lines");
-        *holds = false;
-    }
+    return e->scope.count > 0;
+}
+
+int campaign_conditions(struct quote_eval *e, bool *holds, struct err *err)
+{
+    const struct quote_campaign *c = e->campaign;
+    *holds = true;
     for (uint32_t i = 0; i < c->when_count && *holds; i++) {
         int rc = condition_holds(e, &c->when[i], holds, err);
-        if (rc < 0)
-            return rc;
-    }
-    if (!*holds)
-        return 0;
-    why_clear(e);
-    for (uint32_t i = 0; i < c->give_count; i++) {
-        int rc = c->give[i].type->apply(e, &c->give[i], err);
         if (rc < 0)
             return rc;
     }
     return 0;
 }
 
-static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
+/* *holds: it may apply, and its actions have run. */
+static int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
 {
-    if (e->slots[number].reason) /* stopped; nothing else has a reason before its turn */
-        return 0;
+    const struct quote_campaign *c = e->campaign;
+    *holds = campaign_stands(e);
+    int rc = *holds ? campaign_conditions(e, holds, err) : 0;
+    if (rc < 0 || !*holds)
+        return rc;
+    why_clear(e);
+    for (uint32_t i = 0; i < c->give_count; i++) {
+        rc = c->give[i].type->apply(e, &c->give[i], err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+void campaign_begin(struct quote_eval *e, uint32_t number)
+{
     e->campaign = &e->rules->campaigns[number];
     e->campaign_number = number;
     e->effects = NULL;
     e->codes_taken = 0;
     e->function_failed = false;
     why_clear(e);
+}
+
+static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
+{
+    if (e->slots[number].reason) /* stopped; nothing else has a reason before its turn */
+        return 0;
+    campaign_begin(e, number);
     struct err own; /* a caller that passes NULL still has its rules skipped by the same code */
     struct err *cause = err ? err : &own;
     bool holds;
@@ -221,7 +240,7 @@ static void stopped_mark(struct quote_eval *e)
 
 static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
-    size_t count = e->cart->no_campaigns ? 0 : e->rules->count, i = 0;
+    size_t count = e->cart->no_campaigns ? 0 : e->rules->count, i = e->rules->gate_count;
     int rc = 0;
     for (; i < count && e->rules->campaigns[i].stage < STAGE_SHIPPING && rc == 0; i++)
         rc = campaign_turn(e, (uint32_t)i, err);
@@ -284,13 +303,13 @@ static int outcomes_finish(struct quote_eval *e, struct quote_result *out, struc
     if (!list)
         return eval_nomem(e, err);
     size_t n = 0;
-    for (uint32_t i = 0; i < r->count; i++) {
+    for (uint32_t i = (uint32_t)r->gate_count; i < r->count; i++) {
         e->slots[i].campaign = i;
         if (e->slots[i].applied)
             list[n++] = e->slots[i];
     }
     for (uint32_t i = 0; i < r->count; i++)
-        if (!e->slots[r->by_id[i]].applied)
+        if (r->by_id[i] >= r->gate_count && !e->slots[r->by_id[i]].applied)
             list[n++] = e->slots[r->by_id[i]];
     out->outcomes = list;
     out->outcome_count = n;
@@ -305,6 +324,9 @@ static int codes_finish(struct quote_eval *e, struct quote_result *out, struct e
     for (size_t i = 0; i < out->outcome_count; i++)
         if (out->outcomes[i].applied)
             used |= e->slot_codes[out->outcomes[i].campaign];
+    for (size_t i = 0; i < out->gate_count; i++)
+        if (out->gates[i].open)
+            used |= e->slot_codes[out->gates[i].campaign];
     struct slice *unused = arena_alloc(e->arena, e->cart->code_count * sizeof *unused);
     if (!unused)
         return eval_nomem(e, err);
@@ -322,21 +344,25 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
     struct quote_eval e = { .rules = r, .cart = cart, .hooks = hooks, .arena = arena };
     e.wishes_tail = &e.wishes;
     e.shipping_tail = &e.shipping_discounts;
+    if (r->pricing.count && !cart->no_campaigns)
+        prices_reset(cart); /* so that gates and price rules see the price of the catalogue */
     int rc = cart_start(cart, out, err);
     if (rc == 0)
         rc = run_lines(&e, err);
     if (rc < 0)
         return rc;
     run_customer(&e);
-    if (r->pricing.count && !cart->no_campaigns && (rc = prices_find(&e, out, err)) < 0)
-        return rc;
     if (r->count && !cart->no_campaigns) {
         e.slots = arena_array(arena, r->count, sizeof *e.slots);
         e.slot_codes = arena_array(arena, r->count, sizeof *e.slot_codes);
         if (!e.slots || !e.slot_codes)
             return eval_nomem(&e, err);
         stopped_mark(&e);
+        if ((rc = gates_ask(&e, out, err)) < 0)
+            return rc;
     }
+    if (r->pricing.count && !cart->no_campaigns && (rc = prices_find(&e, out, err)) < 0)
+        return rc;
     if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 || (rc = tax_price(&e, out, err)) < 0 ||
         (rc = outcomes_finish(&e, out, err)) < 0)
         return rc;

@@ -3,7 +3,7 @@
 
 bool quote_eval_may_propose(const struct quote_eval *e, uint32_t line)
 {
-    return e->proposed && line < e->cart->line_count && !e->cart->lines[line].own_price;
+    return e->proposed && line < e->cart->line_count && !e->cart->lines[line].own_price && !e->cart->lines[line].closed;
 }
 
 int quote_eval_propose(struct quote_eval *e, uint32_t line, int64_t unit_price_minor, struct err *err)
@@ -21,15 +21,11 @@ int quote_eval_propose(struct quote_eval *e, uint32_t line, int64_t unit_price_m
     return 0;
 }
 
-/* From the price of the catalogue, whatever an earlier run of this cart made of it: evidence keeps both. */
-static void begin(struct quote_eval *e)
+void prices_reset(struct quote_cart *cart)
 {
-    e->scope = (struct quote_set){ e->every, e->cart->line_count };
-    for (size_t i = 0; i < e->cart->line_count; i++) {
-        struct quote_line *l = &e->cart->lines[i];
-        if (!l->own_price)
-            l->unit_price_minor = l->product.price_minor;
-    }
+    for (size_t i = 0; i < cart->line_count; i++)
+        if (!cart->lines[i].own_price)
+            cart->lines[i].unit_price_minor = cart->lines[i].product.price_minor;
 }
 
 static void fill(struct quote_eval *e)
@@ -55,6 +51,8 @@ static int settle(struct quote_eval *e, struct quote_result *out, struct err *er
     out->subtotal_minor = 0;
     for (size_t i = 0; i < e->cart->line_count; i++) {
         struct quote_line *l = &e->cart->lines[i];
+        if (l->closed)
+            continue;
         int rc = line_begin(l, i, err);
         if (rc < 0)
             return rc;
@@ -72,10 +70,8 @@ int prices_find(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
     struct err own;
     struct err *cause = err ? err : &own;
-    begin(e);
-    int rc = settle(e, out, cause); /* what rules see of subtotals is by list price */
-    if (rc < 0)
-        return rc;
+    int rc = 0;
+    e->campaign = NULL;
     e->proposed = arena_array(e->arena, e->cart->line_count, sizeof *e->proposed);
     if (!e->proposed)
         return eval_nomem(e, cause);

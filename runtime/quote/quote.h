@@ -43,6 +43,7 @@ struct quote_line {
     int64_t total_minor;      /* subtotal - discount */
     int64_t tax_minor;        /* within total, or on top of it when the shop's prices are without: see quote_result.tax */
     struct quote_discount *discounts; /* in the order of application */
+    const struct quote_gate *closed;  /* a gate that hides it: the line is not for sale, and costs and counts nothing; NULL = for sale */
 };
 
 struct quote_discount {
@@ -190,6 +191,14 @@ struct quote_param { /* a value in a reason */
     struct slice text;
 };
 
+struct quote_gate { /* one per gate, by priority downwards, then id: whether what it stands before may be bought */
+    uint32_t campaign;
+    bool open, hides;     /* hides: a closed line is shown as not for sale; otherwise the cart is refused */
+    struct slice because; /* for the shopper, as the gate's author wrote it */
+    const char *reason;   /* why it is closed, or why it was not asked ("no_lines", "over", "stopped"); NULL: asked, and it is open */
+    struct quote_param *params;
+};
+
 struct quote_outcome { /* one per campaign that was looked at, in the order of application, then those that did not apply by id */
     uint32_t campaign;
     bool applied;
@@ -232,18 +241,29 @@ struct quote_result {
     int64_t total_minor; /* subtotal - discount + shipping - shipping discount, + tax when it is not included */
     struct quote_outcome *outcomes;
     size_t outcome_count;
+    struct quote_gate *gates;
+    size_t gate_count;
+    const struct quote_gate *refused_by; /* set when quote_price() or quote_require_open() failed because of a gate */
+    uint32_t refused_line;
     struct slice *unused_codes; /* codes that no campaign took */
     size_t unused_code_count;
 };
 
 /* hooks may be NULL when no campaign has a function. Everything in *out lives in arena. Errors: ERR_INVALID (field "/lines/3/qty",
- * "/shipping/option"), ERR_OVERFLOW, ERR_NOMEM, and for a campaign with on_failure = "refuse" the function's error. A breach of an
- * invariant (negative line, sums that disagree) is ERR_INTERNAL with the campaign's name. */
+ * "/shipping/option"), ERR_OVERFLOW, ERR_NOMEM, for a campaign with on_failure = "refuse" the function's error, and for a closed gate
+ * that refuses ERR_INVALID "gate_closed" with the first line behind it ("/lines/1") and out->refused_by. A breach of an invariant (negative
+ * line, sums that disagree) is ERR_INTERNAL with the campaign's name. */
 int quote_price(const struct quote_rules *r, struct quote_cart *cart, const struct quote_hooks *hooks, struct arena *arena,
                 struct quote_result *out, struct err *err);
 
+/* ERR_INVALID "gate_closed", as above, when a line is hidden: such a cart can be shown, and not be ordered. */
+int quote_require_open(struct quote_result *q, struct err *err);
+
+/* The gate that refused, as a member of a problem: {"id", "title", "sku", "reason": {"code", ...}}. */
+void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w);
+
 /* The members of the answer of POST /v1/quotes that come from the kernel (currency, lines, subtotal, discount, shipping, total,
- * campaigns, unused_codes), into an object that is open. full adds what was looked at and did not apply. */
+ * campaigns, gates, unused_codes), into an object that is open. full adds what was looked at and did not apply, and all gates. */
 void quote_result_write(const struct quote_rules *r, const struct quote_result *q, bool full, struct json_writer *w);
 
 /* The member "tax": {included, amount, rates}; nothing where the shop has none. */

@@ -13,7 +13,7 @@ int rule_ask(struct quote_eval *e, const struct quote_rule *rule, const struct r
     *skipped = false;
     if (!e->hooks || !ask->hook)
         return err_set(err, ERR_INTERNAL, "the rules have a %s, and nothing was given that runs it", ask->kind);
-    e->scope = (struct quote_set){ e->every, e->cart->line_count };
+    e->scope = eval_every(e);
     int rc = ask_once(e, rule, ask, err);
     if (rc == ERR_RETRY && !e->broken)
         rc = ask_once(e, rule, ask, err);

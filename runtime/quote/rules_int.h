@@ -90,7 +90,7 @@ struct condition {
 int condition_list(struct spec *s, const struct spec_node *n, struct condition **out, uint32_t *count); /* one, or a list */
 
 /* --- actions ---------------------------------------------------------------------------------------------------------- */
-enum stage { STAGE_ITEM, STAGE_ORDER, STAGE_SHIPPING };
+enum stage { STAGE_GATE, STAGE_ITEM, STAGE_ORDER, STAGE_SHIPPING }; /* gates are asked before any price is found */
 enum base { BASE_REMAINING, BASE_LIST };
 
 struct action_type;
@@ -174,6 +174,8 @@ struct quote_campaign {
     uint32_t when_count, give_count;
     enum stage stage;
     bool refuse_on_failure;
+    bool hides;           /* a gate: shows what it closes as not for sale, instead of refusing the cart */
+    struct slice because; /* a gate: why, for the shopper */
     int64_t priority;
     struct slice id, title, at;
     struct slice id_json, title_json; /* with quotes, ready to be written */
@@ -186,7 +188,7 @@ struct quote_rules {
     struct policies policies;
     struct quote_campaign *campaigns; /* in the order of application: stage, priority downwards, id */
     uint32_t *by_id;                  /* campaign numbers, by id */
-    size_t count;
+    size_t count, gate_count;         /* the first gate_count are gates */
     const struct shipping_option *shipping;
     uint32_t shipping_count;
     struct taxes taxes;

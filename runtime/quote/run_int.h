@@ -40,7 +40,8 @@ struct quote_eval {
     struct quote_discount ***tails; /* where its next discount is linked */
     int64_t *weights, *shares;      /* scratch of one action */
     struct split_scratch scratch;
-    uint32_t *every, *scope_lines, *target_lines;
+    uint32_t *every, *scope_lines, *target_lines; /* every: the lines that are for sale */
+    size_t every_count;
 
     struct marks cart_marks;
     uint64_t customer_bloom;
@@ -82,12 +83,22 @@ void why_int(struct quote_eval *e, const char *name, int64_t v);
 void why_time(struct quote_eval *e, const char *name, int64_t ms);
 void why_text(struct quote_eval *e, const char *name, struct slice text);
 int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err); /* copies into the arena */
+int why_params(struct quote_eval *e, struct quote_param **out, struct err *err);
 
 /* --- condition.c: *holds; when not, why says so. Negative: a function failed. */
 int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds, struct err *err);
 bool window_holds(struct quote_eval *e, const struct window *w);
 
+/* --- price.c: its window is open and it has lines, which are then e->scope; all its conditions hold. When not, why says so. */
+bool campaign_stands(struct quote_eval *e);
+int campaign_conditions(struct quote_eval *e, bool *holds, struct err *err);
+void campaign_begin(struct quote_eval *e, uint32_t number);
+
+/* --- gate.c: asks every gate about the cart as it came in, and takes what is hidden out of it. */
+int gates_ask(struct quote_eval *e, struct quote_result *out, struct err *err);
+
 /* --- eval.c */
+struct quote_set eval_every(const struct quote_eval *e); /* all lines that are for sale */
 struct quote_set eval_select(const struct quote_eval *e, const struct selector *sel, struct quote_set from, uint32_t *lines);
 struct quote_set eval_target(struct quote_eval *e, const struct action *a);
 int64_t eval_still_costs(const struct quote_eval *e, struct quote_set set);
@@ -114,7 +125,9 @@ struct rule_ask {
 };
 int rule_ask(struct quote_eval *e, const struct quote_rule *rule, const struct rule_ask *ask, bool *skipped, struct err *err);
 
-/* --- pricing.c: lets the pricing rules find unit prices; lines are then as they will be charged. */
+/* --- pricing.c: lets the pricing rules find unit prices; lines are then as they will be charged. prices_reset: from the price of the
+ * catalogue, whatever an earlier run of this cart made of it (evidence keeps both). */
+void prices_reset(struct quote_cart *cart);
 int prices_find(struct quote_eval *e, struct quote_result *out, struct err *err);
 int line_begin(struct quote_line *l, size_t i, struct err *err); /* price.c */
 

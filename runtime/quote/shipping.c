@@ -94,6 +94,8 @@ static int cart_weight(const struct quote_cart *cart, int64_t *out, struct err *
     int64_t sum = 0;
     for (size_t i = 0; i < cart->line_count; i++) {
         int64_t g;
+        if (cart->lines[i].closed)
+            continue;
         if (!money_mul(cart->lines[i].product.weight_g, cart->lines[i].qty, &g) || !money_add(sum, g, &sum)) {
             char field[48];
             snprintf(field, sizeof field, "/lines/%zu/qty", i);
@@ -190,9 +192,9 @@ static int list(struct quote_eval *e, int64_t weight_g, int64_t cost_minor, stru
 int shipping_price(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
     const struct quote_rules *r = e->rules;
-    int64_t weight_g = 0, cost_minor = eval_still_costs(e, (struct quote_set){ e->every, e->cart->line_count });
+    int64_t weight_g = 0, cost_minor = eval_still_costs(e, eval_every(e));
     bool chosen = e->cart->shipping_option.len > 0;
-    if (r->shipping_count + r->shipping_rates.count == 0 && !chosen)
+    if ((r->shipping_count + r->shipping_rates.count == 0 && !chosen) || e->every_count == 0) /* nothing is for sale: nothing is sent */
         return 0;
     int rc = cart_weight(e->cart, &weight_g, err);
     if (rc < 0)

@@ -103,7 +103,7 @@ int tax_compile(struct spec *s, const struct json_value *v, bool has_rules, stru
 
 bool quote_eval_may_tax(const struct quote_eval *e, uint32_t line)
 {
-    return e->taxes && line < e->cart->line_count && e->taxes->rates[line] < 0;
+    return e->taxes && line < e->cart->line_count && e->taxes->rates[line] < 0 && !e->cart->lines[line].closed;
 }
 
 int quote_eval_tax(struct quote_eval *e, uint32_t line, int64_t rate_ppm, struct err *err)
@@ -174,7 +174,7 @@ static uint32_t row_of_shipping(const struct quote_eval *e)
 static void ask_table(const struct quote_eval *e, struct tax_run *t)
 {
     for (size_t i = 0; i < e->cart->line_count; i++) {
-        uint32_t row = t->rates[i] < 0 ? row_of_line(e, i) : NOBODY;
+        uint32_t row = t->rates[i] < 0 && !e->cart->lines[i].closed ? row_of_line(e, i) : NOBODY;
         if (row == NOBODY)
             continue;
         t->rates[i] = e->rules->taxes.rates[row].rate_ppm;

@@ -43,6 +43,48 @@ static void tax_emit(const struct quote_tax *t, int64_t amount, int64_t tax, str
     emit_int(e, amount + tax);
 }
 
+static void params_write(const struct quote_param *p, struct json_writer *w)
+{
+    for (; p; p = p->next) {
+        json_key(w, p->name);
+        if (p->kind == QUOTE_PARAM_TEXT) {
+            json_string(w, p->text);
+        } else if (p->kind == QUOTE_PARAM_TIME) {
+            char text[TIMESTAMP_MAX];
+            json_string(w, slice_of(text, timestamp_format(p->number, text)));
+        } else {
+            json_int(w, p->number);
+        }
+    }
+}
+
+static void reason_write(const char *code, const struct quote_param *params, struct json_writer *w)
+{
+    json_key(w, "reason");
+    json_object(w);
+    json_key(w, "code");
+    json_str(w, code);
+    params_write(params, w);
+    json_object_end(w);
+}
+
+/* Rare, so it is written the plain way. */
+static void closed_emit(const struct quote_rules *r, const struct quote_gate *g, struct emit *e)
+{
+    struct json_writer w;
+    EMIT(e, ",\"unavailable\":");
+    emit_end(e);
+    json_writer_init(&w, e->buf);
+    json_object(&w);
+    json_key(&w, "gate");
+    json_raw(&w, r->campaigns[g->campaign].id_json);
+    json_key(&w, "because");
+    json_string(&w, g->because);
+    reason_write(g->reason, g->params, &w);
+    json_object_end(&w);
+    e->at = buf_reserve(e->buf, NUMBERS_ROOM);
+}
+
 static void line_emit(const struct quote_rules *r, const struct quote_line *l, const struct quote_tax *tax, struct emit *e)
 {
     emit_room(e, NUMBERS_ROOM);
@@ -66,7 +108,9 @@ static void line_emit(const struct quote_rules *r, const struct quote_line *l, c
     EMIT(e, ",\"total\":");
     emit_int(e, l->total_minor);
     tax_emit(tax, l->total_minor, l->tax_minor, e);
-    emit_room(e, 1);
+    emit_room(e, NUMBERS_ROOM);
+    if (l->closed)
+        closed_emit(r, l->closed, e);
     EMIT(e, "}");
 }
 
@@ -152,41 +196,66 @@ void quote_tax_write(const struct quote_tax *t, struct json_writer *w)
     json_object_end(w);
 }
 
-static void reason_write(const struct quote_outcome *o, struct json_writer *w)
+static void title_write(const struct quote_rules *r, uint32_t campaign, struct json_writer *w)
 {
-    json_key(w, "reason");
-    json_object(w);
-    json_key(w, "code");
-    json_str(w, o->reason);
-    for (const struct quote_param *p = o->params; p; p = p->next) {
-        json_key(w, p->name);
-        if (p->kind == QUOTE_PARAM_TEXT) {
-            json_string(w, p->text);
-        } else if (p->kind == QUOTE_PARAM_TIME) {
-            char text[TIMESTAMP_MAX];
-            json_string(w, slice_of(text, timestamp_format(p->number, text)));
-        } else {
-            json_int(w, p->number);
-        }
-    }
-    json_object_end(w);
+    json_key(w, "id");
+    json_raw(w, r->campaigns[campaign].id_json);
+    json_key(w, "title");
+    json_raw(w, r->campaigns[campaign].title_json);
 }
 
 static void outcome_write(const struct quote_rules *r, const struct quote_outcome *o, struct json_writer *w)
 {
     json_object(w);
-    json_key(w, "id");
-    json_raw(w, r->campaigns[o->campaign].id_json);
-    json_key(w, "title");
-    json_raw(w, r->campaigns[o->campaign].title_json);
+    title_write(r, o->campaign, w);
     json_key(w, "applied");
     json_bool(w, o->applied);
     if (o->applied) {
         json_key(w, "amount");
         json_int(w, o->amount_minor);
     } else {
-        reason_write(o, w);
+        reason_write(o->reason, o->params, w);
     }
+    json_object_end(w);
+}
+
+static bool gate_is_told(const struct quote_gate *g, bool full)
+{
+    return full || (g->open && g->reason && strcmp(g->reason, "failed") == 0);
+}
+
+static void gates_write(const struct quote_rules *r, const struct quote_result *q, bool full, struct json_writer *w)
+{
+    bool any = false;
+    for (size_t i = 0; i < q->gate_count; i++)
+        any = any || gate_is_told(&q->gates[i], full);
+    if (!any)
+        return;
+    json_key(w, "gates");
+    json_array(w);
+    for (size_t i = 0; i < q->gate_count; i++) {
+        const struct quote_gate *g = &q->gates[i];
+        if (!gate_is_told(g, full))
+            continue;
+        json_object(w);
+        title_write(r, g->campaign, w);
+        json_key(w, "open");
+        json_bool(w, g->open);
+        if (g->reason)
+            reason_write(g->reason, g->params, w);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w)
+{
+    const struct quote_gate *g = q->refused_by;
+    json_object(w);
+    title_write(r, g->campaign, w);
+    json_key(w, "sku");
+    json_string(w, symbols_name(r->symbols, q->cart->lines[q->refused_line].product.sku));
+    reason_write(g->reason, g->params, w);
     json_object_end(w);
 }
 
@@ -212,6 +281,7 @@ void quote_result_write(const struct quote_rules *r, const struct quote_result *
             outcome_write(r, o, w);
     }
     json_array_end(w);
+    gates_write(r, q, full, w);
     if (q->unused_code_count == 0)
         return;
     json_key(w, "unused_codes");

@@ -290,6 +290,38 @@ static void the_words_say_what_to_write(void **state)
                      "campaigns/tea.lua:2: free_shipping: it takes no fields");
 }
 
+static void gates_stand_beside_campaigns(void **state)
+{
+    struct world *w = *state;
+    refuses_campaign(w, PROMO "return promo.gate { id = 'g', reason = 'No.' }",
+                     "campaigns/tea.lua:2: gate \"g\": promo.gate: when is missing; write promo.gate { when = ... }");
+    refuses_campaign(w, PROMO "return promo.gate { id = 'g', when = promo.channel 'app' }",
+                     "campaigns/tea.lua:2: gate \"g\": promo.gate: reason is missing");
+    refuses_campaign(w, PROMO "return promo.gate { id = 'g', when = promo.channel 'app', reason = 'No.', give = promo.free_shipping() }",
+                     "campaigns/tea.lua:2: gate \"g\": promo.gate: unknown key give");
+    refuses_campaign(w, PROMO "return promo.gate { id = 'g', when = promo.channel 'app', reason = 'No.', effect = 'hid' }",
+                     "campaigns/tea.lua:2: gate \"g\": effect: there is no \"hid\"; did you mean hide?");
+    struct generation *g = build(w, (struct text[]){ { "shop.lua", SHOP },
+                                                     { "campaigns/gates.lua", PROMO
+                                                       "return {\n  promo.gate { id = 'g', scope = promo.tag 'beta',\n"
+                                                       "    when = { promo.customer_tag 'gold', function(cart) return cart.qty < 3 end },\n"
+                                                       "    reason = 'Gold only.', effect = 'hide', on_failure = 'skip' },\n"
+                                                       "  promo.campaign { id = 'c', give = promo.free_shipping() } }" },
+                                                     { 0 } });
+    if (!g)
+        fail_msg("%s", w->err.text);
+    uint32_t number;
+    assert_true(quote_campaign_find(generation_rules(g), slice_str("g"), &number));
+    assert_false(quote_campaign_refuses(generation_rules(g), number));
+    generation_unref(g);
+    refuses(w,
+            (struct text[]){ { "shop.lua", SHOP },
+                             { "campaigns/a.lua", PROMO "return promo.gate { id = 'tea', when = promo.channel 'app', reason = 'No.' }" },
+                             { "campaigns/b.lua", tea },
+                             { 0 } },
+            "campaigns/b.lua:2: the id \"tea\" is taken");
+}
+
 static void two_campaigns_with_one_id_are_refused_with_both_places(void **state)
 {
     refuses(*state, (struct text[]){ { "shop.lua", SHOP }, { "campaigns/a.lua", tea }, { "campaigns/b.lua", tea }, { 0 } },
@@ -556,6 +588,7 @@ int main(void)
         WORLD(a_broken_shop_file_is_refused_with_its_line),
         WORLD(a_broken_campaign_is_refused_with_its_line),
         WORLD(the_words_say_what_to_write),
+        WORLD(gates_stand_beside_campaigns),
         WORLD(two_campaigns_with_one_id_are_refused_with_both_places),
         WORLD(a_table_of_data_becomes_campaigns),
         WORLD(functions_have_the_same_numbers_in_each_state),

@@ -123,9 +123,9 @@ local function name_list(at, path, v)
   return out
 end
 
--- A table of named fields, of the word `path` or, where that is "", of promo.campaign. `fields` is name -> kind; the name
--- begins with "!" where the field can't be left out.
-local function record(fields)
+-- A table of named fields, of the word `path` or, where that is "", of `root` (promo.campaign unless said). `fields` is name -> kind; the
+-- name begins with "!" where the field can't be left out.
+local function record(fields, root)
   local kinds, required, known = {}, {}, {}
   for key, kind in pairs(fields) do
     local name = key:gsub("^!", "")
@@ -139,7 +139,7 @@ local function record(fields)
   table.sort(required)
   local hint = (required[1] or known[1] or "") .. (known[1] and " = ..." or "")
   return function(at, path, v)
-    local name = path == "" and "promo.campaign" or path
+    local name = path == "" and (root or "promo.campaign") or path
     if type(v) ~= "table" then
       fail(at, name, "expected a table, got %s; write %s { %s }", seen(v), name, hint)
     end
@@ -342,17 +342,35 @@ local campaign = record {
   on_failure = one_of("skip", "refuse"),
 }
 
+local gate = record({
+  ["!id"] = campaign_id,
+  title = text,
+  priority = integer(-1000000),
+  window = window_or_condition,
+  scope = selector,
+  ["!when"] = condition,
+  ["!reason"] = text,
+  effect = one_of("refuse", "hide"),
+  on_failure = one_of("skip", "refuse"),
+}, "promo.gate")
+
 local promo = { data = vm.data }
 
-promo.campaign = vm.located(function(at, v)
-  local where = at
-  if type(v) == "table" and type(v.id) == "string" and v.id:find(id_pattern) then
-    where = at .. ': campaign "' .. v.id .. '"'
-  end
-  local out = campaign(where, "", v)
-  out.at = at
-  return out
-end)
+local function declaration(kind, check)
+  return vm.located(function(at, v)
+    local where = at
+    if type(v) == "table" and type(v.id) == "string" and v.id:find(id_pattern) then
+      where = at .. ": " .. kind .. ' "' .. v.id .. '"'
+    end
+    local out = check(where, "", v)
+    out.at = at
+    out.gate = kind == "gate" or nil -- tells the kernel
+    return out
+  end)
+end
+
+promo.campaign = declaration("campaign", campaign)
+promo.gate = declaration("gate", gate)
 
 -- promo.use "member-tiers" { ... }: a campaign type of a plugin, "PLUGIN" or "PLUGIN.TYPE". The plugin makes campaigns of the fields
 -- when the file has been read.

@@ -34,7 +34,7 @@ local promo = {}
 ---Something a campaign gives.
 ---@class feira.promo.Action
 
----What `promo.campaign` makes.
+---What `promo.campaign` and `promo.gate` make.
 ---@class feira.promo.Campaign
 
 ---A span of time in the shop's zone, from ≤ t < to: `"2026-11-20 00:00"`, `"2026-11-20"`.
@@ -65,6 +65,36 @@ local promo = {}
 ---@param spec feira.promo.CampaignSpec
 ---@return feira.promo.Campaign
 function promo.campaign(spec) end
+
+---@class feira.promo.GateSpec
+---@field id string as that of a campaign, and of all campaigns and gates each has its own
+---@field title? string the id when left out
+---@field priority? integer of several closed gates the higher one speaks; default 0
+---@field window? feira.promo.Window when it stands; before and after it anybody may buy
+---@field scope? feira.promo.Selector the lines it stands before; default all
+---@field when feira.promo.When|feira.promo.When[] what must hold to buy them; a list means all of them
+---@field reason string what the shopper reads when it does not, at most 200 bytes
+---@field effect? "refuse"|"hide" refuse (default): no quote for such a cart; hide: the quote shows the line as not for sale
+---@field on_failure? "refuse"|"skip" when a function fails, or fails too often: it is closed (default), or open
+
+---Declares who may buy what, and when. Gates are asked before prices and campaigns, about the whole cart at the prices of the catalogue.
+---
+---A cart with a line behind a closed gate is refused: 422 `gate_closed` with the line (`/lines/1`), the gate's reason, and in `gate` what
+---was needed and seen. With `effect = "hide"` the quote is answered, and the line has `unavailable` with the same; it costs nothing, no
+---campaign sees it, it is not shipped, and an order with it is refused. A gate that is stopped (`feira stop`) stands open.
+---
+---```lua
+---return promo.gate {
+---  id     = "early-access",
+---  window = { to = "2026-12-01 00:00" },
+---  scope  = promo.tag "winter",
+---  when   = promo.customer_tag "friend",
+---  reason = "Friends of the shop can buy this now, everybody from 1 December.",
+---}
+---```
+---@param spec feira.promo.GateSpec
+---@return feira.promo.Campaign
+function promo.gate(spec) end
 
 ---Lines with one of these SKUs: `promo.sku { "TEA-100", "TEA-250" }`
 ---@param names feira.promo.Names
