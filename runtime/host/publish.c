@@ -498,6 +498,7 @@ static void run_job(struct publisher *p, struct publish_job *job)
         p->stats.last_took_ms = job->took_ms;
         pthread_mutex_unlock(&p->lock);
         tell(p, job);
+        vm_code_age(p->shop->code);
     }
     job->done(job);
 }

@@ -124,6 +124,36 @@ static void a_broken_folder_changes_nothing(void **state)
     assert_int_equal(draining(f), 0);
 }
 
+/* The files that are the same are not compiled again, nor is the stdlib, by whichever state. */
+static void only_what_changed_is_compiled(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(publish(f, 2), 0);
+    for (int percent = 3; percent < 15; percent++) {
+        struct vm_code_stats before = vm_code_stats(f->shop->code);
+        assert_int_equal(publish(f, percent), 0);
+        struct vm_code_stats after = vm_code_stats(f->shop->code);
+        assert_int_equal(after.misses - before.misses, 1);
+        assert_true(after.hits - before.hits >= 4); /* shop.lua, the stdlib's promo in two states, the campaign in the other one */
+        assert_true(after.entries <= before.entries + 1);
+    }
+    struct vm_code_stats stats = vm_code_stats(f->shop->code);
+    for (int percent = 15; percent < 25; percent++)
+        assert_int_equal(publish(f, percent), 0);
+    assert_int_equal(vm_code_stats(f->shop->code).entries, stats.entries); /* old campaigns are forgotten */
+}
+
+static void an_error_says_where_also_in_code_that_was_not_compiled_again(void **state)
+{
+    struct fixture *f = *state;
+    put(f, "campaigns/fails.lua", "local promo = require 'feira.promo'\nlocal t = {}\nlocal x = t.scope.first\nreturn {}\n");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(publish(f, 2 + i), ERR_INVALID);
+        assert_non_null(strstr(f->job.err.text, "campaigns/fails.lua:3: attempt to index a nil value (field 'scope')"));
+        assert_non_null(strstr(f->job.err.text, "local x = t.scope.first"));
+    }
+}
+
 static void a_held_seat_keeps_its_edition_until_it_is_let_go(void **state)
 {
     struct fixture *f = *state;
@@ -227,6 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_worker_has_its_seat_when_the_publisher_says_live),
         TEST(a_broken_folder_changes_nothing),
+        TEST(only_what_changed_is_compiled),
+        TEST(an_error_says_where_also_in_code_that_was_not_compiled_again),
         TEST(a_held_seat_keeps_its_edition_until_it_is_let_go),
         TEST(what_waits_under_the_fifth_from_last_is_refused),
         TEST(an_offer_that_was_not_taken_gives_way_to_the_next),

@@ -55,7 +55,7 @@ static int open_vm(void *ctx, struct vm **out, struct err *err)
     b->clock = s->options.clock;
     b->log = s->options.log;
     b->phase = BIND_PHASE_LOAD;
-    int rc = bind_open(&(struct vm_options){ 0 }, b, out, err);
+    int rc = bind_open(&(struct vm_options){ .code = s->code }, b, out, err);
     if (rc < 0)
         plugin_state_free(state);
     return rc;
@@ -112,17 +112,21 @@ void shop_close_vm(struct vm *vm)
 
 static int open_rulebook(struct shop *s, struct generation **first, struct err *err)
 {
+    enum { CODE_MAX_BYTES = 32 << 20 };
     struct sources *src;
     s->symbols = symbols_new(NULL);
     if (!s->symbols)
         return err_set(err, ERR_NOMEM, "Out of memory.");
+    int rc = vm_code_open(CODE_MAX_BYTES, &s->code, err);
+    if (rc < 0)
+        return rc;
     s->rulebook = (struct rulebook_options){ .symbols = s->symbols,
                                              .open_vm = open_vm,
                                              .close_vm = close_vm,
                                              .open_plugin = plugins_open_one,
                                              .plugin_modules = plugin_modules,
                                              .ctx = s };
-    int rc = sources_read(s->dir, &src, err);
+    rc = sources_read(s->dir, &src, err);
     if (rc < 0)
         return rc;
     rc = generation_build(&s->rulebook, src, first, err);
@@ -257,6 +261,7 @@ void shop_close(struct shop *s)
         ledger_close(s->ledger);
     if (s->store)
         store_close(s->store);
+    vm_code_close(s->code);
     if (s->symbols)
         symbols_free(s->symbols);
     if (s->lock)

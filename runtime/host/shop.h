@@ -37,6 +37,7 @@ struct shop {
     struct store *store;
     struct ledger *ledger;
     struct symbols *symbols;
+    struct vm_code *code; /* what its Lua states are loaded from */
     struct catalogue *catalogue;
     struct auth *auth;
     struct rulebook_options rulebook;

@@ -17,6 +17,7 @@ struct generation {
     struct zone *zone;
     struct quote_rules *rules;
     struct live_plugins plugins;
+    _Atomic(struct vm *) unclaimed; /* the state it was built in; the first who opens one gets it */
     size_t function_count;
     uint64_t specs_hash; /* of all specs as JSON: each state must load the same */
 };
@@ -269,12 +270,15 @@ static int build(struct generation *g, struct err *err)
     if (rc == 0)
         rc = compile(g, &l);
     g->function_count = vm_function_count(l.vm);
-    close_vm(g, l.vm);
+    atomic_init(&g->unclaimed, l.vm);
     return rc < 0 ? excerpt_add(g->sources, err) : 0;
 }
 
 static void destroy(struct generation *g)
 {
+    struct vm *unclaimed = atomic_exchange(&g->unclaimed, NULL);
+    if (unclaimed)
+        close_vm(g, unclaimed);
     quote_rules_free(g->rules);
     plugins_free(&g->plugins);
     zone_free(g->zone);
@@ -366,7 +370,9 @@ int generation_hook(const struct generation *g, const struct hook_ref *h)
 
 int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
 {
-    *out = NULL;
+    *out = atomic_exchange(&g->unclaimed, NULL);
+    if (*out)
+        return 0;
     struct err unused;
     if (!err)
         err = &unused;

@@ -449,11 +449,13 @@ static void a_state_that_loads_otherwise_is_a_bug_that_is_found(void **state)
     w->options.open_vm = open_vm;
     struct generation *g = build(w, (struct text[]){ { "shop.lua", SHOP }, { "campaigns/f.lua", functions }, { 0 } });
     assert_non_null(g);
-    struct vm *v;
+    struct vm *first, *v;
     open_other_vm(w, &v, &w->err);
-    vm_close(v); /* from now on the stdlib is another one */
+    vm_close(v);                                                 /* from now on the stdlib is another one */
+    assert_int_equal(generation_open_vm(g, &first, &w->err), 0); /* the one it was built in */
     assert_int_equal(generation_open_vm(g, &v, &w->err), ERR_INTERNAL);
     assert_null(v);
+    vm_close(first);
     generation_unref(g);
 }
 

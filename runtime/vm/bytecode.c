@@ -173,6 +173,16 @@ static int add_part(lua_State *L, const void *p, size_t n, void *ctx)
     return b->failed;
 }
 
+bool bytecode_read(struct slice compiled, bytecode_fn visit, void *ctx)
+{
+    const unsigned char *data = (const unsigned char *)compiled.data;
+    struct walk w = { .r = { data, data + compiled.len, false }, .visit = visit, .ctx = ctx };
+    skip(&w.r, HEADER_BYTES + 1);
+    if (!w.r.bad)
+        read_function(&w, NULL, 0);
+    return !w.r.bad;
+}
+
 void bytecode_walk(lua_State *L, int fn, bytecode_fn visit, void *ctx)
 {
     struct buf b;
@@ -181,15 +191,11 @@ void bytecode_walk(lua_State *L, int fn, bytecode_fn visit, void *ctx)
     lua_dump(L, add_part, &b, 0); /* raises nothing, and takes no memory of Lua's */
     lua_pop(L, 1);
     size_t len = b.len;
-    struct walk w = { .r = { (const unsigned char *)b.data, (const unsigned char *)b.data + b.len, b.failed }, .visit = visit, .ctx = ctx };
-    skip(&w.r, HEADER_BYTES + 1);
-    if (!w.r.bad)
-        read_function(&w, NULL, 0);
-    bool failed = b.failed;
+    bool failed = b.failed, known = !failed && bytecode_read(buf_slice(&b), visit, ctx);
     buf_release(&b);
     vm_charge_bytes(L, len * 4);
     if (failed)
         luaL_error(L, "there is no memory to look at a function");
-    if (w.r.bad)
+    if (!known)
         luaL_error(L, "a function is compiled to a form that is not known here; this build needs another Lua 5.4");
 }

@@ -38,6 +38,7 @@ typedef bool (*bytecode_fn)(const struct bytecode_function *f, void *ctx);
 
 /* The function at `fn`. Charges for its size; raises when there is no memory or the form is not known. */
 void bytecode_walk(lua_State *L, int fn, bytecode_fn visit, void *ctx);
+bool bytecode_read(struct slice compiled, bytecode_fn visit, void *ctx); /* what lua_dump() gave; false: a form that is not known */
 struct bytecode_instruction bytecode_at(const struct bytecode_function *f, size_t pc); /* op 127 beyond the end */
 long bytecode_line(const struct bytecode_function *f, size_t pc);
 bool bytecode_string(const struct bytecode_function *f, size_t constant, struct slice *out); /* false: it is no string */

@@ -21,9 +21,61 @@ static bool assigns_outside(const struct bytecode_function *fn, void *ctx)
     return false;
 }
 
+static bool assigns_at_all(const struct bytecode_function *fn, void *ctx)
+{
+    bool *found = ctx;
+    for (size_t pc = 0; pc < fn->count && !*found; pc++)
+        *found = bytecode_at(fn, pc).op == BYTECODE_SETUPVAL;
+    return *found;
+}
+
+bool vm_remembers(struct slice compiled)
+{
+    bool found = false;
+    return !bytecode_read(compiled, assigns_at_all, &found) || found;
+}
+
+/* --- what is known of a chunk, so that each of its functions need not be looked through ------------------------------------ */
+
+static void push_forgetful(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_forgetful) != LUA_TNIL)
+        return;
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 8);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_forgetful);
+}
+
+void vm_note_chunk(lua_State *L, const char *source, bool remembers)
+{
+    luaL_checkstack(L, 4, "loading");
+    push_forgetful(L);
+    if (lua_getfield(L, -1, source) == LUA_TNIL || remembers) { /* one that remembers is enough, whatever else has its name */
+        lua_pushboolean(L, !remembers);
+        lua_setfield(L, -3, source);
+    }
+    lua_pop(L, 2);
+}
+
+static bool is_forgetful(lua_State *L, int fn)
+{
+    lua_Debug ar;
+    lua_pushvalue(L, fn);
+    lua_getinfo(L, ">S", &ar);
+    push_forgetful(L);
+    lua_pushlstring(L, ar.source, ar.srclen);
+    lua_rawget(L, -2);
+    bool forgetful = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    return forgetful;
+}
+
 void vm_refuse_memory(lua_State *L, int fn)
 {
     struct finding f = { 0 };
+    if (is_forgetful(L, fn))
+        return;
     bytecode_walk(L, fn, assigns_outside, &f);
     if (!f.found)
         return;

@@ -1,10 +1,11 @@
+#include "base/buf.h"
 #include "base/schema.h"
-#include "vm/vm_int.h"
+#include "vm/code.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_key_view, vm_key_meta, vm_key_original, vm_key_array, vm_key_error,
-    vm_key_slow, vm_key_provided, vm_key_spaces;
+    vm_key_slow, vm_key_provided, vm_key_spaces, vm_key_forgetful;
 
 enum {
     COLLECT_ABOVE_BYTES = 64 << 10, /* grown this much since the last whole cycle: collect between requests */
@@ -283,6 +284,7 @@ int vm_open(const struct vm_options *o, struct vm **out, struct err *err)
     if (!v)
         return err_set(err, ERR_NOMEM, "there is no memory for a Lua state");
     *v = (struct vm){ .alloc = o->alloc,
+                      .code = o->code,
                       .soft_bytes = o->memory_soft_bytes ? o->memory_soft_bytes : SOFT_DEFAULT,
                       .patience = o->patience > 0 ? o->patience : 1,
                       .fuel_limit = o->fuel ? o->fuel : FUEL_DEFAULT };
@@ -540,6 +542,49 @@ static void seal_environment(lua_State *L, int fn, int sealed)
     lua_settop(L, env - 1);
 }
 
+static int add_part(lua_State *L, const void *p, size_t n, void *ctx)
+{
+    (void)L;
+    struct buf *b = ctx;
+    buf_add(b, p, n);
+    return b->failed;
+}
+
+/* The main function is on top. Raises nothing. */
+static void keep_code(lua_State *L, struct slice chunk, struct slice source, bool *remembers)
+{
+    struct buf b;
+    buf_init(&b, NULL);
+    if (lua_dump(L, add_part, &b, 0) == 0) {
+        *remembers = vm_remembers(buf_slice(&b));
+        vm_code_keep(vm_of(L)->code, chunk, source, buf_slice(&b), *remembers);
+    }
+    buf_release(&b);
+}
+
+/* Leaves the main function or a message. `name` is on the stack. */
+static int compile(lua_State *L, struct slice source, const char *name)
+{
+    struct vm_code *code = vm_of(L)->code;
+    struct slice chunk = slice_str(name);
+    bool remembers = true;
+    struct code_entry *kept = code ? vm_code_find(code, chunk, source) : NULL;
+    int status;
+    if (kept) {
+        struct slice compiled = code_compiled(kept);
+        remembers = code_remembers(kept);
+        status = luaL_loadbufferx(L, compiled.data, compiled.len, name, "b"); /* raises nothing */
+        vm_code_release(code, kept);
+    } else {
+        status = vm_parse(L, source, name);
+        if (code && status == LUA_OK)
+            keep_code(L, chunk, source, &remembers);
+    }
+    if (code && status == LUA_OK)
+        vm_note_chunk(L, name, remembers);
+    return status;
+}
+
 /* Compiles; leaves the main function or raises. Only text: damaged bytecode crashes Lua. */
 void vm_load_text(lua_State *L, struct slice source, const char *chunk_name)
 {
@@ -551,7 +596,9 @@ void vm_load_text(lua_State *L, struct slice source, const char *chunk_name)
         luaL_error(L, "%s:1: this is compiled code; only text is taken, so put the source here", chunk_name);
     vm_charge(L, (int64_t)(source.len / 4));
     const char *name = lua_pushfstring(L, "@%s", chunk_name);
-    int status = vm_parse(L, source, name);
+    int64_t fuel_left = vm_of(L)->fuel_left;
+    int status = compile(L, source, name);
+    vm_of(L)->fuel_left = fuel_left; /* the text is paid for; what is allocated depends on whether its code was kept */
     lua_remove(L, -2);
     if (status == LUA_ERRMEM && vm_of(L)->end == VM_GOES_ON)
         vm_of(L)->end = VM_OUT_OF_MEMORY;

@@ -8,12 +8,25 @@
 
 struct vm;
 
+/* Compiled code, kept for many states, of any threads: what one of them compiled from a text, the others load without compiling it again.
+ * It is asked for with the whole text and made by this process only; bytecode is refused as ever. */
+struct vm_code;
+int vm_code_open(size_t limit_bytes, struct vm_code **out, struct err *err);
+void vm_code_close(struct vm_code *c); /* after the states that use it; NULL is fine */
+void vm_code_age(struct vm_code *c);   /* forgets what was not used since this was called eight times before */
+struct vm_code_stats {
+    uint64_t hits, misses;
+    size_t entries, bytes;
+};
+struct vm_code_stats vm_code_stats(struct vm_code *c);
+
 struct vm_options {
     size_t memory_soft_bytes;  /* raises a memory error at the next safe point; 0 = 64 MiB */
     size_t memory_hard_bytes;  /* beyond it an allocation fails; 0 = 4 × soft */
     int64_t fuel;              /* instructions per call unless vm_set_fuel() said otherwise; 0 = 10,000,000 */
     int patience;              /* how many times slower than a plain build calls may be before the clock stops them (valgrind); 0 = 1 */
     const struct alloc *alloc; /* NULL = malloc */
+    struct vm_code *code;      /* must outlive the state; NULL = every text is compiled */
     bool bare;                 /* no globals at all, no methods on strings, no require(): for files that are data */
     uint64_t seed;             /* reserved: Lua 5.4 seeds its hashes itself, and nothing that Lua code can see depends on them */
 };

@@ -33,6 +33,7 @@ struct vm {
     lua_State *main;
     lua_State *volatile running; /* the coroutine that runs now; NULL outside of calls */
     const struct alloc *alloc;
+    struct vm_code *code;
     size_t used_bytes, peak_bytes, soft_bytes, hard_bytes;
     size_t growth_bytes;    /* of one call; 0 = up to the soft cap */
     size_t call_bytes;      /* the soft cap of the running call */
@@ -67,7 +68,7 @@ struct vm {
 
 /* Keys (addresses) of what the sandbox hides in the registry and in tables. Light userdata, so no Lua code can name them. */
 extern const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_key_view, vm_key_meta, vm_key_original, vm_key_array,
-    vm_key_error, vm_key_slow, vm_key_provided, vm_key_spaces;
+    vm_key_error, vm_key_slow, vm_key_provided, vm_key_spaces, vm_key_forgetful;
 
 /* budget.c */
 void vm_budget_begin(struct vm *v, lua_State *L, bool counted);
@@ -96,7 +97,10 @@ bool vm_is_view(lua_State *L, int index);
 void vm_unwrap(lua_State *L, int index);     /* replaces a view by what is behind it; index is absolute */
 void vm_freeze_value(lua_State *L);          /* like vm_freeze() for any value: captured tables of functions too */
 void vm_refuse_memory(lua_State *L, int fn); /* remember.c; raises when the Lua function assigns what is outside of it */
-int vm_set_metatable(lua_State *L);          /* setmetatable(t, mt) of the sandbox */
+bool vm_remembers(struct slice compiled);    /* some function of the chunk does */
+void vm_note_chunk(lua_State *L, const char *source,
+                   bool remembers); /* what is known of the chunks of that name ("@a.lua") in this state */
+int vm_set_metatable(lua_State *L); /* setmetatable(t, mt) of the sandbox */
 int vm_get_metatable(lua_State *L);
 
 /* order.c */
