@@ -14,6 +14,7 @@ struct call;
 struct query_param {
     const char *name; /* NULL ends the list */
     const char *about;
+    const struct schema *schema; /* NULL = any text, and it may be left out */
 };
 
 struct route {

@@ -9,7 +9,8 @@ static const char *method_lower(enum http_method m)
     return names[m];
 }
 
-static void parameter(struct json_writer *w, struct slice name, const char *in, bool required, const char *about)
+static void parameter(struct json_writer *w, struct slice name, const char *in, bool required, const char *about,
+                      const struct schema *schema)
 {
     json_object(w);
     json_key(w, "name");
@@ -23,10 +24,14 @@ static void parameter(struct json_writer *w, struct slice name, const char *in, 
         json_str(w, about);
     }
     json_key(w, "schema");
-    json_object(w);
-    json_key(w, "type");
-    json_str(w, "string");
-    json_object_end(w);
+    if (schema) {
+        schema_write(schema, w);
+    } else {
+        json_object(w);
+        json_key(w, "type");
+        json_str(w, "string");
+        json_object_end(w);
+    }
     json_object_end(w);
 }
 
@@ -35,13 +40,14 @@ static void parameters(struct json_writer *w, const struct route *r)
     json_key(w, "parameters");
     json_array(w);
     for (const char *p = strchr(r->pattern, '{'); p; p = strchr(p + 1, '{'))
-        parameter(w, slice_of(p + 1, (size_t)(strchr(p, '}') - p - 1)), "path", true, NULL);
+        parameter(w, slice_of(p + 1, (size_t)(strchr(p, '}') - p - 1)), "path", true, NULL, NULL);
     for (const struct query_param *q = r->query; q && q->name; q++)
-        parameter(w, slice_str(q->name), "query", false, q->about);
+        parameter(w, slice_str(q->name), "query", q->schema && q->schema->required, q->about, q->schema);
     if (r->method != HTTP_METHOD_GET && r->callers && !r->secret)
         parameter(w, SLICE_LIT("Idempotency-Key"), "header", r->key_required,
                   "Any text of the caller's that names this attempt: sent again with the same request, for seven days it is answered again "
-                  "and done once.");
+                  "and done once.",
+                  NULL);
     json_array_end(w);
 }
 

@@ -46,19 +46,81 @@ static struct slice caller_word(enum caller_kind kind)
     }
 }
 
-/* What the plugin's function gets: params and body as sent, the customer who calls, and what kind of caller it is. Keys, ids of keys and
- * what else the core knows of the caller are not for plugins. */
+/* --- behind the ? ------------------------------------------------------------------------------------------------------- */
+
+static int whole_number(struct slice text, int64_t *out)
+{
+    struct arena none;
+    struct json_value *v;
+    arena_init(&none, NULL, 0);
+    int rc = json_parse(text, NULL, &none, &v, NULL) == 0 && json_is_int(v, out) ? 0 : ERR_INVALID;
+    arena_release(&none);
+    return rc;
+}
+
+/* Text as its description wants it; what can't be that is left as it is, and its check says what it should be. */
+static void typed(struct json_value *v, const struct schema *s)
+{
+    int64_t n;
+    if (s->type == SCHEMA_INT && whole_number(v->string, &n) == 0) {
+        v->type = JSON_INT;
+        v->integer = n;
+    } else if (s->type == SCHEMA_BOOL && slice_is(v->string, "true")) {
+        v->type = JSON_TRUE;
+    } else if (s->type == SCHEMA_BOOL && slice_is(v->string, "false")) {
+        v->type = JSON_FALSE;
+    }
+}
+
+static int check_query(const struct schema *s, struct json_value *query, struct err *err)
+{
+    for (struct json_value *v = query->first; v; v = v->next)
+        for (const struct schema *f = s->fields; f->name; f++)
+            if (slice_is(v->key, f->name))
+                typed(v, f);
+    int rc = schema_check(s, query, err);
+    if (rc < 0 && err->field[0] == '/') /* a parameter, no place in a document */
+        memmove(err->field, err->field + 1, strlen(err->field));
+    return rc;
+}
+
+static const struct query_param *params_of(const struct schema *s, struct arena *arena)
+{
+    size_t n = 0, i = 0;
+    while (s->fields[n].name)
+        n++;
+    struct query_param *list = arena_array(arena, n + 1, sizeof *list);
+    for (; list && i < n; i++)
+        list[i] = (struct query_param){ s->fields[i].name, s->fields[i].about, &s->fields[i] };
+    return list;
+}
+
+/* --- calls ----------------------------------------------------------------------------------------------------------------- */
+
+static const struct plugin_route *route_of(const struct call *c)
+{
+    return (const struct plugin_route *)c->route;
+}
+
+/* What the plugin's function gets: params, query and body as sent, the customer who calls, and what kind of caller it is. Keys, ids of keys
+ * and what else the core knows of the caller are not for plugins. */
 static struct json_value *args_of(struct call *c)
 {
     struct json_value *all = call_args(c), *out = json_new(c->arena, JSON_OBJECT), *last = NULL;
     if (!all)
         return NULL; /* answered */
+    const struct schema *described = route_of(c)->hook->query;
+    struct json_value *query = (struct json_value *)(uintptr_t)json_get(all, "query");
+    if (described && check_query(described, query, &c->err) < 0) {
+        call_fail(c, NULL, (struct slice){ 0 });
+        return NULL;
+    }
     const struct json_value *who = json_get(all, "principal");
     struct json_value *const parts[] = { (struct json_value *)(uintptr_t)json_get(all, "params"),
                                          (struct json_value *)(uintptr_t)json_get(all, "body"),
-                                         (struct json_value *)(uintptr_t)json_get(who, "customer"),
+                                         (struct json_value *)(uintptr_t)json_get(who, "customer"), described ? query : NULL,
                                          json_new_string(c->arena, caller_word(c->who.kind)) };
-    if (!out || !parts[3]) {
+    if (!out || !parts[4]) {
         nomem(&c->err);
         call_fail(c, NULL, (struct slice){ 0 });
         return NULL;
@@ -66,18 +128,13 @@ static struct json_value *args_of(struct call *c)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (!parts[i])
             continue;
-        if (i == 3)
+        if (i == 4)
             parts[i]->key = SLICE_LIT("caller");
         parts[i]->next = NULL;
         json_append(out, last, parts[i]);
         last = parts[i];
     }
     return out;
-}
-
-static const struct plugin_route *route_of(const struct call *c)
-{
-    return (const struct plugin_route *)c->route;
 }
 
 static void run_handler(struct call *c, const struct json_value *args, struct vm *vm)
@@ -147,12 +204,13 @@ static int add_route(struct plugin_state *s, const struct hook_ref *ref, struct 
     *r = (struct plugin_route){ .route = { .pattern = arena_strdup(&s->arena, pattern),
                                            .callers = callers_of(h->auth),
                                            .body = h->has_values ? h->schema : NULL,
+                                           .query = h->query ? params_of(h->query, &s->arena) : NULL,
                                            .created = 200,
                                            .handle = handle_plugin,
                                            .summary = h->about ? h->about : ref->plugin->title },
                                 .plugin = ref->plugin,
                                 .hook = h };
-    if (!r->route.pattern)
+    if (!r->route.pattern || (h->query && !r->route.query))
         return nomem(err);
     if (method_of(h->method, &r->route.method) < 0)
         return err_set(err, ERR_INVALID, "%s: routes[\"%s\"]: there is no such method", ref->plugin->file, h->name);

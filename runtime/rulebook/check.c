@@ -217,8 +217,10 @@ static int build_with(struct checking *c, struct slice path, struct generation *
     }
     int rc = sources_make(files, n, &some, err);
     free(files);
+    struct rulebook_options partial = *c->options;
+    partial.partial = true;
     if (rc == 0)
-        rc = generation_build(c->options, some, out, err);
+        rc = generation_build(&partial, some, out, err);
     if (rc < 0)
         sources_free(some);
     return rc;

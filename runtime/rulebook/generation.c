@@ -30,6 +30,7 @@ struct loading {
     struct vm *vm;
     struct arena *arena;
     struct json_value *campaigns, *last;
+    struct campaign_use *uses;
     struct err *err;
 };
 
@@ -70,8 +71,16 @@ static int add_used(struct loading *l, const struct source_file *f, const struct
     struct generation *g = l->generation;
     struct settle s = { .reader = { .arena = l->arena, .err = l->err }, .exponent = g->settings.currency.exponent, .zone = g->zone };
     struct json_value *made;
+    struct campaign_use *kept = arena_alloc(l->arena, sizeof *kept);
+    if (!kept)
+        return nomem(l->err);
+    *kept = (struct campaign_use){ .use = use, .first = l->campaigns->count, .next = l->uses };
     int rc = plugins_use(&g->plugins, l->vm, &s, use, l->arena, &made, l->err);
-    return rc < 0 ? rc : add_campaigns(l, f, made);
+    if (rc == 0)
+        rc = add_campaigns(l, f, made);
+    kept->end = l->campaigns->count;
+    l->uses = kept;
+    return rc;
 }
 
 static int add_campaign(struct loading *l, const struct source_file *f, struct json_value *c, size_t index)
@@ -165,6 +174,15 @@ static int check_ids(const struct loading *l)
     }
     map_release(&seen);
     return rc;
+}
+
+static int check_references(struct generation *g, struct loading *l)
+{
+    const struct source_file *shop = sources_find(g->sources, SLICE_LIT("shop.lua"));
+    struct settle s = { .reader = { .arena = l->arena, .file = "shop.lua", .err = l->err, .source = shop->text },
+                        .exponent = g->settings.currency.exponent,
+                        .zone = g->zone };
+    return g->options.partial ? 0 : references_check(&g->plugins, &s, json_get(g->settings.tree, "plugins"), l->uses, l->campaigns);
 }
 
 static int hash_specs(const struct json_value *campaigns, uint64_t *out, struct err *err)
@@ -265,6 +283,8 @@ static int build(struct generation *g, struct err *err)
         rc = load_campaigns(&l);
     if (rc == 0)
         rc = check_ids(&l);
+    if (rc == 0)
+        rc = check_references(g, &l);
     if (rc == 0)
         rc = hash_specs(l.campaigns, &g->specs_hash, err);
     if (rc == 0)

@@ -64,6 +64,7 @@ struct hook {
     const struct value_spec *values; /* ROUTE: body; PROCEDURE: args; CAMPAIGN: fields */
     size_t value_count;
     const struct schema *schema; /* ROUTE, PROCEDURE: `values`; NULL when not described */
+    const struct schema *query;  /* ROUTE: an object of single values; NULL when not described */
     enum field_type fact_type;   /* FACT */
     const char *from, *by;       /* FACT: rows of this collection whose field `by` is the customer; NULL = the fact's function gets none */
     const char *const *after, *const *before; /* names of plugins, ended by NULL; SUBSCRIBER, PRICING, SHIPPING_RATES, TAX_RATES, CHECK */

@@ -62,6 +62,26 @@ static int read_described(const struct reader *r, const struct place *at, const 
     return h->schema ? 0 : reader_nomem(r);
 }
 
+/* What stands behind ? is text, one value for each name. */
+static int read_query(const struct reader *r, const struct place *at, const struct json_value *v, struct hook *h)
+{
+    const struct json_value *given = json_get(v, "query");
+    const struct value_spec *values;
+    struct place here = place_in(at, "query");
+    size_t count;
+    int rc = given ? values_read(r, &here, given, VALUES_WIRE, &values, &count) : 0;
+    for (size_t i = 0; given && rc == 0 && i < count; i++) {
+        struct place one = place_named(&here, slice_str(values[i].name));
+        if (values[i].type == VALUE_LIST || values[i].type == VALUE_RECORD)
+            rc = reader_fail(r, &one, "is %s, which an address can't carry; put it into the body of another route",
+                             values[i].type == VALUE_LIST ? "a list" : "a record");
+    }
+    if (!given || rc < 0)
+        return rc;
+    h->query = values_schema(values, count, r->arena);
+    return h->query ? 0 : reader_nomem(r);
+}
+
 static int read_after_before(const struct reader *r, const struct place *at, const struct json_value *v, struct hook *h)
 {
     int rc = manifest_read_plugins(r, at, v, "after", &h->after);
@@ -128,6 +148,8 @@ static int read_route(const struct reader *r, const struct place *at, const stru
         return reader_fail(r, at, "is a GET, which changes nothing; use as = \"handler\", or another method");
     h->auth = (enum hook_auth)auth;
     h->as = (enum hook_as)as;
+    if (rc == 0)
+        rc = read_query(r, at, v, h);
     return rc < 0 ? rc : read_described(r, at, v, "body", VALUES_WIRE, h);
 }
 
@@ -261,7 +283,7 @@ static int read_fact(const struct reader *r, const struct place *at, const struc
     return rc < 0 || !from ? rc : read_from(r, &here, from, m, h);
 }
 
-static const char *const route_keys[] = { "run", "auth", "as", "about", "body", NULL };
+static const char *const route_keys[] = { "run", "auth", "as", "about", "body", "query", NULL };
 static const char *const procedure_keys[] = { "run", "about", "args", NULL };
 static const char *const on_keys[] = { "run", "when", "about", "after", "before", NULL };
 static const char *const timer_keys[] = { "run", "as", "about", NULL };

@@ -61,8 +61,8 @@ static int no_shop_collection(const struct reader *r, const struct place *at, st
     for (size_t i = 0; i < n; i++)
         words[i] = all[i].shape.name;
     words[n] = NULL;
-    return reader_fail(r, at, "names nothing of the shop that can be read; there are %s%s", reader_list_words(list, sizeof list, words),
-                       reader_hint(hint, name, words));
+    return reader_fail(r, at, "names nothing of the shop that can be read; write %s, with :read behind it%s",
+                       reader_list_words(list, sizeof list, words), reader_hint(hint, name, words));
 }
 
 static int read_collection(const struct reader *r, const struct place *at, struct slice text, struct need *n)
@@ -91,8 +91,8 @@ static int no_shop_procedure(const struct reader *r, const struct place *at, str
     for (size_t i = 0; i < n; i++)
         words[i] = all[i].name;
     words[n] = NULL;
-    return reader_fail(r, at, "is no procedure of the shop that plugins may call; there are %s%s",
-                       reader_list_words(list, sizeof list, words), reader_hint(hint, name, words));
+    return reader_fail(r, at, "is no procedure of the shop that plugins may call; write %s%s", reader_list_words(list, sizeof list, words),
+                       reader_hint(hint, name, words));
 }
 
 static int read_procedure(const struct reader *r, const struct place *at, struct slice text, struct need *n)

@@ -502,9 +502,11 @@ struct shop {
     struct buf out;
 };
 
-static bool only_welcome(void *ctx, struct slice id)
+static bool only_welcome(void *ctx, struct slice id, const char **near)
 {
+    static const char *const there[] = { "welcome", NULL };
     (void)ctx;
+    *near = nearest_word(id, there);
     return slice_is(id, "welcome");
 }
 

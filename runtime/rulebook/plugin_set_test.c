@@ -1,4 +1,5 @@
 #include "rulebook/catalogue.h"
+#include "rulebook/shop_data.h"
 #include "rulebook/manifest_fixture.h"
 #include "rulebook/plugin_set.h"
 
@@ -378,6 +379,45 @@ static void five_hundred_plugins_are_put_in_order(void **state)
     clear(&p);
 }
 
+static bool is_personal(const char *noun, const char *field)
+{
+    size_t n;
+    const struct catalogue_field *all = catalogue_personal(&n);
+    char name[80];
+    snprintf(name, sizeof name, "%s.%s", noun, field);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(all[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Every plugin may hear every event of the shop, so nothing of a person may be in one. Of the shop's rows each personal field is marked. */
+static void personal_fields_are_in_no_event_and_marked_in_rows(void **state)
+{
+    (void)state;
+    size_t n, marked = 0, personal;
+    const struct catalogue_event *events = catalogue_events(&n);
+    for (size_t i = 0; i < n; i++)
+        for (const struct schema *f = events[i].payload->fields; f->name; f++)
+            assert_false(is_personal("customer", f->name) || is_personal("order", f->name));
+    const struct shop_collection *rows = shop_collections(&n);
+    for (size_t i = 0; i < n; i++) {
+        const char *noun = strcmp(rows[i].shape.name, "customers") == 0 ? "customer"
+                           : strcmp(rows[i].shape.name, "orders") == 0  ? "order"
+                                                                        : "";
+        for (size_t k = 0; k < rows[i].shape.field_count; k++) {
+            const char *mark = rows[i].personal ? rows[i].personal[k] : NULL;
+            char name[80];
+            snprintf(name, sizeof name, "%s.%s", noun, rows[i].shape.fields[k].name);
+            assert_int_equal(mark != NULL, is_personal(noun, rows[i].shape.fields[k].name));
+            assert_true(!mark || strcmp(mark, name) == 0);
+            marked += mark != NULL;
+        }
+    }
+    catalogue_personal(&personal);
+    assert_int_equal(marked, personal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +431,7 @@ int main(void)
         cmocka_unit_test(the_catalogue_has_what_was_promised),
         cmocka_unit_test(the_payloads_of_api_1_stay_as_they_are),
         cmocka_unit_test(help_shows_events_and_hooks_with_those_of_plugins),
+        cmocka_unit_test(personal_fields_are_in_no_event_and_marked_in_rows),
         cmocka_unit_test(five_hundred_plugins_are_put_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

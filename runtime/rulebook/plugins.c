@@ -336,6 +336,34 @@ static int settle_fields(const struct settle *s, const struct hook *h, const str
     return rc;
 }
 
+static int settle_use_again(struct live_plugins *p, const struct settle *settle, const struct json_value *use)
+{
+    struct settle s = *settle;
+    struct slice name = { "", 0 }, at = { "", 0 };
+    struct live_plugin *plugin;
+    struct json_value *fields;
+    json_is_string(json_get(use, "use"), &name);
+    json_is_string(json_get(use, "at"), &at);
+    if (!(s.reader.file = arena_strdup(s.reader.arena, at)))
+        return reader_nomem(&s.reader);
+    const struct hook *h = find_type(p, &s.reader, name, &plugin);
+    return h ? settle_fields(&s, h, use, &fields) : s.reader.err->code;
+}
+
+int plugins_settle_again(struct live_plugins *p, const struct settle *settle, const struct json_value *given,
+                         const struct campaign_use *uses)
+{
+    int rc = 0;
+    struct buf text;
+    buf_init(&text, NULL);
+    for (size_t i = 0; i < p->count && rc == 0; i++)
+        rc = manifest_settings(p->list[i].manifest, settle, json_get(given, p->list[i].manifest->name), &text);
+    buf_release(&text);
+    for (; uses && rc == 0; uses = uses->next)
+        rc = settle_use_again(p, settle, uses->use);
+    return rc;
+}
+
 int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *settle, const struct json_value *use, struct arena *arena,
                 struct json_value **out, struct err *err)
 {

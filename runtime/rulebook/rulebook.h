@@ -56,6 +56,7 @@ struct rulebook_options {
     void (*close_vm)(void *ctx, struct vm *vm); /* frees what open_vm made; NULL = vm_close() */
     /* A state is about to load the files of a plugin: gives it what it may require besides the stdlib (vm_space_give()). NULL = nothing. */
     int (*open_plugin)(void *ctx, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, struct err *err);
+    bool partial; /* campaign files are left out, to look at others alone: whether those that settings name are there is not asked */
     const char *const *plugin_modules; /* of the stdlib, that plugins may require; ended by NULL. NULL = none */
     void *ctx;
 };

@@ -19,6 +19,13 @@ bool excerpt_line(struct slice text, long number, struct slice *out); /* from 1;
 /* The line of `path` on which `key =` is written first, or 1. */
 int excerpt_line_of_key(const struct sources *src, const char *path, const char *key);
 
+/* A promo.use of a campaign file, and which of the generation's campaigns came of it: first .. end - 1. */
+struct campaign_use {
+    const struct json_value *use; /* { use, fields, at } */
+    size_t first, end;
+    struct campaign_use *next;
+};
+
 /* --- plugins.c: what shop.lua turns on ------------------------------------------------------------------------------------ */
 #include "rulebook/plugin_set.h"
 #include "vm/vm.h"
@@ -49,6 +56,14 @@ int plugins_rules(const struct live_plugins *p, enum hook_kind kind, struct aren
 /* promo.use "invite" { ... } that stands in a campaign file, { use, fields, at }: the plugin's function makes campaigns of it, *out. */
 int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *s, const struct json_value *use, struct arena *arena,
                 struct json_value **out, struct err *err);
+
+/* Checks what was settled before again, with everything that `settle` can ask now; nothing is kept. */
+int plugins_settle_again(struct live_plugins *p, const struct settle *settle, const struct json_value *given,
+                         const struct campaign_use *uses);
+
+/* references.c: the campaigns that settings and promo.use name are there. */
+int references_check(struct live_plugins *p, const struct settle *settle, const struct json_value *given, const struct campaign_use *uses,
+                     const struct json_value *campaigns);
 
 /* Plugins that ship, from plugins/ of the source tree; the build makes the list. Ended by path NULL. */
 struct shipped_file {

@@ -54,8 +54,8 @@ struct settle {
     struct reader reader;    /* file: "shop.lua"; arena for scratch */
     int exponent;            /* of the shop's currency */
     const struct zone *zone; /* NULL: times are checked for form only and written as 0 */
-    /* Is there such a campaign? NULL = not asked. */
-    bool (*has_campaign)(void *ctx, struct slice id);
+    /* Is there such a campaign? NULL = not asked. *near (NULL unless set): which one was probably meant. */
+    bool (*has_campaign)(void *ctx, struct slice id, const char **near);
     void *ctx;
 };
 /* Writes one object: every setting with its given or default value in canonical form, in order of name. given may be NULL. */

@@ -181,9 +181,11 @@ static int check_text(const struct settle *s, const struct place *at, const stru
                    : reader_fail(r, at, "must be a SKU of 1 to 64 characters, without spaces at its ends");
     if (!is_id(text))
         return reader_fail(r, at, "is %s, which is no id of a campaign", json_quote(quoted, text));
-    if (spec->type == VALUE_CAMPAIGN && s->has_campaign && !s->has_campaign(s->ctx, text))
-        return reader_fail(r, at, "names the campaign %s, which is not there; add it to campaigns/ or name another",
-                           json_quote(quoted, text));
+    const char *near = NULL;
+    if (spec->type == VALUE_CAMPAIGN && s->has_campaign && !s->has_campaign(s->ctx, text, &near))
+        return near ? reader_fail(r, at, "names the campaign %s, which is not there; did you mean \"%s\"?", json_quote(quoted, text), near)
+                    : reader_fail(r, at, "names the campaign %s, which is not there; add it to campaigns/ or name another",
+                                  json_quote(quoted, text));
     return 0;
 }
 

@@ -238,6 +238,88 @@ def test_needs_of_the_shop_that_do_not_exist_are_refused_with_a_suggestion(tmp_p
         assert answer.returncode == 3 and text in answer.stdout + answer.stderr, answer
 
     says('{ collections = { "products:write" } }', "what belongs to the shop is changed by its procedures")
-    says('{ collections = { "carts:read" } }', "there are customers, orders, products")
+    says('{ collections = { "carts:read" } }', "write customers, orders or products")
     says('{ procedures = { "orders.cancle" } }', 'did you mean "orders.cancel"?')
-    says('{ procedures = { "stock.adjust" } }', "there are orders.cancel, orders.refund")
+    says('{ procedures = { "stock.adjust" } }', "write orders.cancel or orders.refund")
+
+
+# --- behind the question mark, and what settings name ------------------------------------------------------------------------------
+
+LISTS = plugin(
+    "lists",
+    """
+    routes = { ["GET /echo"] = { run = "events.echo", auth = "anyone", query = {
+                 limit = { type = "integer", min = 1, max = 100, about = "How many." }, open = { type = "boolean", optional = true },
+                 sort = { type = "choice", choices = { "new", "old" }, optional = true }, text = { type = "string", max = 10, optional = true } } },
+               ["GET /plain"] = { run = "events.echo", auth = "anyone" } },
+    """,
+    events="return { echo = function(call) return { status = 200, body = { query = call.query, described = call.query ~= nil } } end }\n",
+)
+
+
+def test_query_parameters_are_checked_typed_and_described(own_shop):
+    shop = own_shop(settings={"plugins": "{ lists = {} }"}, plugins={"lists": LISTS})
+
+    def ask(query, path="echo"):
+        return shop.pk.request("GET", f"/v1/x/lists/{path}{query}")
+
+    full = ok(ask("?limit=7&open=true&sort=old&text=a%20b&else=1"), 200)["query"]
+    assert full == {"limit": 7, "open": True, "sort": "old", "text": "a b"}
+    assert ok(ask("?limit=1"), 200)["query"] == {"limit": 1}
+    assert ok(ask("?limit=1", "plain"), 200) == {"described": False}
+    for query, field in {
+        "": "limit", "?limit=0": "limit", "?limit=101": "limit", "?limit=1.5": "limit", "?limit=x": "limit", "?limit=": "limit",
+        "?limit=1&open=yes": "open", "?limit=1&sort=best": "sort", "?limit=1&text=12345678901": "text",
+    }.items():  # fmt: skip
+        problem(ask(query), 422, field=field)
+    assert ask("?limit=1&limit=2").status in (400, 422)
+    operation = ok(shop.pk.request("GET", "/v1/openapi.json"), 200)["paths"]["/v1/x/lists/echo"]["get"]
+    params = {p["name"]: p for p in operation["parameters"]}
+    assert params["limit"]["required"] and params["limit"]["in"] == "query" and params["limit"]["description"] == "How many."
+    assert (params["limit"]["schema"]["type"], params["limit"]["schema"]["maximum"]) == ("integer", 100)
+    assert not params["sort"]["required"] and params["sort"]["schema"]["enum"] == ["new", "old"]
+
+
+def test_a_list_does_not_fit_behind_the_question_mark(tmp_path):
+    routes = 'routes = { ["GET /a"] = { run = "events.a", auth = "anyone", query = { ids = { type = "list", of = "string" } } } },'
+    write_shop(tmp_path, settings={"plugins": "{ lists = {} }"}, plugins={"lists": plugin("lists", routes, events="return { a = function() end }")})
+    answer = feira("check", tmp_path)
+    assert answer.returncode == 3 and "which an address can't carry" in answer.stdout, answer
+
+
+WELCOME = """local promo = require "feira.promo"
+return promo.campaign { id = "welcome", title = "Welcome", give = promo.amount_off { amount = "1.00" } }
+"""
+GIVES = plugin(
+    "gives",
+    """
+    settings = { reward = { type = "campaign", optional = true, about = "What is given." },
+                 more = { type = "list", default = {}, about = "More.", of = { type = "campaign", about = "One." } } },
+    campaigns = { gives = { run = "rules.make", fields = { id = { type = "string", about = "Its id." },
+                  beside = { type = "campaign", optional = true, about = "Another." } } } },
+    """,
+    rules="""
+local promo = require "feira.promo"
+return { make = function(f) return promo.campaign { id = f.id, title = f.id, give = promo.amount_off { amount = "1.00" } } end }
+""",
+)
+
+
+def test_a_campaign_that_a_setting_names_must_be_there(tmp_path):
+    def check(settings, **campaigns):
+        campaigns = {"welcome": WELCOME, "used": "return {}\n", **campaigns}
+        write_shop(tmp_path, settings={"plugins": f"{{ gives = {settings} }}"}, plugins={"gives": GIVES}, campaigns=campaigns)
+        return feira("check", tmp_path)
+
+    def use(beside):
+        return f'local promo = require "feira.promo"\nreturn promo.use "gives" {{ id = "used", beside = "{beside}" }}\n'
+
+    assert check('{ reward = "welcome", more = { "welcome", "used" } }', used=use("welcome")).returncode == 0
+    answer = check('{ reward = "wellcome" }')
+    assert answer.returncode == 3, answer
+    assert 'reward: names the campaign "wellcome", which is not there; did you mean "welcome"?' in answer.stdout, answer
+    assert "shop.lua" in answer.stdout
+    answer = check('{ more = { "welcome", "elsewhere" } }')
+    assert answer.returncode == 3 and 'names the campaign "elsewhere", which is not there; add it' in answer.stdout, answer
+    answer = check("{}", used=use("wellcom"))
+    assert answer.returncode == 3 and "campaigns/used.lua:2" in answer.stdout and 'did you mean "welcome"?' in answer.stdout, answer
