@@ -1,10 +1,11 @@
 #include "crypto/crypto.h"
 #include <stdint.h>
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char plain_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* Bytes go through a queue of bits, 8 in and 6 out; what is left at the end is filled up with zero bits. */
-void base64url_encode(const void *data, size_t len, char *out)
+static char *encode(const void *data, size_t len, const char *alphabet, char *out)
 {
     const unsigned char *p = data;
     uint32_t bits = 0;
@@ -16,9 +17,22 @@ void base64url_encode(const void *data, size_t len, char *out)
     }
     if (count > 0)
         *out++ = alphabet[bits << (6 - count) & 63];
+    return out;
 }
 
-static int digit_of(char c)
+void base64url_encode(const void *data, size_t len, char *out)
+{
+    encode(data, len, url_digits, out);
+}
+
+void base64_encode(const void *data, size_t len, char *out)
+{
+    char *end = encode(data, len, plain_digits, out);
+    while ((end - out) % 4 != 0)
+        *end++ = '=';
+}
+
+static int digit_of(char c, const char *alphabet)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -26,18 +40,18 @@ static int digit_of(char c)
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
+    return c == alphabet[62] ? 62 : c == alphabet[63] ? 63 : -1;
 }
 
 /* Canonical: one text for each run of bytes. So a lone last character, and bits beyond the last byte, are refused: else
  * a signed token could be written in several ways. */
-long base64url_decode(struct slice text, unsigned char *out)
+static long decode(struct slice text, const char *alphabet, unsigned char *out)
 {
     unsigned char *start = out;
     uint32_t bits = 0;
     unsigned count = 0;
     for (size_t i = 0; i < text.len; i++) {
-        int digit = digit_of(text.data[i]);
+        int digit = digit_of(text.data[i], alphabet);
         if (digit < 0)
             return -1;
         bits = bits << 6 | (uint32_t)digit;
@@ -52,6 +66,22 @@ long base64url_decode(struct slice text, unsigned char *out)
     return out - start;
 }
 
+long base64url_decode(struct slice text, unsigned char *out)
+{
+    return decode(text, url_digits, out);
+}
+
+long base64_decode(struct slice text, unsigned char *out)
+{
+    size_t padding = 0;
+    if (text.len % 4 != 0)
+        return -1;
+    while (padding < 2 && text.len > padding && text.data[text.len - padding - 1] == '=')
+        padding++;
+    text.len -= padding;
+    return decode(text, plain_digits, out);
+}
+
 void hex_encode(const void *data, size_t len, char *out)
 {
     const unsigned char *p = data;
@@ -59,4 +89,26 @@ void hex_encode(const void *data, size_t len, char *out)
         *out++ = "0123456789abcdef"[p[i] >> 4];
         *out++ = "0123456789abcdef"[p[i] & 15];
     }
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+long hex_decode(struct slice text, unsigned char *out)
+{
+    if (text.len % 2 != 0)
+        return -1;
+    for (size_t i = 0; i < text.len; i += 2) {
+        int high = hex_digit(text.data[i]), low = hex_digit(text.data[i + 1]);
+        if (high < 0 || low < 0)
+            return -1;
+        out[i / 2] = (unsigned char)(high << 4 | low);
+    }
+    return (long)(text.len / 2);
 }

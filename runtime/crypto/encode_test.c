@@ -96,12 +96,52 @@ static void hexadecimal_is_in_small_letters(void **state)
     assert_string_equal(out, "001fab??");
 }
 
+/* RFC 4648, section 10, and the two digits that differ from base64url. */
+static void base64_gives_the_published_values_and_takes_no_others(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = { { "", "" },
+                                            { "f", "Zg==" },
+                                            { "fo", "Zm8=" },
+                                            { "foo", "Zm9v" },
+                                            { "foob", "Zm9vYg==" },
+                                            { "fooba", "Zm9vYmE=" },
+                                            { "foobar", "Zm9vYmFy" },
+                                            { "\xfb\xff", "+/8=" } };
+    static const char *const bad[] = { "Zg",     "Zg=",      "Zg===", "Zh==", "Zm9=",     "=",   "====",
+                                       "Zm9v\n", "Zm9v====", "-_8=",  "Z===", "Zg==Zg==", "Z g=" };
+    unsigned char out[20];
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char text[20] = "";
+        base64_encode(pairs[i][0], strlen(pairs[i][0]), text);
+        assert_string_equal(text, pairs[i][1]);
+        assert_int_equal(strlen(text), base64_len(strlen(pairs[i][0])));
+        assert_int_equal(base64_decode(slice_str(text), out), strlen(pairs[i][0]));
+        assert_memory_equal(out, pairs[i][0], strlen(pairs[i][0]));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(base64_decode(slice_str(bad[i]), out), -1);
+}
+
+static void hexadecimal_is_read_in_both_cases(void **state)
+{
+    (void)state;
+    unsigned char out[8];
+    assert_int_equal(hex_decode(slice_str("001FaB"), out), 3);
+    assert_memory_equal(out, "\x00\x1f\xab", 3);
+    assert_int_equal(hex_decode(slice_str(""), out), 0);
+    static const char *const bad[] = { "0", "0g", "g0", " 0", "0x", "00 " };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(hex_decode(slice_str(bad[i]), out), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64url_gives_the_published_values), cmocka_unit_test(base64url_goes_there_and_back),
         cmocka_unit_test(each_run_of_bytes_has_one_text),       cmocka_unit_test(what_is_not_base64url_is_refused),
-        cmocka_unit_test(hexadecimal_is_in_small_letters),
+        cmocka_unit_test(hexadecimal_is_in_small_letters),      cmocka_unit_test(base64_gives_the_published_values_and_takes_no_others),
+        cmocka_unit_test(hexadecimal_is_read_in_both_cases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,6 @@
 #include "crypto/crypto.h"
-/* OpenSSL has a type of the name of one of our error codes. It is not used here, so it may go by another name. */
-#define ERR_STATE OPENSSL_ERR_STATE
+#include "crypto/openssl_int.h"
 #include <openssl/evp.h>
-#undef ERR_STATE
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,4 +134,9 @@ void hmac_sha256(const struct hmac_key *k, struct slice data, unsigned char out[
 bool crypto_equal(const void *a, const void *b, size_t len)
 {
     return len == 0 || CRYPTO_memcmp(a, b, len) == 0;
+}
+
+void crypto_wipe(void *data, size_t len)
+{
+    OPENSSL_cleanse(data, len);
 }
