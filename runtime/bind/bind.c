@@ -19,6 +19,7 @@ static const struct bind_module modules[] = {
     { "feira.quote", bind_open_quote },
     { "feira.catalogue", bind_open_catalogue },
     { "feira.events", bind_open_events },
+    { "feira.crypto", bind_open_crypto },
 };
 
 /* How much memory one call may add to its state. What is collected between requests stays small by it. */

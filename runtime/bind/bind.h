@@ -30,12 +30,13 @@ struct bind_quote {
 
 struct bind_context {
     enum bind_phase phase;
-    struct store_conn *conn;   /* HANDLER, PROCEDURE */
-    struct ledger *ledger;     /* PROCEDURE */
-    const struct clock *clock; /* HANDLER, PROCEDURE: time is read once per call */
-    int64_t now_ms;            /* of this call */
-    struct id_source *ids;     /* PROCEDURE */
-    struct currency currency;  /* the shop's, for feira.money */
+    struct store_conn *conn;            /* HANDLER, PROCEDURE */
+    struct ledger *ledger;              /* PROCEDURE */
+    const struct clock *clock;          /* HANDLER, PROCEDURE: time is read once per call */
+    int64_t now_ms;                     /* of this call */
+    struct id_source *ids;              /* PROCEDURE */
+    const struct random_source *random; /* HANDLER, PROCEDURE; for feira.crypto */
+    struct currency currency;           /* the shop's, for feira.money */
     const struct zone *zone;
     struct quote_eval *eval;        /* RULE */
     const struct bind_quote *quote; /* PROCEDURE of an order, else NULL */

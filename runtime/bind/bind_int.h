@@ -85,6 +85,7 @@ void bind_open_timers(lua_State *L);
 void bind_open_catalogue(lua_State *L);
 void bind_open_quote(lua_State *L);
 void bind_open_events(lua_State *L);
+void bind_open_crypto(lua_State *L);
 void bind_open_cart(lua_State *L); /* classes only; no module */
 
 void bind_push_quote(lua_State *L); /* the order being placed, for this call only */

@@ -207,7 +207,7 @@ static void the_whole_stdlib_loads(void **state)
     struct fixture *f = *state;
     holds(f, "for _, name in ipairs { 'orders', 'order_rows', 'order_refunds', 'order_states', 'payments', 'products', 'stock', "
              "'customers', 'page',\n"
-             "                       'check', 'caller' } do assert(type(require('feira.' .. name)) == 'table', name) end");
+             "                       'check', 'caller', 'signatures' } do assert(type(require('feira.' .. name)) == 'table', name) end");
     fails(f, "require 'feira.no_such'", "no module");
     fails(f, "require('feira.orders').place = 1", "");
 }
@@ -229,8 +229,9 @@ static char *twin_of(struct fixture *f, const char *module)
 static void every_function_has_a_twin_for_editors(void **state)
 {
     struct fixture *f = *state;
-    static const char *const modules[] = { "feira.money", "feira.json",   "feira.time",   "feira.ids",   "feira.log",      "feira.fail",
-                                           "feira.sql",   "feira.ledger", "feira.timers", "feira.quote", "feira.catalogue" };
+    static const char *const modules[] = { "feira.money",     "feira.json",   "feira.time",      "feira.ids",    "feira.log",
+                                           "feira.fail",      "feira.sql",    "feira.ledger",    "feira.timers", "feira.quote",
+                                           "feira.catalogue", "feira.crypto", "feira.signatures" };
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
         char chunk[256], wanted[128];
         snprintf(chunk, sizeof chunk,

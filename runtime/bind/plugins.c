@@ -211,7 +211,7 @@ static int l_timer_cancel(lua_State *L) /* (name, key); upvalue: the plugin */
 
 struct making {
     const struct bind_plugin *plugin;
-    vm_ref out[2];
+    vm_ref settings, out[2];
 };
 
 static void method(lua_State *L, const struct bind_plugin *p, const char *name, lua_CFunction f)
@@ -230,7 +230,7 @@ static int modules_body(lua_State *L) /* (making) */
     lua_setfield(L, -2, "name");
     lua_pushstring(L, p->version);
     lua_setfield(L, -2, "version");
-    vm_push_json_value(L, p->settings);
+    vm_push_ref(bind_state(L)->vm, m->settings);
     lua_setfield(L, -2, "settings");
     method(L, p, "call", l_call);
     method(L, p, "emit", l_emit);
@@ -242,10 +242,10 @@ static int modules_body(lua_State *L) /* (making) */
     return 0;
 }
 
-int bind_plugin_modules(struct vm *v, const struct bind_plugin *p, vm_ref *plugin, vm_ref *timers, struct err *err)
+int bind_plugin_modules(struct vm *v, const struct bind_plugin *p, vm_ref settings, vm_ref *plugin, vm_ref *timers, struct err *err)
 {
     lua_State *L = vm_lua(v);
-    struct making m = { .plugin = p };
+    struct making m = { .plugin = p, .settings = settings };
     lua_pushcfunction(L, modules_body);
     lua_pushlightuserdata(L, &m);
     int rc = vm_pcall(v, 1, 0, err);

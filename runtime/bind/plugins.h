@@ -7,7 +7,6 @@
 
 struct bind_plugin { /* must outlive the state */
     const char *name, *version;
-    const struct json_value *settings;
     const char *const *timers; /* those of its manifest, ended by NULL */
     const void *host;          /* the host's own */
 };
@@ -41,8 +40,9 @@ struct bind_plugin_host {
     bool (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write);
 };
 
-/* The values that require "feira.plugin" and require "feira.timers" are to give to this plugin. */
-int bind_plugin_modules(struct vm *v, const struct bind_plugin *p, vm_ref *plugin, vm_ref *timers, struct err *err);
+/* The values that require "feira.plugin" and require "feira.timers" are to give to this plugin. settings: of bind_settings(); the ref stays
+ * the caller's. */
+int bind_plugin_modules(struct vm *v, const struct bind_plugin *p, vm_ref settings, vm_ref *plugin, vm_ref *timers, struct err *err);
 
 /* The value that require "feira.ledger" is to give to it. */
 int bind_plugin_ledger(struct vm *v, const struct bind_plugin *p, vm_ref *out, struct err *err);

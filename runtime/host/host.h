@@ -18,7 +18,10 @@ struct shop_options {
     const char *vfs;      /* storage layer of a test, else NULL */
     const struct clock *clock;
     const struct random_source *random;
-    struct log *log; /* may be NULL */
+    struct log *log;      /* may be NULL */
+    bool made_up_secrets; /* for specs: every secret is there, and its value is "secret NAME" */
+    bool
+        may_lack_secrets; /* for commands without a server, whose environment is another one: using a secret that is not there fails then */
 };
 
 /* Takes data/lock, opens the store, loads the rulebook. ERR_LOCKED when somebody serves the shop; a broken file is

@@ -1,5 +1,6 @@
 #include "host/plugins.h"
 #include "host/plugin_data.h"
+#include "host/secrets.h"
 #include "host/worker.h"
 #include "rulebook/catalogue.h"
 #include "rulebook/shop_data.h"
@@ -9,8 +10,8 @@
 enum { NAME_MAX_BYTES = 160 };
 
 /* What is harmless wherever it is called, or asks for its moment itself. */
-const char *const plugin_modules[] = { "feira.promo", "feira.money", "feira.json",  "feira.time", "feira.log",
-                                       "feira.fail",  "feira.ids",   "feira.check", "feira.vm",   NULL };
+const char *const plugin_modules[] = { "feira.promo", "feira.money", "feira.json", "feira.time",   "feira.log",        "feira.fail",
+                                       "feira.ids",   "feira.check", "feira.vm",   "feira.crypto", "feira.signatures", NULL };
 
 struct plugin_state *plugin_state_new(void)
 {
@@ -25,6 +26,7 @@ void plugin_state_free(struct plugin_state *s)
     if (!s)
         return;
     http_router_free(s->router);
+    secrets_free(s->secrets);
     arena_release(&s->arena);
     free(s);
 }
@@ -136,26 +138,30 @@ static int give(struct vm *vm, const char *space, const char *module, vm_ref *va
     return vm_space_give(vm, space, module, given, err);
 }
 
-int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, struct err *err)
+int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,
+                     struct err *err)
 {
-    (void)shop;
     struct plugin_state *s = plugin_state_of(vm);
     const struct manifest *m = plugin->manifest;
     struct bind_grants *grants = arena_zalloc(&s->arena, sizeof *grants);
     struct bind_plugin *p = arena_zalloc(&s->arena, sizeof *p);
     const char *const *timers = timer_names(m, &s->arena);
-    vm_ref store = 0, self = 0, timers_of = 0, ledger = 0;
+    vm_ref store = 0, self = 0, timers_of = 0, ledger = 0, own_settings = 0;
     if (!grants || !p || !timers)
         return nomem(err);
     s->generation = g;
     s->bind.plugins = &plugin_host;
     s->bind.plugins_ctx = s;
-    *p = (struct bind_plugin){ m->name, m->version_text, plugin->settings, timers, m };
+    *p = (struct bind_plugin){ m->name, m->version_text, timers, m };
     int rc = plugin_grants(generation_plugins(g), m, &s->arena, grants, err);
+    if (rc == 0)
+        rc = secrets_settings(shop, vm, plugin, &own_settings, err);
+    if (rc == 0) /* twice: what is given to a state is frozen, and both are */
+        rc = secrets_settings(shop, vm, plugin, settings, err);
     if (rc == 0)
         rc = bind_store(vm, grants, &store, err);
     if (rc == 0)
-        rc = bind_plugin_modules(vm, p, &self, &timers_of, err);
+        rc = bind_plugin_modules(vm, p, own_settings, &self, &timers_of, err);
     if (rc == 0)
         rc = bind_plugin_ledger(vm, p, &ledger, err);
     if (rc == 0)
@@ -170,6 +176,7 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     vm_release(vm, self);
     vm_release(vm, timers_of);
     vm_release(vm, ledger);
+    vm_release(vm, own_settings);
     return rc;
 }
 

@@ -12,6 +12,7 @@ struct plugin_state {
     struct plugin_route *routes;
     size_t route_count;
     struct http_router *router; /* core routes and those of the plugins; NULL until plugin_routes_open() */
+    struct secrets *secrets;    /* that the settings of its plugins name */
 };
 struct plugin_state *plugin_state_new(void); /* NULL: out of memory */
 void plugin_state_free(struct plugin_state *s);
@@ -19,7 +20,8 @@ struct plugin_state *plugin_state_of(struct vm *vm);
 
 extern const char *const plugin_modules[]; /* of the stdlib, ended by NULL */
 /* For rulebook_options. */
-int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, struct err *err);
+int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,
+                     struct err *err);
 
 /* Once the state is open: the routes of its generation. */
 int plugin_routes_open(struct vm *vm, struct generation *g, struct err *err);

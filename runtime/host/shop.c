@@ -54,6 +54,7 @@ static int open_vm(void *ctx, struct vm **out, struct err *err)
     struct bind_context *b = &state->bind;
     b->clock = s->options.clock;
     b->log = s->options.log;
+    b->random = s->options.random;
     b->phase = BIND_PHASE_LOAD;
     int rc = bind_open(&(struct vm_options){ .code = s->code }, b, out, err);
     if (rc < 0)

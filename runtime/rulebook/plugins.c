@@ -208,8 +208,8 @@ static int open_one(struct live_plugin *p, const struct rulebook_options *o, str
     vm_ref settings = 0;
     int rc = vm_space_open(vm, &p->space, err);
     if (rc == 0 && o->open_plugin)
-        rc = o->open_plugin(o->ctx, vm, g, &p->pub, err);
-    if (rc == 0)
+        rc = o->open_plugin(o->ctx, vm, g, &p->pub, &settings, err);
+    if (rc == 0 && !settings)
         rc = vm_keep_json(vm, p->pub.settings, &settings, err);
     for (size_t i = 0; i < p->manifest->hook_count && rc == 0; i++) {
         const struct hook *h = &p->manifest->hooks[i];

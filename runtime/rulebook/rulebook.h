@@ -54,8 +54,10 @@ struct rulebook_options {
     int (*open_vm)(void *ctx, struct vm **out,
                    struct err *err);            /* bind/ supplies it, host/ installs it: a sandbox with feira.* and the stdlib resolver */
     void (*close_vm)(void *ctx, struct vm *vm); /* frees what open_vm made; NULL = vm_close() */
-    /* A state is about to load the files of a plugin: gives it what it may require besides the stdlib (vm_space_give()). NULL = nothing. */
-    int (*open_plugin)(void *ctx, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, struct err *err);
+    /* A state is about to load the files of a plugin: gives it what it may require besides the stdlib (vm_space_give()). *settings: what
+     * its functions get as their last argument; 0 = the settings as they are. NULL = nothing. */
+    int (*open_plugin)(void *ctx, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,
+                       struct err *err);
     bool partial; /* campaign files are left out, to look at others alone: whether those that settings name are there is not asked */
     const char *const *plugin_modules; /* of the stdlib, that plugins may require; ended by NULL. NULL = none */
     void *ctx;
