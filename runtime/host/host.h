@@ -16,6 +16,7 @@ struct shop_options {
     const char *dir;      /* the shop's folder */
     const char *data_dir; /* NULL = dir/data; made at first start, mode 0700 */
     const char *vfs;      /* storage layer of a test, else NULL */
+    bool unsafe_sync;     /* commits do not wait for the disk: the negative control of a test */
     const struct clock *clock;
     const struct random_source *random;
     struct log *log;      /* may be NULL */
@@ -51,6 +52,19 @@ int shop_request(struct shop *s, const char *method, const char *target, struct 
 /* The same as whoever has this key ("pk_…", "ct_…", "sk_…"); "" = the operator. */
 int shop_request_as(struct shop *s, struct slice key, const char *method, const char *target, struct slice body, int *status,
                     struct buf *answer, struct err *err);
+
+/* Where many requests are handed in, one after the other: a worker of the shop without a socket. Several desks may be open, one thread
+ * each. */
+struct desk;
+struct desk_request {
+    const char *method, *target;
+    struct slice key; /* as above; "" = the operator */
+    struct slice body;
+    struct slice idempotency_key; /* "" = a new one */
+};
+int desk_open(struct shop *s, struct desk **out, struct err *err);
+int desk_ask(struct desk *d, const struct desk_request *r, int *status, struct buf *answer, struct err *err);
+void desk_close(struct desk *d); /* before its shop */
 
 /* First start: makes one storefront and one server key and writes them to data/keys.txt (0600). *made tells whether it did. */
 int shop_first_keys(struct shop *s, char path[4096], bool *made, struct err *err);

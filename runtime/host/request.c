@@ -1,4 +1,4 @@
-/* One request in-process, through the same routes as over HTTP: how commands change a shop that nobody serves. */
+/* Requests in-process, through the same routes as over HTTP: how commands change a shop that nobody serves, and how harnesses ask one. */
 #include "host/worker.h"
 #include <stdlib.h>
 
@@ -30,8 +30,19 @@ static int split_answer(struct slice raw, int *status, struct buf *answer, struc
     return answer->failed ? err_set(err, ERR_NOMEM, "Out of memory.") : 0;
 }
 
-static int ask(struct worker *w, struct slice as, const char *method, const char *target, struct slice body, struct buf *raw,
-               struct err *err)
+static void write_request(const struct desk_request *r, struct slice idempotency_key, struct buf *out)
+{
+    buf_printf(out,
+               "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nIdempotency-Key: %.*s\r\n"
+               "Content-Length: %zu\r\n",
+               r->method, r->target, SLICE_FMT(idempotency_key), r->body.len);
+    if (r->key.len)
+        buf_printf(out, "Authorization: Bearer %.*s\r\n", SLICE_FMT(r->key));
+    buf_add_str(out, "\r\n");
+    buf_add_slice(out, r->body);
+}
+
+static int ask(struct worker *w, const struct desk_request *r, struct buf *raw, struct err *err)
 {
     static const struct peer operator= { .address = "local", .local_socket = true }, somebody = { .address = "127.0.0.1" };
     struct asking a = { w, raw };
@@ -41,23 +52,58 @@ static int ask(struct worker *w, struct slice as, const char *method, const char
     random_fill(w->shop->options.random, key, sizeof key);
     hex_encode(key, sizeof key, key_hex);
     buf_init(&request, NULL);
-    buf_printf(&request,
-               "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nIdempotency-Key: %s\r\n"
-               "Content-Length: %zu\r\n",
-               method, target, key_hex, body.len);
-    if (as.len)
-        buf_printf(&request, "Authorization: Bearer %.*s\r\n", SLICE_FMT(as));
-    buf_add_str(&request, "\r\n");
-    buf_add_slice(&request, body);
+    write_request(r, r->idempotency_key.len ? r->idempotency_key : slice_str(key_hex), &request);
     struct http_conn *conn = request.failed ? NULL : http_conn_open_detached(w->server, on_bytes, on_closed, &a);
     if (conn) {
-        http_conn_set_peer(conn, as.len ? &somebody : &operator);
+        http_conn_set_peer(conn, r->key.len ? &somebody : &operator);
         http_conn_feed(conn, request.data, request.len);
         loop_run(w->loop);
     }
     buf_release(&request);
     return conn ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
 }
+
+/* --- desks ------------------------------------------------------------------------------------------------------------ */
+
+struct desk {
+    struct worker *worker;
+};
+
+int desk_open(struct shop *s, struct desk **out, struct err *err)
+{
+    *out = NULL;
+    struct desk *d = calloc(1, sizeof *d);
+    if (!d)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    int rc = worker_open(s, 0, &d->worker, err);
+    if (rc < 0) {
+        free(d);
+        return rc;
+    }
+    *out = d;
+    return 0;
+}
+
+int desk_ask(struct desk *d, const struct desk_request *r, int *status, struct buf *answer, struct err *err)
+{
+    struct buf raw;
+    buf_init(&raw, NULL);
+    int rc = ask(d->worker, r, &raw, err);
+    if (rc == 0)
+        rc = split_answer(buf_slice(&raw), status, answer, err);
+    buf_release(&raw);
+    return rc;
+}
+
+void desk_close(struct desk *d)
+{
+    if (!d)
+        return;
+    worker_close(d->worker);
+    free(d);
+}
+
+/* --- one request --------------------------------------------------------------------------------------------------------- */
 
 int shop_request(struct shop *s, const char *method, const char *target, struct slice body, int *status, struct buf *answer,
                  struct err *err)
@@ -68,16 +114,11 @@ int shop_request(struct shop *s, const char *method, const char *target, struct 
 int shop_request_as(struct shop *s, struct slice key, const char *method, const char *target, struct slice body, int *status,
                     struct buf *answer, struct err *err)
 {
-    struct worker *w;
-    struct buf raw;
-    int rc = worker_open(s, 0, &w, err);
+    struct desk *d;
+    int rc = desk_open(s, &d, err);
     if (rc < 0)
         return rc;
-    buf_init(&raw, NULL);
-    rc = ask(w, key, method, target, body, &raw, err);
-    if (rc == 0)
-        rc = split_answer(buf_slice(&raw), status, answer, err);
-    buf_release(&raw);
-    worker_close(w);
+    rc = desk_ask(d, &(struct desk_request){ .method = method, .target = target, .key = key, .body = body }, status, answer, err);
+    desk_close(d);
     return rc;
 }

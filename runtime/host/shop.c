@@ -165,6 +165,8 @@ static int check_not_lost(const struct shop *s, struct err *err)
 static int open_store(struct shop *s, struct err *err)
 {
     struct store_options o = { .path = s->store_path, .vfs = s->options.vfs, .migrations = bind_core_migrations() };
+    if (s->options.unsafe_sync)
+        o.sync = STORE_SYNC_NORMAL;
     int rc = store_lock_take(s->lock_path, &s->lock, err);
     if (rc == 0)
         rc = check_not_lost(s, err);
