@@ -2,12 +2,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, REASON_MAX = 200, PRIORITY_MAX = 1000000 };
+enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, OWNER_MAX = 64, REASON_MAX = 200, PRIORITY_MAX = 1000000 };
 
-static const char *const campaign_keys[] = { "id",    "at",    "title", "priority", "stage",      "window",
-                                             "scope", "codes", "when",  "give",     "on_failure", NULL };
-static const char *const gate_keys[] = { "gate",  "id",   "at",     "title",  "priority",   "window",
-                                         "scope", "when", "reason", "effect", "on_failure", NULL };
+static const char *const campaign_keys[] = { "id",    "at",   "title", "priority",   "stage", "window", "scope",
+                                             "codes", "when", "give",  "on_failure", "owner", NULL };
+static const char *const gate_keys[] = { "gate", "id",     "at",     "title",      "priority", "window", "scope",
+                                         "when", "reason", "effect", "on_failure", "owner",    NULL };
 static const char *const stages[] = { "item", "order", "shipping", NULL };
 static const char *const failures[] = { "skip", "refuse", NULL };
 static const char *const effects[] = { "refuse", "hide", NULL };
@@ -153,6 +153,7 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
         return rc;
     struct spec_node id = spec_member(&n, "id"), title = spec_member(&n, "title"), priority = spec_member(&n, "priority");
     struct spec_node window = spec_member(&n, "window");
+    struct spec_node owner = spec_member(&n, "owner");
     if ((rc = id_compile(s, &id, &c->id)) < 0)
         return rc;
     c->title = c->id;
@@ -166,6 +167,9 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
     if ((rc = scope_compile(s, &n, c)) < 0 || (rc = when_compile(s, &n, c)) < 0)
         return rc;
     if ((rc = is_gate ? gate_compile(s, &n, c) : give_compile(s, &n, c)) < 0)
+        return rc;
+    c->owner = slice_str("");
+    if (owner.v && (rc = spec_text(s, &owner, OWNER_MAX, &c->owner)) < 0)
         return rc;
     rc = quoted(s, c->id, &c->id_json);
     return rc < 0 ? rc : quoted(s, c->title, &c->title_json);
@@ -249,7 +253,8 @@ static int rules_copy(const struct quote_rule_list *from, struct quote_rules *r,
     for (size_t i = 0; list && i < from->count; i++) {
         list[i] = from->items[i];
         list[i].name = arena_strdup(&r->arena, slice_str(from->items[i].name));
-        if (!list[i].name)
+        list[i].owner = arena_strdup(&r->arena, slice_str(from->items[i].owner ? from->items[i].owner : ""));
+        if (!list[i].name || !list[i].owner)
             list = NULL;
     }
     if (!list)
@@ -346,6 +351,12 @@ bool quote_campaign_refuses(const struct quote_rules *r, uint32_t campaign)
 {
     assert(campaign < r->count);
     return r->campaigns[campaign].refuse_on_failure;
+}
+
+struct slice quote_campaign_owner(const struct quote_rules *r, uint32_t campaign)
+{
+    assert(campaign < r->count);
+    return r->campaigns[campaign].owner;
 }
 
 struct currency quote_rules_currency(const struct quote_rules *r)

@@ -36,7 +36,10 @@ static int ask(struct quote_eval *e, struct quote_gate *g, struct err *err)
         g->reason = e->why.reason;
         return why_params(e, &g->params, err);
     }
-    int rc = campaign_conditions(e, &holds, cause);
+    int rc = stopped_turn(e, cause);
+    if (rc < 0)
+        return rc;
+    rc = campaign_conditions(e, &holds, cause);
     rc = answer(e, g, holds, rc, cause);
     return rc < 0 && rc != ERR_NOMEM ? err_wrap(cause, "gate %.*s", SLICE_FMT(e->campaign->id)) : rc;
 }

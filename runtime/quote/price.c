@@ -215,7 +215,9 @@ static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
     struct err own; /* a caller that passes NULL still has its rules skipped by the same code */
     struct err *cause = err ? err : &own;
     bool holds;
-    int rc = campaign_run(e, &holds, cause);
+    int rc = stopped_turn(e, cause);
+    if (rc == 0)
+        rc = campaign_run(e, &holds, cause);
     if (rc < 0 && e->function_failed && !e->campaign->refuse_on_failure) {
         eval_undo(e, NULL);
         why_set(e, "failed");
@@ -228,14 +230,6 @@ static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
     if (rc < 0 && rc != ERR_NOMEM)
         err_wrap(cause, "campaign %.*s", SLICE_FMT(e->campaign->id));
     return rc;
-}
-
-static void stopped_mark(struct quote_eval *e)
-{
-    uint32_t number;
-    for (size_t i = 0; i < e->cart->stopped_count; i++)
-        if (quote_campaign_find(e->rules, e->cart->stopped[i], &number))
-            e->slots[number].reason = "stopped";
 }
 
 static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct err *err)

@@ -95,6 +95,44 @@ static void a_stopped_campaign_does_not_apply_and_says_so(void **state)
     assert_false(quote_campaign_refuses(f->rules, 0));
 }
 
+static int run_stopped(struct fixture *f, const char *stopped)
+{
+    struct slice list[] = { slice_str(stopped) };
+    f->cart.stopped = list;
+    f->cart.stopped_count = 1;
+    int rc = quote_price(f->rules, &f->cart, NULL, &f->run, &f->result, &f->err);
+    f->cart.stopped_count = 0;
+    return rc;
+}
+
+static void of_a_stopped_owner_what_may_be_left_out_is_and_what_may_not_refuses(void **state)
+{
+    struct fixture *f = *state;
+    fixture_rules(
+        f, "[{'id': 'a', 'owner': 'plugin/x', 'give': {'percent_off': {'percent': 10}}},"
+           "{'id': 'b', 'owner': 'plugin/xy', 'give': {'percent_off': {'percent': 10}}},"
+           "{'id': 'c', 'give': {'percent_off': {'percent': 10}}},"
+           "{'id': 'd', 'owner': 'plugin/y', 'scope': {'sku': 'B'}, 'on_failure': 'refuse', 'give': {'percent_off': {'percent': 50}}}]");
+    assert_true(slice_is(quote_campaign_owner(f->rules, 0), "plugin/x"));
+    assert_int_equal(quote_campaign_owner(f->rules, 2).len, 0);
+    fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1000}]}");
+    assert_int_equal(run_stopped(f, "plugin/nobody"), 0);
+    assert_int_equal(f->result.total_minor, 729);
+    assert_int_equal(run_stopped(f, "plugin/x"), 0);
+    assert_int_equal(f->result.total_minor, 810);
+    assert_string_equal(f->result.outcomes[2].reason, "stopped");
+    assert_int_equal(run_stopped(f, "plugin/xy/skip"), 0);
+    assert_int_equal(f->result.total_minor, 810);
+    /* The other's campaign must not be left out; it is needed only where its lines are. */
+    assert_int_equal(run_stopped(f, "plugin/y"), 0);
+    assert_int_equal(f->result.total_minor, 729);
+    fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1000}, {'sku': 'B', 'price': 100}]}");
+    assert_int_equal(run_stopped(f, "plugin/y"), ERR_BUSY);
+    assert_string_equal(f->err.reason, "plugin_stopped");
+    assert_int_equal(run_stopped(f, "plugin/y/skip"), 0);
+    assert_int_equal(run_stopped(f, "d"), 0); /* stopped by its own name it is taken out, whatever it is */
+}
+
 static void a_cart_whose_prices_are_final_gets_no_campaigns(void **state)
 {
     struct fixture *f = *state;
@@ -209,6 +247,7 @@ int main(void)
         TEST(stages_then_priority_then_id_decide_the_order),
         TEST(outcomes_list_the_applied_in_order_then_the_others_by_id),
         TEST(a_stopped_campaign_does_not_apply_and_says_so),
+        TEST(of_a_stopped_owner_what_may_be_left_out_is_and_what_may_not_refuses),
         TEST(a_cart_whose_prices_are_final_gets_no_campaigns),
         TEST(a_cart_can_be_priced_again_in_place),
         TEST(every_refused_allocation_is_an_error_and_nothing_else),

@@ -77,7 +77,11 @@ struct quote_cart {
     symbol channel, region;       /* 0 = not said */
     struct slice shipping_option; /* empty = none chosen: nothing is charged, the options are listed */
     bool no_campaigns;            /* an import whose prices are final */
-    /* Ids of campaigns that the shop has stopped: they do not apply (reason "stopped"). Ids that the rules do not have do no harm. */
+    /* What the shop has stopped; what the rules do not have does no harm.
+     *   a campaign's id    it does not apply (reason "stopped")
+     *   an owner           all that it has: what must not be left out (on_failure = "refuse") refuses the quotes that need it, ERR_BUSY
+     *                      "plugin_stopped"; the rest does not apply
+     *   OWNER + "/skip"    what it has and may be left out does not apply */
     const struct slice *stopped;
     size_t stopped_count;
 };
@@ -92,6 +96,7 @@ struct quote_rule {
     int fn;
     bool skip_on_failure; /* otherwise its failure is the quote's */
     const char *name;     /* "volume-pricing.steps" */
+    const char *owner;    /* whose it is, as cart.stopped names him: "plugin/volume-pricing"; NULL = nobody's */
 };
 struct quote_rule_list {
     const struct quote_rule *items;
@@ -120,7 +125,8 @@ struct slice quote_campaign_id(const struct quote_rules *r, uint32_t campaign);
 struct slice quote_campaign_title(const struct quote_rules *r, uint32_t campaign);
 /* false when no campaign has this id. */
 bool quote_campaign_find(const struct quote_rules *r, struct slice id, uint32_t *campaign);
-bool quote_campaign_refuses(const struct quote_rules *r, uint32_t campaign); /* on_failure = "refuse": without it there is no quote */
+bool quote_campaign_refuses(const struct quote_rules *r, uint32_t campaign);       /* on_failure = "refuse": without it there is no quote */
+struct slice quote_campaign_owner(const struct quote_rules *r, uint32_t campaign); /* its spec's `owner`; empty = nobody's */
 struct currency quote_rules_currency(const struct quote_rules *r);
 struct symbols *quote_rules_symbols(const struct quote_rules *r);
 
@@ -248,6 +254,10 @@ struct quote_result {
     struct slice *unused_codes; /* codes that no campaign took */
     size_t unused_code_count;
 };
+
+/* How a cart stands to an owner of rules. */
+enum quote_standing { QUOTE_WORKS, QUOTE_SPARED /* OWNER/skip */, QUOTE_STOPPED };
+enum quote_standing quote_standing_of(const struct quote_cart *cart, struct slice owner);
 
 /* hooks may be NULL when no campaign has a function. Everything in *out lives in arena. Errors: ERR_INVALID (field "/lines/3/qty",
  * "/shipping/option"), ERR_OVERFLOW, ERR_NOMEM, for a campaign with on_failure = "refuse" the function's error, and for a closed gate

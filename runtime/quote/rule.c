@@ -10,7 +10,12 @@ static int ask_once(struct quote_eval *e, const struct quote_rule *rule, const s
 
 int rule_ask(struct quote_eval *e, const struct quote_rule *rule, const struct rule_ask *ask, bool *skipped, struct err *err)
 {
-    *skipped = false;
+    enum quote_standing standing = quote_standing_of(e->cart, slice_str(rule->owner));
+    *skipped = standing != QUOTE_WORKS && rule->skip_on_failure;
+    if (*skipped)
+        ask->reset(e);
+    if (*skipped || standing == QUOTE_STOPPED)
+        return *skipped ? 0 : stopped_refuse(slice_str(rule->owner), err);
     if (!e->hooks || !ask->hook)
         return err_set(err, ERR_INTERNAL, "the rules have a %s, and nothing was given that runs it", ask->kind);
     e->scope = eval_every(e);

@@ -177,7 +177,7 @@ struct quote_campaign {
     bool hides;           /* a gate: shows what it closes as not for sale, instead of refusing the cart */
     struct slice because; /* a gate: why, for the shopper */
     int64_t priority;
-    struct slice id, title, at;
+    struct slice id, title, at, owner;
     struct slice id_json, title_json; /* with quotes, ready to be written */
 };
 

@@ -60,6 +60,7 @@ struct quote_eval {
     struct effect *effects; /* the last first */
     uint32_t codes_taken;   /* bits of cart->codes */
     struct why why;
+    bool owners_stopped;  /* the cart names an owner whose campaigns are stopped */
     bool in_condition;    /* a condition's function is running: no effects */
     bool function_failed; /* the error that is travelling came from a function */
     int broken;           /* sticky: ran out of memory within a function's call */
@@ -115,6 +116,11 @@ struct percent {
 };
 int percent_take(struct quote_eval *e, struct quote_set set, struct percent p, struct slice reason, struct err *err);
 int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err);
+
+/* --- stopped.c */
+void stopped_mark(struct quote_eval *e);                 /* those that do not apply get their reason */
+int stopped_turn(struct quote_eval *e, struct err *err); /* ERR_BUSY: the campaign whose turn it is can't be left out */
+int stopped_refuse(struct slice owner, struct err *err);
 
 /* --- rule.c: asks one rule for what it gives; once more when its run was thrown away, after reset(). *skipped: it failed and may. */
 typedef int (*rule_hook)(void *ctx, int fn, struct quote_eval *e, struct err *err);

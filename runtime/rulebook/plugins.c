@@ -251,6 +251,9 @@ int plugins_rules(const struct live_plugins *p, enum hook_kind kind, struct aren
         struct slice name = arena_printf(arena, "%s.%s", refs[i].plugin->name, refs[i].hook->name);
         if (!name.data || !(list[i].name = arena_strdup(arena, name)))
             return nomem(err);
+        struct slice owner = arena_printf(arena, PLUGIN_OWNER "%s", refs[i].plugin->name);
+        if (!owner.data || !(list[i].owner = arena_strdup(arena, owner)))
+            return nomem(err);
         list[i].fn = plugins_fn(p, &refs[i]);
         list[i].skip_on_failure = refs[i].hook->on_failure == FAILURE_SKIP;
     }
@@ -293,29 +296,39 @@ static const struct hook *find_type(const struct live_plugins *p, const struct r
     return NULL;
 }
 
-/* Campaigns stand where the merchant wrote them, whatever file made them. */
-static int place_made(struct json_value *made, struct slice at, const struct reader *r)
+/* Whatever the plugin said itself. */
+static bool set_member(const struct reader *r, struct json_value *object, const char *key, struct slice text)
 {
+    struct json_value *last = NULL, *value = json_new_string(r->arena, text);
+    if (!value)
+        return false;
+    for (struct json_value *m = object->first; m; m = m->next) {
+        if (slice_is(m->key, key)) {
+            m->type = JSON_STRING;
+            m->string = value->string;
+            return true;
+        }
+        last = m;
+    }
+    value->key = slice_str(key);
+    json_append(object, last, value);
+    return true;
+}
+
+/* Campaigns stand where the merchant wrote them, whatever file made them, and belong to the plugin. */
+static int place_made(struct json_value *made, struct slice at, const char *plugin, const struct reader *r)
+{
+    struct slice owner = arena_printf(r->arena, PLUGIN_OWNER "%s", plugin);
+    if (!owner.data)
+        return reader_nomem(r);
     struct json_value *list = made->type == JSON_ARRAY ? made->first : made;
     for (struct json_value *c = list; c; c = made->type == JSON_ARRAY ? c->next : NULL) {
-        struct json_value *last = NULL, *old = NULL;
         if (c->type != JSON_OBJECT || json_get(c, "use"))
             return err_set(r->err, ERR_INVALID,
                            "%s: the plugin's function gives %s; it must give promo.campaign { ... }, or a list of them", r->file,
                            json_type_name(c->type));
-        for (struct json_value *m = c->first; m; m = m->next) {
-            old = slice_is(m->key, "at") ? m : old;
-            last = m;
-        }
-        struct json_value *here = json_new_string(r->arena, at);
-        if (!here)
+        if (!set_member(r, c, "at", at) || !set_member(r, c, "owner", owner))
             return reader_nomem(r);
-        if (old) {
-            old->string = here->string;
-            continue;
-        }
-        here->key = SLICE_LIT("at");
-        json_append(c, last, here);
     }
     return 0;
 }
@@ -390,5 +403,5 @@ int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *sett
     if (rc == 0)
         rc = vm_to_json(vm, made, arena, out, err);
     vm_release(vm, made);
-    return rc < 0 ? rc : place_made(*out, at, &s.reader);
+    return rc < 0 ? rc : place_made(*out, at, plugin->manifest->name, &s.reader);
 }

@@ -41,6 +41,7 @@ struct plugin_set;
 struct manifest;
 struct hook_ref;
 struct generation;
+#define PLUGIN_OWNER "plugin/" /* + its name: whose rules they are, in quote/ and where the shop stops them */
 struct generation_plugin {
     const struct manifest *manifest;
     const struct json_value *settings; /* canonical */
