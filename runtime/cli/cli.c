@@ -16,8 +16,15 @@ static const struct cli_option rollback_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--to", "GENERATION", "A generation that was live; default the one before." },
     { NULL, NULL, NULL } };
+static const struct cli_option resume_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--campaign", NULL, "NAME is a campaign, where a plugin has that name too." },
+    { "--plugin", NULL, "NAME is a plugin, where a campaign has that name too." },
+    { NULL, NULL, NULL } };
 static const struct cli_option stop_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--campaign", NULL, "NAME is a campaign, where a plugin has that name too." },
+    { "--plugin", NULL, "NAME is a plugin, where a campaign has that name too." },
     { "--reason", "TEXT", "Why, for those who look later." },
     { NULL, NULL, NULL } };
 static const struct cli_option key_options[] = {
@@ -50,9 +57,12 @@ const struct cli_command cli_commands[] = {
     { "rollback", "SHOP", "Go back to rules that were live before.", 1, 1, rollback_options, cmd_rollback,
       "From the store, not from the folder: it works also when the files are gone. See: feira generations SHOP" },
     { "generations", "SHOP", "Which rules were live when, and what is stopped.", 1, 1, data_option, cmd_generations, NULL },
-    { "stop", "SHOP CAMPAIGN", "Stop a campaign within a second, until it is resumed.", 2, 2, stop_options, cmd_stop,
-      "It does not apply any more, whatever is published; orders with a quote that had it are answered with a fresh one." },
-    { "resume", "SHOP CAMPAIGN", "Let a stopped or quarantined campaign apply again.", 2, 2, data_option, cmd_resume, NULL },
+    { "stop", "SHOP NAME", "Stop a campaign or a plugin within a second, until it is resumed.", 2, 2, stop_options, cmd_stop,
+      "A campaign does not apply any more, whatever is published; orders with a quote that had it are answered with a fresh one.\n"
+      "Of a plugin, routes answer 503, rules are left out (those with on_failure = \"refuse\" refuse the quotes that need them), events\n"
+      "and timers wait. What that means for this plugin is printed." },
+    { "resume", "SHOP NAME", "Let a stopped or quarantined campaign or plugin work again.", 2, 2, resume_options, cmd_resume,
+      "Events and timers of a plugin that waited are carried out now." },
     { "import", "SHOP FILE.csv", "Bring products in from a CSV file.", 2, 2, data_option, cmd_import,
       "Two forms, told apart by the header: Shopify's product export, and a plain one with the columns\n"
       "sku,title,category,tags,price,stock (title, category, tags and stock may be missing).\n"

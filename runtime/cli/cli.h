@@ -57,6 +57,8 @@ int cmd_help(const struct cli_args *a);
 int cmd_version(const struct cli_args *a);
 
 /* --- for commands -------------------------------------------------------------------------------------------------- */
+struct json_value;
+void cli_say_stop(const struct json_value *stop, const char *before); /* stop.c: one entry of what is stopped, as a line */
 void cli_overview(FILE *out);
 int cli_fail(const struct err *e);                                     /* prints the sentence, gives the exit code */
 int cli_read_file(const char *path, struct buf *out, struct err *err); /* "-" is standard input; at most 256 MiB */

@@ -85,58 +85,11 @@ static void list(const struct json_value *v)
         if (error.len)
             printf("    %.*s\n", SLICE_FMT(error));
     }
-    for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next) {
-        bool quarantined = false;
-        json_is_bool(json_get(s, "quarantined"), &quarantined);
-        printf("! %.*s is %s since %.*s\n", SLICE_FMT(text(s, "campaign")), quarantined ? "quarantined" : "stopped",
-               SLICE_FMT(text(s, "at")));
-    }
+    for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next)
+        cli_say_stop(s, "! ");
 }
 
 int cmd_generations(const struct cli_args *a)
 {
     return ask(a, "GET", "/v1/generations", (struct slice){ "", 0 }, list);
-}
-
-/* --- stop, resume ------------------------------------------------------------------------------------------------------ */
-
-static void say_stop(const struct json_value *v)
-{
-    bool stopped = false;
-    json_is_bool(json_get(v, "stopped"), &stopped);
-    printf("%.*s %s\n", SLICE_FMT(text(v, "campaign")), stopped ? "is stopped." : "may apply again.");
-}
-
-int cmd_stop(const struct cli_args *a)
-{
-    struct buf body;
-    struct json_writer w;
-    buf_init(&body, NULL);
-    json_writer_init(&w, &body);
-    json_object(&w);
-    json_key(&w, "campaign");
-    json_str(&w, a->positional[1]);
-    if (a->values[1]) {
-        json_key(&w, "reason");
-        json_str(&w, a->values[1]);
-    }
-    json_object_end(&w);
-    int rc = ask(a, "POST", "/v1/stops", buf_slice(&body), say_stop);
-    buf_release(&body);
-    return rc;
-}
-
-int cmd_resume(const struct cli_args *a)
-{
-    char target[256];
-    /* An id is plain characters only, so nothing needs escaping; what is not one finds nothing. */
-    for (const char *c = a->positional[1]; *c; c++) {
-        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-", *c)) {
-            struct err err;
-            err_set(&err, ERR_NOT_FOUND, "\"%.60s\" is not the id of a campaign.", a->positional[1]);
-            return cli_fail(&err);
-        }
-    }
-    snprintf(target, sizeof target, "/v1/stops/%s", a->positional[1]);
-    return ask(a, "DELETE", target, (struct slice){ "", 0 }, say_stop);
 }

@@ -38,12 +38,8 @@ static void screen(const struct json_value *v)
                (double)number(v, "writer", "commit_us_p99") / 1000);
     }
     const struct json_value *rules = json_get(v, "rules"), *stopped = json_get(rules, "stopped");
-    for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next) {
-        bool quarantined = false;
-        json_is_bool(json_get(s, "quarantined"), &quarantined);
-        printf("  %-14s %.*s, since %.*s\n", quarantined ? "quarantined" : "stopped", SLICE_FMT(text(s, "campaign")),
-               SLICE_FMT(text(s, "at")));
-    }
+    for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next)
+        cli_say_stop(s, "  ");
     const struct json_value *problems = json_get(v, "problems");
     if (!problems || problems->count == 0)
         printf("  nothing is wrong\n");

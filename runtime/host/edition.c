@@ -2,7 +2,9 @@
 #include "base/log.h"
 #include "host/health.h"
 #include "host/publish.h"
-#include "host/stops.h"
+#include "host/plugin_stops.h"
+#include "rulebook/plugin_set.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 /* --- the shop's part ------------------------------------------------------------------------------------------------- */
@@ -74,7 +76,10 @@ static void quarantine(struct seat *seat, uint32_t campaign, const struct health
                   LOG_INT("failures", sum->failures), LOG_INT("calls", sum->calls), LOG_INT("window_s", HEALTH_WINDOW_MS / 1000));
         return;
     }
-    if (!stops_quarantine(seat->shop->stops, id, generation_id(seat->generation)))
+    char why[160];
+    snprintf(why, sizeof why, "it failed %lld of %lld times within %d s.", (long long)sum->failures, (long long)sum->calls,
+             HEALTH_WINDOW_MS / 1000);
+    if (!stops_quarantine(seat->shop->stops, STOP_CAMPAIGN, id, generation_id(seat->generation), why))
         return; /* another worker was first, or other rules are live by now */
     metric_add(&seat->shop->metrics.quarantined, 1);
     log_error(seat->shop->options.log, "campaign.quarantined",
@@ -135,6 +140,7 @@ int seat_open(struct shop *s, struct edition *e, struct generation *g, struct se
     if (!seat)
         return nomem(err);
     seat->shop = s;
+    arena_init(&seat->stopped_arena, NULL, 0);
     int rc = shop_open_vm(s, g, &seat->vm, &seat->bind, err);
     if (rc < 0) {
         free(seat);
@@ -157,7 +163,7 @@ void seat_close(struct seat *seat)
     shop_close_vm(seat->vm);
     generation_unref(seat->generation);
     edition_unref(seat->edition);
-    free(seat->stopped);
+    arena_release(&seat->stopped_arena);
     free(seat);
 }
 
@@ -166,21 +172,25 @@ static int read_stops(struct seat *seat, struct err *err)
     const struct quote_rules *rules = generation_rules(seat->generation);
     uint64_t version = stops_version(seat->shop->stops); /* read first: a stop in between makes us look again */
     struct stops_snapshot *all = stops_acquire(seat->shop->stops);
-    size_t n = 0;
-    struct slice *mine = calloc(stops_count(all) + 1, sizeof *mine);
-    for (size_t i = 0; mine && i < stops_count(all); i++) {
+    seat->stopped_count = 0;
+    arena_reset(&seat->stopped_arena);
+    seat->stopped = arena_array(&seat->stopped_arena, stops_count(all) + 1, sizeof *seat->stopped);
+    bool ok = seat->stopped != NULL;
+    for (size_t i = 0; ok && i < stops_count(all); i++) {
+        const struct stop *stop = stops_at(all, i);
         uint32_t campaign;
-        if (quote_campaign_find(rules, stops_at(all, i)->campaign, &campaign))
-            mine[n++] = quote_campaign_id(rules, campaign); /* the rules' own copy lives as long as the seat */
+        bool here = stop->kind == STOP_CAMPAIGN ? quote_campaign_find(rules, stop->name, &campaign)
+                                                : plugin_set_find(generation_plugins(seat->generation), stop->name) != NULL;
+        if (!here)
+            continue;
+        struct slice mark =
+            stop->kind == STOP_CAMPAIGN ? arena_copy(&seat->stopped_arena, stop->name) : plugin_stop_mark(stop, &seat->stopped_arena);
+        ok = mark.data != NULL;
+        seat->stopped[seat->stopped_count++] = mark;
     }
     stops_release(all);
-    if (!mine)
-        return nomem(err);
-    free(seat->stopped);
-    seat->stopped = mine;
-    seat->stopped_count = n;
-    seat->stops_version = version;
-    return 0;
+    seat->stops_version = ok ? version : 0;
+    return ok ? 0 : nomem(err);
 }
 
 int seat_stopped(struct seat *seat, struct arena *arena, const struct slice **ids, size_t *count, struct err *err)
@@ -191,9 +201,13 @@ int seat_stopped(struct seat *seat, struct arena *arena, const struct slice **id
     if (rc < 0 || seat->stopped_count == 0)
         return rc;
     struct slice *copy = arena_array(arena, seat->stopped_count, sizeof *copy);
+    for (size_t i = 0; copy && i < seat->stopped_count; i++) {
+        copy[i] = arena_copy(arena, seat->stopped[i]); /* the call may outlive this look */
+        if (!copy[i].data)
+            copy = NULL;
+    }
     if (!copy)
         return nomem(err);
-    memcpy(copy, seat->stopped, seat->stopped_count * sizeof *copy);
     *ids = copy;
     *count = seat->stopped_count;
     return 0;

@@ -30,8 +30,9 @@ struct seat {
     unsigned held;                       /* calls that wait in it for another thread */
     uint64_t serial;                     /* of the swap that brought it */
     uint64_t last_used;
-    /* Which of its campaigns are stopped, as of stops_version. */
+    /* What of it is stopped, as of stops_version; for cart.stopped. */
     uint64_t stops_version;
+    struct arena stopped_arena;
     struct slice *stopped;
     size_t stopped_count;
     struct seat *next;
@@ -46,5 +47,5 @@ void edition_close(struct edition *e); /* at once: for the publisher, and for wh
 /* e NULL: g without an edition. Both are counted up. */
 int seat_open(struct shop *s, struct edition *e, struct generation *g, struct seat **out, struct err *err);
 void seat_close(struct seat *seat);
-/* The ids of its campaigns that are stopped now, in the arena; 0 or ERR_NOMEM. Worker's thread. */
+/* What of its rules is stopped now, for cart.stopped, in the arena; 0 or ERR_NOMEM. Worker's thread. */
 int seat_stopped(struct seat *seat, struct arena *arena, const struct slice **ids, size_t *count, struct err *err);

@@ -88,8 +88,13 @@ static void rules_metrics(struct shop *s, struct buf *out)
     counter(out, "generations_total", "Generations that went live since the start.", st.published);
     counter(out, "generations_refused_total", "Attempts to publish that were refused.", st.refused);
     gauge(out, "generations_draining", "Earlier generations with calls that have not ended.", st.draining);
-    gauge(out, "campaigns_stopped", "Campaigns stopped by hand or quarantined.", stops_count(stops));
+    size_t stopped[2] = { 0 };
+    for (size_t i = 0; i < stops_count(stops); i++)
+        stopped[stops_at(stops, i)->kind]++;
+    gauge(out, "campaigns_stopped", "Campaigns stopped by hand or quarantined.", stopped[STOP_CAMPAIGN]);
+    gauge(out, "plugins_stopped", "Plugins stopped by hand or quarantined.", stopped[STOP_PLUGIN]);
     counter(out, "campaigns_quarantined_total", "Campaigns quarantined since the start.", atomic_load(&s->metrics.quarantined));
+    counter(out, "plugins_quarantined_total", "Plugins quarantined since the start.", atomic_load(&s->metrics.plugins_quarantined));
     stops_release(stops);
 }
 

@@ -1,5 +1,5 @@
 /* Routes of plugins: mounted at /v1/x/PLUGIN, with the checks that every route has. */
-#include "host/plugins.h"
+#include "host/plugin_stops.h"
 #include "rulebook/plugin_set.h"
 #include "host/worker.h"
 #include <stdio.h>
@@ -159,17 +159,25 @@ static int run_procedure(struct call *c, struct store_conn *conn, struct err *er
 {
     (void)conn;
     struct vm *vm = c->shop->procedures.vm;
-    const struct plugin_state *s = plugin_state_of(vm);
+    struct plugin_state *s = plugin_state_of(vm);
     const struct plugin_route *r = route_of(c);
     const struct manifest *m = s->generation ? plugin_set_find(generation_plugins(s->generation), slice_str(r->plugin->name)) : NULL;
     const struct hook *h = m ? manifest_hook(m, HOOK_ROUTE, slice_str(r->hook->name)) : NULL;
     if (!h)
         return err_reason(err, ERR_CONFLICT, "rules_changed", "The plugin behind this route was turned off meanwhile.");
+    if (plugin_stopped(s, m->name))
+        return plugin_refuse(m->name, err);
     return bind_call_function(vm, generation_hook(s->generation, &(struct hook_ref){ m, h }), c->state, &c->answer, err);
 }
 
 static void handle_plugin(struct call *c)
 {
+    const char *plugin = route_of(c)->plugin->name;
+    if (plugin_stopped(plugin_state_of(c->seat->vm), plugin)) {
+        plugin_refuse(plugin, &c->err);
+        call_fail(c, NULL, (struct slice){ 0 });
+        return;
+    }
     struct json_value *args = args_of(c);
     if (!args)
         return;

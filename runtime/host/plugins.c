@@ -1,6 +1,7 @@
 #include "host/plugins.h"
 #include "host/plugin_data.h"
 #include "host/secrets.h"
+#include "host/plugin_stops.h"
 #include "host/worker.h"
 #include "rulebook/catalogue.h"
 #include "rulebook/shop_data.h"
@@ -27,6 +28,7 @@ void plugin_state_free(struct plugin_state *s)
         return;
     http_router_free(s->router);
     secrets_free(s->secrets);
+    stops_view_close(&s->stops);
     arena_release(&s->arena);
     free(s);
 }
@@ -45,7 +47,7 @@ static int nomem(struct err *err)
 
 static int find_procedure(void *ctx, const struct bind_plugin *caller, struct slice name, struct bind_procedure *out, struct err *err)
 {
-    const struct plugin_state *s = ctx;
+    struct plugin_state *s = ctx;
     const struct manifest *from = caller->host, *m = from;
     const char *dot = memchr(name.data, '.', name.len);
     struct slice owner = dot ? slice_of(name.data, (size_t)(dot - name.data)) : slice_str(from->name);
@@ -61,6 +63,8 @@ static int find_procedure(void *ctx, const struct bind_plugin *caller, struct sl
         *out = (struct bind_procedure){ .stdlib = shops->stdlib, .args = shops->args };
         return 0;
     }
+    if (m && m != from && plugin_stopped(s, m->name))
+        return plugin_refuse(m->name, err);
     const struct hook *h = m ? manifest_hook(m, HOOK_PROCEDURE, part) : NULL;
     if (!h)
         return err_set(err, ERR_SCRIPT, "the plugin %.*s has no procedure \"%.*s\"", SLICE_FMT(owner), SLICE_FMT(part));
@@ -94,7 +98,7 @@ static int event_payload(const struct bind_plugin *from, struct slice name, cons
 static int find_event(void *ctx, const struct bind_plugin *from, struct slice name, struct arena *arena, struct bind_event *out,
                       struct err *err)
 {
-    const struct plugin_state *s = ctx;
+    struct plugin_state *s = ctx;
     struct slice whole = from ? arena_printf(arena, "%s.%.*s", from->name, SLICE_FMT(name)) : name;
     int rc = whole.data ? event_payload(from, name, &out->payload, err) : nomem(err);
     if (rc < 0)
@@ -105,9 +109,14 @@ static int find_event(void *ctx, const struct bind_plugin *from, struct slice na
     struct bind_subscriber *list = arena_array(arena, out->count, sizeof *list);
     if (!list)
         return nomem(err);
-    for (size_t i = 0; i < out->count; i++)
-        list[i] = (struct bind_subscriber){ generation_hook(s->generation, &refs[i]), refs[i].plugin->name,
-                                            refs[i].hook->when == WHEN_AFTER_COMMIT };
+    for (size_t i = 0; i < out->count && rc >= 0; i++) {
+        bool later = refs[i].hook->when == WHEN_AFTER_COMMIT;
+        const struct stop *stop = later ? NULL : plugin_stopped(s, refs[i].plugin->name);
+        rc = stop ? plugin_defers(stop, &refs[i], err) : 0;
+        list[i] = (struct bind_subscriber){ generation_hook(s->generation, &refs[i]), refs[i].plugin->name, later || stop };
+    }
+    if (rc < 0)
+        return rc;
     out->list = list;
     return 0;
 }
@@ -203,10 +212,13 @@ bool plugin_timer_is(struct slice procedure)
     return procedure.len > n && memcmp(procedure.data, BIND_PLUGIN_TIMER, n) == 0;
 }
 
-static const struct hook *find_subscriber(const struct manifest *m, struct slice event)
+struct slice plugin_timer_owner(struct slice procedure)
 {
-    const struct hook *h = manifest_hook(m, HOOK_SUBSCRIBER, event);
-    return h && h->when == WHEN_AFTER_COMMIT ? h : NULL;
+    struct slice name = slice_of(procedure.data + sizeof BIND_PLUGIN_TIMER - 1, procedure.len - (sizeof BIND_PLUGIN_TIMER - 1));
+    size_t n = 0;
+    while (n < name.len && name.data[n] != '.' && name.data[n] != '/')
+        n++;
+    return slice_of(name.data, n);
 }
 
 static struct json_value *timer_args(struct arena *arena, struct slice key, int64_t due_ms)
@@ -221,18 +233,17 @@ static struct json_value *timer_args(struct arena *arena, struct slice key, int6
     return args;
 }
 
-/* "invite.expire" → its timer; "invite/order.paid" → what hears that after the commit, and the payload from behind the key's id. */
+/* "invite.expire" → its timer; "invite/order.paid" → what hears that after the commit (or was
+ * stopped when it should have heard it in the transaction), and the payload from behind the key's id. */
 int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err)
 {
     const struct plugin_state *s = plugin_state_of(vm);
     struct slice name = slice_of(procedure.data + sizeof BIND_PLUGIN_TIMER - 1, procedure.len - (sizeof BIND_PLUGIN_TIMER - 1));
-    size_t n = 0;
-    while (n < name.len && name.data[n] != '.' && name.data[n] != '/')
-        n++;
+    size_t n = plugin_timer_owner(procedure).len;
     bool event = n < name.len && name.data[n] == '/';
     struct slice rest = n < name.len ? slice_of(name.data + n + 1, name.len - n - 1) : slice_str("");
     const struct manifest *m = s->generation ? plugin_set_find(generation_plugins(s->generation), slice_of(name.data, n)) : NULL;
-    const struct hook *h = !m ? NULL : event ? find_subscriber(m, rest) : manifest_hook(m, HOOK_TIMER, rest);
+    const struct hook *h = !m ? NULL : manifest_hook(m, event ? HOOK_SUBSCRIBER : HOOK_TIMER, rest);
     if (!h && event)
         return 0; /* nobody listens any more */
     if (!h)

@@ -3,6 +3,7 @@
 #pragma once
 #include "bind/plugins.h"
 #include "host/routes.h"
+#include "host/stops.h"
 
 /* What the host keeps with a Lua state; bind is what bind_context_of() finds. */
 struct plugin_state {
@@ -11,6 +12,7 @@ struct plugin_state {
     struct generation *generation; /* borrowed: whoever has the state holds it */
     struct plugin_route *routes;
     size_t route_count;
+    struct stops_view stops;
     struct http_router *router; /* core routes and those of the plugins; NULL until plugin_routes_open() */
     struct secrets *secrets;    /* that the settings of its plugins name */
 };
@@ -32,4 +34,5 @@ int plugins_grow(struct store_conn *conn, const struct generation *g, struct err
 
 /* A timer of the journal that stands for a plugin's. */
 bool plugin_timer_is(struct slice procedure);
+struct slice plugin_timer_owner(struct slice procedure); /* the name of the plugin */
 int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err);

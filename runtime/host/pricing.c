@@ -1,5 +1,5 @@
 #include "host/pricing.h"
-#include "host/stops.h"
+#include "host/plugin_stops.h"
 #include "host/worker.h"
 #include <stdio.h>
 
@@ -204,10 +204,12 @@ int pricing_check_stops(const struct call *c, const struct pricing *p, struct er
     for (size_t i = 0; i < p->result.outcome_count && rc == 0 && stops_count(now); i++) {
         const struct quote_outcome *o = &p->result.outcomes[i];
         struct slice id = quote_campaign_id(generation_rules(p->seat->generation), o->campaign);
-        if (o->applied && stops_have(now, id))
+        if (o->applied && stops_find(now, STOP_CAMPAIGN, id))
             rc = err_reason(err, ERR_CONFLICT, "campaign_stopped",
                             "The shop has stopped \"%.*s\" since this quote; see the fresh one beside this message.", SLICE_FMT(id));
     }
+    if (rc == 0)
+        rc = plugin_check_stops(p, now, err);
     stops_release(now);
     return rc;
 }

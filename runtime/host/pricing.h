@@ -25,7 +25,8 @@ int pricing_run(struct call *c, struct pricing *p);
 int pricing_require_open(struct call *c, struct pricing *p);
 /* The gate that is why c->err is what it is, for the member "gate" of the problem; data NULL when none is. */
 struct slice pricing_refusal(struct call *c, const struct pricing *p);
-/* 0, or ERR_CONFLICT "campaign_stopped": something that takes money off this cart has been stopped since it was priced. Any thread. */
+/* 0, or ERR_CONFLICT "campaign_stopped" or "plugin_stopped": something that had a say in these prices has been stopped since. Any thread.
+ */
 int pricing_check_stops(const struct call *c, const struct pricing *p, struct err *err);
 /* The cart of an older quote at today's clock, prices and facts. now->catalogue must be set. */
 int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing *now);

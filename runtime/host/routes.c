@@ -18,6 +18,8 @@ static const struct query_param order_query[] = {
     { "customer", "Only of this customer (servers)." }, { "state", "Only in this state." }, { "reference", "Only with this reference." }, { NULL, NULL } };
 static const struct query_param quote_query[] = { { "explain", "\"full\" also lists campaigns that did not apply, each with its reason." }, { NULL, NULL } };
 
+static const struct query_param stop_query[] = { { "kind", "campaign or plugin, where both have that name." }, { NULL, NULL } };
+
 const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/healthz", ANY, 0, NULL, NULL, false, false, 200, handle_health, NULL, "Whether the process is alive." },
     { HTTP_METHOD_GET, "/readyz", ANY, 0, NULL, NULL, false, false, 200, handle_ready, NULL, "Whether the shop takes requests; 503 while it drains." },
@@ -47,9 +49,9 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/generations", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_generation_list, NULL, "Which rules were live when, the last 100 attempts, and what is stopped." },
     { HTTP_METHOD_POST, "/v1/generations", SERVERS, SCOPE_ADMIN, &schema_publish, NULL, false, false, 200, handle_publish, NULL, "Makes what is in the shop's folder live, or says what is wrong with it." },
     { HTTP_METHOD_POST, "/v1/generations/rollback", SERVERS, SCOPE_ADMIN, &schema_rollback, NULL, true, false, 200, handle_rollback, NULL, "Makes a generation live that was live before." },
-    { HTTP_METHOD_GET, "/v1/stops", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_stop_list, NULL, "Campaigns that are stopped or quarantined." },
-    { HTTP_METHOD_POST, "/v1/stops", SERVERS, SCOPE_ADMIN, &schema_stop, NULL, false, false, 201, handle_stop, NULL, "Stops a campaign at once, until it is resumed." },
-    { HTTP_METHOD_DELETE, "/v1/stops/{campaign}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_resume, NULL, "Lets a stopped or quarantined campaign apply again." },
+    { HTTP_METHOD_GET, "/v1/stops", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_stop_list, NULL, "Campaigns and plugins that are stopped or quarantined: since when, by whom, why." },
+    { HTTP_METHOD_POST, "/v1/stops", SERVERS, SCOPE_ADMIN, &schema_stop, NULL, false, false, 201, handle_stop, NULL, "Stops a campaign or a plugin at once, until it is resumed." },
+    { HTTP_METHOD_DELETE, "/v1/stops/{name}", SERVERS, SCOPE_ADMIN, NULL, stop_query, false, false, 200, handle_resume, NULL, "Lets a stopped or quarantined campaign or plugin work again." },
     { HTTP_METHOD_GET, "/v1/keys", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_list, NULL, "The keys, without their secrets." },
     { HTTP_METHOD_POST, "/v1/keys", SERVERS, SCOPE_ADMIN, &schema_key, NULL, false, true, 201, handle_key_create, NULL, "A new key; its text is shown only now." },
     { HTTP_METHOD_DELETE, "/v1/keys/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_revoke, NULL, "Revokes a key at once." },

@@ -150,7 +150,9 @@ static const struct schema rollback_fields[] = {
 const struct schema schema_rollback = { .type = SCHEMA_OBJECT, .fields = rollback_fields };
 
 static const struct schema stop_fields[] = {
-    { .name = "campaign", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "id", .about = "The campaign's id." },
+    { .name = "campaign", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "The campaign's id." },
+    { .name = "plugin", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "The plugin's name." },
+    { .name = "name", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Instead of both: of a campaign or of a plugin." },
     { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 200 }, END };
 const struct schema schema_stop = { .type = SCHEMA_OBJECT, .fields = stop_fields };
 /* clang-format on */

@@ -88,6 +88,7 @@ int shop_open_vm(struct shop *s, struct generation *g, struct vm **vm, struct bi
     (*bind)->zone = generation_zone(g);
     (*bind)->pseudonym = pseudonym;
     (*bind)->pseudonym_ctx = s;
+    plugin_state_of(*vm)->stops.stops = s->stops;
     rc = plugin_routes_open(*vm, g, err);
     if (rc < 0)
         shop_close_vm(*vm);

@@ -57,8 +57,8 @@ void stops_write(struct shop *s, struct json_writer *w)
         const struct stop *one = stops_at(stops, i);
         char at[TIMESTAMP_MAX];
         json_object(w);
-        json_key(w, "campaign");
-        json_string(w, one->campaign);
+        json_key(w, one->kind == STOP_PLUGIN ? "plugin" : "campaign");
+        json_string(w, one->name);
         json_key(w, "quarantined");
         json_bool(w, one->quarantined);
         json_key(w, "by");
@@ -128,12 +128,11 @@ static void write_problems(struct shop *s, const struct writer_stats *st, struct
     struct stops_snapshot *stops = stops_acquire(s->stops);
     for (size_t i = 0; i < stops_count(stops); i++) {
         const struct stop *one = stops_at(stops, i);
-        char sentence[256];
+        char sentence[512];
         if (!one->quarantined)
             continue;
-        snprintf(sentence, sizeof sentence,
-                 "The campaign \"%.*s\" failed too often and is quarantined; mend it and publish, or: feira resume SHOP %.*s",
-                 SLICE_FMT(one->campaign), SLICE_FMT(one->campaign));
+        snprintf(sentence, sizeof sentence, "The %s \"%.*s\" is quarantined: %.*s Mend it and publish, or: feira resume SHOP %.*s",
+                 one->kind == STOP_PLUGIN ? "plugin" : "campaign", SLICE_FMT(one->name), SLICE_FMT(one->reason), SLICE_FMT(one->name));
         json_str(w, sentence);
     }
     stops_release(stops);

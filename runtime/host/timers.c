@@ -3,6 +3,10 @@
 #include "host/edition.h"
 #include "host/plugins.h"
 #include "host/publish.h"
+#include "host/stops.h"
+#include "rulebook/plugin_set.h"
+#include "base/log.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { LOOK_EVERY_MS = 200, AT_ONCE_MAX = 200, AGAIN_AFTER_MS = 60000 };
@@ -14,7 +18,17 @@ struct firing {
     struct edition *edition; /* the rules it runs under */
     int64_t id, due_ms, set_again_ms;
     struct slice procedure, key;
+    bool parked; /* its plugin is stopped: it waits until that works again */
     struct arena arena;
+};
+
+/* Timers of plugins that work again are due again. */
+struct waking {
+    struct writer_command command;
+    struct loop_post post;
+    struct timer_pump *pump;
+    struct edition *edition;
+    int64_t moved;
 };
 
 struct timer_pump {
@@ -23,6 +37,10 @@ struct timer_pump {
     struct loop_timer *tick;
     struct store_conn *conn;
     size_t in_flight;
+    struct waking waking;
+    bool woken; /* nothing is parked that could be due */
+    uint64_t stops_version;
+    char generation[GENERATION_ID_MAX]; /* as of the last look */
     struct loop_post last;
 };
 
@@ -59,14 +77,27 @@ static int run_procedure(struct firing *f, struct store_conn *conn, struct err *
     return rc;
 }
 
+static bool is_stopped(struct firing *f)
+{
+    f->parked = false;
+    if (plugin_timer_is(f->procedure)) {
+        struct stops_snapshot *now = stops_acquire(f->pump->shop->stops);
+        f->parked = stops_find(now, STOP_PLUGIN, plugin_timer_owner(f->procedure)) != NULL;
+        stops_release(now);
+    }
+    return f->parked;
+}
+
 static int run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
 {
     struct firing *f = (struct firing *)((char *)cmd - offsetof(struct firing, command));
     if (f->set_again_ms)
         return timer_set(conn, f->procedure, f->key, f->set_again_ms, err);
-    int rc = timer_done(conn, f->id, f->due_ms, err);
+    int rc = is_stopped(f) ? timer_park(conn, f->id, f->due_ms, err) : timer_done(conn, f->id, f->due_ms, err);
     if (rc == ERR_NOT_FOUND)
         return 0; /* moved, cancelled or carried out meanwhile */
+    if (f->parked)
+        return rc;
     if (rc == 0)
         rc = procedures_enter(f->pump->shop, f->edition, err);
     return rc < 0 ? rc : run_procedure(f, conn, err);
@@ -83,7 +114,7 @@ static void done(struct writer_command *cmd, int rc, const struct err *err)
 {
     struct firing *f = (struct firing *)((char *)cmd - offsetof(struct firing, command));
     struct shop *s = f->pump->shop;
-    if (rc == 0 && !f->set_again_ms)
+    if (rc == 0 && !f->set_again_ms && !f->parked)
         metric_add(&s->metrics.timers_fired, 1);
     if (rc < 0 && !f->set_again_ms) {
         metric_add(&s->metrics.timers_failed, 1);
@@ -118,11 +149,79 @@ static int fire(void *ctx, const struct timer_due *t)
     return 0;
 }
 
+/* --- timers of plugins that were stopped -------------------------------------------------------------------------------- */
+
+enum { WAKE_AT_ONCE = 500 }; /* so that no commit takes long */
+
+static int wake(struct writer_command *cmd, struct store_conn *conn, struct err *err)
+{
+    struct waking *w = (struct waking *)((char *)cmd - offsetof(struct waking, command));
+    const struct plugin_set *set = generation_plugins(w->edition->generation);
+    struct stops_snapshot *now = stops_acquire(w->pump->shop->stops);
+    int rc = 0;
+    w->moved = 0;
+    for (size_t i = 0; i < plugin_set_count(set) && rc == 0 && w->moved < WAKE_AT_ONCE; i++) {
+        const char *name = plugin_set_at(set, i)->name;
+        char from[96], end[96];
+        int64_t moved = 0;
+        if (stops_find(now, STOP_PLUGIN, slice_str(name)))
+            continue;
+        snprintf(from, sizeof from, BIND_PLUGIN_TIMER "%s.", name); /* '.', '/', '0': its timers, its events, and what is behind both */
+        snprintf(end, sizeof end, BIND_PLUGIN_TIMER "%s0", name);
+        rc = timer_unpark(conn, slice_str(from), slice_str(end), WAKE_AT_ONCE, &moved, err);
+        w->moved += moved;
+    }
+    stops_release(now);
+    return rc;
+}
+
+static void wake_end(struct loop_post *post)
+{
+    struct waking *w = (struct waking *)((char *)post - offsetof(struct waking, post));
+    w->pump->in_flight--;
+    w->pump->woken = w->moved == 0;
+    edition_unref(w->edition);
+}
+
+static void wake_done(struct writer_command *cmd, int rc, const struct err *err)
+{
+    struct waking *w = (struct waking *)((char *)cmd - offsetof(struct waking, command));
+    if (rc < 0) {
+        log_error(w->pump->shop->options.log, "timer.failed", err->text);
+        w->moved = 1; /* tried again with the next look */
+    }
+    w->post.fn = wake_end;
+    loop_post(w->pump->loop, &w->post);
+}
+
+/* What works again may have to do with a stop that ended, or with other rules: both are seen here. true: the writer is asked. */
+static bool wake_parked(struct timer_pump *p)
+{
+    struct edition *live = publisher_live(p->shop->publisher);
+    uint64_t version = stops_version(p->shop->stops);
+    if (version != p->stops_version || strcmp(p->generation, generation_id(live->generation)) != 0)
+        p->woken = false;
+    p->stops_version = version;
+    snprintf(p->generation, sizeof p->generation, "%s", generation_id(live->generation));
+    struct err err = { 0 };
+    int any = p->woken ? 0 : timer_any_parked(p->conn, &err);
+    if (any < 0)
+        log_error(p->shop->options.log, "timer.failed", err.text);
+    p->woken = p->woken || any == 0;
+    p->waking = (struct waking){ .command = { .run = wake, .done = wake_done }, .pump = p, .edition = live };
+    p->in_flight += any > 0; /* before the writer can answer */
+    if (any > 0 && writer_submit(p->shop->writer, &p->waking.command, NULL) == 0)
+        return true;
+    p->in_flight -= any > 0;
+    edition_unref(live);
+    return false;
+}
+
 static void look(void *ctx)
 {
     struct timer_pump *p = ctx;
     struct err err = { 0 };
-    if (p->in_flight)
+    if (p->in_flight || wake_parked(p))
         return;
     if (timer_each_due(p->conn, clock_wall_ms(p->shop->options.clock), AT_ONCE_MAX, fire, p, &err) < 0)
         log_error(p->shop->options.log, "timer.failed", err.text);

@@ -101,6 +101,9 @@ int idempotency_sweep(struct store_conn *c, int64_t older_than_ms, int limit, in
 
 /* --- timers ------------------------------------------------------------------------------------------------------------- */
 
+/* What is parked is due that much later than it was: after the end of time, as the rest of the shop sees it. */
+#define PARKED_MS ((int64_t)1 << 52)
+
 int timer_set(struct store_conn *c, struct slice procedure, struct slice key, int64_t due_ms, struct err *err)
 {
     struct store_stmt *s;
@@ -112,7 +115,7 @@ int timer_set(struct store_conn *c, struct slice procedure, struct slice key, in
         return rc;
     store_bind_text(s, 1, procedure);
     store_bind_text(s, 2, key);
-    store_bind_int(s, 3, due_ms);
+    store_bind_int(s, 3, due_ms < PARKED_MS ? due_ms : PARKED_MS - 1);
     return store_run(s, NULL, err);
 }
 
@@ -130,9 +133,11 @@ int timer_cancel(struct store_conn *c, struct slice procedure, struct slice key,
 int timer_next_due(struct store_conn *c, int64_t *due_ms, struct err *err)
 {
     struct store_stmt *s;
-    int rc = store_prepare(c, "SELECT due_ms FROM journal_timers ORDER BY due_ms LIMIT 1", &s, err);
-    if (rc == 0)
-        rc = store_step(s, err);
+    int rc = store_prepare(c, "SELECT due_ms FROM journal_timers WHERE due_ms < ?1 ORDER BY due_ms LIMIT 1", &s, err);
+    if (rc < 0)
+        return rc;
+    store_bind_int(s, 1, PARKED_MS);
+    rc = store_step(s, err);
     if (rc > 0) {
         *due_ms = store_column_int(s, 0);
         store_reset(s);
@@ -164,18 +169,57 @@ int timer_each_due(struct store_conn *c, int64_t now_ms, int limit, int (*fn)(vo
     return rc;
 }
 
-int timer_done(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err)
+/* sql: ?1 = id, ?2 = due_ms. */
+static int with_timer(struct store_conn *c, const char *sql, int64_t id, int64_t due_ms, struct err *err)
 {
     struct store_stmt *s;
-    int rc = store_prepare(c, "DELETE FROM journal_timers WHERE id = ?1 AND due_ms = ?2", &s, err);
+    int rc = store_prepare(c, sql, &s, err);
     if (rc < 0)
         return rc;
     store_bind_int(s, 1, id);
     store_bind_int(s, 2, due_ms);
-    int64_t removed = 0;
-    rc = store_run(s, &removed, err);
-    if (rc == 0 && removed == 0)
+    int64_t changed = 0;
+    rc = store_run(s, &changed, err);
+    if (rc == 0 && changed == 0)
         rc = err_reason(err, ERR_NOT_FOUND, "timer_gone",
                         "The timer was moved, cancelled or carried out meanwhile; there is nothing to do.");
     return rc;
+}
+
+int timer_done(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err)
+{
+    return with_timer(c, "DELETE FROM journal_timers WHERE id = ?1 AND due_ms = ?2", id, due_ms, err);
+}
+
+int timer_park(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err)
+{
+    return with_timer(c, "UPDATE journal_timers SET due_ms = due_ms + (1 << 52) WHERE id = ?1 AND due_ms = ?2", id, due_ms, err);
+}
+
+int timer_any_parked(struct store_conn *c, struct err *err)
+{
+    struct store_stmt *s;
+    int rc = store_prepare(c, "SELECT 1 FROM journal_timers WHERE due_ms >= ?1 LIMIT 1", &s, err);
+    if (rc < 0)
+        return rc;
+    store_bind_int(s, 1, PARKED_MS);
+    rc = store_step(s, err);
+    store_reset(s);
+    return rc;
+}
+
+int timer_unpark(struct store_conn *c, struct slice from, struct slice end, int limit, int64_t *moved, struct err *err)
+{
+    struct store_stmt *s;
+    int rc = store_prepare(c,
+                           "UPDATE journal_timers SET due_ms = due_ms - ?1 WHERE id IN (SELECT id FROM journal_timers"
+                           " WHERE procedure >= ?2 AND procedure < ?3 AND due_ms >= ?1 LIMIT ?4)",
+                           &s, err);
+    if (rc < 0)
+        return rc;
+    store_bind_int(s, 1, PARKED_MS);
+    store_bind_text(s, 2, from);
+    store_bind_text(s, 3, end);
+    store_bind_int(s, 4, limit);
+    return store_run(s, moved, err);
 }

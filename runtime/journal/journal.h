@@ -40,3 +40,10 @@ int timer_each_due(struct store_conn *c, int64_t now_ms, int limit, int (*fn)(vo
 /* Removes the timer before its procedure runs, in the same transaction (so the procedure may set it anew). ERR_NOT_FOUND with
  * reason "timer_gone" when it was moved, cancelled or carried out meanwhile: then the procedure must not run. */
 int timer_done(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err);
+
+/* A timer whose owner does not work for now waits aside: nobody finds it due, and nothing of it is lost. Setting or cancelling it works
+ * as ever. ERR_NOT_FOUND as timer_done(). */
+int timer_park(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err);
+int timer_any_parked(struct store_conn *c, struct err *err); /* 1 = there are some; also for readers */
+/* Up to `limit` of the parked timers whose procedure is from <= p < end are due again when they were; *moved says how many. */
+int timer_unpark(struct store_conn *c, struct slice from, struct slice end, int limit, int64_t *moved, struct err *err);

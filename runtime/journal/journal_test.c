@@ -133,6 +133,37 @@ static struct seen due(struct store_conn *c, int64_t now, int limit)
     return s;
 }
 
+static void test_a_parked_timer_waits_and_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    struct store *s = open_at(":memory:", NULL);
+    struct store_conn *c = store_writer_conn(s);
+    struct err err;
+    int64_t moved = 0, at = 0;
+    assert_int_equal(timer_set(c, S("plugin:a.x"), S("1"), 1000, &err), 0);
+    assert_int_equal(timer_set(c, S("plugin:ab.x"), S("1"), 1100, &err), 0);
+    assert_int_equal(timer_set(c, S("orders.expire"), S("1"), 5000, &err), 0);
+    assert_int_equal(timer_any_parked(c, &err), 0);
+    struct seen first = due(c, 2000, 10);
+    assert_int_equal(first.n, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(timer_park(c, first.id[i], first.due[i], &err), 0);
+    assert_int_equal(timer_park(c, first.id[0], first.due[0], &err), ERR_NOT_FOUND);
+    assert_int_equal(timer_any_parked(c, &err), 1);
+    assert_int_equal(due(c, INT64_MAX / 4096, 10).n, 1);
+    assert_int_equal(timer_next_due(c, &at, &err), 1);
+    assert_int_equal(at, 5000);
+    assert_int_equal(timer_done(c, first.id[0], first.due[0], &err), ERR_NOT_FOUND); /* whoever had seen it due must not run it */
+    assert_int_equal(timer_unpark(c, SLICE_LIT("plugin:a."), SLICE_LIT("plugin:a0"), 10, &moved, &err), 0);
+    assert_int_equal(moved, 1);
+    assert_string_equal(due(c, 2000, 10).text, "plugin:a.x(1) ");
+    assert_int_equal(due(c, 2000, 10).due[0], 1000);
+    /* Setting one anew brings it back, too; nobody can set one as if it were parked. */
+    assert_int_equal(timer_set(c, S("plugin:ab.x"), S("1"), INT64_MAX, &err), 0);
+    assert_int_equal(timer_any_parked(c, &err), 0);
+    store_close(s);
+}
+
 static void test_timers_come_due_earliest_first_and_up_to_the_limit(void **state)
 {
     (void)state;
@@ -302,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_an_answer_is_found_byte_for_byte_under_its_key_scope_and_request),
         cmocka_unit_test(test_a_key_has_one_to_255_bytes),
         cmocka_unit_test(test_the_oldest_are_swept_first_whatever_the_clock_did),
+        cmocka_unit_test(test_a_parked_timer_waits_and_comes_back_as_it_was),
         cmocka_unit_test(test_timers_come_due_earliest_first_and_up_to_the_limit),
         cmocka_unit_test(test_a_timer_fires_once_and_not_when_it_was_moved_or_its_number_is_another_ones),
         cmocka_unit_test(test_what_is_next_is_found_at_once_among_very_many),

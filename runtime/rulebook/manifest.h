@@ -58,6 +58,7 @@ struct hook {
     enum hook_auth auth;             /* ROUTE */
     enum hook_as as;                 /* ROUTE: handler (GET, unless said otherwise) or procedure. TIMER: procedure or job */
     enum hook_when when;             /* SUBSCRIBER */
+    bool refuse_stopped;             /* SUBSCRIBER in the transaction: stopped = "refuse", the event may not happen without it */
     enum hook_at at;                 /* CHECK */
     enum hook_on_failure on_failure; /* CAMPAIGN (skip), PRICING, SHIPPING_RATES, TAX_RATES, CHECK (refuse) */
     bool has_values;

@@ -21,6 +21,7 @@ static const char *const auths[] = { "anyone", "customer", "server", "operator",
 static const char *const route_kinds[] = { "handler", "procedure", NULL };
 static const char *const timer_kinds[] = { "procedure", "job", NULL };
 static const char *const moments[] = { "in_transaction", "after_commit", NULL };
+static const char *const stopped_kinds[] = { "later", "refuse", NULL };
 static const char *const check_times[] = { "submission", "runtime", NULL };
 static const char *const failures[] = { "skip", "refuse", NULL };
 
@@ -194,8 +195,8 @@ static int refuse_event(const struct reader *r, const struct place *at, const ch
 static int read_subscriber(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m, struct hook *h)
 {
     const struct catalogue_event *e = catalogue_event(slice_str(h->name));
-    struct place when_at = place_in(at, "when");
-    int when = 0;
+    struct place when_at = place_in(at, "when"), stopped_at = place_in(at, "stopped");
+    int when = 0, stopped = 0;
     if (!e && !hears(m, h->name))
         return refuse_event(r, at, h->name);
     int rc = reader_choice(r, at, v, "when", true, moments, &when);
@@ -203,6 +204,11 @@ static int read_subscriber(const struct reader *r, const struct place *at, const
         return reader_fail(r, &when_at, "is not possible for %s; write \"after_commit\"", h->name);
     h->when = (enum hook_when)when;
     h->as = AS_PROCEDURE;
+    if (rc == 0)
+        rc = reader_choice(r, at, v, "stopped", false, stopped_kinds, &stopped);
+    h->refuse_stopped = stopped == 1;
+    if (rc == 0 && h->refuse_stopped && when == WHEN_AFTER_COMMIT)
+        return reader_fail(r, &stopped_at, "is not possible after the commit: nothing is left to be refused; write \"later\", or nothing");
     return rc < 0 ? rc : read_after_before(r, at, v, h);
 }
 
@@ -285,7 +291,7 @@ static int read_fact(const struct reader *r, const struct place *at, const struc
 
 static const char *const route_keys[] = { "run", "auth", "as", "about", "body", "query", NULL };
 static const char *const procedure_keys[] = { "run", "about", "args", NULL };
-static const char *const on_keys[] = { "run", "when", "about", "after", "before", NULL };
+static const char *const on_keys[] = { "run", "when", "stopped", "about", "after", "before", NULL };
 static const char *const timer_keys[] = { "run", "as", "about", NULL };
 static const char *const campaign_keys[] = { "run", "title", "about", "fields", "on_failure", NULL };
 static const char *const rule_keys[] = { "run", "about", "on_failure", "after", "before", NULL };
