@@ -52,14 +52,25 @@ static bool gave_price(const struct pricing *p, const struct stop *stop)
     return moved;
 }
 
-static bool gave_fact(const struct pricing *p, const struct stop *stop)
+/* "PLUGIN.name": options, rates and facts are named so. */
+static bool is_of(struct slice name, const struct stop *stop)
 {
+    size_t n = stop->name.len;
+    return name.len > n && name.data[n] == '.' && memcmp(name.data, stop->name.data, n) == 0;
+}
+
+static bool gave_named(const struct pricing *p, const struct stop *stop)
+{
+    const struct quote_result *r = &p->result;
     const struct symbols *symbols = quote_rules_symbols(generation_rules(p->seat->generation));
-    for (size_t i = 0; i < p->cart.fact_count; i++) {
-        struct slice name = symbols_name(symbols, p->cart.facts[i].name);
-        if (name.len > stop->name.len && name.data[stop->name.len] == '.' && memcmp(name.data, stop->name.data, stop->name.len) == 0)
+    if (r->has_shipping && is_of(r->shipping_option, stop))
+        return true;
+    for (size_t i = 0; i < r->tax.sum_count; i++)
+        if (is_of(r->tax.sums[i].title, stop))
             return true;
-    }
+    for (size_t i = 0; i < p->cart.fact_count; i++)
+        if (is_of(symbols_name(symbols, p->cart.facts[i].name), stop))
+            return true;
     return false;
 }
 
@@ -73,7 +84,7 @@ int plugin_check_stops(const struct pricing *p, const struct stops_snapshot *now
         snprintf(owner, sizeof owner, PLUGIN_OWNER "%.*s", SLICE_FMT(stop->name));
         if (quote_standing_of(&p->cart, slice_str(owner)) != QUOTE_WORKS)
             continue; /* it was stopped already, and had no say */
-        if (gave_campaign(p, slice_str(owner)) || gave_price(p, stop) || gave_fact(p, stop))
+        if (gave_campaign(p, slice_str(owner)) || gave_price(p, stop) || gave_named(p, stop))
             return err_reason(err, ERR_CONFLICT, "plugin_stopped",
                               "The shop has stopped \"%.*s\" since this quote; see the fresh one beside this message.",
                               SLICE_FMT(stop->name));

@@ -224,6 +224,8 @@ static void each_mistake_says_what_to_write(void **state)
           "of the type customer" },
         { "on = { ['order.paid'] = 'events.f' },", "needs more than a function" },
         { "on = { ['order.paid'] = { run = 'events.f' } },", "lacks when" },
+        { "on = { ['order.paid'] = { run = 'events.f', when = 'after_commit', stopped = 'refuse' } },", "nothing is left to be refused" },
+        { "on = { ['order.paid'] = { run = 'events.f', when = 'in_transaction', stopped = 'never' } },", "it can be later or refuse" },
         { "on = { ['group-buy.full'] = { run = 'events.f', when = 'after_commit' } },", "goes into needs.events" },
         { "after = { 'Not A Name' },", "after[1]: is no name of a plugin" },
         { "timers = { a = { run = 'events.f', as = 'handler' } },", "timers.a.as" },
