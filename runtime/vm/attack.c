@@ -1,7 +1,8 @@
-/* vm_attack FILE... - runs each file as a plugin would be loaded, each in a child process with a time limit, and says
+/* vm_attack [OPTION] FILE... - runs each file as a plugin would be loaded, each in a child process with a time limit, and says
  * what stopped it, after how long, and with how much memory. Exit status 1 when one hung, crashed, or left the state unusable.
  * --naive: with Lua's own libraries, a count hook and the memory cap only, to show that the files are dangerous.
- * --refuse K [--for-good]: allocation number K of the run is refused. */
+ * --sweep K: run again and again with allocation number K, 2K, ... refused: once, that one and all that follow, and every one whose number
+ * is a multiple. Nothing may crash, leak, or stay broken once memory is there again. */
 #include "base/buf.h"
 #include "vm/vm_int.h"
 #include <lualib.h>
@@ -12,17 +13,28 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WALL_LIMIT_S = 20, NAIVE_LIMIT_S = 3, SOFT_BYTES = 32 << 20, FUEL = 10000000, OVER_MS = 50 };
+enum {
+    WALL_LIMIT_S = 20,
+    NAIVE_LIMIT_S = 1,
+    SWEEP_FUEL = 300000,
+    SWEEP_POSITIONS = 100,
+    SOFT_BYTES = 32 << 20,
+    FUEL = 10000000,
+    OVER_MS = 50
+};
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SLACK = 20 };
 #else
 enum { SLACK = 1 };
 #endif
 
+enum refusal { REFUSE_ONCE, REFUSE_FOR_GOOD, REFUSE_EACH, REFUSALS };
+static const char *const refusal_names[REFUSALS] = { "once", "for good", "each" };
+
 struct refusing {
     struct alloc face;
-    size_t requests, at;
-    bool for_good;
+    size_t requests, at, live_bytes; /* at: 0 = nothing is refused */
+    enum refusal mode;
 };
 
 static void *refusing_resize(void *ctx, void *ptr, size_t old_size, size_t size)
@@ -30,10 +42,14 @@ static void *refusing_resize(void *ctx, void *ptr, size_t old_size, size_t size)
     struct refusing *r = ctx;
     if (size > old_size) {
         r->requests++;
-        if (r->at && (r->for_good ? r->requests >= r->at : r->requests == r->at))
+        bool refuse[] = { r->requests == r->at, r->requests >= r->at, r->at && r->requests % r->at == 0 };
+        if (r->at && refuse[r->mode])
             return NULL;
     }
-    return alloc_resize(NULL, ptr, old_size, size);
+    void *p = alloc_resize(NULL, ptr, old_size, size);
+    if (p || size == 0)
+        r->live_bytes = r->live_bytes - old_size + size;
+    return p;
 }
 
 static bool read_file(const char *path, struct buf *out)
@@ -55,14 +71,16 @@ static double ms_since(int64_t start_ns)
     return (double)(vm_cpu_ns() - start_ns) / 1e6;
 }
 
-static int sandboxed(struct slice source, const char *name, struct refusing *refusing)
+static const char probe[] = "assert(('x'):upper() == 'X' and string.upper('x') == 'X' and math.floor(2.5) == 2 and KEEP == nil) return 1";
+
+static int sandboxed(struct slice source, const char *name)
 {
     struct err err = { 0 };
     struct vm *v;
-    struct vm_options o = { .memory_soft_bytes = SOFT_BYTES, .fuel = FUEL, .alloc = refusing ? &refusing->face : NULL };
+    struct vm_options o = { .memory_soft_bytes = SOFT_BYTES, .fuel = FUEL };
     if (vm_open(&o, &v, &err) < 0) {
         printf("%-28s no state: %s\n", name, err.text);
-        return refusing ? 0 : 1;
+        return 1;
     }
     int64_t start = vm_cpu_ns();
     vm_ref ref;
@@ -72,11 +90,9 @@ static int sandboxed(struct slice source, const char *name, struct refusing *ref
     printf("%-28s %-10s %7.1f ms %8zu KiB  fuel %9llu  %.110s\n", name, rc == 0 ? "returned" : err_name(rc), ms, s.peak_bytes / 1024,
            (unsigned long long)s.fuel, rc == 0 ? "" : err.text);
     /* The state must still work, and be untouched by what ran in it. */
-    static const char probe[] =
-        "assert(('x'):upper() == 'X' and string.upper('x') == 'X' and math.floor(2.5) == 2 and KEEP == nil) return 1";
     vm_ref probe_ref;
     struct err probe_err = { 0 };
-    bool bad = vm_run(v, SLICE_LIT(probe), "probe", &probe_ref, &probe_err) < 0 && !refusing;
+    bool bad = vm_run(v, SLICE_LIT(probe), "probe", &probe_ref, &probe_err) < 0;
     if (bad)
         printf("%-28s the state is damaged: %s\n", name, probe_err.text);
     start = vm_cpu_ns();
@@ -86,6 +102,46 @@ static int sandboxed(struct slice source, const char *name, struct refusing *ref
         printf("%-28s too slow\n", name);
         bad = true;
     }
+    return bad;
+}
+
+/* --- memory that is refused ----------------------------------------------------------------------------------------- */
+
+/* False when the run did not come as far as the refusal. */
+static bool refuse_at(struct slice source, const char *name, enum refusal mode, size_t at, bool *bad)
+{
+    struct refusing r = { .face = { refusing_resize, &r }, .at = at, .mode = mode };
+    struct err err = { 0 };
+    struct vm *v;
+    vm_ref ref;
+    struct vm_options o = { .memory_soft_bytes = SOFT_BYTES, .fuel = SWEEP_FUEL, .alloc = &r.face };
+    if (vm_open(&o, &v, &err) == 0) {
+        vm_run(v, source, name, &ref, &err);
+        size_t requests = r.requests;
+        r.at = 0;
+        if (vm_run(v, SLICE_LIT(probe), "probe", &ref, &err) < 0) {
+            printf("%-28s allocation %zu refused (%s): the state is damaged: %s\n", name, at, refusal_names[mode], err.text);
+            *bad = true;
+        }
+        vm_close(v);
+        r.requests = requests;
+    }
+    if (r.live_bytes) {
+        printf("%-28s allocation %zu refused (%s): %zu bytes leaked\n", name, at, refusal_names[mode], r.live_bytes);
+        *bad = true;
+    }
+    return r.requests >= at;
+}
+
+static int sweep(struct slice source, const char *name, size_t step)
+{
+    bool bad = false;
+    size_t runs = 0;
+    int64_t start = vm_cpu_ns();
+    for (enum refusal mode = 0; mode < REFUSALS; mode++)
+        for (size_t n = 1; n <= SWEEP_POSITIONS && refuse_at(source, name, mode, n * step, &bad); n++)
+            runs++;
+    printf("%-28s %zu allocations refused, one in each run, %.0f ms\n", name, runs, ms_since(start));
     return bad;
 }
 
@@ -135,26 +191,27 @@ static int naive(struct slice source, const char *name)
     double ms = ms_since(start);
     printf("%-28s %-10s %7.1f ms\n", name, rc == LUA_OK ? "returned" : "error", ms);
     fflush(stdout);
+    lua_sethook(L, NULL, 0, 0);
+    bool changed = luaL_dostring(L, probe) != LUA_OK; /* what another plugin would find */
+    if (changed)
+        printf("%-28s the world is changed: %s\n", name, lua_tostring(L, -1));
+    fflush(stdout);
     lua_close(L);
-    return ms > 300.0 * SLACK;
+    return changed || ms > ((double)vm_deadline_ns(FUEL) / 1e6 + OVER_MS) * SLACK;
 }
 
 int main(int argc, char **argv)
 {
     bool run_naive = false;
-    struct refusing refusing = { .face = { refusing_resize, &refusing } };
+    size_t step = 0;
     int passed = 0, failed = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--naive") == 0) {
             run_naive = true;
             continue;
         }
-        if (strcmp(argv[i], "--for-good") == 0) {
-            refusing.for_good = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--refuse") == 0 && i + 1 < argc) {
-            refusing.at = (size_t)strtoul(argv[++i], NULL, 10);
+        if (strcmp(argv[i], "--sweep") == 0 && i + 1 < argc) {
+            step = (size_t)strtoul(argv[++i], NULL, 10);
             continue;
         }
         const char *slash = strrchr(argv[i], '/'), *name = slash ? slash + 1 : argv[i];
@@ -171,7 +228,9 @@ int main(int argc, char **argv)
             struct rlimit cpu = { limit_s, limit_s };
             setrlimit(RLIMIT_CPU, &cpu);
             alarm(limit_s * 3);
-            int rc = run_naive ? naive(buf_slice(&source), name) : sandboxed(buf_slice(&source), name, refusing.at ? &refusing : NULL);
+            int rc = run_naive ? naive(buf_slice(&source), name)
+                     : step    ? sweep(buf_slice(&source), name, step)
+                               : sandboxed(buf_slice(&source), name);
             fflush(stdout);
             buf_release(&source);
             exit(rc);

@@ -1,3 +1,3 @@
--- hangs: hooks are off inside finalizers
+-- hooks are off inside finalizers
 KEEP = setmetatable({}, { __gc = function() while true do end end })
 return 1

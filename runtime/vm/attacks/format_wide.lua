@@ -1,4 +1,4 @@
--- hangs: much output from few instructions
+-- much output from few instructions
 local f, n = {}, {}
 for i = 1, 200 do f[i] = '%99.99f' n[i] = 1e308 end
 f = table.concat(f)

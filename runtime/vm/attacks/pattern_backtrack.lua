@@ -1,2 +1,2 @@
--- hangs: four lazy repetitions
+-- four lazy repetitions
 return string.match(string.rep('x', 30000), '.-.-.-.-.-y')

@@ -1,4 +1,4 @@
--- hangs: each insertion into a full table rehashes all of it
+-- each insertion into a full table rehashes all of it
 local t = {}
 for i = 1, 1 << 15 do t['k' .. i] = i end
 local n = 1 << 15
