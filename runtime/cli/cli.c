@@ -12,6 +12,15 @@ static const struct cli_option serve_options[] = {
     { "--dev", NULL, "Watch the folder and publish whenever a file is saved." },
     { NULL, NULL, NULL } };
 static const struct cli_option data_option[] = { { "--data", "DIR", "Where the shop's data is; default SHOP/data." }, { NULL, NULL, NULL } };
+static const struct cli_option needs_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--json", NULL, "Print it as one JSON document." },
+    { NULL, NULL, NULL } };
+static const struct cli_option prune_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--dry-run", NULL, "Only say what would go." },
+    { "--yes", NULL, "Drop it." },
+    { NULL, NULL, NULL } };
 static const struct cli_option rollback_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--to", "GENERATION", "A generation that was live; default the one before." },
@@ -63,6 +72,12 @@ const struct cli_command cli_commands[] = {
       "and timers wait. What that means for this plugin is printed." },
     { "resume", "SHOP NAME", "Let a stopped or quarantined campaign or plugin work again.", 2, 2, resume_options, cmd_resume,
       "Events and timers of a plugin that waited are carried out now." },
+    { "needs", "SHOP", "What every plugin may touch, and why.", 1, 1, needs_options, cmd_needs,
+      "What it reads, writes, calls and hears, which hosts it connects to, which personal fields it sees and for what purpose,\n"
+      "what it keeps and takes in, and which secrets it may use. What is not listed, it can't reach." },
+    { "prune", "SHOP", "Drop what plugins keep and the live rules name no more.", 1, 1, prune_options, cmd_prune,
+      "Tables and fields of plugins only grow: what a newer version no longer names stays hidden, so that earlier rules can come\n"
+      "back. This says what is hidden and which generations had it; with --yes it is dropped, for ever." },
     { "import", "SHOP FILE.csv", "Bring products in from a CSV file.", 2, 2, data_option, cmd_import,
       "Two forms, told apart by the header: Shopify's product export, and a plain one with the columns\n"
       "sku,title,category,tags,price,stock (title, category, tags and stock may be missing).\n"

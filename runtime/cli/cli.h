@@ -47,6 +47,8 @@ int cmd_rollback(const struct cli_args *a);
 int cmd_generations(const struct cli_args *a);
 int cmd_stop(const struct cli_args *a);
 int cmd_resume(const struct cli_args *a);
+int cmd_needs(const struct cli_args *a);
+int cmd_prune(const struct cli_args *a);
 int cmd_quote(const struct cli_args *a);
 int cmd_status(const struct cli_args *a);
 int cmd_new(const struct cli_args *a);

@@ -209,6 +209,50 @@ static int record(struct publisher *p, struct publish_job *job, const struct rev
     return r.rc;
 }
 
+struct writing {
+    struct writer_command command;
+    struct publisher *publisher;
+    int (*run)(void *ctx, struct store_conn *conn, struct err *err);
+    void *ctx;
+    int rc;
+    struct err err;
+    bool over;
+};
+
+static int writing_run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
+{
+    struct writing *w = (struct writing *)((char *)cmd - offsetof(struct writing, command));
+    return w->run(w->ctx, conn, err);
+}
+
+static void writing_done(struct writer_command *cmd, int rc, const struct err *err)
+{
+    struct writing *w = (struct writing *)((char *)cmd - offsetof(struct writing, command));
+    struct publisher *p = w->publisher;
+    pthread_mutex_lock(&p->lock);
+    w->rc = rc;
+    if (rc < 0 && err)
+        w->err = *err;
+    w->over = true;
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+}
+
+int publisher_write(struct publisher *p, int (*run)(void *ctx, struct store_conn *conn, struct err *err), void *ctx, struct err *err)
+{
+    struct writing w = { .command = { .run = writing_run, .done = writing_done }, .publisher = p, .run = run, .ctx = ctx };
+    int rc = writer_submit(p->shop->writer, &w.command, err);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&p->lock);
+    while (!w.over)
+        pthread_cond_wait(&p->wake, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    if (w.rc < 0 && err)
+        *err = w.err;
+    return w.rc;
+}
+
 /* --- making one live --------------------------------------------------------------------------------------------------------- */
 
 struct next { /* what is ready to go live */
@@ -488,9 +532,10 @@ static void run_job(struct publisher *p, struct publish_job *job)
     err_clear(&job->err);
     job->rc = job->kind == PUBLISH_FOLDER     ? publish_folder(p, job, &job->err)
               : job->kind == PUBLISH_ROLLBACK ? roll_back(p, job, &job->err)
+              : job->kind == PUBLISH_TASK     ? job->task(job, p->conn, &job->err)
                                               : reopen(p, job, &job->err);
     job->took_ms = (clock_mono_ns(p->shop->options.clock) - begin_ns) / 1000000;
-    if (job->kind != PUBLISH_REOPEN) {
+    if (job->kind == PUBLISH_FOLDER || job->kind == PUBLISH_ROLLBACK) {
         if (job->rc < 0)
             log_refused(p, job);
         pthread_mutex_lock(&p->lock);

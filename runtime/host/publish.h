@@ -18,6 +18,7 @@ enum publish_kind {
     PUBLISH_FOLDER,   /* what is in the shop's folder now */
     PUBLISH_ROLLBACK, /* a generation that was live before */
     PUBLISH_REOPEN,   /* nothing goes live: a seat for the quotes of an earlier generation */
+    PUBLISH_TASK,     /* nothing goes live: task(), which must not meet a publish */
 };
 
 struct publish_job {
@@ -27,7 +28,8 @@ struct publish_job {
     char generation[GENERATION_ID_MAX]; /* ROLLBACK: where to, "" = the one before the live one. REOPEN: which */
     /* Runs in the transaction that keeps the revision, so that an answer can be remembered with it. May be NULL. */
     int (*with)(struct publish_job *job, struct store_conn *conn, struct err *err);
-    void (*done)(struct publish_job *job); /* on the publisher's thread; the job may be gone when it returns */
+    int (*task)(struct publish_job *job, struct store_conn *reader, struct err *err); /* TASK */
+    void (*done)(struct publish_job *job);                                            /* on the publisher's thread; the job may be gone when it returns */
 
     /* results */
     int rc;
@@ -45,6 +47,9 @@ int publisher_open(struct shop *s, struct generation *first, struct publisher **
 int publisher_start(struct publisher *p, struct err *err);
 void publisher_stop(struct publisher *p); /* waiting jobs are answered ERR_BUSY; before the writer stops. May be called again */
 void publisher_free(struct publisher *p); /* after all workers and the writer: closes what is left */
+
+/* A command on the writer, waited for; only on the publisher's thread. */
+int publisher_write(struct publisher *p, int (*run)(void *ctx, struct store_conn *conn, struct err *err), void *ctx, struct err *err);
 
 /* Any thread. ERR_BUSY when too many jobs wait, or it is stopping. */
 int publisher_submit(struct publisher *p, struct publish_job *job, struct err *err);

@@ -33,3 +33,5 @@ void handle_rollback(struct call *c);
 void handle_stop_list(struct call *c); /* api_stops.c */
 void handle_stop(struct call *c);
 void handle_resume(struct call *c);
+void handle_needs(struct call *c); /* api_plugins.c */
+void handle_prune(struct call *c);

@@ -155,4 +155,7 @@ static const struct schema stop_fields[] = {
     { .name = "name", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Instead of both: of a campaign or of a plugin." },
     { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 200 }, END };
 const struct schema schema_stop = { .type = SCHEMA_OBJECT, .fields = stop_fields };
+
+static const struct schema prune_fields[] = { { .name = "dry_run", .type = SCHEMA_BOOL, .about = "Only say what would go." }, END };
+const struct schema schema_prune = { .type = SCHEMA_OBJECT, .fields = prune_fields };
 /* clang-format on */

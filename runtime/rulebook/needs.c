@@ -52,15 +52,39 @@ bool needs_personal(const struct manifest *m, struct slice field)
     return false;
 }
 
-/* --- for people --------------------------------------------------------------------------------------------------------------- */
+/* --- for people and programs ------------------------------------------------------------------------------------------------- */
 
-static void line(struct buf *out, const char *verb, const char *what, const char *detail, const char *why)
+struct telling { /* one of the two */
+    struct buf *text;
+    struct json_writer *json;
+    size_t lines;
+};
+
+static void member(struct json_writer *w, const char *key, const char *value)
 {
-    buf_printf(out, "  %-9s %s%s%s%s%s%s%s\n", verb, what, detail ? " (" : "", detail ? detail : "", detail ? ")" : "", why ? ": " : "",
-               why ? why : "", "");
+    if (!value)
+        return;
+    json_key(w, key);
+    json_str(w, value);
 }
 
-static void write_need(struct buf *out, const struct need *n)
+static void line(struct telling *t, const char *verb, const char *what, const char *detail, const char *why)
+{
+    t->lines++;
+    if (t->text) {
+        buf_printf(t->text, "  %-9s %s%s%s%s%s%s\n", verb, what, detail ? " (" : "", detail ? detail : "", detail ? ")" : "",
+                   why ? ": " : "", why ? why : "");
+        return;
+    }
+    json_object(t->json);
+    member(t->json, "may", verb);
+    member(t->json, "what", what);
+    member(t->json, "detail", detail);
+    member(t->json, "why", why);
+    json_object_end(t->json);
+}
+
+static void write_need(struct telling *t, const struct need *n)
 {
     static const char *const verbs[NEED_KINDS] = { "with", "reads", "calls", "hears", "reads", "connects", "personal" };
     char text[160];
@@ -70,10 +94,10 @@ static void write_need(struct buf *out, const struct need *n)
                  SLICE_FMT(n->part));
         what = text;
     }
-    line(out, n->write ? "writes" : verbs[n->kind], what, NULL, n->why);
+    line(t, n->write ? "writes" : verbs[n->kind], what, NULL, n->why);
 }
 
-static void write_hooks(struct buf *out, const struct manifest *m)
+static void write_hooks(struct telling *t, const struct manifest *m)
 {
     static const char *const auths[] = { "anyone", "customers", "servers", "operators" };
     static const char *const whens[] = { "in the transaction", "after the commit" };
@@ -82,51 +106,69 @@ static void write_hooks(struct buf *out, const struct manifest *m)
         const struct hook *h = &m->hooks[i];
         if (h->kind == HOOK_ROUTE) {
             snprintf(text, sizeof text, "%.*s /v1/x/%s%.*s", SLICE_FMT(h->method), m->name, SLICE_FMT(h->path));
-            line(out, "serves", text, auths[h->auth], h->about);
+            line(t, "serves", text, auths[h->auth], h->about);
         } else if (h->kind == HOOK_SUBSCRIBER) {
-            line(out, "hears", h->name, whens[h->when], h->about);
+            line(t, "hears", h->name, whens[h->when], h->about);
         } else if (h->kind == HOOK_PRICING || h->kind == HOOK_SHIPPING_RATES || h->kind == HOOK_TAX_RATES) {
-            line(out, "decides", hook_section(h->kind), h->name, h->about);
+            line(t, "decides", hook_section(h->kind), h->name, h->about);
         }
     }
 }
 
-struct secret_lines {
-    struct buf *out;
-};
-
 static void write_secret(void *ctx, struct slice setting, struct slice name)
 {
-    struct secret_lines *s = ctx;
-    buf_printf(s->out, "  %-9s %.*s (setting %.*s)\n", "secret", SLICE_FMT(name), SLICE_FMT(setting));
+    char what[64], detail[80];
+    snprintf(what, sizeof what, "%.*s", SLICE_FMT(name));
+    snprintf(detail, sizeof detail, "setting %.*s", SLICE_FMT(setting));
+    line(ctx, "secret", what, detail, NULL);
 }
 
-static void write_plugin(const struct manifest *m, const struct json_value *settings, struct buf *out)
+static void write_all(const struct manifest *m, const struct json_value *settings, struct telling *t)
 {
-    size_t before;
-    buf_printf(out, "%s %s: %s\n", m->name, m->version_text, m->title);
-    before = out->len;
     for (size_t i = 0; i < m->need_count; i++)
-        write_need(out, &m->needs[i]);
+        write_need(t, &m->needs[i]);
     for (size_t i = 0; i < m->collection_count; i++)
-        line(out, "keeps", m->collections[i].name, NULL, NULL);
+        line(t, "keeps", m->collections[i].name, NULL, NULL);
     for (size_t i = 0; i < m->input_count; i++)
-        line(out, "takes in", m->inputs[i].name, value_type_name(m->inputs[i].type), m->inputs[i].about);
-    write_hooks(out, m);
+        line(t, "takes in", m->inputs[i].name, value_type_name(m->inputs[i].type), m->inputs[i].about);
+    write_hooks(t, m);
     if (settings) {
         struct arena scratch;
         arena_init(&scratch, NULL, 1 << 20);
-        values_secrets(m->settings, m->setting_count, settings, &scratch, write_secret, &(struct secret_lines){ out });
+        values_secrets(m->settings, m->setting_count, settings, &scratch, write_secret, t);
         arena_release(&scratch);
     }
-    if (out->len == before)
-        buf_add_str(out, "  nothing beyond the cart it is shown\n");
 }
 
 void plugin_set_write_needs(const struct plugin_set *s, const struct json_value *const *settings, struct buf *out)
 {
     if (plugin_set_count(s) == 0)
         buf_add_str(out, "No plugin is turned on.\n");
-    for (size_t i = 0; i < plugin_set_count(s); i++)
-        write_plugin(plugin_set_at(s, i), settings ? settings[i] : NULL, out);
+    for (size_t i = 0; i < plugin_set_count(s); i++) {
+        const struct manifest *m = plugin_set_at(s, i);
+        struct telling t = { .text = out };
+        buf_printf(out, "%s %s: %s\n", m->name, m->version_text, m->title);
+        write_all(m, settings ? settings[i] : NULL, &t);
+        if (t.lines == 0)
+            buf_add_str(out, "  nothing beyond the cart it is shown\n");
+    }
+}
+
+void plugin_set_write_needs_json(const struct plugin_set *s, const struct json_value *const *settings, struct json_writer *w)
+{
+    json_array(w);
+    for (size_t i = 0; i < plugin_set_count(s); i++) {
+        const struct manifest *m = plugin_set_at(s, i);
+        struct telling t = { .json = w };
+        json_object(w);
+        member(w, "plugin", m->name);
+        member(w, "version", m->version_text);
+        member(w, "title", m->title);
+        json_key(w, "needs");
+        json_array(w);
+        write_all(m, settings ? settings[i] : NULL, &t);
+        json_array_end(w);
+        json_object_end(w);
+    }
+    json_array_end(w);
 }

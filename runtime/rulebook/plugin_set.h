@@ -35,3 +35,5 @@ bool needs_personal(const struct manifest *m, struct slice field); /* "customer.
 /* The text of `feira needs SHOP`: what every plugin may touch, and why. settings: by plugin in the set's order, canonical; NULL, or NULL
  * inside, leaves out which secrets they name. */
 void plugin_set_write_needs(const struct plugin_set *s, const struct json_value *const *settings, struct buf *out);
+/* The same as an array: [{ "plugin", "version", "title", "needs": [{ "may": "reads", "what": "customers", "detail"?, "why"? }] }]. */
+void plugin_set_write_needs_json(const struct plugin_set *s, const struct json_value *const *settings, struct json_writer *w);
