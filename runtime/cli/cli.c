@@ -103,7 +103,8 @@ const struct cli_command cli_commands[] = {
     { "repl", "SHOP", "Try the words of campaigns and specs, line by line.", 1, 1, NULL, cmd_repl,
       "A console in the sandbox, with promo, money, time, and t as in specs, on a shop in memory that has SHOP/catalogue.csv and\n"
       "SHOP/campaigns. What goes on over several lines is asked for; an empty line gives up on it. Ctrl-D leaves." },
-    { "help", "[COMMAND]", "Explain a command.", 0, 1, NULL, cmd_help, NULL },
+    { "help", "[COMMAND]", "Explain a command.", 0, 1, NULL, cmd_help,
+      "feira help events lists what plugins can hear, and feira help hooks what they can contribute." },
     { "version", "", "Print the version.", 0, 0, NULL, cmd_version, NULL },
     { 0 },
 };

@@ -1,12 +1,14 @@
 #include "cli/cli.h"
 #include "base/schema.h"
+#include "host/handbook.h"
 
 void cli_overview(FILE *out)
 {
     fprintf(out, "feira %s: a commerce runtime, scriptable in Lua\n\n", FEIRA_VERSION);
     for (const struct cli_command *c = cli_commands; c->name; c++)
         fprintf(out, "  feira %-11s %-16s %s\n", c->name, c->usage, c->about);
-    fprintf(out, "\nfeira help COMMAND explains one. Exit codes: 0 done, 1 could not be done, 2 wrong command line,\n"
+    fprintf(out, "\nfeira help COMMAND explains one; feira help events and feira help hooks are for authors of plugins.\n"
+                 "Exit codes: 0 done, 1 could not be done, 2 wrong command line,\n"
                  "3 a file of the shop or the input is broken (nothing was changed), 4 the shop is in use by another process.\n");
 }
 
@@ -24,6 +26,42 @@ static void explain(const struct cli_command *c)
     }
 }
 
+/* What is no command, and still has a page. */
+static const struct topic {
+    const char *name;
+    void (*write)(struct buf *out);
+} topics[] = { { "events", handbook_events }, { "hooks", handbook_hooks } };
+
+static bool explain_topic(const char *name)
+{
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
+        struct buf out;
+        if (strcmp(topics[i].name, name) != 0)
+            continue;
+        buf_init(&out, NULL);
+        topics[i].write(&out);
+        printf("%.*s", SLICE_FMT(buf_slice(&out)));
+        buf_release(&out);
+        return true;
+    }
+    return false;
+}
+
+static int no_such_page(const char *name)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (const struct cli_command *c = cli_commands; c->name && n < 60; c++)
+        names[n++] = c->name;
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
+        names[n++] = topics[i].name;
+    names[n] = NULL;
+    const char *near = nearest_word(slice_str(name), names);
+    fprintf(stderr, "feira: there is no command \"%s\"%s%s%s; see: feira help\n", name, near ? "; did you mean \"" : "", near ? near : "",
+            near ? "\"?" : "");
+    return EXIT_USAGE;
+}
+
 int cmd_help(const struct cli_args *a)
 {
     if (a->count == 0) {
@@ -36,8 +74,7 @@ int cmd_help(const struct cli_args *a)
             return EXIT_DONE;
         }
     }
-    fprintf(stderr, "feira: there is no command \"%s\"; see: feira help\n", a->positional[0]);
-    return EXIT_USAGE;
+    return explain_topic(a->positional[0]) ? EXIT_DONE : no_such_page(a->positional[0]);
 }
 
 int cmd_version(const struct cli_args *a)

@@ -71,10 +71,10 @@ static int count_values(struct pruning *p, struct store_conn *conn, const struct
     for (size_t i = 0; plugin.data && i < plugin.len; i++)
         if (plugin.data[i] == '-')
             ((char *)(uintptr_t)plugin.data)[i] = '_';
-    struct slice sql = it->field.len ? arena_printf(&p->arena, "SELECT count(\"%.*s\") FROM \"p_%.*s__%.*s\"", SLICE_FMT(it->field),
-                                                    SLICE_FMT(plugin), SLICE_FMT(it->collection))
-                                     : arena_printf(&p->arena, "SELECT count(*) FROM \"p_%.*s__%.*s\"", SLICE_FMT(plugin),
-                                                    SLICE_FMT(it->collection));
+    struct slice sql = it->field.len
+                           ? arena_printf(&p->arena, "SELECT count(\"%.*s\") FROM \"p_%.*s__%.*s\"", SLICE_FMT(it->field),
+                                          SLICE_FMT(plugin), SLICE_FMT(it->collection))
+                           : arena_printf(&p->arena, "SELECT count(*) FROM \"p_%.*s__%.*s\"", SLICE_FMT(plugin), SLICE_FMT(it->collection));
     if (!plugin.data || !sql.data)
         return nomem(err);
     int rc = store_prepare(conn, sql.data, &q, err);

@@ -10,10 +10,10 @@
 #define AMOUNT(n, what) { .name = n, .type = SCHEMA_INT, .required = true, .min = 0, .max = INT64_MAX, .about = what }
 #define COUNT(n, what) { .name = n, .type = SCHEMA_INT, .required = true, .min = 0, .max = INT64_MAX, .about = what }
 #define TIME(n, what)  { .name = n, .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40, .format = "timestamp", .about = what }
-#define ORDER          ID("order", "The order's id."), MAYBE_ID("customer", "Whose it is; absent for a guest."), \
+#define ORDER          ID("order", "The order's id."), MAYBE_ID("customer", "Whose it is; a guest has none."), \
                        AMOUNT("total", "What the order comes to, in minor units."), TIME("at", "When it happened.")
 #define PAYMENT        ID("payment", "The payment's id."), TEXT("provider", "Who moved the money."), AMOUNT("amount", "In minor units.")
-#define REFUND         ID("order", "The order's id."), MAYBE_ID("customer", "Whose it is; absent for a guest."), ID("refund", "The refund's id."), \
+#define REFUND         ID("order", "The order's id."), MAYBE_ID("customer", "Whose it is; a guest has none."), ID("refund", "The refund's id."), \
                        AMOUNT("amount", "What goes back, shipping included, in minor units."), TIME("at", "When it happened.")
 #define FIELDS(n, ...) static const struct schema n##_fields[] = { __VA_ARGS__, END }; \
                        static const struct schema n = { .type = SCHEMA_OBJECT, .fields = n##_fields }
@@ -25,28 +25,28 @@ FIELDS(order, ORDER);
 FIELDS(blocked, ORDER, TEXT("block", "Its name, like \"group-buy\"."));
 FIELDS(closed, ORDER, { .name = "reason", .type = SCHEMA_STRING, .max = 200, .about = "Why, when somebody said so." });
 FIELDS(mismatched, ID("order", "The order that the money was meant for."), PAYMENT, AMOUNT("expected", "What was due, in minor units."), TIME("at", "When it happened."));
-FIELDS(received, ID("order", "The order."), MAYBE_ID("customer", "Whose it is; absent for a guest."), PAYMENT, TIME("at", "When it happened."));
+FIELDS(received, ID("order", "The order."), MAYBE_ID("customer", "Whose it is; a guest has none."), PAYMENT, TIME("at", "When it happened."));
 FIELDS(refund, REFUND);
 FIELDS(refund_failed, REFUND, TEXT("reason", "What the provider said."));
 FIELDS(low, SKU("sku"), TEXT("location", "Where."), COUNT("available", "Pieces that can still be sold."), TIME("at", "When it happened."));
 
 static const struct catalogue_event events[] = {
-    { "campaign.exhausted", "A limit of a campaign is used up.", true, 1, &exhausted },
-    { "customer.joined", "A customer is known to the shop for the first time.", true, 1, &joined },
-    { "fact.changed", "A fact of a customer has another value.", true, 1, &fact },
-    { "order.blocked", "A plugin put a block on a paid order: it is not fulfilled until the block is gone.", true, 1, &blocked },
-    { "order.cancelled", "An order was cancelled; its holds are given back.", true, 1, &closed },
-    { "order.completed", "Nothing more is to come: the time for returns is over.", true, 1, &order },
-    { "order.expired", "An order was not paid in time; its holds are given back.", true, 1, &order },
-    { "order.fulfilled", "Everything was handed over or sent.", true, 1, &order },
-    { "order.paid", "All that was due is paid.", true, 1, &order },
-    { "order.placed", "An order was placed; its holds are taken.", true, 1, &order },
-    { "payment.mismatched", "Money came in that does not fit its order: another amount, currency or shop.", true, 1, &mismatched },
-    { "payment.received", "Money came in for an order.", true, 1, &received },
-    { "refund.failed", "The provider could not give the money back.", true, 1, &refund_failed },
-    { "refund.requested", "Money is to go back to the customer.", true, 1, &refund },
-    { "refund.succeeded", "The money is back with the customer.", true, 1, &refund },
-    { "stock.low", "Fewer pieces are left than the shop wants to have.", true, 1, &low },
+    { "campaign.exhausted", "A limit of a campaign is used up.", true, 1, &exhausted, true },
+    { "customer.joined", "A customer is known to the shop for the first time.", true, 1, &joined, false },
+    { "fact.changed", "A fact of a customer has another value.", true, 1, &fact, true },
+    { "order.blocked", "A plugin put a block on a paid order: it is not fulfilled until the block is gone.", true, 1, &blocked, true },
+    { "order.cancelled", "An order was cancelled; its holds are given back.", true, 1, &closed, false },
+    { "order.completed", "Nothing more is to come: the time for returns is over.", true, 1, &order, true },
+    { "order.expired", "An order was not paid in time; its holds are given back.", true, 1, &order, false },
+    { "order.fulfilled", "Everything was handed over or sent.", true, 1, &order, true },
+    { "order.paid", "All that was due is paid.", true, 1, &order, false },
+    { "order.placed", "An order was placed; its holds are taken.", true, 1, &order, false },
+    { "payment.mismatched", "Money came in that does not fit its order: another amount, currency or shop.", true, 1, &mismatched, true },
+    { "payment.received", "Money came in for an order.", true, 1, &received, false },
+    { "refund.failed", "The provider could not give the money back.", true, 1, &refund_failed, true },
+    { "refund.requested", "Money is to go back to the customer.", true, 1, &refund, false },
+    { "refund.succeeded", "The money is back with the customer.", true, 1, &refund, false },
+    { "stock.low", "Fewer pieces are left than the shop wants to have.", true, 1, &low, true },
 };
 
 static const struct catalogue_hook hooks[] = {
@@ -138,19 +138,28 @@ static void write_event(struct buf *out, const char *plugin, const char *name, c
                    f->required ? "" : " May be absent.");
 }
 
+static const char plugin_when[] = "in_transaction or after_commit";
+
+static void write_core(struct buf *out, bool reserved)
+{
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (events[i].reserved == reserved)
+            write_event(out, "", events[i].name, events[i].about, events[i].payload,
+                        events[i].in_transaction ? plugin_when : "after_commit", events[i].since_api);
+}
+
 void catalogue_write_events(struct buf *out, const struct plugin_set *set)
 {
-    static const char both[] = "in_transaction or after_commit";
     buf_add_str(out, "Events a plugin can hear, with what they carry. Amounts are in minor units, times RFC 3339.\n"
                      "In plugin.lua: on = { [\"order.paid\"] = { run = \"events.paid\", when = \"in_transaction\" } }\n\n");
-    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
-        write_event(out, "", events[i].name, events[i].about, events[i].payload, events[i].in_transaction ? both : "after_commit",
-                    events[i].since_api);
+    write_core(out, false);
     for (size_t p = 0; set && p < plugin_set_count(set); p++) {
         const struct manifest *m = plugin_set_at(set, p);
         for (size_t i = 0; i < m->event_count; i++)
-            write_event(out, m->name, m->events[i].name, m->events[i].about, m->events[i].payload, both, MANIFEST_API);
+            write_event(out, m->name, m->events[i].name, m->events[i].about, m->events[i].payload, plugin_when, MANIFEST_API);
     }
+    buf_add_str(out, "\nThese names are taken. This version of the shop does not emit them yet:\n\n");
+    write_core(out, true);
 }
 
 void catalogue_write_hooks(struct buf *out, const struct plugin_set *set)

@@ -12,6 +12,7 @@ struct catalogue_event {
     bool in_transaction; /* subscribers may run in the emitting transaction; after the commit they always may */
     int since_api;
     const struct schema *payload; /* an object; money in minor units, times as RFC 3339 text */
+    bool reserved;                /* named for good, and not emitted by this version */
 };
 const struct catalogue_event *catalogue_events(size_t *count);    /* in order of name */
 const struct catalogue_event *catalogue_event(struct slice name); /* NULL when there is none */

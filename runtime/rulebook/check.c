@@ -1,5 +1,7 @@
 #include "rulebook/check.h"
 #include "base/utf8.h"
+#include "rulebook/catalogue.h"
+#include "rulebook/locate.h"
 #include "rulebook/plugin_set.h"
 #include "rulebook/rulebook_int.h"
 #include <stdarg.h>
@@ -396,6 +398,17 @@ static void check_hooks(struct checking *c, const struct manifest *m)
     }
 }
 
+static void check_events(struct checking *c, const struct manifest *m)
+{
+    for (size_t i = m->hook_first[HOOK_SUBSCRIBER]; i < m->hook_first[HOOK_SUBSCRIBER + 1]; i++) {
+        const struct catalogue_event *e = catalogue_event(slice_str(m->hooks[i].name));
+        struct place on = { .name = SLICE_LIT("on") }, at = place_in(&on, m->hooks[i].name);
+        if (e && e->reserved)
+            addf(c, true, SLICE_LIT("plugin.lua"), locate_line(sources_find(c->sources, SLICE_LIT("plugin.lua"))->text, &at),
+                 "on[\"%s\"] is never called: this version of the shop does not emit that event yet; see: feira help events", e->name);
+    }
+}
+
 static int check_manifest(struct checking *c, struct slice name, struct err *err)
 {
     const struct source_file *f = sources_find(c->sources, SLICE_LIT("plugin.lua"));
@@ -418,6 +431,7 @@ static int check_manifest(struct checking *c, struct slice name, struct err *err
         return 0;
     }
     check_hooks(c, m);
+    check_events(c, m);
     manifest_free(m);
     return 0;
 }

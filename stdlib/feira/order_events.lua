@@ -16,10 +16,10 @@ function order_events.emit(name, order, at, more)
   events.emit(name, payload)
 end
 
----Money is back with the customer.
-function order_events.refunded(order, refund_id, amount, at)
-  if not events.heard "refund.succeeded" then return end
-  events.emit("refund.succeeded", {
+---@param name string "refund.requested", "refund.succeeded"
+function order_events.refund(name, order, refund_id, amount, at)
+  if not events.heard(name) then return end
+  events.emit(name, {
     order = order.order_id, customer = order.customer, refund = refund_id, amount = amount, at = time.format(at),
   })
 end

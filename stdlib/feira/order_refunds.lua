@@ -100,12 +100,13 @@ local function give(order, lines, returned, qty_of, shipping, restock, reason, n
   if #parts == 0 and shipping == 0 then exceeds(nil, "Nothing is left to refund of this order.") end
   if count_order:run(order.id, amount, shipping, now) ~= 1 then exceeds(nil, "That is more than is left of what was paid.") end
   insert:run(order.id, next_number:values(order.id), refund_id, amount, shipping, json.encode(json.array(parts)), reason, now)
+  events.refund("refund.requested", order, refund_id, amount, now)
   local ops = payments.refund_ops(order, amount, refund_id)
   if restock then append(ops, restock_ops(order, lines, returned, qty_of, refund_id)) end
   local done, _, account = ledger.apply(ops)
   if not done then error("a refund of " .. order.order_id .. " found too little in " .. account) end
   order.refunded, order.shipping_refunded, order.updated_at = order.refunded + amount, order.shipping_refunded + shipping, now
-  events.refunded(order, refund_id, amount, now)
+  events.refund("refund.succeeded", order, refund_id, amount, now) -- every provider there is gives back at once
 end
 
 ---Everything that is left, goods included: an order that is taken back whole.

@@ -1,0 +1,123 @@
+"""The catalogue of events: what it lists is emitted, when it says, with what it says."""
+
+import datetime
+import re
+import time
+
+import pytest
+from market import feira, ok, unique
+from test_authors import check
+
+TYPES = {
+    "id": lambda v: isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", v),
+    "sku": lambda v: isinstance(v, str) and 0 < len(v) <= 64,
+    "string": lambda v: isinstance(v, str),
+    "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
+    "timestamp": lambda v: isinstance(v, str) and v.endswith("Z") and datetime.datetime.fromisoformat(v.replace("Z", "+00:00")),
+}
+
+
+def page(text):
+    """{event: {member: (type, required)}} of one part of the page."""
+    out = {}
+    for line in text.splitlines():
+        if m := re.match(r"([a-z]+\.[a-z]+)  \((.*)\)$", line):
+            assert m[2] == "in_transaction or after_commit; since api 1"
+            members = out[m[1]] = {}
+        elif m := re.match(r"      (\w+) +(\w+) +(.*)$", line):
+            members[m[1]] = (m[2], not m[3].endswith("May be absent."))
+    return out
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    done = feira("help", "events")
+    assert done.returncode == 0
+    emitted, later = done.stdout.split("does not emit them yet:")
+    return page(emitted), page(later)
+
+
+def hearing(names, when):
+    hooks = "".join(f'["{name}"] = {{ run = "events.{name.replace(".", "_")}", when = "{when}" }}, ' for name in names)
+    module = "".join(f'function events.{n.replace(".", "_")}(event) store.heard:insert {{ name = "{n}", payload = event }} end\n' for n in names)
+    return {
+        "plugin": f"""return {{ name = "{when.replace('_', '-')}", version = "1.0.0", api = 1, title = "Hears",
+  collections = {{ heard = {{ fields = {{ name = "string", payload = "json" }}, index = {{ "name" }} }} }},
+  routes = {{ ["GET /heard/{{name}}"] = {{ run = "events.list", auth = "server" }} }}, on = {{ {hooks} }} }}""",
+        "events": f"""local store, json = require "feira.store", require "feira.json"
+local events = {{}}
+{module}
+function events.list(call)
+  local all = {{}}
+  for row in store.heard:each {{ where = {{ name = call.params.name }} }} do all[#all + 1] = row.payload end
+  return {{ status = 200, body = {{ all = json.array(all) }} }}
+end
+return events
+""",
+    }
+
+
+def live(shop):
+    """A life of orders and customers in which everything happens that can."""
+    sku = shop.product(price=1000, stock=100)
+    anna = shop.customer()
+    order = shop.paid_order({sku: 3}, by=anna)                          # placed, received, paid
+    shop.refund(order, lines=[{"line": 1, "qty": 1}])                    # requested, succeeded
+    ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/cancel", {"reason": "changed her mind"}, idempotency=unique("cancel")), 200)
+    guest = shop.place({sku: 1})
+    ok(shop.sk.request("POST", f"/v1/orders/{guest['id']}/cancel", {}, idempotency=unique("cancel")), 200)
+    shop.place({sku: 1})                                                 # expires by itself
+
+
+def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
+    emitted, later = catalogue
+    assert {"customer.joined", "order.placed", "order.paid", "order.cancelled", "order.expired", "payment.received", "refund.requested",
+            "refund.succeeded"} <= set(emitted)
+    names = sorted({**emitted, **later})
+    kinds = ("in_transaction", "after_commit")
+    shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {} }", "pay_within": '"1s"'},
+                    plugins={k.replace("_", "-"): hearing(names, k) for k in kinds})
+    live(shop)
+
+    def heard(kind, name):
+        return ok(shop.sk.request("GET", f"/v1/x/{kind.replace('_', '-')}/heard/{name}"), 200)["all"]
+
+    end = time.monotonic() + 20
+    while not all(heard(k, n) for k in kinds for n in emitted) and time.monotonic() < end:
+        time.sleep(0.1)
+    for name, members in emitted.items():
+        payloads = heard("in_transaction", name)
+        assert payloads, f"{name} is listed and nobody emits it"
+        assert sorted(map(str, payloads)) == sorted(map(str, heard("after_commit", name))), name
+        for payload in payloads:
+            assert set(payload) <= set(members), (name, payload)
+            for member, (kind, required) in members.items():
+                if required or member in payload:
+                    assert TYPES[kind](payload[member]), (name, member, payload)
+    for name in later: # an event that is emitted is no name for later
+        assert heard("in_transaction", name) == [], f"{name} is emitted: take `reserved` from it"
+    # What is optional is there in one and missing in the other.
+    orders = heard("in_transaction", "order.cancelled")
+    assert {"customer" in o for o in orders} == {True, False} and {"reason" in o for o in orders} == {True, False}
+
+
+def test_a_subscriber_of_what_nobody_emits_is_warned_of(tmp_path, catalogue):
+    folder = tmp_path / "waiting"
+    folder.mkdir()
+    (folder / "plugin.lua").write_text("""return { name = "waiting", version = "1.0.0", api = 1, title = "Waits",
+  on = {
+    ["order.paid"] = { run = "events.f", when = "in_transaction" },
+    ["order.fulfilled"] = { run = "events.f", when = "in_transaction" },
+  } }""")
+    (folder / "events.lua").write_text("return { f = function() end }")
+    problems = check(folder)["problems"]
+    assert [(p["severity"], p["file"], p["line"]) for p in problems] == [("warning", "plugin.lua", 4)], problems
+    assert "order.fulfilled" in problems[0]["message"] and "order.fulfilled" in catalogue[1]
+
+
+def test_the_page_of_hooks_names_every_section(tmp_path):
+    text = feira("help", "hooks").stdout
+    sections = re.findall(r"^(\w+)  \(since api 1\)$", text, re.M)
+    assert sections == ["routes", "procedures", "on", "timers", "campaigns", "pricing", "shipping_rates", "tax_rates", "facts", "checks"]
+    done = feira("help", "hoks")
+    assert done.returncode == 2 and "hooks" in done.stderr
