@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from market import feira, ok, problem, write_shop
 
 KEEPER = """return {
@@ -24,9 +25,15 @@ WRITES = EVENTS % 'store.notes:insert { text = "a", extra = "b" } store.drafts:i
 SETTINGS = {"plugins": '{ ["note-keeper"] = { key = "NOTE_KEY" } }'}
 
 
+@pytest.fixture(autouse=True)
+def key(monkeypatch):
+    monkeypatch.setenv("FEIRA_SECRET_NOTE_KEY", "not said to anybody")
+
+
 def test_needs_says_what_every_plugin_may_touch_and_why(own_shop):
     shop = own_shop(settings=SETTINGS, plugins={"note-keeper": {"plugin": FULL, "events": EVENTS % ""}})
     done = feira("needs", shop.folder)
+    assert "not said" not in done.stdout
     assert done.returncode == 0 and done.stdout == (
         "note-keeper 1.0.0: Keeps notes\n"
         "  reads     customers\n"
