@@ -29,7 +29,7 @@ struct publish_job {
     /* Runs in the transaction that keeps the revision, so that an answer can be remembered with it. May be NULL. */
     int (*with)(struct publish_job *job, struct store_conn *conn, struct err *err);
     int (*task)(struct publish_job *job, struct store_conn *reader, struct err *err); /* TASK */
-    void (*done)(struct publish_job *job);                                            /* on the publisher's thread; the job may be gone when it returns */
+    void (*done)(struct publish_job *job); /* on the publisher's thread; the job may be gone when it returns */
 
     /* results */
     int rc;
