@@ -8,6 +8,7 @@ const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_key_vie
     vm_key_slow, vm_key_provided, vm_key_spaces, vm_key_forgetful;
 
 enum {
+    HEAP_BYTES = 8 << 20,           /* a state with hundreds of plugins */
     COLLECT_ABOVE_BYTES = 64 << 10, /* grown this much since the last whole cycle: collect between requests */
     SOFT_DEFAULT = 64 << 20,
     FUEL_DEFAULT = 10000000,
@@ -47,7 +48,7 @@ static void *resize(void *ud, void *ptr, size_t old_size, size_t size)
     bool string = !ptr && old_size == LUA_TSTRING && v->depth > 0;
     if (string && size > STRING_REFUSED)
         return NULL; /* one instruction can join hundreds of long strings */
-    void *p = alloc_resize(v->alloc, ptr, had, size);
+    void *p = v->lua->resize(v->lua->ctx, ptr, had, size);
     if (!p && size > 0)
         return NULL;
     v->used_bytes = v->used_bytes - had + size;
@@ -277,6 +278,27 @@ static int open_body(lua_State *L) /* (bare) */
     return 0;
 }
 
+/* An allocator that was handed in sees every request. Else each state has a heap of its own: no lock that other threads hold, and closing
+ * it does not look at its objects. A sanitizer wants to see them come and go. */
+static void open_heap(struct vm *v)
+{
+    v->lua = v->alloc ? v->alloc : alloc_default();
+#ifndef __SANITIZE_ADDRESS__
+    if (v->alloc)
+        return;
+    heap_open(&v->heap, HEAP_BYTES, NULL);
+    v->lua = &v->heap.face;
+#endif
+}
+
+static void close_state(struct vm *v)
+{
+    bool whole = v->lua == &v->heap.face && heap_is_whole(&v->heap);
+    if (!whole) /* no finalizer waits for it: libraries have none, and files can't make any */
+        lua_close(v->main);
+    heap_release(&v->heap);
+}
+
 int vm_open(const struct vm_options *o, struct vm **out, struct err *err)
 {
     *out = NULL;
@@ -290,8 +312,10 @@ int vm_open(const struct vm_options *o, struct vm **out, struct err *err)
                       .fuel_limit = o->fuel ? o->fuel : FUEL_DEFAULT };
     v->hard_bytes = o->memory_hard_bytes ? o->memory_hard_bytes : 4 * v->soft_bytes;
     v->call_bytes = v->soft_bytes;
+    open_heap(v);
     v->main = lua_newstate(resize, v);
     if (!v->main) {
+        heap_release(&v->heap);
         alloc_resize(o->alloc, v, sizeof *v, 0);
         return err_set(err, ERR_NOMEM, "there is no memory for a Lua state");
     }
@@ -314,7 +338,7 @@ void vm_close(struct vm *v)
         return;
     v->closing = true;
     vm_deadline_disarm(v);
-    lua_close(v->main);
+    close_state(v);
     alloc_resize(v->alloc, v->functions, v->function_cap * sizeof *v->functions, 0);
     alloc_resize(v->alloc, v, sizeof *v, 0);
 }

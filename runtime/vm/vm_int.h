@@ -1,5 +1,6 @@
 /* vm/vm_int.h - shared by the files of vm/ only: what is behind struct vm, and the pieces of the sandbox. */
 #pragma once
+#include "base/heap.h"
 #include "vm/vm_lua.h"
 #include <signal.h>
 
@@ -32,7 +33,9 @@ enum vm_end {
 struct vm {
     lua_State *main;
     lua_State *volatile running; /* the coroutine that runs now; NULL outside of calls */
-    const struct alloc *alloc;
+    const struct alloc *alloc;   /* of the host's own bookkeeping */
+    const struct alloc *lua;     /* of the state: alloc, or its own heap */
+    struct heap heap;
     struct vm_code *code;
     size_t used_bytes, peak_bytes, soft_bytes, hard_bytes;
     size_t growth_bytes;    /* of one call; 0 = up to the soft cap */
