@@ -290,7 +290,10 @@ static void push_fact(lua_State *L, const struct quote_fact *f)
         lua_pushboolean(L, f->number != 0);
         break;
     case QUOTE_FACT_STRING:
-        push_symbol(L, f->string);
+        bind_push_slice(L, f->text);
+        break;
+    case QUOTE_FACT_FAILED: /* was raised */
+        lua_pushnil(L);
         break;
     }
 }
@@ -368,15 +371,14 @@ static int l_cart_has_customer_tag(lua_State *L) /* (cart, tag) -> boolean */
 static int l_cart_fact(lua_State *L) /* (cart, name) -> value | nil */
 {
     check_cart(L);
-    const struct quote_cart *cart = quote_eval_cart(eval_of(L));
-    symbol wanted = symbols_find(quote_eval_symbols(eval_of(L)), bind_check_slice(L, 2, "the fact's name"));
-    for (size_t i = 0; wanted && i < cart->fact_count; i++) {
-        if (cart->facts[i].name == wanted) {
-            push_fact(L, &cart->facts[i]);
-            return 1;
-        }
-    }
-    lua_pushnil(L);
+    const struct quote_fact *fact;
+    struct err err = { 0 };
+    int rc = quote_eval_fact(eval_of(L), bind_check_slice(L, 2, "the fact's name"), &fact, &err);
+    raise_if(L, rc, &err); /* the campaign fails with the fact: what it would do without the value can't be known */
+    if (rc == 0)
+        lua_pushnil(L);
+    else
+        push_fact(L, fact);
     return 1;
 }
 

@@ -77,7 +77,7 @@ static void a_function_sees_the_cart_and_nothing_else(void **state)
     struct fixture *f = *state;
     assert_int_equal(discount_of(f, "if cart.subtotal == 8666 and cart.qty == 6 and cart.count == 3 and cart:has_customer_tag 'vip'\n"
                                     "  and not cart:has_customer_tag 'new' and cart.customer_tags[1] == 'vip' and cart.guest\n"
-                                    "  and cart.now == 1763769600000 and cart:fact 'x' == nil and cart.channel == nil\n"
+                                    "  and cart.now == 1763769600000 and cart:fact 'x.y' == nil and cart.channel == nil\n"
                                     "  and cart:select { tag = 'cup' }.subtotal == 666 then cart:all():amount_off(1) end"),
                      1);
     assert_non_null(strstr(failure_of(f, "require('feira.time').now()"), "inside a rule"));

@@ -271,6 +271,29 @@ static int all_rules_copy(const struct quote_rules_options *o, struct quote_rule
     return rc < 0 ? rc : rules_copy(&o->tax_rates, r, &r->tax_rates, err);
 }
 
+static int facts_keep(struct spec *s, const struct quote_rules_options *o, struct quote_rules *r)
+{
+    uint32_t *list = spec_array(s, o->fact_count, sizeof *list);
+    if (!list && o->fact_count)
+        return ERR_NOMEM;
+    bool any = s->functions || o->pricing.count + o->shipping_rates.count + o->tax_rates.count > 0;
+    for (uint32_t i = 0; i < o->fact_count; i++)
+        if (any || s->facts_used[i])
+            list[r->fact_count++] = i;
+    r->facts = list;
+    return 0;
+}
+
+static int facts_begin(struct spec *s, const struct quote_rules_options *o, struct quote_rules *r)
+{
+    s->facts = o->facts;
+    s->fact_count = o->fact_count;
+    r->fact_types = o->facts;
+    r->fact_type_count = o->fact_count;
+    s->facts_used = spec_array(s, o->fact_count, sizeof *s->facts_used);
+    return s->facts_used || o->fact_count == 0 ? 0 : ERR_NOMEM;
+}
+
 int quote_rules_build(const struct json_value *campaigns, const struct quote_rules_options *o, struct quote_rules **out, struct err *err)
 {
     *out = NULL;
@@ -295,7 +318,11 @@ int quote_rules_build(const struct json_value *campaigns, const struct quote_rul
     if (rc == 0)
         rc = all_rules_copy(o, r, err);
     if (rc == 0)
+        rc = facts_begin(&s, o, r);
+    if (rc == 0)
         rc = campaigns_compile(&s, campaigns, r);
+    if (rc == 0)
+        rc = facts_keep(&s, o, r);
     if (rc < 0) {
         quote_rules_free(r);
         return rc;
@@ -357,6 +384,14 @@ struct slice quote_campaign_owner(const struct quote_rules *r, uint32_t campaign
 {
     assert(campaign < r->count);
     return r->campaigns[campaign].owner;
+}
+
+const uint32_t *quote_rules_facts(const struct quote_rules *r, bool no_campaigns, size_t *count)
+{
+    /* Ways to send a cart and tax rates are found for final prices, too. */
+    bool none = no_campaigns && r->shipping_rates.count + r->tax_rates.count == 0;
+    *count = none ? 0 : r->fact_count;
+    return r->facts;
 }
 
 struct currency quote_rules_currency(const struct quote_rules *r)

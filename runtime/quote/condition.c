@@ -13,16 +13,10 @@ int window_compile(struct spec *s, const struct spec_node *n, struct window *out
     bool any = false;
     for (size_t i = 0; i < 2; i++) {
         struct spec_node m = spec_member(n, known[i]);
-        struct slice text;
-        struct civil local;
-        struct err cause;
         if (!m.v)
             continue;
-        if (!json_is_string(m.v, &text))
-            return spec_error(s, &m, "expected a local time such as \"2026-11-20 00:00\", got %s", json_type_name(m.v->type));
-        if (civil_parse(text, &local, &cause) < 0)
-            return spec_error(s, &m, "%s", cause.text);
-        *ends[i] = zone_resolve(s->zone, &local);
+        if ((rc = spec_time(s, &m, ends[i])) < 0)
+            return rc;
         any = true;
     }
     if (!any)
@@ -85,7 +79,7 @@ static const struct {
     { "window", WHEN_WINDOW }, { "channel", WHEN_CHANNEL }, { "region", WHEN_REGION },     { "customer_tag", WHEN_CUSTOMER_TAG },
     { "coupon", WHEN_COUPON }, { "sku", WHEN_IN_CART },     { "brand", WHEN_IN_CART },     { "category", WHEN_IN_CART },
     { "tag", WHEN_IN_CART },   { "qty", WHEN_QTY },         { "subtotal", WHEN_SUBTOTAL }, { "all", WHEN_ALL },
-    { "any", WHEN_ANY },       { "none", WHEN_NONE },       { "fn", WHEN_FUNCTION },
+    { "fact", WHEN_FACT },     { "any", WHEN_ANY },         { "none", WHEN_NONE },         { "fn", WHEN_FUNCTION },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -108,8 +102,11 @@ static int member_compile(struct spec *s, const struct spec_node *n, enum condit
         return spec_names(s, n, &out->names);
     case WHEN_COUPON:
         return spec_codes(s, n, &out->names);
+    case WHEN_FACT:
+        return fact_compile(s, n, &out->fact);
     case WHEN_FUNCTION:
         rc = spec_int(s, n, 0, INT32_MAX, &fn);
+        s->functions = true;
         if (rc == 0)
             out->fn = (int)fn;
         return rc;
@@ -336,6 +333,9 @@ int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds
         break;
     case WHEN_COUPON:
         *holds = code_typed(e, &c->names);
+        break;
+    case WHEN_FACT:
+        rc = fact_holds(e, c->fact, holds, err);
         break;
     case WHEN_FUNCTION:
         *holds = false;

@@ -160,7 +160,10 @@ static void customer_write(struct dictionary *d, const struct quote_cart *c, str
             json_array(w);
             json_int(w, number_of(d, f->name));
             json_int(w, f->kind);
-            json_int(w, f->kind == QUOTE_FACT_STRING ? number_of(d, f->string) : f->number);
+            if (f->kind == QUOTE_FACT_STRING)
+                json_string(w, f->text);
+            else
+                json_int(w, f->number);
             json_array_end(w);
         }
         json_array_end(w);
@@ -322,10 +325,11 @@ static int fact_read(const struct reader *r, const struct json_value *v, struct 
     if (v->type != JSON_ARRAY || v->count != 3)
         return bad(r, "facts");
     v = v->first;
-    if (!name_read(r, &v, &f->name) || !int_read(&v, &kind) || kind < QUOTE_FACT_INT || kind > QUOTE_FACT_STRING)
+    if (!name_read(r, &v, &f->name) || !int_read(&v, &kind) || kind < QUOTE_FACT_INT || kind > QUOTE_FACT_FAILED)
         return bad(r, "facts");
-    f->kind = kind == QUOTE_FACT_INT ? QUOTE_FACT_INT : kind == QUOTE_FACT_BOOL ? QUOTE_FACT_BOOL : QUOTE_FACT_STRING;
-    bool ok = f->kind == QUOTE_FACT_STRING ? name_read(r, &v, &f->string) : int_read(&v, &f->number);
+    f->kind = (enum quote_fact_kind)kind;
+    f->text = slice_str("");
+    bool ok = f->kind == QUOTE_FACT_STRING ? json_is_string(v, &f->text) : int_read(&v, &f->number);
     return ok ? 0 : bad(r, "facts");
 }
 

@@ -26,13 +26,13 @@ static int read_into(struct fixture *f, struct symbols *symbols, const char *tex
 
 static void fill_the_rest(struct fixture *f)
 {
-    struct quote_fact *facts = arena_array(&f->arena, 3, sizeof *facts);
-    facts[0] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("level")), QUOTE_FACT_INT, -5, 0 };
-    facts[1] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("adult")), QUOTE_FACT_BOOL, 1, 0 };
-    facts[2] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("town")), QUOTE_FACT_STRING, 0,
-                                    symbols_intern(f->symbols, slice_str("Oslo")) };
+    struct quote_fact *facts = arena_array(&f->arena, 4, sizeof *facts);
+    facts[0] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("level")), QUOTE_FACT_INT, -5, slice_str("") };
+    facts[1] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("adult")), QUOTE_FACT_BOOL, 1, slice_str("") };
+    facts[2] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("town")), QUOTE_FACT_STRING, 0, slice_str("Oslo") };
+    facts[3] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("rank")), QUOTE_FACT_FAILED, 0, slice_str("") };
     f->cart.facts = facts;
-    f->cart.fact_count = 3;
+    f->cart.fact_count = 4;
     f->cart.seed = UINT64_MAX - 5;
     f->cart.customer = slice_str("17850");
     f->cart.customer_version = 12;
@@ -49,9 +49,9 @@ static void the_form_is_fixed(void **state)
     assert_string_equal(
         evidence_of(f),
         "{\"k\":1,\"at\":1750000000123,\"seed\":-6,\"cust\":\"17850\",\"cv\":12,\"ct\":[1,2],"
-        "\"facts\":[[3,0,-5],[4,1,1],[5,2,6]],\"ch\":7,\"rg\":8,\"opt\":\"post\",\"codes\":[\" a\\\"b\",\"c\"],"
+        "\"facts\":[[3,0,-5],[4,1,1],[5,2,\"Oslo\"],[6,3,0]],\"ch\":7,\"rg\":8,\"opt\":\"post\",\"codes\":[\" a\\\"b\",\"c\"],"
         "\"l\":[[9,3,500,500,0,250,10,0,2,11,2,12,2],[13,1,900,1000,1200,0,0,1,1,2]],"
-        "\"s\":[\"vip\",\"tea\",\"level\",\"adult\",\"town\",\"Oslo\",\"web\",\"GB\",\"A\",\"Leaf\",\"tea/green\",\"new\",\"B\"]}");
+        "\"s\":[\"vip\",\"tea\",\"level\",\"adult\",\"town\",\"rank\",\"web\",\"GB\",\"A\",\"Leaf\",\"tea/green\",\"new\",\"B\"]}");
     fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1}]}");
     assert_string_equal(evidence_of(f), "{\"k\":1,\"at\":1750000000000,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}");
     const struct slice stopped[] = { SLICE_LIT("tea"), SLICE_LIT("b") };
@@ -157,6 +157,8 @@ static void damaged_evidence_is_refused(void **state)
         "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"codes\":[1]}",
         "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":[[1,9,1]]}",
         "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":[[1,2]]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":[[1,2,1]]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":[[1,4,0]]}",
         "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":{}}",
         "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"opt\":3}",
     };

@@ -49,6 +49,21 @@ void why_text(struct quote_eval *e, const char *name, struct slice text)
     p->text = text;
 }
 
+void why_failed(struct quote_eval *e, int rc)
+{
+    why_set(e, "failed");
+    why_text(e, "error", slice_str(err_name(rc)));
+    if (e->failed_fact)
+        why_text(e, "fact", symbols_name(e->rules->symbols, e->failed_fact));
+}
+
+void why_bool(struct quote_eval *e, const char *name, bool v)
+{
+    struct quote_param *p = param(e, name);
+    p->kind = QUOTE_PARAM_BOOL;
+    p->number = v;
+}
+
 int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err)
 {
     out->reason = e->why.reason ? e->why.reason : "nothing_to_discount";

@@ -92,10 +92,38 @@ static inline void fixture_release(struct fixture *f)
     arena_release(&f->run);
 }
 
+/* What campaigns of the tests may ask for. */
+static const struct quote_fact_type fixture_fact_types[] = {
+    { "club.adult", FIELD_BOOLEAN }, { "club.level", FIELD_INTEGER }, { "club.share", FIELD_PERCENT },
+    { "club.since", FIELD_TIME },    { "club.spent", FIELD_MONEY },   { "club.town", FIELD_STRING },
+};
+enum { FIXTURE_FACTS = sizeof fixture_fact_types / sizeof fixture_fact_types[0] };
+
+/* {'club.level': 3, 'club.town': 'Lima', 'club.adult': null}: null for one that could not be found out. */
+static inline void fixture_facts(struct fixture *f, const struct json_value *v, struct quote_cart *c)
+{
+    struct quote_fact *facts = arena_array(&f->arena, v ? v->count + 1 : 1, sizeof *facts);
+    c->facts = facts;
+    for (const struct json_value *m = v ? v->first : NULL; m; m = m->next) {
+        bool yes = false;
+        struct quote_fact *fact = &facts[c->fact_count++];
+        *fact = (struct quote_fact){ .name = symbols_intern(f->symbols, m->key), .kind = QUOTE_FACT_FAILED, .text = slice_str("") };
+        if (json_is_int(m, &fact->number))
+            fact->kind = QUOTE_FACT_INT;
+        else if (json_is_string(m, &fact->text))
+            fact->kind = QUOTE_FACT_STRING;
+        else if (json_is_bool(m, &yes))
+            fact->kind = QUOTE_FACT_BOOL;
+        fact->number = yes ? 1 : fact->number;
+    }
+}
+
 static inline int fixture_build_with(struct fixture *f, const char *campaigns, struct quote_rules_options o)
 {
     o.zone = f->zone;
     o.symbols = f->symbols;
+    o.facts = fixture_fact_types;
+    o.fact_count = FIXTURE_FACTS;
     assert_int_equal(currency_find(slice_str("CNY"), &o.currency, &f->err), 0);
     quote_rules_free(f->rules);
     f->rules = NULL;
@@ -117,7 +145,8 @@ static inline void fixture_rules(struct fixture *f, const char *campaigns)
         fail_msg("%s", f->err.text);
 }
 
-/* {'lines': [{'sku', 'qty', 'price', 'category', 'tags', 'brand', 'g'}], 'codes', 'customer_tags', 'channel', 'region', 'option', 'at'} */
+/* {'lines': [{'sku', 'qty', 'price', 'category', 'tags', 'brand', 'g'}], 'codes', 'customer', 'customer_tags', 'facts', 'channel',
+ * 'region', 'option', 'at'} */
 static inline struct quote_cart *fixture_cart(struct fixture *f, const char *text)
 {
     struct json_value *v = fixture_json(&f->arena, text);
@@ -139,6 +168,8 @@ static inline struct quote_cart *fixture_cart(struct fixture *f, const char *tex
     }
     for (const struct json_value *m = codes ? codes->first : NULL; m; m = m->next)
         c->codes[c->code_count++] = m->string;
+    c->customer = fixture_text(v, "customer");
+    fixture_facts(f, json_get(v, "facts"), c);
     c->customer_tags = fixture_symbols(f, json_get(v, "customer_tags"), &tags);
     c->customer_tag_count = tags;
     c->channel = fixture_symbol(f, fixture_text(v, "channel"));
@@ -167,6 +198,14 @@ static inline const struct quote_outcome *fixture_outcome(struct fixture *f, con
         if (slice_is(quote_campaign_id(f->rules, f->result.outcomes[i].campaign), id))
             return &f->result.outcomes[i];
     fail_msg("no outcome of %s", id);
+    return NULL;
+}
+
+static inline const struct quote_param *fixture_find_param(struct fixture *f, const char *id, const char *name)
+{
+    for (const struct quote_param *p = fixture_outcome(f, id)->params; p; p = p->next)
+        if (strcmp(p->name, name) == 0)
+            return p;
     return NULL;
 }
 

@@ -5,6 +5,7 @@ static int compile(struct spec *s, const struct spec_node *n, struct action *out
 {
     int64_t fn;
     int rc = spec_int(s, n, 0, INT32_MAX, &fn);
+    s->functions = true;
     if (rc == 0)
         out->fn = (int)fn;
     return rc;

@@ -11,8 +11,7 @@ static int answer(struct quote_eval *e, struct quote_gate *g, bool holds, int rc
         return rc;
     if (rc < 0) {
         g->open = !e->campaign->refuse_on_failure;
-        why_set(e, "failed");
-        why_text(e, "error", slice_str(err_name(rc)));
+        why_failed(e, rc);
         err_clear(err);
     } else if (holds) {
         e->slot_codes[g->campaign] = e->codes_taken;

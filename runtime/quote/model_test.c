@@ -127,6 +127,18 @@ static bool bounds_hold(const struct model *md, const struct json_value *sel, co
     return least <= seen && seen <= most;
 }
 
+static bool fact_holds(const struct json_value *fact, const struct json_value *m)
+{
+    if (!fact)
+        return false;
+    const struct json_value *any_of = json_get(m, "any_of");
+    for (const struct json_value *v = any_of ? any_of->first : NULL; v; v = v->next)
+        if (v->integer == fact->integer)
+            return true;
+    return !any_of && fact->integer >= fixture_int(m, "at_least", 0) && fact->integer <= fixture_int(m, "at_most", INT64_MAX) &&
+           fact->integer < fixture_int(m, "below", INT64_MAX);
+}
+
 static bool holds_member(const struct model *md, const struct json_value *scope, const struct json_value *m)
 {
     if (slice_is(m->key, "subtotal") || slice_is(m->key, "qty"))
@@ -138,6 +150,8 @@ static bool holds_member(const struct model *md, const struct json_value *scope,
                 return true;
         return false;
     }
+    if (slice_is(m->key, "fact"))
+        return fact_holds(json_get(json_get(md->cart, "facts"), "club.level"), m);
     if (slice_is(m->key, "coupon")) {
         const struct json_value *codes = json_get(md->cart, "codes");
         for (const struct json_value *c = codes ? codes->first : NULL; c; c = c->next)
@@ -516,8 +530,15 @@ static void put_optional_selector(struct generator *g, const char *key, int perc
 
 static void put_condition(struct generator *g, int depth)
 {
-    int64_t kind = below(g, depth > 0 ? 8 : 5);
-    if (kind == 0) {
+    int64_t kind = below(g, depth > 0 ? 9 : 6);
+    if (kind == 5) {
+        static const char *const bounds[] = { "at_least", "at_most", "below" };
+        put(g, "{'fact':{'name':'club.level'");
+        if (chance(g, 30))
+            buf_printf(&g->out, ",'any_of':[%lld,%lld]}", (long long)below(g, 5), (long long)below(g, 5));
+        else
+            buf_printf(&g->out, ",'%s':%lld}", pick(g, bounds, 3), (long long)(1 + below(g, 4)));
+    } else if (kind == 0) {
         put(g, "{'subtotal':{");
         put_money(g, chance(g, 80) ? "at_least" : "at_most", 20000);
         put_optional_selector(g, "of", 30);
@@ -536,7 +557,7 @@ static void put_condition(struct generator *g, int depth)
         put(g, "{'category':");
         put_names(g, categories, 5);
     } else {
-        put(g, kind == 5 ? "{'all':[" : kind == 6 ? "{'any':[" : "{'none':[");
+        put(g, kind == 6 ? "{'all':[" : kind == 7 ? "{'any':[" : "{'none':[");
         put_condition(g, depth - 1);
         put(g, ",");
         put_condition(g, depth - 1);
@@ -654,6 +675,10 @@ static const char *random_cart(struct generator *g)
         put(g, ",'customer_tags':");
         put_names(g, ranks, 2);
     }
+    if (chance(g, 60))
+        put(g, ",'customer':'cus_1'");
+    if (chance(g, 50))
+        buf_printf(&g->out, ",'facts':{'club.level':%lld}", (long long)below(g, 5));
     if (chance(g, 50))
         buf_printf(&g->out, ",'codes':['%s','%s']", chance(g, 50) ? "welcome" : "nothing", chance(g, 50) ? "Summer" : "TEN");
     if (chance(g, 60))

@@ -204,6 +204,7 @@ void campaign_begin(struct quote_eval *e, uint32_t number)
     e->effects = NULL;
     e->codes_taken = 0;
     e->function_failed = false;
+    e->failed_fact = 0;
     why_clear(e);
 }
 
@@ -220,8 +221,7 @@ static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
         rc = campaign_run(e, &holds, cause);
     if (rc < 0 && e->function_failed && !e->campaign->refuse_on_failure) {
         eval_undo(e, NULL);
-        why_set(e, "failed");
-        why_text(e, "error", slice_str(err_name(rc)));
+        why_failed(e, rc);
         err_clear(cause);
         return why_keep(e, &e->slots[number], cause);
     }

@@ -5,6 +5,7 @@
  * quote_price(rules, cart, ...) → result      any number of threads, each with its own arena */
 #pragma once
 #include "base/arena.h"
+#include "base/collection.h"
 #include "base/json.h"
 #include "base/money.h"
 #include "base/symbols.h"
@@ -54,11 +55,12 @@ struct quote_discount {
     struct slice reason;  /* given by a function campaign; may be empty */
 };
 
-struct quote_fact {
-    symbol name;
-    enum { QUOTE_FACT_INT, QUOTE_FACT_BOOL, QUOTE_FACT_STRING } kind;
+struct quote_fact { /* what a plugin knows of the customer */
+    symbol name;    /* "member-tiers.level" */
+    /* FAILED: its function did. Whoever asks for it fails, too: without the value nobody can say what the price would be. */
+    enum quote_fact_kind { QUOTE_FACT_INT, QUOTE_FACT_BOOL, QUOTE_FACT_STRING, QUOTE_FACT_FAILED } kind;
     int64_t number; /* also the bool */
-    symbol string;
+    struct slice text;
 };
 
 struct quote_cart {
@@ -103,7 +105,15 @@ struct quote_rule_list {
     size_t count;
 };
 
+/* A fact that rules may ask for by its name. */
+struct quote_fact_type {
+    const char *name;     /* "member-tiers.level"; must outlive the rules */
+    enum field_type type; /* INTEGER, STRING, BOOLEAN, MONEY, PERCENT, TIME */
+};
+
 struct quote_rules_options {
+    const struct quote_fact_type *facts; /* all there are; a campaign that names another is refused */
+    size_t fact_count;
     struct quote_rule_list pricing;        /* in their order: each sees what those before it made of the prices; see quote_eval_propose() */
     struct quote_rule_list shipping_rates; /* each adds options to those of the table; quote_eval_offer() */
     struct quote_rule_list tax_rates;      /* the first that knows a line's rate decides, before the table; quote_eval_tax() */
@@ -127,6 +137,9 @@ struct slice quote_campaign_title(const struct quote_rules *r, uint32_t campaign
 bool quote_campaign_find(const struct quote_rules *r, struct slice id, uint32_t *campaign);
 bool quote_campaign_refuses(const struct quote_rules *r, uint32_t campaign);       /* on_failure = "refuse": without it there is no quote */
 struct slice quote_campaign_owner(const struct quote_rules *r, uint32_t campaign); /* its spec's `owner`; empty = nobody's */
+/* The facts that these rules can ask for, of carts with campaigns or without: positions in options.facts, ascending. All of them where a
+ * function could; only these must be in the cart. */
+const uint32_t *quote_rules_facts(const struct quote_rules *r, bool no_campaigns, size_t *count);
 struct currency quote_rules_currency(const struct quote_rules *r);
 struct symbols *quote_rules_symbols(const struct quote_rules *r);
 
@@ -156,6 +169,9 @@ struct quote_set {
 };
 const struct quote_cart *quote_eval_cart(const struct quote_eval *e);
 struct symbols *quote_eval_symbols(const struct quote_eval *e);
+/* 1 with *out; 0 when the customer has no such fact, or no plugin of that name is turned on. ERR_INVALID for a name that its plugin does
+ * not have, ERR_SCRIPT for a fact that could not be found out. */
+int quote_eval_fact(const struct quote_eval *e, struct slice name, const struct quote_fact **out, struct err *err);
 int64_t quote_eval_now_ms(const struct quote_eval *e);
 uint32_t quote_eval_campaign(const struct quote_eval *e);      /* whose function is running */
 struct quote_set quote_eval_scope(const struct quote_eval *e); /* the campaign's lines */
@@ -192,7 +208,7 @@ int quote_eval_tax(struct quote_eval *e, uint32_t line, int64_t rate_ppm, struct
 struct quote_param { /* a value in a reason */
     struct quote_param *next;
     const char *name; /* "needed", "seen", "sku", "by" ... */
-    enum { QUOTE_PARAM_INT, QUOTE_PARAM_MONEY, QUOTE_PARAM_TEXT, QUOTE_PARAM_TIME } kind;
+    enum { QUOTE_PARAM_INT, QUOTE_PARAM_MONEY, QUOTE_PARAM_TEXT, QUOTE_PARAM_TIME, QUOTE_PARAM_BOOL } kind;
     int64_t number;
     struct slice text;
 };

@@ -66,6 +66,7 @@ enum condition_kind {
     WHEN_CHANNEL,
     WHEN_REGION,
     WHEN_COUPON,
+    WHEN_FACT,
     WHEN_FUNCTION,
     WHEN_ALL,
     WHEN_ANY,
@@ -84,10 +85,22 @@ struct condition {
         struct window window;
         struct names names;
         const struct condition *children;
+        const struct fact_test *fact;
         int fn;
     };
 };
 int condition_list(struct spec *s, const struct spec_node *n, struct condition **out, uint32_t *count); /* one, or a list */
+
+/* fact.c: what a plugin knows of the customer, against bounds or values of the fact's type. */
+struct fact_test {
+    symbol name;
+    enum field_type type;
+    int64_t at_least, at_most; /* INT64_MIN, INT64_MAX: no bound */
+    const int64_t *numbers;    /* is, any_of; a boolean is 0 or 1 */
+    const struct slice *texts; /* the same of a string */
+    uint32_t value_count;      /* none, and no bound: it must be there */
+};
+int fact_compile(struct spec *s, const struct spec_node *n, const struct fact_test **out);
 
 /* --- actions ---------------------------------------------------------------------------------------------------------- */
 enum stage { STAGE_GATE, STAGE_ITEM, STAGE_ORDER, STAGE_SHIPPING }; /* gates are asked before any price is found */
@@ -193,4 +206,8 @@ struct quote_rules {
     uint32_t shipping_count;
     struct taxes taxes;
     struct quote_rule_list pricing, shipping_rates, tax_rates;
+    const uint32_t *facts; /* that they can ask for */
+    size_t fact_count;
+    const struct quote_fact_type *fact_types; /* all there are */
+    size_t fact_type_count;
 };

@@ -4,7 +4,7 @@
 #include "quote/heap.h"
 #include "quote/rules_int.h"
 
-enum { WHY_PARAMS = 2, EFFECT_SHIPPING = UINT32_MAX };
+enum { WHY_PARAMS = 3, EFFECT_SHIPPING = UINT32_MAX };
 
 struct why { /* cheap to fill; becomes a quote_outcome's reason only when the campaign did not apply */
     const char *reason;
@@ -63,6 +63,7 @@ struct quote_eval {
     bool owners_stopped;  /* the cart names an owner whose campaigns are stopped */
     bool in_condition;    /* a condition's function is running: no effects */
     bool function_failed; /* the error that is travelling came from a function */
+    symbol failed_fact;   /* of one whose fact it was; 0 = a function of the campaign's own */
     int broken;           /* sticky: ran out of memory within a function's call */
 
     /* shipping */
@@ -83,12 +84,15 @@ void why_money(struct quote_eval *e, const char *name, int64_t minor);
 void why_int(struct quote_eval *e, const char *name, int64_t v);
 void why_time(struct quote_eval *e, const char *name, int64_t ms);
 void why_text(struct quote_eval *e, const char *name, struct slice text);
+void why_bool(struct quote_eval *e, const char *name, bool v);
+void why_failed(struct quote_eval *e, int rc); /* a function of its own, or of the fact that it asked for */
 int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err); /* copies into the arena */
 int why_params(struct quote_eval *e, struct quote_param **out, struct err *err);
 
 /* --- condition.c: *holds; when not, why says so. Negative: a function failed. */
 int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds, struct err *err);
 bool window_holds(struct quote_eval *e, const struct window *w);
+int fact_holds(struct quote_eval *e, const struct fact_test *t, bool *holds, struct err *err); /* fact.c */
 
 /* --- price.c: its window is open and it has lines, which are then e->scope; all its conditions hold. When not, why says so. */
 bool campaign_stands(struct quote_eval *e);

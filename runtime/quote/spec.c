@@ -175,6 +175,19 @@ int spec_percent(const struct spec *s, const struct spec_node *n, int64_t *out_p
     return 0;
 }
 
+int spec_time(const struct spec *s, const struct spec_node *n, int64_t *out_ms)
+{
+    struct slice text;
+    struct civil local;
+    struct err cause;
+    if (!json_is_string(n->v, &text))
+        return expected(s, n, "a local time such as \"2026-11-20 00:00\"");
+    if (civil_parse(text, &local, &cause) < 0)
+        return spec_error(s, n, "%s", cause.text);
+    *out_ms = zone_resolve(s->zone, &local);
+    return 0;
+}
+
 int spec_choice(const struct spec *s, const struct spec_node *n, const char *const *choices, unsigned *out)
 {
     struct slice text;

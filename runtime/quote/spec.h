@@ -11,6 +11,10 @@ struct spec {
     int exponent;   /* of the currency */
     const struct zone *zone;
     bool fold_codes; /* policy code_case */
+    const struct quote_fact_type *facts;
+    size_t fact_count;
+    bool *facts_used; /* by position: a condition names it */
+    bool functions;   /* there is a function: it may ask for any fact */
     struct err *err;
 };
 
@@ -48,6 +52,7 @@ int spec_list(const struct spec *s, const struct spec_node *n);                 
 int spec_money(const struct spec *s, const struct spec_node *n, int64_t least, int64_t *out);
 int spec_int(const struct spec *s, const struct spec_node *n, int64_t min, int64_t max, int64_t *out);
 int spec_percent(const struct spec *s, const struct spec_node *n, int64_t *out_ppm);
+int spec_time(const struct spec *s, const struct spec_node *n, int64_t *out_ms); /* "2026-11-20 00:00", in the shop's zone */
 int spec_choice(const struct spec *s, const struct spec_node *n, const char *const *choices, unsigned *out); /* *out: the index */
 int spec_text(const struct spec *s, const struct spec_node *n, size_t max,
               struct slice *out); /* copied; no control characters, not empty */

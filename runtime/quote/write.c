@@ -52,6 +52,8 @@ static void params_write(const struct quote_param *p, struct json_writer *w)
         } else if (p->kind == QUOTE_PARAM_TIME) {
             char text[TIMESTAMP_MAX];
             json_string(w, slice_of(text, timestamp_format(p->number, text)));
+        } else if (p->kind == QUOTE_PARAM_BOOL) {
+            json_bool(w, p->number != 0);
         } else {
             json_int(w, p->number);
         }
