@@ -334,17 +334,17 @@ static int rule_body(lua_State *L) /* (ruling); upvalue: the function. One closu
     return 0;
 }
 
-static int make_rule(lua_State *L) /* (rules, fn number, function) */
+static int make_rule(lua_State *L) /* (rules, fn number, body, function) */
 {
-    lua_pushcclosure(L, rule_body, 1); /* rules number rule */
+    lua_pushcclosure(L, lua_tocfunction(L, 3), 1); /* rules number body rule */
     lua_rawseti(L, 1, lua_tointeger(L, 2));
     return 0;
 }
 
-/* Pushes the closure for a function, making it at its first call; nothing is pushed on failure. */
-static int push_rule(struct vm *v, struct bind_state *st, int fn, struct err *err)
+int bind_push_rule(struct vm *v, int fn, lua_CFunction body, struct err *err)
 {
     lua_State *L = vm_lua(v);
+    struct bind_state *st = vm_context(L);
     if (!lua_checkstack(L, 8))
         return err_set(err, ERR_MEMORY_CAP, "There is no memory left to run a rule.");
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -360,16 +360,16 @@ static int push_rule(struct vm *v, struct bind_state *st, int fn, struct err *er
         lua_pushcfunction(L, make_rule);
         lua_rawgeti(L, LUA_REGISTRYINDEX, st->rules);
         lua_pushinteger(L, fn);
+        lua_pushcfunction(L, body);
         vm_push_ref(v, ref);
-        int rc = vm_pcall(v, 3, 0, err);
+        int rc = vm_pcall(v, 4, 0, err);
         if (rc < 0)
             return rc;
     }
     return err_set(err, ERR_INTERNAL, "The rulebook names function %d, which this Lua state does not have.", fn);
 }
 
-/* What a failing rule says is for the merchant's log, not for the shopper; once a second is enough to read. */
-static void report(struct bind_state *st, int rc, const struct err *err)
+void bind_report(struct bind_state *st, const char *event, int rc, const struct err *err)
 {
     struct bind_context *ctx = st->ctx;
     if (!ctx->log || !ctx->clock || !err || rc == ERR_RETRY)
@@ -379,7 +379,7 @@ static void report(struct bind_state *st, int rc, const struct err *err)
         st->unreported++;
         return;
     }
-    log_warn(ctx->log, "campaign.failed", err->text, LOG_STR("reason", err_name(rc)), LOG_INT("more_since_last", st->unreported));
+    log_warn(ctx->log, event, err->text, LOG_STR("reason", err_name(rc)), LOG_INT("more_since_last", st->unreported));
     st->reported_ns = now_ns;
     st->unreported = 0;
 }
@@ -400,7 +400,7 @@ static int run_rule(struct vm *v, int fn, struct quote_eval *e, struct ruling ru
     struct bind_state *st = vm_context(vm_lua(v));
     struct bind_context *ctx = st->ctx;
     assert(ctx->arena && fn >= 0);
-    int rc = push_rule(v, st, fn, err);
+    int rc = bind_push_rule(v, fn, rule_body, err);
     if (rc < 0)
         return rc;
     enum bind_phase phase = ctx->phase;
@@ -425,7 +425,7 @@ static int run_rule(struct vm *v, int fn, struct quote_eval *e, struct ruling ru
     if (counted && vm_stats(v).fuel - fuel > SLOW_FUEL)
         remember_slow(st, fn);
     if (rc < 0)
-        report(st, rc, err);
+        bind_report(st, "campaign.failed", rc, err);
     return rc;
 }
 

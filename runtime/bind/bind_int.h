@@ -88,6 +88,11 @@ void bind_open_events(lua_State *L);
 void bind_open_crypto(lua_State *L);
 void bind_open_cart(lua_State *L); /* classes only; no module */
 
+/* Pushes the closure that runs a rule's function, `body` with the function as its upvalue, made at its first call; nothing on failure. */
+int bind_push_rule(struct vm *v, int fn, lua_CFunction body, struct err *err);
+/* What a failing rule says is for the merchant's log, not for the shopper; once a second is enough to read. */
+void bind_report(struct bind_state *st, const char *event, int rc, const struct err *err);
+
 void bind_push_quote(lua_State *L); /* the order being placed, for this call only */
 void bind_push_cart(lua_State *L);  /* the cart being priced, for this call only */
 void bind_push_line(lua_State *L, uint32_t line);

@@ -129,6 +129,18 @@ struct store_stmt *query_statement(const struct door *d, const struct query *q)
     return s;
 }
 
+struct store_stmt *owned_statement(const struct door *d, const char *by, struct slice customer, int64_t limit)
+{
+    struct text t;
+    begin(&t, d);
+    select_all(&t);
+    put(&t, " AND \"%s\" = ?1 ORDER BY \"id\" LIMIT ?2", by);
+    struct store_stmt *s = prepare(&t);
+    store_bind_text(s, 1, customer);
+    store_bind_int(s, 2, limit);
+    return s;
+}
+
 struct store_stmt *locate_statement(const struct door *d, const struct locator *at)
 {
     struct text t;

@@ -252,6 +252,13 @@ static int read_list(lua_State *L) /* (running) -> { row ... } */
     return 1;
 }
 
+int door_list(struct door *d, struct store_stmt *s)
+{
+    struct running r = { .d = d, .s = s };
+    run(&r, read_list);
+    return r.rows;
+}
+
 /* --- one row ------------------------------------------------------------------------------------------------------------------ */
 
 static int l_insert(lua_State *L) /* (collection, row) -> id | nil, sentence, "unique" */
@@ -260,7 +267,10 @@ static int l_insert(lua_State *L) /* (collection, row) -> id | nil, sentence, "u
     struct cell *cells = cells_for_insert(&d, door_table(&d, 2, "the row"));
     struct running r = { .d = &d, .s = insert_statement(&d, cells) };
     int n = run(&r, read_id);
-    return r.rc < 0 ? not_unique(&d) : n;
+    if (r.rc < 0)
+        return not_unique(&d);
+    facts_changed(&d, NULL, facts_touched(&d, cells));
+    return n;
 }
 
 static int l_get(lua_State *L) /* (collection, key) -> row | nil */
@@ -294,12 +304,15 @@ static int l_update(lua_State *L) /* (collection, key, changes) -> true | nil, s
         lua_pushliteral(L, "not_found");
         return 3;
     }
-    size_t changed = cells_change(&d, changes, r.cells, &last);
+    struct cell *cells = r.cells;
+    const struct cell *before = facts_touched(&d, cells);
+    size_t changed = cells_change(&d, changes, cells, &last);
     if (changed > 0) {
-        r = (struct running){ .d = &d, .s = update_statement(&d, r.id, r.cells, changed == 1 ? last : SIZE_MAX) };
+        r = (struct running){ .d = &d, .s = update_statement(&d, r.id, cells, changed == 1 ? last : SIZE_MAX) };
         run(&r, run_change);
         if (r.rc < 0)
             return not_unique(&d);
+        facts_changed(&d, before, facts_touched(&d, cells));
     }
     lua_pushboolean(L, true);
     return 1;
@@ -311,8 +324,10 @@ static int l_delete(lua_State *L) /* (collection, key) -> whether there was such
     struct running r;
     bool there = find_row(&d, &r);
     if (there) {
+        const struct cell *before = facts_touched(&d, r.cells);
         r = (struct running){ .d = &d, .s = delete_statement(&d, r.id) };
         run(&r, run_change);
+        facts_changed(&d, before, NULL);
     }
     lua_pushboolean(L, there);
     return 1;

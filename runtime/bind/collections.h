@@ -10,6 +10,9 @@ struct bind_grant {
     const char *plugin; /* whose collection it is; BIND_SHOP: the shop's own, which nobody writes here */
     const struct collection *shape;
     bool read, write;
+    /* Positions of fields by which facts are made of the rows: a change of a row is one of those customers. */
+    const uint16_t *projected;
+    size_t projected_count;
 };
 
 #define BIND_SHOP "shop"

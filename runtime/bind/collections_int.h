@@ -41,6 +41,18 @@ struct locator {
 };
 void locate(const struct door *d, int arg, struct locator *out);
 
+/* --- collection_facts.c ------------------------------------------------------------------------------------------------- */
+/* A row with these cells was inserted, changed or deleted: the customers whose facts are made of it have another version from here. A
+ * copy of what names them, taken before cells_change(), is for what they were. */
+struct cell *facts_touched(const struct door *d, const struct cell *cells); /* NULL: no facts are made of the collection */
+void facts_changed(const struct door *d, const struct cell *before, const struct cell *after); /* either may be NULL */
+/* All rows whose field `by` is the customer, in order of id, on the stack; raises when there are more than max. */
+void collection_push_rows(lua_State *L, struct bind_context *c, const struct collection *rows, const struct collection_field *by,
+                          struct slice customer, int max);
+
+/* --- collections.c: read_list() as run() wants it ------------------------------------------------------------------------ */
+int door_list(struct door *d, struct store_stmt *s); /* pushes the list of its rows, and gives how many there are */
+
 /* --- collection_sql.c --------------------------------------------------------------------------------------------------- */
 /* The text of a query: columns id, then all fields, by an index from its front. */
 struct query {
@@ -55,7 +67,8 @@ struct query {
 };
 int query_rest(const struct query *q); /* how many fields of the index order the rows, besides the id */
 
-struct store_stmt *query_statement(const struct door *d, const struct query *q); /* bound, ready to step */
+struct store_stmt *query_statement(const struct door *d, const struct query *q);                                /* bound, ready to step */
+struct store_stmt *owned_statement(const struct door *d, const char *by, struct slice customer, int64_t limit); /* by id */
 struct store_stmt *locate_statement(const struct door *d, const struct locator *at);
 struct store_stmt *insert_statement(const struct door *d, const struct cell *cells); /* gives one row: the id */
 struct store_stmt *update_statement(const struct door *d, int64_t id, const struct cell *cells, size_t only /* SIZE_MAX = all */);

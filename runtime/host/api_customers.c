@@ -1,3 +1,4 @@
+#include "host/facts.h"
 #include "host/routes.h"
 #include "host/worker.h"
 
@@ -43,4 +44,26 @@ void handle_customer_token(struct call *c)
     json_string(&w, slice_of(expires, timestamp_format(expires_ms, expires)));
     json_object_end(&w);
     call_answer_json(c, 201, buf_slice(out));
+}
+
+void handle_customer_facts(struct call *c)
+{
+    struct quote_cart who = { .customer = c->req->params[0], .at_ms = clock_wall_ms(c->shop->options.clock) };
+    c->rc = customer_exists(c, who.customer);
+    if (c->rc == 0)
+        c->rc = facts_load_all(c, &who);
+    if (c->rc < 0) {
+        call_fail(c, NULL, (struct slice){ 0 });
+        return;
+    }
+    struct buf *out = &c->worker->out;
+    struct json_writer w;
+    buf_clear(out);
+    json_writer_init(&w, out);
+    json_object(&w);
+    json_key(&w, "customer");
+    json_string(&w, who.customer);
+    facts_write(c, &who, &w);
+    json_object_end(&w);
+    call_answer_json(c, 200, buf_slice(out));
 }

@@ -27,6 +27,33 @@ static int add_shops(const struct manifest *m, struct arena *arena, struct bind_
     return 0;
 }
 
+static bool is_listed(const uint16_t *list, size_t n, uint16_t field)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == field)
+            return true;
+    return false;
+}
+
+/* The fields by which facts of its plugin are made of a collection. */
+static int projections(const struct manifest *of, struct bind_grant *g, struct arena *arena)
+{
+    size_t first = of->hook_first[HOOK_FACT], end = of->hook_first[HOOK_FACT + 1];
+    uint16_t *list = arena_array(arena, end - first + 1, sizeof *list);
+    for (size_t i = first; list && i < end; i++) {
+        const struct hook *h = &of->hooks[i];
+        if (!h->from || strcmp(h->from, g->shape->name) != 0)
+            continue;
+        uint16_t field = 0;
+        while (strcmp(g->shape->fields[field].name, h->by) != 0)
+            field++;
+        if (!is_listed(list, g->projected_count, field))
+            list[g->projected_count++] = field;
+    }
+    g->projected = list;
+    return list ? 0 : ERR_NOMEM;
+}
+
 int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct arena *arena, struct bind_grants *out, struct err *err)
 {
     size_t all = 0;
@@ -41,8 +68,12 @@ int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct a
         const struct manifest *of = plugin_set_at(s, p);
         for (size_t i = 0; i < of->collection_count; i++) {
             struct slice plugin = slice_str(of->name), part = slice_str(of->collections[i].name);
-            struct bind_grant g = { of->name, &of->collections[i], needs_collection(m, plugin, part, false),
-                                    needs_collection(m, plugin, part, true) };
+            struct bind_grant g = { .plugin = of->name,
+                                    .shape = &of->collections[i],
+                                    .read = needs_collection(m, plugin, part, false),
+                                    .write = needs_collection(m, plugin, part, true) };
+            if (g.write && projections(of, &g, arena) < 0)
+                return nomem(err);
             if (g.read || g.write)
                 list[out->count++] = g;
         }

@@ -1,6 +1,7 @@
 /* host/plugins.h - plugins at work: what a Lua state gives them, who may call what, their routes, timers and events. Everything here
  * belongs to one Lua state, so to one generation. */
 #pragma once
+#include "bind/facts.h"
 #include "bind/plugins.h"
 #include "host/routes.h"
 #include "host/stops.h"
@@ -13,6 +14,8 @@ struct plugin_state {
     struct plugin_route *routes;
     size_t route_count;
     struct stops_view stops;
+    struct bind_fact *facts; /* of its plugins, as plugin_set_hooks() orders them */
+    size_t fact_count;
     struct http_router *router; /* core routes and those of the plugins; NULL until plugin_routes_open() */
     struct secrets *secrets;    /* that the settings of its plugins name */
 };
@@ -27,7 +30,8 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
 
 /* Once the state is open: the routes of its generation. */
 int plugin_routes_open(struct vm *vm, struct generation *g, struct err *err);
-const struct route *plugin_route_at(const struct plugin_state *s, size_t i); /* NULL after the last */
+int plugin_facts_open(struct vm *vm, struct generation *g, struct symbols *symbols, struct err *err); /* facts.c */
+const struct route *plugin_route_at(const struct plugin_state *s, size_t i);                          /* NULL after the last */
 
 /* The tables of the plugins' collections become what the generation names; on the writing connection, in a transaction of its own. */
 int plugins_grow(struct store_conn *conn, const struct generation *g, struct err *err);

@@ -1,44 +1,8 @@
 #include "host/pricing.h"
+#include "host/facts.h"
 #include "host/plugin_stops.h"
 #include "host/worker.h"
 #include <stdio.h>
-
-/* --- facts of the customer ---------------------------------------------------------------------------------------- */
-
-static int customer_facts(struct call *c, struct quote_cart *cart)
-{
-    if (cart->customer.len == 0)
-        return 0;
-    struct store_stmt *q;
-    int rc = store_prepare(c->worker->conn, "SELECT version, tags FROM customers WHERE customer = ?1", &q, &c->err);
-    if (rc < 0)
-        return rc;
-    store_bind_text(q, 1, cart->customer);
-    rc = store_step(q, &c->err);
-    if (rc < 0)
-        return rc;
-    if (rc == 0)
-        return err_field(&c->err, ERR_INVALID, "/customer", "There is no customer \"%.*s\"; create it with PUT /v1/customers/{id}.",
-                         SLICE_FMT(cart->customer));
-    cart->customer_version = store_column_int(q, 0);
-    struct json_value *tags = NULL;
-    struct slice text = arena_copy(c->arena, store_column_text(q, 1));
-    store_reset(q);
-    if (text.len == 0)
-        return 0;
-    if (!text.data || json_parse(text, NULL, c->arena, &tags, NULL) < 0 || tags->type != JSON_ARRAY)
-        return err_set(&c->err, ERR_CORRUPT, "The tags of customer \"%.*s\" can't be read.", SLICE_FMT(cart->customer));
-    symbol *symbols = arena_array(c->arena, tags->count, sizeof *symbols);
-    if (!symbols && tags->count)
-        return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
-    size_t n = 0;
-    for (const struct json_value *t = tags->first; t; t = t->next)
-        if (t->type == JSON_STRING)
-            symbols[n++] = symbols_intern(c->shop->symbols, t->string);
-    cart->customer_tags = symbols;
-    cart->customer_tag_count = n;
-    return 0;
-}
 
 /* --- the body ------------------------------------------------------------------------------------------------------ */
 
@@ -156,7 +120,7 @@ int pricing_from_body(struct call *c, const struct json_value *body, struct pric
     read_client_members(c, body, &p->cart);
     random_fill(c->shop->options.random, &p->cart.seed, sizeof p->cart.seed);
     p->cart.seed >>= 1; /* stays a JSON integer */
-    return customer_facts(c, &p->cart);
+    return facts_load(c, &p->cart);
 }
 
 int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing *now)
@@ -176,7 +140,7 @@ int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing
         now->cart.lines[i] = (struct quote_line){ .product = product->facts, .qty = line->qty, .own_price = line->own_price };
         now->cart.lines[i].unit_price_minor = line->own_price ? line->unit_price_minor : product->facts.price_minor;
     }
-    return customer_facts(c, &now->cart);
+    return facts_load(c, &now->cart);
 }
 
 static uint64_t failed_rules(const struct quote_result *r)

@@ -43,6 +43,7 @@ const struct route core_routes[] = {
 
     { HTTP_METHOD_PUT, "/v1/customers/{id}", SERVERS, SCOPE_CUSTOMERS_WRITE, &schema_customer, NULL, false, false, 200, call_write, "customers.put", "Makes a customer or replaces his data." },
     { HTTP_METHOD_GET, "/v1/customers/{id}", KNOWN, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, call_read, "customers.get", "One customer." },
+    { HTTP_METHOD_GET, "/v1/customers/{id}/facts", SERVERS, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, handle_customer_facts, NULL, "What plugins know of a customer now, as rules see it." },
     { HTTP_METHOD_POST, "/v1/customers/{id}/tokens", SERVERS, SCOPE_TOKENS_WRITE, &schema_customer_token, NULL, false, true, 201, handle_customer_token, "customers.get", "A short-lived token with which this customer's own device may call." },
 
     { HTTP_METHOD_GET, "/v1/status", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_status, NULL, "One screen: generation, rates, queue, commit times, what is wrong." },

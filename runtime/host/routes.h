@@ -19,7 +19,8 @@ void openapi_write(const struct route_table *t, const struct plugin_state *plugi
 void handle_quote(struct call *c);          /* api_quotes.c */
 void handle_order_place(struct call *c);    /* api_orders.c */
 void handle_customer_token(struct call *c); /* api_customers.c */
-void handle_health(struct call *c);         /* api_ops.c */
+void handle_customer_facts(struct call *c);
+void handle_health(struct call *c); /* api_ops.c */
 void handle_ready(struct call *c);
 void handle_metrics(struct call *c);
 void handle_openapi(struct call *c);

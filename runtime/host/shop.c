@@ -90,6 +90,8 @@ int shop_open_vm(struct shop *s, struct generation *g, struct vm **vm, struct bi
     (*bind)->pseudonym_ctx = s;
     plugin_state_of(*vm)->stops.stops = s->stops;
     rc = plugin_routes_open(*vm, g, err);
+    if (rc == 0)
+        rc = plugin_facts_open(*vm, g, s->symbols, err);
     if (rc < 0)
         shop_close_vm(*vm);
     return rc;

@@ -53,7 +53,7 @@ static int refuse_idle(const struct manifest *m, struct err *err)
 {
     for (size_t i = 0; i < m->hook_count; i++) {
         const struct hook *h = &m->hooks[i];
-        bool idle = h->kind == HOOK_CHECK || h->kind == HOOK_FACT || (h->kind == HOOK_TIMER && h->as == AS_JOB);
+        bool idle = h->kind == HOOK_CHECK || (h->kind == HOOK_TIMER && h->as == AS_JOB);
         if (idle)
             return err_set(err, ERR_INVALID, "%s: %s[\"%s\"]: this program reads %s and does not run them yet; leave it out", m->file,
                            hook_section(h->kind), h->name, h->kind == HOOK_TIMER ? "timers with as = \"job\"" : hook_section(h->kind));
@@ -258,6 +258,22 @@ int plugins_rules(const struct live_plugins *p, enum hook_kind kind, struct aren
         list[i].skip_on_failure = refs[i].hook->on_failure == FAILURE_SKIP;
     }
     *out = (struct quote_rule_list){ list, count };
+    return 0;
+}
+
+int plugins_facts(const struct live_plugins *p, struct arena *arena, const struct quote_fact_type **out, size_t *count, struct err *err)
+{
+    const struct hook_ref *refs = plugin_set_hooks(p->set, HOOK_FACT, count);
+    struct quote_fact_type *list = arena_array(arena, *count + 1, sizeof *list);
+    if (!list)
+        return nomem(err);
+    for (size_t i = 0; i < *count; i++) {
+        struct slice name = arena_printf(arena, "%s.%s", refs[i].plugin->name, refs[i].hook->name);
+        if (!name.data || !(list[i].name = arena_strdup(arena, name)))
+            return nomem(err);
+        list[i].type = refs[i].hook->fact_type;
+    }
+    *out = list;
     return 0;
 }
 

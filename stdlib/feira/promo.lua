@@ -252,6 +252,37 @@ local function bounded(kind)
   end
 end
 
+-- What the value must be depends on the fact's type, which the kernel knows.
+local function fact_value(at, path, v)
+  local t = type(v)
+  if t ~= "string" and t ~= "number" and t ~= "boolean" then
+    fail(at, path, "expected a value of the fact's type, got %s", seen(v))
+  end
+  return v
+end
+
+local function fact_values(at, path, v)
+  if type(v) ~= "table" or #v == 0 then
+    fail(at, path, "expected a list of values, got %s; write { 2, 3 }", type(v) == "table" and "an empty one" or seen(v))
+  end
+  for i, one in ipairs(v) do
+    fact_value(at, path .. "[" .. i .. "]", one)
+  end
+  return v
+end
+
+local fact_tests = record { at_least = fact_value, at_most = fact_value, below = fact_value, is = fact_value, any_of = fact_values }
+
+-- promo.fact("member-tiers.level", { at_least = 3 })
+local function fact(at, name, tests)
+  if type(name) ~= "string" or not name:find("^[^.]+%.[^.]+$") then
+    fail(at, "fact", 'expected the name of a fact, got %s; write promo.fact("member-tiers.level", { at_least = 3 })', seen(name))
+  end
+  local out = tests == nil and {} or fact_tests(at, "fact", tests)
+  out.name = name
+  return { fact = out }
+end
+
 words = {
   sku = { kind = "selector", names = true },
   category = { kind = "selector", names = true },
@@ -265,6 +296,7 @@ words = {
   subtotal = { kind = "condition", check = bounded(money) },
   qty = { kind = "condition", check = bounded(integer(0)) },
   window = { kind = "condition", check = window_or_condition },
+  fact = { kind = "condition", make = fact },
 
   all = { kind = "group" },
   any = { kind = "group" },
@@ -385,7 +417,7 @@ promo.use = vm.located(function(at, name)
 end)
 
 for word, entry in pairs(words) do
-  local make = entry.names and names_word(word) or entry.kind == "group" and group_word(word) or table_word(word, entry)
+  local make = entry.names and names_word(word) or entry.kind == "group" and group_word(word) or entry.make or table_word(word, entry)
   promo[word] = vm.located(make)
 end
 

@@ -148,6 +148,14 @@ function promo.customer_tag(names, ...) end
 ---@return feira.promo.Condition
 function promo.coupon(names, ...) end
 
+---What a plugin knows of the customer, by the fact's name: `promo.fact("member-tiers.level", { at_least = 3 })`. Bounds and values are
+---written as the fact's type is: `3`, `"12.50"` (money), `12.5` (percent), `"2026-01-01 00:00"` (time, in the shop's zone), `true`,
+---`"gold"`. With neither, a boolean must be true, any other fact must be there. It never holds for a guest: the reason asks him to sign in.
+---@param name string "PLUGIN.NAME", of a plugin that the shop turns on
+---@param tests? { at_least?: integer|string, at_most?: integer|string, below?: integer|string, is?: any, any_of?: any[] } bounds, or values
+---@return feira.promo.Condition
+function promo.fact(name, tests) end
+
 ---The cart comes through one of these channels: `promo.channel "till"`
 ---@param names feira.promo.Names
 ---@param ... string

@@ -1,0 +1,163 @@
+#include "bind/facts.h"
+#include "base/utf8.h"
+#include "bind/collections_int.h"
+#include <assert.h>
+
+struct asking {
+    const struct bind_fact *fact;
+    const struct quote_cart *cart;
+    const struct symbols *symbols;
+    struct quote_fact *out;
+    bool found;
+};
+
+static void push_about(lua_State *L, const struct asking *a)
+{
+    const struct quote_cart *cart = a->cart;
+    lua_createtable(L, 0, 3); /* about */
+    bind_push_slice(L, cart->customer);
+    lua_setfield(L, -2, "customer");
+    lua_pushinteger(L, cart->at_ms);
+    lua_setfield(L, -2, "now");
+    lua_createtable(L, (int)cart->customer_tag_count, 0); /* about tags */
+    vm_mark_array(L, -1);
+    for (size_t i = 0; i < cart->customer_tag_count; i++) {
+        bind_push_slice(L, symbols_name(a->symbols, cart->customer_tags[i]));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "tags");
+}
+
+static void push_rows(lua_State *L, struct bind_context *c, const struct asking *a)
+{
+    if (a->fact->rows) {
+        collection_push_rows(L, c, a->fact->rows, a->fact->by, a->cart->customer, BIND_FACT_ROWS_MAX);
+        return;
+    }
+    lua_newtable(L);
+    vm_mark_array(L, -1);
+}
+
+/* --- what comes back --------------------------------------------------------------------------------------------------- */
+
+static int wrong(lua_State *L, const struct bind_fact *f, const char *what)
+{
+    return luaL_error(L, "the fact %s is %s, and its function gave %s; give that, or nil when there is none", f->name, what,
+                      lua_type(L, -1) == LUA_TNUMBER ? lua_isinteger(L, -1) ? "an integer" : "a float" : luaL_typename(L, -1));
+}
+
+static int take_text(lua_State *L, struct bind_context *c, const struct asking *a)
+{
+    struct slice s = bind_check_slice(L, -1, a->fact->name);
+    if (s.len > BIND_FACT_TEXT_MAX)
+        return luaL_error(L, "the fact %s is a text of %d bytes; it may have %d", a->fact->name, (int)s.len, BIND_FACT_TEXT_MAX);
+    for (size_t i = 0, n; i < s.len; i += n)
+        if ((n = utf8_at(s.data + i, s.data + s.len)) == 0)
+            return luaL_error(L, "the fact %s is no text: it must be UTF-8", a->fact->name);
+    a->out->text = arena_copy(c->arena, s);
+    if (!a->out->text.data)
+        return luaL_error(L, "out of memory for the fact %s", a->fact->name);
+    a->out->kind = QUOTE_FACT_STRING;
+    return 0;
+}
+
+/* The value on top of the stack. */
+static int take_value(lua_State *L, struct bind_context *c, const struct asking *a)
+{
+    const struct bind_fact *f = a->fact;
+    struct quote_fact *out = a->out;
+    switch (f->type) {
+    case FIELD_STRING:
+        return lua_type(L, -1) == LUA_TSTRING ? take_text(L, c, a) : wrong(L, f, "a string");
+    case FIELD_BOOLEAN:
+        if (!lua_isboolean(L, -1))
+            return wrong(L, f, "true or false");
+        out->kind = QUOTE_FACT_BOOL;
+        out->number = lua_toboolean(L, -1);
+        return 0;
+    case FIELD_MONEY:
+        if (!lua_isinteger(L, -1) && lua_type(L, -1) != LUA_TSTRING)
+            return wrong(L, f, "an amount: an integer of minor units, or a string like \"12.50\"");
+        out->number = bind_check_money(L, lua_gettop(L), f->name);
+        break;
+    default:
+        if (!lua_isinteger(L, -1))
+            return wrong(L, f,
+                         f->type == FIELD_TIME      ? "a time: an integer of milliseconds"
+                         : f->type == FIELD_PERCENT ? "a percentage: an integer of parts per million"
+                                                    : "an integer");
+        out->number = lua_tointeger(L, -1);
+    }
+    out->kind = QUOTE_FACT_INT;
+    return 0;
+}
+
+/* (asking); upvalue: the function. What it is given is made here, so that a second run gets it as it was. */
+static int fact_body(lua_State *L)
+{
+    struct asking *a = lua_touserdata(L, 1);
+    struct bind_context *c = bind_state(L)->ctx;
+    lua_settop(L, 0);
+    a->found = false;
+    lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
+    push_rows(L, c, a);
+    push_about(L, a);  /* fn rows about */
+    lua_call(L, 2, 1); /* value */
+    if (lua_isnil(L, -1))
+        return 0;
+    take_value(L, c, a);
+    a->found = true;
+    return 0;
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------------ */
+
+static void nothing_to_undo(void *ctx)
+{
+    (void)ctx;
+}
+
+static int ask(struct vm *v, struct bind_state *st, struct asking *a, struct err *err)
+{
+    struct bind_context *ctx = st->ctx;
+    int rc = bind_push_rule(v, a->fact->fn, fact_body, err);
+    if (rc < 0)
+        return rc;
+    enum bind_phase phase = ctx->phase;
+    ctx->phase = BIND_PHASE_RULE;
+    ctx->eval = NULL; /* there is no cart yet */
+    st->serial++;
+    vm_set_undo(v, nothing_to_undo, NULL);
+    lua_pushlightuserdata(vm_lua(v), a);
+    rc = vm_pcall(v, 1, 0, err);
+    vm_set_undo(v, NULL, NULL);
+    st->serial++;
+    ctx->phase = phase;
+    return rc;
+}
+
+/* Ours, or the machine's: with such a failure nobody can say that the function is to blame. */
+static bool is_the_functions(int rc)
+{
+    return rc != ERR_NOMEM && rc != ERR_INTERNAL && rc != ERR_IO && rc != ERR_BUSY && rc != ERR_CORRUPT && rc != ERR_FULL;
+}
+
+int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *cart, const struct symbols *symbols, struct quote_fact *out,
+              struct err *err)
+{
+    struct bind_state *st = vm_context(vm_lua(v));
+    struct asking a = { .fact = f, .cart = cart, .symbols = symbols, .out = out };
+    assert(st->ctx->arena && st->ctx->conn && cart->customer.len);
+    *out = (struct quote_fact){ .name = f->symbol, .text = { "", 0 } };
+    int rc = ask(v, st, &a, err);
+    if (rc == 0)
+        return a.found;
+    if (!is_the_functions(rc))
+        return rc;
+    err_wrap(err, "fact %s", f->name);
+    bind_report(st, "fact.failed", rc, err);
+    err_clear(err);
+    out->kind = QUOTE_FACT_FAILED;
+    out->number = 0;
+    return 1;
+}

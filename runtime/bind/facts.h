@@ -1,0 +1,23 @@
+/* bind/facts.h - a fact of a customer: what a plugin's function makes of the customer's rows in one of its collections. */
+#pragma once
+#include "base/collection.h"
+#include "bind/bind.h"
+
+/* A customer with more rows than this fails the fact: a plugin that goes on counting keeps sums in a row. */
+enum { BIND_FACT_ROWS_MAX = 1000, BIND_FACT_TEXT_MAX = 200 };
+
+struct bind_fact {    /* must outlive the state */
+    const char *name; /* "member-tiers.level" */
+    symbol symbol;
+    int fn; /* number for vm_function() */
+    enum field_type type;
+    const struct collection *rows;     /* NULL: the function gets none */
+    const struct collection_field *by; /* of rows: the field that holds the customer */
+};
+
+/* Calls the function with (rows, { customer, now, tags }, settings): rows from the connection of the state's bind_context, the rest from
+ * the cart, which has a customer. It is a rule: nothing else is there for it. 1 with *out (text in the context's arena), 0 when there is no
+ * such fact of this customer. When the function fails *out has the kind FAILED and the cause is logged: that is 1, too. Negative: the store
+ * failed, or memory ran out. */
+int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *cart, const struct symbols *symbols, struct quote_fact *out,
+              struct err *err);

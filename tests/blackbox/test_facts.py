@@ -1,0 +1,295 @@
+"""Facts: what a plugin knows of a customer, made of rows of its collection, asked for by campaigns and price rules, kept in the evidence."""
+
+import concurrent.futures
+
+from market import feira, ok, problem, write_shop
+
+MANIFEST = """return { name = "club", version = "1.0.0", api = 1, title = "A club",
+  collections = { members = { fields = { customer = "customer", level = "integer", town = "string?" }, index = { "customer" } },
+                  audit = { fields = { total = "integer", level = "integer" } },
+                  visits = { fields = { customer = "customer" }, index = { "customer" } } },
+  settings = { bonus = { type = "integer", default = 0, about = "Added to every level." } },
+  facts = {
+    level = { run = "rules.level", from = { collection = "members", by = "customer" } },
+    town = { run = "rules.town", type = "string", from = { collection = "members", by = "customer" } },
+    worth = { run = "rules.worth", type = "money", from = { collection = "members", by = "customer" } },
+    vip = { run = "rules.vip", type = "boolean" },
+    since = { run = "rules.since", type = "time" },
+  },
+  on = { ["order.paid"] = { run = "events.paid", when = "in_transaction" },
+         ["order.placed"] = { run = "events.placed", when = "in_transaction" } },
+  routes = { ["POST /level"] = { run = "events.set", auth = "server", body = { customer = "customer", level = "integer",
+               town = { type = "string", optional = true } } },
+             ["GET /audit"] = { run = "events.list_audit", auth = "server" },
+             ["POST /visit"] = { run = "events.visit", auth = "server", body = { customer = "customer" } } },
+}
+"""
+
+RULES = """
+local rules = {}
+function rules.level(rows, about, settings)
+  if #rows == 0 then return nil end
+  if rows[1].level == 13 then error "unlucky" end
+  if rows[1].level == 99 then while true do end end
+  if rows[1].level == 50 then return "fifty" end
+  return rows[1].level + settings.bonus
+end
+function rules.town(rows) return rows[1] and rows[1].town end
+function rules.worth(rows) return rows[1] and rows[1].level * 1000 end
+function rules.vip(rows, about)
+  for _, tag in ipairs(about.tags) do if tag == "vip" then return true end end
+  return false
+end
+function rules.since(rows, about) return about.now - 86400000 end
+return rules
+"""
+
+EVENTS = """
+local store = require "feira.store"
+local events = {}
+function events.set(call)
+  local row = store.members:find({ customer = call.body.customer })[1]
+  if row then store.members:update(row.id, { level = call.body.level, town = call.body.town })
+  else store.members:insert { customer = call.body.customer, level = call.body.level, town = call.body.town } end
+  return { status = 200, body = {} }
+end
+function events.visit(call) store.visits:insert { customer = call.body.customer } return { status = 200, body = {} } end
+function events.placed(event)
+  local row = event.customer and store.members:find({ customer = event.customer })[1]
+  store.audit:insert { total = event.total, level = row and row.level or 0 }
+end
+function events.list_audit() return { status = 200, body = { rows = store.audit:find() } } end
+function events.paid(event)
+  local row = event.customer and store.members:find({ customer = event.customer })[1]
+  if row then store.members:update(row.id, { level = row.level + 1 }) end
+end
+return events
+"""
+
+CLUB = {"plugin": MANIFEST, "rules": RULES, "events": EVENTS}
+
+GOLD = """local promo = require "feira.promo"
+return promo.campaign { id = "gold", when = promo.fact("club.level", { at_least = 3 }), give = promo.percent_off { percent = 20 } }
+"""
+
+
+def club_shop(own_shop, plugins="{ club = {} }", club=None, **campaigns):
+    shop = own_shop(settings={"plugins": plugins}, plugins={"club": club or CLUB}, campaigns=campaigns or {"gold": GOLD})
+    shop.product("TEA", price=1000, stock=1000)
+    return shop
+
+
+def member(shop, level=None, **more):
+    customer = shop.customer(**more)
+    if level is not None:
+        set_level(shop, customer, level)
+    return customer
+
+
+def set_level(shop, customer, level, **more):
+    ok(shop.sk.request("POST", "/v1/x/club/level", {"customer": customer.customer, "level": level, **more}), 200)
+
+
+def why(shop, client, campaign="gold"):
+    quote = ok(client.request("POST", "/v1/quotes?explain=full", {"lines": [{"sku": "TEA", "qty": 1}]}), 200)
+    found = next(c for c in quote["campaigns"] if c["id"] == campaign)
+    return found.get("reason") or found["applied"]
+
+
+def total(shop, client):
+    return shop.quote({"TEA": 1}, by=client)["total"]
+
+
+def place(client, body, key):
+    return client.request("POST", "/v1/orders", body, idempotency=key)
+
+
+def test_a_fact_decides_what_a_customer_pays_and_the_reason_says_what_is_missing(own_shop):
+    shop = club_shop(own_shop)
+    gold, silver, nobody = member(shop, 3), member(shop, 2), member(shop)
+    assert total(shop, gold) == 800
+    assert why(shop, gold) is True
+    assert total(shop, silver) == 1000
+    assert why(shop, silver) == {"code": "fact_below", "fact": "club.level", "needed": 3, "seen": 2}
+    assert why(shop, nobody) == {"code": "fact_missing", "fact": "club.level", "needed": 3}
+    assert why(shop, shop.pk) == {"code": "sign_in", "fact": "club.level", "needed": 3}
+    set_level(shop, silver, 3)
+    assert total(shop, silver) == 800
+
+
+def test_a_server_asks_for_a_customers_facts_and_nobody_sends_them(own_shop):
+    shop = club_shop(own_shop)
+    someone = member(shop, 4, tags=["vip"])
+    set_level(shop, someone, 4, town="Porto")
+    path = f"/v1/customers/{someone.customer}/facts"
+    answer = ok(shop.sk.request("GET", path), 200)
+    since = answer["facts"].pop("club.since")
+    assert since.endswith("Z") and since.startswith("20")
+    assert answer == {
+        "customer": someone.customer,
+        "facts": {"club.level": 4, "club.town": "Porto", "club.vip": True, "club.worth": 4000},
+    }
+    problem(someone.request("GET", path), 403, "wrong_key_kind")
+    problem(shop.pk.request("GET", path), 403, "wrong_key_kind")
+    problem(shop.sk.request("GET", "/v1/customers/nobody/facts"), 404)
+    body = {"lines": [{"sku": "TEA", "qty": 1}], "facts": {"club.level": 9}}
+    for client in shop.pk, someone, shop.sk:
+        problem(client.request("POST", "/v1/quotes", body), 422, field="/facts")
+
+
+def test_settings_and_functions_see_facts(own_shop):
+    shop = club_shop(
+        own_shop,
+        plugins="{ club = { bonus = 2 } }",
+        fn="""local promo = require "feira.promo"
+return { promo.campaign { id = "fn", give = function(cart)
+  local level, town = cart:fact "club.level", cart:fact "club.town"
+  if town == "Porto" and cart:fact "club.vip" == false and cart:fact "club.worth" == 1000 then cart:all():percent_off(10 * level) end
+end } }""",
+    )
+    someone = member(shop, 1)
+    assert total(shop, someone) == 1000
+    set_level(shop, someone, 1, town="Porto")
+    assert total(shop, someone) == 700  # level 1 and a bonus of 2
+    assert total(shop, shop.pk) == 1000
+
+
+def test_a_function_that_asks_for_a_fact_its_plugin_does_not_have_fails(own_shop):
+    ask = """return promo.campaign {{ id = "{id}", give = function(cart) if cart:fact "{name}" == nil then cart:all():percent_off(10) end end }}"""
+    shop = club_shop(
+        own_shop,
+        **{
+            id: 'local promo = require "feira.promo"\n' + ask.format(id=id, name=name)
+            for id, name in {"wrong": "club.levle", "short": "level", "elsewhere": "tiers.level"}.items()
+        },
+    )
+    applied = {c["id"]: c["applied"] for c in shop.quote({"TEA": 1})["campaigns"]}
+    assert applied == {"wrong": False, "short": False, "elsewhere": True}  # one that may be turned on some day is absent
+    assert "facts have names like" in shop.server.stderr()
+
+
+def test_a_price_rule_sees_facts(own_shop):
+    club = {
+        **CLUB,
+        "plugin": MANIFEST.replace("facts = {", 'pricing = { members = { run = "rules.price" } }, facts = {', 1),
+        "rules": RULES.replace("return rules\n", "function rules.price(line, cart) if (cart:fact 'club.level' or 0) >= 3 then return 900 end end\nreturn rules\n"),
+    }
+    shop = club_shop(own_shop, club=club, none="return {}")
+    assert total(shop, member(shop, 3)) == 900
+    assert total(shop, member(shop, 2)) == 1000
+    assert total(shop, shop.pk) == 1000
+    # A price rule refuses when it fails, and it fails with the fact it asks for.
+    problem(member(shop, 13).request("POST", "/v1/quotes", {"lines": [{"sku": "TEA", "qty": 1}]}), 500)
+
+
+def test_a_token_is_good_until_what_is_known_of_the_customer_changes(own_shop):
+    shop = club_shop(own_shop)
+    gold = member(shop, 3)
+    shown = shop.quote({"TEA": 1}, by=gold)
+    assert shown["total"] == 800
+    order = ok(place(gold, {"quote_token": shown["token"]}, "a"), 201)
+    assert order["total"] == 800
+
+    shown = shop.quote({"TEA": 1}, by=gold)
+    ok(shop.sk.request("POST", "/v1/x/club/visit", {"customer": gold.customer}), 200)  # no fact is made of visits
+    ok(place(gold, {"quote_token": shown["token"]}, "b"), 201)
+
+    shown = shop.quote({"TEA": 1}, by=gold)
+    set_level(shop, gold, 1)
+    refused = problem(place(gold, {"quote_token": shown["token"]}, "c"), 409, "facts_changed")
+    assert refused["quote"]["total"] == 1000
+    ok(place(gold, {"quote_token": refused["quote"]["token"]}, "d"), 201)
+
+    # Somebody else's change is nobody's business.
+    shown = shop.quote({"TEA": 1}, by=gold)
+    set_level(shop, member(shop), 5)
+    ok(place(gold, {"quote_token": shown["token"]}, "e"), 201)
+
+
+def test_an_order_without_a_token_is_priced_by_the_facts_of_now(own_shop):
+    shop = club_shop(own_shop)
+    gold = member(shop, 3)
+    body = {"lines": [{"sku": "TEA", "qty": 1}], "expected_total": 800}
+    assert ok(place(gold, body, "a"), 201)["total"] == 800
+    set_level(shop, gold, 2)
+    refused = problem(place(gold, body, "b"), 409, "price_changed")
+    assert refused["quote"]["total"] == 1000
+
+
+def test_an_event_that_raises_the_level_counts_from_the_next_order_on(own_shop):
+    shop = club_shop(own_shop)
+    someone = member(shop, 2)
+    first = shop.quote({"TEA": 1}, by=someone)
+    second = shop.quote({"TEA": 1}, by=someone)
+    assert first["total"] == second["total"] == 1000
+    order = ok(place(someone, {"quote_token": first["token"]}, "a"), 201)
+    ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/payments", {"provider": "test"}, idempotency="p"), 201)
+    refused = problem(place(someone, {"quote_token": second["token"]}, "b"), 409, "facts_changed")
+    assert refused["quote"]["total"] == 800
+
+
+def test_an_order_that_races_with_a_change_of_level_has_the_price_of_the_level_it_was_placed_at(own_shop):
+    shop = club_shop(own_shop)
+    gold = member(shop, 3)
+    placed, refused = [], []
+
+    def buy(i):
+        body = {"lines": [{"sku": "TEA", "qty": 1}], "expected_total": (800, 1000)[i % 2]}
+        answer = place(shop.client(gold.key), body, f"race-{i}")
+        (placed if answer.status == 201 else refused).append(ok(answer, 201)["total"] if answer.status == 201 else problem(answer, 409)["quote"])
+
+    def change(i):
+        body = {"customer": gold.customer, "level": 1 if i % 2 else 3}
+        ok(shop.client(shop.server.keys()["sk"]).request("POST", "/v1/x/club/level", body), 200)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for job in [pool.submit(job, i) for i in range(100) for job in (buy, change)]:
+            job.result()
+    audit = ok(shop.sk.request("GET", "/v1/x/club/audit"), 200)["rows"]
+    assert sorted(row["total"] for row in audit) == sorted(placed) and len(placed) + len(refused) == 100
+    assert placed and refused  # else nothing raced
+    for row in audit:
+        assert row["total"] == (800 if row["level"] >= 3 else 1000), audit
+
+
+def test_a_fact_that_fails_fails_who_asks_for_it_and_nobody_else(own_shop):
+    other = """local promo = require "feira.promo"
+return { promo.campaign { id = "town", when = promo.fact("club.town", { any_of = { "Porto", "Lima" } }), give = promo.percent_off { percent = 5 } },
+         promo.campaign { id = "not-gold", when = promo.none { promo.fact("club.level", { at_least = 3 }) }, give = promo.percent_off { percent = 50 } } }
+"""
+    shop = club_shop(own_shop, gold=GOLD, other=other)
+    for level in 13, 99, 50:
+        someone = member(shop, level)
+        set_level(shop, someone, level, town="Lima")
+        quote = shop.quote({"TEA": 1}, by=someone)
+        assert quote["total"] == 950
+        assert why(shop, someone)["code"] == why(shop, someone, "not-gold")["code"] == "failed"
+        assert why(shop, someone)["fact"] == "club.level"
+        # A campaign that broke is always said.
+        assert {c["id"]: c["applied"] for c in quote["campaigns"]} == {"gold": False, "not-gold": False, "town": True}
+        assert ok(shop.sk.request("GET", f"/v1/customers/{someone.customer}/facts"), 200)["failed"] == ["club.level"]
+        ok(place(someone, {"quote_token": quote["token"]}, f"order-{level}"), 201)
+    assert "fact.failed" in shop.server.stderr()
+
+
+def test_facts_that_are_not_there_are_refused_when_rules_are_loaded(tmp_path):
+    def check(when, plugins="{ club = {} }"):
+        campaign = f'return require("feira.promo").campaign {{ id = "x", when = {when}, give = require("feira.promo").free_shipping() }}'
+        write_shop(tmp_path, settings={"plugins": plugins}, plugins={"club": CLUB}, campaigns={"x": f'local promo = require "feira.promo"\n{campaign}'})
+        answer = feira("check", tmp_path)
+        return answer.returncode, answer.stdout + answer.stderr
+
+    assert check('promo.fact("club.level", { at_least = 3 })')[0] == 0
+    assert check('promo.fact "club.vip"')[0] == 0
+    for when, words in {
+        'promo.fact("club.levle", { at_least = 3 })': 'did you mean "club.level"?',
+        'promo.fact("tiers.rank", { at_least = 3 })': "shop.lua turns on",
+        'promo.fact("level", { at_least = 3 })': "promo.fact(",
+        'promo.fact("club.level", { atleast = 3 })': "did you mean at_least?",
+        'promo.fact("club.worth", { at_least = 50 })': '"50.00"',
+        'promo.fact("club.town", { at_least = "A" })': "is or any_of",
+    }.items():
+        code, text = check(when)
+        assert code == 3 and words in text and "campaigns/x.lua" in text, text
+    code, text = check('promo.fact("club.level", { at_least = 3 })', plugins="{}")
+    assert code == 3 and "shop.lua turns on" in text
