@@ -1,5 +1,5 @@
 #include "host/facts.h"
-#include "host/plugins.h"
+#include "host/plugin_stops.h"
 #include "host/worker.h"
 #include "rulebook/plugin_set.h"
 
@@ -75,7 +75,8 @@ static int read_customer(struct call *c, struct quote_cart *cart)
 
 static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quote_cart *cart)
 {
-    const struct plugin_state *s = plugin_state_of(c->seat->vm);
+    struct plugin_state *s = plugin_state_of(c->seat->vm);
+    const struct hook_ref *refs = plugin_set_hooks(generation_plugins(c->seat->generation), HOOK_FACT, &(size_t){ 0 });
     struct quote_fact *facts = arena_array(c->arena, count, sizeof *facts);
     if (!facts)
         return nomem(&c->err);
@@ -83,7 +84,10 @@ static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quot
     c->seat->bind->arena = c->arena;
     cart->facts = facts;
     for (size_t i = 0; i < count; i++) {
-        int rc = bind_fact(c->seat->vm, &s->facts[wanted ? wanted[i] : i], cart, c->shop->symbols, &facts[cart->fact_count], &c->err);
+        size_t k = wanted ? wanted[i] : i;
+        if (plugin_stopped(s, refs[k].plugin->name))
+            continue; /* as for a customer who has none */
+        int rc = bind_fact(c->seat->vm, &s->facts[k], cart, c->shop->symbols, &facts[cart->fact_count], &c->err);
         if (rc < 0)
             return rc;
         cart->fact_count += (size_t)rc;

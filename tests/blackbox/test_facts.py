@@ -293,3 +293,30 @@ def test_facts_that_are_not_there_are_refused_when_rules_are_loaded(tmp_path):
         assert code == 3 and words in text and "campaigns/x.lua" in text, text
     code, text = check('promo.fact("club.level", { at_least = 3 })', plugins="{}")
     assert code == 3 and "shop.lua turns on" in text
+
+
+def test_facts_of_a_plugin_that_is_stopped_are_not_there(own_shop):
+    shop = club_shop(own_shop)
+    gold = member(shop, 3)
+    shown = shop.quote({"TEA": 1}, by=gold)
+    ok(shop.operator.request("POST", "/v1/stops", {"plugin": "club"}), 200, 201)
+    assert why(shop, gold) == {"code": "fact_missing", "fact": "club.level", "needed": 3}
+    assert problem(place(gold, {"quote_token": shown["token"]}, "a"), 409, "plugin_stopped")["quote"]["total"] == 1000
+    ok(shop.operator.request("DELETE", "/v1/stops/club"), 200)
+    assert total(shop, gold) == 800
+
+
+def test_a_gate_asks_for_a_fact(own_shop):
+    shop = club_shop(
+        own_shop,
+        early="""local promo = require "feira.promo"
+return promo.gate { id = "early", scope = promo.sku "NEW", when = promo.fact("club.level", { at_least = 3 }), reason = "Members first." }""",
+    )
+    shop.product("NEW", price=500, stock=10)
+    body = {"lines": [{"sku": "NEW", "qty": 1}]}
+    ok(member(shop, 3).request("POST", "/v1/quotes", body), 200)
+    refused = problem(member(shop, 2).request("POST", "/v1/quotes", body), 422, "gate_closed")
+    assert refused["gate"]["reason"]["code"] == "fact_below", refused
+    assert problem(shop.pk.request("POST", "/v1/quotes", body), 422, "gate_closed")["gate"]["reason"]["code"] == "sign_in"
+    # Without the fact nobody can say who may: a gate refuses when it fails.
+    assert problem(member(shop, 13).request("POST", "/v1/quotes", body), 422, "gate_closed")["gate"]["reason"]["code"] == "failed"
