@@ -109,6 +109,7 @@ int64_t loop_now_ms(const struct loop *l)
 static void timer_free_handle(uv_handle_t *h);
 static void watch_free_handle(uv_handle_t *h);
 static void signal_free_handle(uv_handle_t *h);
+static void poll_free_handle(uv_handle_t *h);
 
 static void close_handle(uv_handle_t *h, void *ctx)
 {
@@ -126,7 +127,10 @@ static void close_handle(uv_handle_t *h, void *ctx)
         uv_close(h, watch_free_handle);
         break;
     case UV_POLL:
-        listener_close_handle(h);
+        if (h->data)
+            listener_close_handle(h);
+        else
+            uv_close(h, poll_free_handle);
         break;
     case UV_TCP:
     case UV_NAMED_PIPE:
@@ -281,4 +285,55 @@ void loop_watch_close(struct loop_watch *w)
 {
     if (w && !uv_is_closing((uv_handle_t *)&w->uv))
         uv_close((uv_handle_t *)&w->uv, watch_free_handle);
+}
+
+/* --- descriptors of others -------------------------------------------------------------------------------------- */
+
+struct loop_poll {
+    uv_poll_t uv; /* first; its data is NULL, which tells it from a listener */
+    int fd;
+    void (*fn)(void *ctx, int fd, int events);
+    void *ctx;
+};
+
+static void poll_free_handle(uv_handle_t *h)
+{
+    free(h);
+}
+
+static void on_ready(uv_poll_t *h, int status, int events)
+{
+    struct loop_poll *p = (struct loop_poll *)h;
+    int ready = (events & UV_READABLE ? LOOP_READABLE : 0) | (events & UV_WRITABLE ? LOOP_WRITABLE : 0);
+    p->fn(p->ctx, p->fd, status < 0 ? LOOP_READABLE | LOOP_WRITABLE : ready);
+}
+
+struct loop_poll *loop_poll_new(struct loop *l, int fd, void (*fn)(void *ctx, int fd, int events), void *ctx)
+{
+    struct loop_poll *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    if (uv_poll_init(&l->uv, &p->uv, fd) < 0) {
+        free(p); /* no handle was made */
+        return NULL;
+    }
+    p->fd = fd;
+    p->fn = fn;
+    p->ctx = ctx;
+    return p;
+}
+
+void loop_poll_want(struct loop_poll *p, int events)
+{
+    int uv = (events & LOOP_READABLE ? UV_READABLE : 0) | (events & LOOP_WRITABLE ? UV_WRITABLE : 0);
+    if (uv)
+        uv_poll_start(&p->uv, uv, on_ready);
+    else
+        uv_poll_stop(&p->uv);
+}
+
+void loop_poll_free(struct loop_poll *p)
+{
+    if (p && !uv_is_closing((uv_handle_t *)&p->uv))
+        uv_close((uv_handle_t *)&p->uv, poll_free_handle);
 }

@@ -37,6 +37,15 @@ struct loop_watch;
 int loop_watch_open(struct loop *l, const char *folder, void (*fn)(void *ctx), void *ctx, struct loop_watch **out, struct err *err);
 void loop_watch_close(struct loop_watch *w); /* NULL is fine */
 
+/* A descriptor that a library owns and wants to be told about. It stays the library's; it must be open as long as it is watched. */
+enum { LOOP_READABLE = 1, LOOP_WRITABLE = 2 };
+struct loop_poll;
+/* fn gets what the descriptor is ready for; both after an error, which the library then finds by itself. NULL when out of memory or when
+ * the descriptor can't be watched. */
+struct loop_poll *loop_poll_new(struct loop *l, int fd, void (*fn)(void *ctx, int fd, int events), void *ctx);
+void loop_poll_want(struct loop_poll *p, int events); /* 0 = nothing for now */
+void loop_poll_free(struct loop_poll *p);             /* before the descriptor is closed; NULL is fine */
+
 /* --- byte streams: TCP and unix sockets ------------------------------------------------------------------------ */
 struct stream;
 struct stream_events {
