@@ -2,6 +2,7 @@
 #include "host/pricing.h"
 #include "host/publish.h"
 #include "host/routes.h"
+#include "host/soldout.h"
 #include "host/stops.h"
 #include "host/worker.h"
 #include <stdio.h>
@@ -13,6 +14,7 @@ struct placing {
     struct bind_quote quote;
     const struct json_value *args;
     bool from_token;
+    bool is_fresh; /* pricing holds what a fresh quote would say */
     int attempts;
     struct publish_job reopen; /* of the rules that the token's quote was made under */
     struct call *call;
@@ -33,7 +35,10 @@ static void fail_with_fresh_quote(struct call *c)
     struct slice fresh = { 0 };
     struct pricing now = { 0 };
     int rc = 0;
-    if (p->from_token) {
+    if (p->is_fresh) {
+        fresh = pricing_document(c, &p->pricing);
+        rc = ERR_CONFLICT;
+    } else if (p->from_token) {
         /* The token's cart at today's catalogue and clock. */
         now.catalogue = catalogue_acquire(c->shop->catalogue);
         rc = pricing_refresh(c, &p->pricing.cart, &now);
@@ -107,6 +112,27 @@ static int reopen_rules(struct call *c, struct slice generation)
     return rc;
 }
 
+/* What is gone is answered here: the writer would say the same. The busiest line has the order's share of its queue. */
+static int check_sold_out(struct call *c)
+{
+    struct placing *p = c->state;
+    const struct quote_cart *cart = &p->pricing.cart;
+    for (size_t i = 0; i < cart->line_count; i++) {
+        symbol sku = cart->lines[i].product.sku;
+        const struct catalogue_product *product = catalogue_find(p->pricing.catalogue, sku);
+        if (!product || !product->track_stock || !soldout_has(c->shop->soldout, sku))
+            continue;
+        metric_add(&c->shop->metrics.orders_sold_out, 1);
+        p->is_fresh = !p->from_token;
+        err_reason(&c->err, ERR_CONFLICT, "out_of_stock", "There is not enough of \"%.*s\" for this order.",
+                   SLICE_FMT(symbols_name(c->shop->symbols, sku)));
+        snprintf(c->err.field, sizeof c->err.field, "/lines/%zu/qty", i);
+        return ERR_CONFLICT;
+    }
+    c->share = cart->lines[0].product.sku;
+    return 0;
+}
+
 static int price(struct call *c)
 {
     struct placing *p = c->state;
@@ -123,6 +149,8 @@ static int price(struct call *c)
         rc = pricing_require_open(c, &p->pricing);
     if (rc == 0)
         rc = check_expected_total(c);
+    if (rc == 0)
+        rc = check_sold_out(c);
     if (rc < 0)
         return rc;
     rc = pricing_evidence(c, &p->pricing);

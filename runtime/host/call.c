@@ -362,7 +362,7 @@ bool call_submit(struct call *c, const char *procedure, const struct json_value 
 {
     c->procedure = procedure;
     c->args = args;
-    c->command = (struct writer_command){ .run = run_on_writer, .done = done_on_writer };
+    c->command = (struct writer_command){ .run = run_on_writer, .done = done_on_writer, .share = c->share };
     struct err err;
     struct worker *w = c->worker;
     struct seat *seat = c->seat, *quote_seat = c->quote_seat;

@@ -49,6 +49,7 @@ struct call {
     /* on the way through the writer */
     struct writer_command command;
     struct loop_post post;
+    uint32_t share;                                                          /* of the writer's queue, see store/writer.h */
     const char *procedure;                                                   /* a function of the stdlib ... */
     int (*native)(struct call *c, struct store_conn *conn, struct err *err); /* ... or one of ours that fills c->answer */
     const struct json_value *args;

@@ -74,6 +74,7 @@ static void writer_metrics(struct shop *s, struct buf *out)
     counter(out, "writer_commits_total", "Commits to disk.", st.commits);
     counter(out, "writer_rolled_back_total", "Commands whose changes were undone.", st.rolled_back);
     counter(out, "writer_refused_total", "Commands refused because the queue was full.", st.refused_full);
+    counter(out, "writer_share_refused_total", "Commands refused because very many asked for the same thing.", st.refused_share);
     gauge(out, "writer_queue_depth", "Commands waiting.", st.queue_depth);
     gauge(out, "writer_wal_pages", "Pages in the write-ahead log.", st.wal_pages);
     seconds(out, "writer_commit_seconds", "Time of a commit.", st.commit_ns_p50, st.commit_ns_p99);
@@ -105,6 +106,7 @@ void metrics_write(struct shop *s, struct buf *out)
     counter(out, "quotes_total", "Carts priced.", atomic_load(&m->quotes));
     counter(out, "orders_placed_total", "Orders placed.", atomic_load(&m->orders_placed));
     counter(out, "orders_refused_total", "Orders refused.", atomic_load(&m->orders_refused));
+    counter(out, "orders_sold_out_total", "Orders refused by a worker because nothing is left.", atomic_load(&m->orders_sold_out));
     counter(out, "procedures_total", "Procedures run on the writer.", atomic_load(&m->procedures));
     counter(out, "procedure_errors_total", "Procedures that failed.", atomic_load(&m->procedure_errors));
     counter(out, "idempotent_replays_total", "Requests answered again from their idempotency key.", atomic_load(&m->idempotent_replays));

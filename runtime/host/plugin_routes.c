@@ -181,6 +181,7 @@ static void handle_plugin(struct call *c)
     struct json_value *args = args_of(c);
     if (!args)
         return;
+    c->share = (uint32_t)hash_bytes(plugin, strlen(plugin)) | 1;
     if (route_of(c)->hook->as == AS_HANDLER) {
         run_handler(c, args, c->seat->vm);
         return;

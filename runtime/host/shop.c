@@ -2,6 +2,7 @@
 #include "host/shop.h"
 #include "host/plugins.h"
 #include "host/publish.h"
+#include "host/soldout.h"
 #include "host/stops.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -188,6 +189,8 @@ static int open_memory(struct shop *s, struct err *err)
         return err_set(err, ERR_NOMEM, "Out of memory.");
     int rc = catalogue_load(s->catalogue, conn, err);
     if (rc == 0)
+        rc = soldout_open(s->symbols, conn, s->ledger, &s->soldout, err);
+    if (rc == 0)
         rc = auth_open(conn, s->options.random, s->options.clock, &s->auth, err);
     if (rc == 0)
         rc = stops_open(conn, s->options.clock, &s->stops, err);
@@ -263,6 +266,7 @@ void shop_close(struct shop *s)
     routes_close(s->routes);
     auth_close(s->auth);
     catalogue_free(s->catalogue);
+    soldout_close(s->soldout);
     if (s->ledger)
         ledger_close(s->ledger);
     if (s->store)

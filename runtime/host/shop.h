@@ -39,6 +39,7 @@ struct shop {
     struct symbols *symbols;
     struct vm_code *code; /* what its Lua states are loaded from */
     struct catalogue *catalogue;
+    struct soldout *soldout;
     struct auth *auth;
     struct rulebook_options rulebook;
     struct stops *stops;

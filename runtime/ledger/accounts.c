@@ -320,9 +320,9 @@ static int hook_before_commit(void *ctx, struct err *err)
     struct ledger *l = ctx;
     if (l->broken)
         return err_set(err, ERR_IO, "The ledger could not take back a transfer that failed; try the request again.");
-    size_t n = 0;
-    int rc = collect_dirty(l, &n, err);
-    for (size_t i = 0; rc == 0 && i < n; i++)
+    l->flush_n = 0;
+    int rc = collect_dirty(l, &l->flush_n, err);
+    for (size_t i = 0; rc == 0 && i < l->flush_n; i++)
         rc = write_row(l, l->flush_list[i], err);
     return rc;
 }
@@ -335,6 +335,9 @@ static void hook_committed(void *ctx)
     l->undo_n = 0;
     l->committed_next_seq = l->next_seq;
     l->savepoint = undo_mark(l);
+    for (size_t i = 0; l->watch && i < l->flush_n; i++)
+        l->watch(l->watch_ctx, l->flush_list[i]->name, &l->flush_list[i]->balance);
+    l->flush_n = 0;
     if (l->count > l->count_max)
         evict(l);
 }
@@ -344,6 +347,7 @@ static void hook_aborted(void *ctx)
     struct ledger *l = ctx;
     undo_to(l, (struct mark){ .undo = 0, .next_seq = l->committed_next_seq });
     l->savepoint = undo_mark(l);
+    l->flush_n = 0;
     l->broken = false;
 }
 
@@ -382,6 +386,12 @@ void accounts_close(struct ledger *l)
     free(l->buckets);
     free(l->undo);
     free(l->flush_list);
+}
+
+void ledger_watch(struct ledger *l, ledger_watch_fn fn, void *ctx)
+{
+    l->watch = fn;
+    l->watch_ctx = ctx;
 }
 
 void ledger_cache_max(struct ledger *l, size_t accounts)

@@ -60,6 +60,11 @@ int ledger_balance(struct ledger *l, int64_t account, struct ledger_balance *out
 /* From any connection, as of its snapshot: what a command has changed shows after its commit. ERR_NOT_FOUND. */
 int ledger_balance_read(struct store_conn *c, struct slice name, struct ledger_balance *out, struct err *err);
 
+/* Called after each commit for every account whose balance it changed, on the writer thread: what may be told to others from now on. One
+ * watcher; before the writer starts. */
+typedef void (*ledger_watch_fn)(void *ctx, struct slice name, const struct ledger_balance *now);
+void ledger_watch(struct ledger *l, ledger_watch_fn fn, void *ctx);
+
 /* The most accounts kept in memory between commits; the default is 65,536, some 15 MB. */
 void ledger_cache_max(struct ledger *l, size_t accounts);
 

@@ -45,8 +45,10 @@ struct ledger {
     struct undo *undo;
     size_t undo_n, undo_cap;
     uint64_t epoch, flush_stamp;
-    struct account **flush_list;
-    size_t flush_cap;
+    struct account **flush_list; /* what the commit wrote */
+    size_t flush_cap, flush_n;
+    ledger_watch_fn watch;
+    void *watch_ctx;
 
     int64_t next_seq; /* of the next transfer */
     int64_t committed_next_seq;

@@ -14,7 +14,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { QUEUE_MAX = 4096, BATCH_MAX = 256, CHECKPOINT_PAGES = 4000, CHECKPOINT_URGENT = 4, SAMPLES = 1024, GUARDED_BATCHES = 32 };
+enum {
+    QUEUE_MAX = 4096,
+    BATCH_MAX = 256,
+    CHECKPOINT_PAGES = 4000,
+    CHECKPOINT_URGENT = 4,
+    SAMPLES = 1024,
+    GUARDED_BATCHES = 32,
+    SHARES = 1024,
+    SHARE_PART = 4
+};
 
 struct samples {
     uint64_t ns[SAMPLES];
@@ -41,7 +50,8 @@ struct writer {
     bool stopping, sleeping, began;
     int begin_rc;
     struct err begin_err;
-    uint64_t refused_full, depth_max;
+    uint64_t refused_full, refused_share, depth_max;
+    uint32_t waiting[SHARES]; /* by share; two that fall together get half each, which is fair enough */
 
     pthread_t thread;
     bool threaded;
@@ -278,6 +288,8 @@ static size_t take_batch_locked(struct writer *w)
     size_t n = 0;
     while (w->head && n < w->batch_max) {
         w->batch[n] = w->head;
+        if (w->head->share)
+            w->waiting[w->head->share % SHARES]--;
         w->head = w->head->next;
         w->batch[n++]->next = NULL;
     }
@@ -301,6 +313,14 @@ int writer_submit(struct writer *w, struct writer_command *cmd, struct err *err)
         pthread_mutex_unlock(&w->lock);
         return err_reason(err, ERR_BUSY, "queue_full", "The shop has more to do than it can; try again in a moment.");
     }
+    uint32_t *waiting = cmd->share ? &w->waiting[cmd->share % SHARES] : NULL;
+    if (waiting && *waiting >= (w->queue_max + SHARE_PART - 1) / SHARE_PART) {
+        w->refused_share++;
+        pthread_mutex_unlock(&w->lock);
+        return err_reason(err, ERR_BUSY, "share_full", "Very many ask for the same thing; try again in a moment.");
+    }
+    if (waiting)
+        ++*waiting;
     *w->tail = cmd;
     w->tail = &cmd->next;
     if (++w->depth > w->depth_max)
@@ -529,6 +549,7 @@ void writer_stats(struct writer *w, struct writer_stats *out)
     out->queue_depth = w->depth;
     out->queue_max = w->depth_max;
     out->refused_full = w->refused_full;
+    out->refused_share = w->refused_share;
     pthread_mutex_unlock(&w->lock);
     percentiles(&commits, &out->commit_ns_p50, &out->commit_ns_p99);
     percentiles(&waits, &out->wait_ns_p50, &out->wait_ns_p99);

@@ -15,6 +15,7 @@ struct writer_command {
     int (*run)(struct writer_command *cmd, struct store_conn *conn, struct err *err);
     /* On the writer thread, after the commit (or after the failure): rc of run, or of the commit. Posts the answer to its owner. */
     void (*done)(struct writer_command *cmd, int rc, const struct err *err);
+    uint32_t share;              /* whose command it is (a product, a plugin), hashed; 0 = nobody's. One of them can't fill the queue */
     int64_t queued_ns;           /* set by writer_submit */
     struct writer_command *next; /* internal */
     struct err err;              /* internal */
@@ -50,7 +51,8 @@ int writer_open(const struct writer_options *o, struct writer **out, struct err 
 void writer_add_hooks(struct writer *w,
                       const struct writer_hooks *h); /* before writer_start(); called in the order added, undone in reverse */
 int writer_start(struct writer *w, struct err *err); /* starts the thread; returns after thread_begin succeeded or failed */
-/* Any thread. ERR_BUSY at once when the queue is full or the writer is stopping (reason "queue_full" / "stopping"). */
+/* Any thread. ERR_BUSY at once when the queue is full, a quarter of it is of this share, or the writer is stopping (reason "queue_full",
+ * "share_full", "stopping"). */
 int writer_submit(struct writer *w, struct writer_command *cmd, struct err *err);
 void writer_stop(struct writer *w); /* finishes what is queued, joins the thread */
 void writer_free(struct writer *w);
@@ -59,7 +61,7 @@ void writer_free(struct writer *w);
 int writer_step(struct writer *w);
 
 struct writer_stats {
-    uint64_t commands, commits, rolled_back, retried_alone, refused_full, queue_depth, queue_max;
+    uint64_t commands, commits, rolled_back, retried_alone, refused_full, refused_share, queue_depth, queue_max;
     uint64_t commit_ns_p50, commit_ns_p99, wait_ns_p50, wait_ns_p99; /* over the last 1,024 */
     uint64_t wal_pages;
 };

@@ -293,6 +293,28 @@ static void test_a_full_queue_and_a_stopping_writer_refuse_at_once(void **state)
     bench_close(b);
 }
 
+static void test_one_share_cannot_fill_the_queue(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open("wt_share", 8, 0);
+    struct err err;
+    for (int i = 0; i < 4; i++)
+        b->cmds[i].base.share = 7;
+    submit(b, 0, 2);
+    assert_int_equal(writer_submit(b->writer, &b->cmds[2].base, &err), ERR_BUSY);
+    assert_string_equal(err.reason, "share_full");
+    b->cmds[4].base.share = 8;
+    submit(b, 4, 7); /* others have room: another share, and nobody's */
+    writer_step(b->writer);
+    submit(b, 2, 4); /* and so has the first one, when its commands were taken */
+    writer_step(b->writer);
+    struct writer_stats st;
+    writer_stats(b->writer, &st);
+    assert_int_equal(st.refused_share, 1);
+    assert_int_equal(st.refused_full, 0);
+    bench_close(b);
+}
+
 static void test_a_commit_that_fails_resets_memory_and_each_runs_alone(void **state)
 {
     (void)state;
@@ -578,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_after_a_failure_that_had_written_the_next_batches_run_with_savepoints_at_once),
         cmocka_unit_test(test_a_batch_of_failures_and_one_of_readers_cost_no_sync),
         cmocka_unit_test(test_a_full_queue_and_a_stopping_writer_refuse_at_once),
+        cmocka_unit_test(test_one_share_cannot_fill_the_queue),
         cmocka_unit_test(test_a_commit_that_fails_resets_memory_and_each_runs_alone),
         cmocka_unit_test(test_while_the_disk_is_full_reads_go_on_and_writes_recover_when_there_is_space),
         cmocka_unit_test(test_a_disk_that_runs_full_in_the_middle_fails_only_the_one_that_needs_the_space),
