@@ -27,6 +27,17 @@ static int add_shops(const struct manifest *m, struct arena *arena, struct bind_
     return 0;
 }
 
+/* Asked of each pair of plugins: without a look at names where there is no need to. */
+static bool may_touch(const struct manifest *m, const struct manifest *of)
+{
+    if (m == of)
+        return true;
+    for (size_t i = 0; i < m->need_count; i++)
+        if (m->needs[i].kind == NEED_COLLECTION && slice_is(m->needs[i].target, of->name))
+            return true;
+    return false;
+}
+
 static bool is_listed(const uint16_t *list, size_t n, uint16_t field)
 {
     for (size_t i = 0; i < n; i++)
@@ -59,13 +70,15 @@ int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct a
     size_t all = 0;
     shop_collections(&all);
     for (size_t p = 0; p < plugin_set_count(s); p++)
-        all += plugin_set_at(s, p)->collection_count;
+        all += may_touch(m, plugin_set_at(s, p)) ? plugin_set_at(s, p)->collection_count : 0;
     struct bind_grant *list = arena_array(arena, all + 1, sizeof *list);
     if (!list)
         return nomem(err);
     *out = (struct bind_grants){ .plugin = m->name, .list = list };
     for (size_t p = 0; p < plugin_set_count(s); p++) {
         const struct manifest *of = plugin_set_at(s, p);
+        if (!may_touch(m, of))
+            continue;
         for (size_t i = 0; i < of->collection_count; i++) {
             struct slice plugin = slice_str(of->name), part = slice_str(of->collections[i].name);
             struct bind_grant g = { .plugin = of->name,

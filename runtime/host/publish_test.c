@@ -3,6 +3,7 @@
 #include "host/revisions.h"
 #include "host/stops.h"
 #include "host/worker.h"
+#include "rulebook/manifests.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,6 +123,34 @@ static void a_broken_folder_changes_nothing(void **state)
     assert_non_null(strstr(f->job.err.text, "campaigns/broken.lua:"));
     assert_ptr_equal(f->worker->seat, before);
     assert_int_equal(draining(f), 0);
+}
+
+static size_t manifests(const struct fixture *f)
+{
+    return manifests_count(f->shop->manifests);
+}
+
+/* However many generations are kept. */
+static void a_manifest_that_did_not_change_is_read_once(void **state)
+{
+    struct fixture *f = *state;
+    char path[100];
+    snprintf(path, sizeof path, "%s/plugins", f->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/plugins/one", f->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    put(f, "shop.lua", "return { name = 'Test', currency = 'EUR', plugins = { one = {} } }\n");
+    put(f, "plugins/one/plugin.lua", "return { name = 'one', version = '1.0.0', api = 1, title = 'One' }\n");
+    for (int percent = 2; percent < 6; percent++) {
+        assert_int_equal(publish(f, percent), 0);
+        assert_int_equal(manifests(f), 1);
+    }
+    put(f, "plugins/one/plugin.lua", "return { name = 'one', version = '1.0.1', api = 1, title = 'One' }\n");
+    assert_int_equal(publish(f, 7), 0);
+    assert_int_equal(manifests(f), 2); /* the old one can be gone back to */
+    for (int percent = 8; percent < 20; percent++)
+        assert_int_equal(publish(f, percent), 0);
+    assert_int_equal(manifests(f), 1);
 }
 
 /* The files that are the same are not compiled again, nor is the stdlib, by whichever state. */
@@ -257,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_worker_has_its_seat_when_the_publisher_says_live),
         TEST(a_broken_folder_changes_nothing),
+        TEST(a_manifest_that_did_not_change_is_read_once),
         TEST(only_what_changed_is_compiled),
         TEST(an_error_says_where_also_in_code_that_was_not_compiled_again),
         TEST(a_held_seat_keeps_its_edition_until_it_is_let_go),

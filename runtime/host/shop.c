@@ -4,6 +4,7 @@
 #include "host/publish.h"
 #include "host/soldout.h"
 #include "host/stops.h"
+#include "rulebook/manifests.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -123,6 +124,8 @@ static int open_rulebook(struct shop *s, struct generation **first, struct err *
     if (!s->symbols)
         return err_set(err, ERR_NOMEM, "Out of memory.");
     int rc = vm_code_open(CODE_MAX_BYTES, &s->code, err);
+    if (rc == 0)
+        rc = manifests_open(&s->manifests, err);
     if (rc < 0)
         return rc;
     s->rulebook = (struct rulebook_options){ .symbols = s->symbols,
@@ -130,6 +133,7 @@ static int open_rulebook(struct shop *s, struct generation **first, struct err *
                                              .close_vm = close_vm,
                                              .open_plugin = plugins_open_one,
                                              .plugin_modules = plugin_modules,
+                                             .manifests = s->manifests,
                                              .ctx = s };
     rc = sources_read(s->dir, &src, err);
     if (rc < 0)
@@ -272,6 +276,7 @@ void shop_close(struct shop *s)
     if (s->store)
         store_close(s->store);
     vm_code_close(s->code);
+    manifests_close(s->manifests);
     if (s->symbols)
         symbols_free(s->symbols);
     if (s->lock)

@@ -38,6 +38,7 @@ struct shop {
     struct ledger *ledger;
     struct symbols *symbols;
     struct vm_code *code; /* what its Lua states are loaded from */
+    struct manifests *manifests;
     struct catalogue *catalogue;
     struct soldout *soldout;
     struct auth *auth;

@@ -278,7 +278,7 @@ static int build(struct generation *g, struct err *err)
         return rc;
     rc = load_settings(g, &l);
     if (rc == 0)
-        rc = plugins_load(g->sources, &g->settings, g->zone, g->options.plugin_modules, &g->arena, &g->plugins, err);
+        rc = plugins_load(g->sources, &g->settings, g->zone, &g->options, &g->arena, &g->plugins, err);
     if (rc == 0)
         rc = plugins_open(&g->plugins, &g->options, g, l.vm, err);
     if (rc == 0)

@@ -78,6 +78,8 @@ struct plugin_event { /* what the plugin itself may emit, as "PLUGIN.NAME" */
     size_t value_count;
 };
 
+struct shared_manifest;
+
 struct version {
     int64_t major, minor, patch;
     const char *pre; /* "" or "rc.1" */
@@ -103,6 +105,7 @@ struct manifest {
     size_t hook_count;
     size_t hook_first[HOOK_KINDS + 1]; /* hooks of kind k are hook_first[k] .. hook_first[k + 1] - 1 */
     struct arena arena;                /* everything above lives here */
+    struct shared_manifest *shared;    /* manifests.c */
 };
 
 /* source: the text of plugin.lua; file: its path in the shop, which is the name in messages. When it is "plugins/X/plugin.lua", the

@@ -62,7 +62,7 @@ static int refuse_idle(const struct manifest *m, struct err *err)
 }
 
 static int read_one(const struct reader *r, const struct place *at, const struct sources *src, struct slice name,
-                    const char *const *modules, struct live_plugin *out)
+                    const struct rulebook_options *o, struct live_plugin *out)
 {
     static const char *const none[] = { NULL };
     char path[128];
@@ -73,13 +73,18 @@ static int read_one(const struct reader *r, const struct place *at, const struct
     out->pub.space = arena_strdup(r->arena, slice_of(path, name.len + sizeof "plugins/" - 1));
     if (!out->pub.space)
         return reader_nomem(r);
-    int rc = manifest_read(f->text, path, NULL, &out->manifest, r->err);
-    if (rc == 0)
-        rc = refuse_idle(out->manifest, r->err);
+    int rc = manifests_take(o->manifests, f->text, path, &out->manifest, r->err);
+    if (rc < 0)
+        return rc;
+    rc = refuse_idle(out->manifest, r->err);
+    if (rc < 0) {
+        manifests_give_back(o->manifests, out->manifest);
+        return rc;
+    }
     out->sources = src;
     out->pub.manifest = out->manifest;
-    out->space = (struct vm_space_options){ .name = out->pub.space, .shared = modules ? modules : none };
-    return rc;
+    out->space = (struct vm_space_options){ .name = out->pub.space, .shared = o->plugin_modules ? o->plugin_modules : none };
+    return 0;
 }
 
 /* require("rules") in a file of the plugin: plugins/invite/rules.lua. The manifest is no code. */
@@ -147,7 +152,7 @@ static int make_set(struct live_plugins *out, struct live_plugin *found, size_t 
     return plugin_set_make(list, n, NULL, &out->set, err);
 }
 
-int plugins_load(const struct sources *src, const struct shop_settings *settings, const struct zone *zone, const char *const *modules,
+int plugins_load(const struct sources *src, const struct shop_settings *settings, const struct zone *zone, const struct rulebook_options *o,
                  struct arena *arena, struct live_plugins *out, struct err *err)
 {
     const struct json_value *given = json_get(settings->tree, "plugins");
@@ -165,13 +170,14 @@ int plugins_load(const struct sources *src, const struct shop_settings *settings
         return rc;
     struct live_plugin *found = arena_array(arena, count + 1, sizeof *found);
     out->list = arena_array(arena, count + 1, sizeof *out->list);
+    out->shared = o->manifests;
     if (!found || !out->list)
         return nomem(err);
     for (const struct json_value *p = given ? given->first : NULL; p && rc == 0; p = p->next) {
         struct place at = place_named(&here, p->key);
         rc = reader_table(&s.reader, &at, p);
         if (rc == 0)
-            rc = read_one(&s.reader, &at, src, p->key, modules, &found[n]);
+            rc = read_one(&s.reader, &at, src, p->key, o, &found[n]);
         n += rc == 0;
     }
     if (rc == 0)
@@ -188,7 +194,7 @@ void plugins_free(struct live_plugins *p)
 {
     plugin_set_free(p->set);
     for (size_t i = 0; i < p->count; i++)
-        manifest_free(p->list[i].manifest);
+        manifests_give_back(p->shared, p->list[i].manifest);
 }
 
 /* --- in a state --------------------------------------------------------------------------------------------------------------- */

@@ -39,6 +39,7 @@ struct shop_settings {
 /* --- plugins of a generation: those that shop.lua turns on ---------------------------------------------------------- */
 struct plugin_set;
 struct manifest;
+struct manifests;
 struct hook_ref;
 struct generation;
 #define PLUGIN_OWNER "plugin/" /* + its name: whose rules they are, in quote/ and where the shop stops them */
@@ -61,6 +62,7 @@ struct rulebook_options {
                        struct err *err);
     bool partial; /* campaign files are left out, to look at others alone: whether those that settings name are there is not asked */
     const char *const *plugin_modules; /* of the stdlib, that plugins may require; ended by NULL. NULL = none */
+    struct manifests *manifests;       /* manifests.h: shared by the generations, which it must outlive. NULL = each reads its own */
     void *ctx;
 };
 

@@ -27,6 +27,7 @@ struct campaign_use {
 };
 
 /* --- plugins.c: what shop.lua turns on ------------------------------------------------------------------------------------ */
+#include "rulebook/manifests.h"
 #include "rulebook/plugin_set.h"
 #include "vm/vm.h"
 
@@ -41,11 +42,12 @@ struct live_plugins {
     struct plugin_set *set;
     struct live_plugin *list; /* as in the set */
     size_t count;
+    struct manifests *shared;
 };
 
 /* Reads the manifests that shop.lua names, orders them, settles their settings. What it makes lives in the arena, but for manifests and
  * set. */
-int plugins_load(const struct sources *src, const struct shop_settings *settings, const struct zone *zone, const char *const *modules,
+int plugins_load(const struct sources *src, const struct shop_settings *settings, const struct zone *zone, const struct rulebook_options *o,
                  struct arena *arena, struct live_plugins *out, struct err *err);
 void plugins_free(struct live_plugins *p);
 /* Loads their files into a state: every function that a manifest names is there, and numbered. */
