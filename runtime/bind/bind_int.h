@@ -49,6 +49,8 @@ struct slice bind_check_slice(lua_State *L, int arg, const char *what); /* lives
 int64_t bind_field_int(lua_State *L, int table, const char *name, bool required, int64_t otherwise);
 struct slice bind_field_slice(lua_State *L, int table, const char *name, bool required); /* lives as long as the table */
 void bind_push_slice(lua_State *L, struct slice s);
+/* The shop's currency; raises while it is not known: only shop.lua is read before that. */
+struct currency bind_currency(lua_State *L);
 /* An amount in minor units (integer) or in major units (decimal string of the shop's currency). */
 int64_t bind_check_money(lua_State *L, int arg, const char *what);
 /* 20, 12.5 or "12.5" percent in parts per million; refuses what has no exact value. */

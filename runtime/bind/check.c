@@ -72,14 +72,21 @@ void bind_push_slice(lua_State *L, struct slice s)
     lua_pushlstring(L, s.data ? s.data : "", s.len);
 }
 
+struct currency bind_currency(lua_State *L)
+{
+    struct currency c = bind_state(L)->ctx->currency;
+    if (!c.code[0])
+        luaL_error(L, "the shop's currency is not known yet");
+    return c;
+}
+
 int64_t bind_check_money(lua_State *L, int arg, const char *what)
 {
     if (lua_type(L, arg) != LUA_TSTRING)
         return bind_check_int(L, arg, what);
-    struct bind_context *c = bind_state(L)->ctx;
     int64_t minor;
     struct err err = { 0 };
-    if (money_parse(bind_check_slice(L, arg, what), c->currency.exponent, &minor, &err) < 0) {
+    if (money_parse(bind_check_slice(L, arg, what), bind_currency(L).exponent, &minor, &err) < 0) {
         err_wrap(&err, "%s", what);
         return bind_raise(L, &err);
     }

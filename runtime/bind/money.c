@@ -12,7 +12,7 @@ static int l_parse(lua_State *L) /* (text) -> minor */
 static int l_format(lua_State *L) /* (minor) -> "50.00" */
 {
     char out[32];
-    size_t n = money_format(bind_check_int(L, 1, "the amount"), bind_state(L)->ctx->currency.exponent, out);
+    size_t n = money_format(bind_check_int(L, 1, "the amount"), bind_currency(L).exponent, out);
     lua_pushlstring(L, out, n);
     return 1;
 }
@@ -107,8 +107,9 @@ static int l_allocate(lua_State *L) /* (total, weights) -> parts */
 
 static int l_currency(lua_State *L) /* () -> code, exponent */
 {
-    lua_pushstring(L, bind_state(L)->ctx->currency.code);
-    lua_pushinteger(L, bind_state(L)->ctx->currency.exponent);
+    struct currency c = bind_currency(L);
+    lua_pushstring(L, c.code);
+    lua_pushinteger(L, c.exponent);
     return 2;
 }
 

@@ -84,9 +84,12 @@ int host_check(const char *path, enum check_kind *kind, struct check_report *r, 
     symbols = symbols_new(NULL);
     if (!symbols)
         return err_set(err, ERR_NOMEM, "Out of memory.");
-    struct rulebook_options o = {
-        .symbols = symbols, .open_vm = open_vm, .open_plugin = plugins_open_one, .plugin_modules = plugin_modules, .close_vm = close_vm
-    };
+    struct rulebook_options o = { .symbols = symbols,
+                                  .open_vm = open_vm,
+                                  .open_plugin = plugins_open_one,
+                                  .plugin_modules = plugin_modules,
+                                  .know_shop = plugins_know_shop,
+                                  .close_vm = close_vm };
     int rc;
     if (!S_ISDIR(st.st_mode)) {
         *kind = CHECK_CAMPAIGN;

@@ -147,6 +147,14 @@ static int give(struct vm *vm, const char *space, const char *module, vm_ref *va
     return vm_space_give(vm, space, module, given, err);
 }
 
+void plugins_know_shop(void *ctx, struct vm *vm, const struct generation *g)
+{
+    struct bind_context *b = bind_context_of(vm);
+    (void)ctx;
+    b->currency = generation_settings(g)->currency;
+    b->zone = generation_zone(g);
+}
+
 int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,
                      struct err *err)
 {

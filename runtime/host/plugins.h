@@ -24,6 +24,8 @@ void plugin_state_free(struct plugin_state *s);
 struct plugin_state *plugin_state_of(struct vm *vm);
 
 extern const char *const plugin_modules[]; /* of the stdlib, ended by NULL */
+/* rulebook_options.know_shop: money and times of what is loaded from here on are the shop's. */
+void plugins_know_shop(void *ctx, struct vm *vm, const struct generation *g);
 /* For rulebook_options. */
 int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,
                      struct err *err);

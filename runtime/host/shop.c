@@ -86,8 +86,6 @@ int shop_open_vm(struct shop *s, struct generation *g, struct vm **vm, struct bi
     if (rc < 0)
         return rc;
     *bind = bind_context_of(*vm);
-    (*bind)->currency = generation_settings(g)->currency;
-    (*bind)->zone = generation_zone(g);
     (*bind)->pseudonym = pseudonym;
     (*bind)->pseudonym_ctx = s;
     plugin_state_of(*vm)->stops.stops = s->stops;
@@ -131,6 +129,7 @@ static int open_rulebook(struct shop *s, struct generation **first, struct err *
     s->rulebook = (struct rulebook_options){ .symbols = s->symbols,
                                              .open_vm = open_vm,
                                              .close_vm = close_vm,
+                                             .know_shop = plugins_know_shop,
                                              .open_plugin = plugins_open_one,
                                              .plugin_modules = plugin_modules,
                                              .manifests = s->manifests,

@@ -270,6 +270,12 @@ static void close_vm(const struct generation *g, struct vm *v)
         vm_close(v);
 }
 
+static void know_shop(const struct generation *g, struct vm *v)
+{
+    if (g->options.know_shop)
+        g->options.know_shop(g->options.ctx, v, g);
+}
+
 static int build(struct generation *g, struct err *err)
 {
     struct loading l = { .sources = g->sources, .generation = g, .arena = &g->arena, .err = err };
@@ -277,6 +283,8 @@ static int build(struct generation *g, struct err *err)
     if (rc < 0)
         return rc;
     rc = load_settings(g, &l);
+    if (rc == 0)
+        know_shop(g, l.vm);
     if (rc == 0)
         rc = plugins_load(g->sources, &g->settings, g->zone, &g->options, &g->arena, &g->plugins, err);
     if (rc == 0)
@@ -405,6 +413,7 @@ int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
     if (rc < 0)
         return rc;
     uint64_t hash = 0;
+    know_shop(g, l.vm);
     rc = plugins_open(&g->plugins, &g->options, g, l.vm, err);
     if (rc == 0)
         rc = load_campaigns(&l);

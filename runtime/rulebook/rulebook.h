@@ -56,6 +56,8 @@ struct rulebook_options {
     int (*open_vm)(void *ctx, struct vm **out,
                    struct err *err);            /* bind/ supplies it, host/ installs it: a sandbox with feira.* and the stdlib resolver */
     void (*close_vm)(void *ctx, struct vm *vm); /* frees what open_vm made; NULL = vm_close() */
+    /* shop.lua has been read, nothing else: a state of open_vm learns the shop's currency and zone. NULL = nothing. */
+    void (*know_shop)(void *ctx, struct vm *vm, const struct generation *g);
     /* A state is about to load the files of a plugin: gives it what it may require besides the stdlib (vm_space_give()). *settings: what
      * its functions get as their last argument; 0 = the settings as they are. NULL = nothing. */
     int (*open_plugin)(void *ctx, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,

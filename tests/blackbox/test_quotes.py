@@ -41,6 +41,17 @@ def test_codes_are_taken_and_unknown_ones_are_named(shop):
     assert quote["total"] == 1500 and quote["unused_codes"] == ["NOSUCH"]
 
 
+def test_campaign_files_compute_in_the_shops_currency(own_shop):
+    text = """local promo, money, time = require "feira.promo", require "feira.money", require "feira.time"
+return promo.campaign {
+  id = "c", give = promo.amount_off { amount = money.format(money.parse "1.50" * 2) }, title = money.currency() .. time.resolve "2026-07-01 00:00",
+}
+"""
+    shop = own_shop(campaigns={"c": text})
+    quote = shop.quote({shop.product(price=1000): 1})
+    assert quote["total"] == 700 and quote["campaigns"][0]["title"] == "GBP1782860400000", quote
+
+
 def test_facts_of_a_customer_count_only_for_him(shop):
     sku = shop.product(price=1000, tags=["vip-goods"])
     vip, other = shop.customer(tags=["vip"]), shop.customer()
