@@ -2,6 +2,7 @@
  * Everything a rule may know is here, and nothing of it outlives the call: a handle that was kept is an error. Sets never
  * leave the campaign's scope, so what is measured and what is discounted are the same lines. */
 #include "bind/bind_int.h"
+#include "bind/plugins.h"
 #include <string.h>
 
 #define CART_CLASS "feira.cart"
@@ -382,6 +383,39 @@ static int l_cart_fact(lua_State *L) /* (cart, name) -> value | nil */
     return 1;
 }
 
+/* Behind the "/" of an owner stands the plugin's name. */
+static struct slice running_plugin(lua_State *L)
+{
+    struct slice owner = quote_eval_owner(eval_of(L));
+    const char *slash = memchr(owner.data, '/', owner.len);
+    if (!slash)
+        luaL_error(L, "cart:input() is for rules of plugins: what a client sends belongs to the plugin that describes it");
+    size_t n = (size_t)(slash + 1 - owner.data);
+    return slice_of(owner.data + n, owner.len - n);
+}
+
+static int l_cart_input(lua_State *L) /* (cart, name) -> value | nil: what the client sent for the plugin whose rule this is */
+{
+    check_cart(L);
+    const struct bind_context *c = bind_state(L)->ctx;
+    struct slice name = bind_check_slice(L, 2, "the input's name"), plugin = running_plugin(L);
+    struct err err = { 0 };
+    raise_if(L, c->plugins ? c->plugins->input(c->plugins_ctx, plugin, name, &err) : 0, &err);
+    const struct json_value *mine = NULL, *all = quote_eval_cart(eval_of(L))->inputs;
+    for (const struct json_value *m = all ? all->first : NULL; m; m = m->next)
+        if (slice_eq(m->key, plugin))
+            mine = m;
+    vm_charge(L, 20);
+    for (const struct json_value *m = mine ? mine->first : NULL; m; m = m->next) {
+        if (slice_eq(m->key, name)) {
+            vm_push_json_value(L, m);
+            return 1;
+        }
+    }
+    lua_pushnil(L);
+    return 1;
+}
+
 static int l_cart_free_shipping(lua_State *L) /* (cart) -> cart */
 {
     check_cart(L);
@@ -406,6 +440,7 @@ void bind_open_cart(lua_State *L)
         { "lines", l_cart_lines },
         { "has_customer_tag", l_cart_has_customer_tag },
         { "fact", l_cart_fact },
+        { "input", l_cart_input },
         { "free_shipping", l_cart_free_shipping },
         { NULL, NULL },
     };

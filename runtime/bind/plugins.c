@@ -116,6 +116,30 @@ static void run_now(lua_State *L, const struct bind_subscriber *s, const struct 
         failed_inside(L);
 }
 
+/* What the client sent with the order that is being placed, for the plugin that hears of it: each gets its own only. */
+static const struct json_value *with_inputs(lua_State *L, struct bind_context *c, const struct json_value *payload, const char *plugin)
+{
+    const struct json_value *own = json_get(c->quote->result->cart->inputs, plugin);
+    if (!own)
+        return payload;
+    struct json_value *out = json_new(c->arena, JSON_OBJECT), *last = NULL, *copy;
+    for (const struct json_value *m = payload->first; out && m; m = m->next, last = copy) {
+        if (!(copy = arena_alloc(c->arena, sizeof *copy)))
+            break;
+        *copy = *m;
+        copy->next = NULL;
+        json_append(out, last, copy);
+    }
+    copy = arena_alloc(c->arena, sizeof *copy);
+    if (!out || out->count != payload->count || !copy)
+        luaL_error(L, "out of memory for an event");
+    *copy = *own;
+    copy->next = NULL;
+    copy->key = SLICE_LIT("inputs");
+    json_append(out, last, copy);
+    return out;
+}
+
 static int emit(lua_State *L, const struct bind_plugin *from) /* (event, payload) */
 {
     struct bind_context *c = bind_require(L, BIND_PROCEDURE, "emitting an event");
@@ -132,11 +156,13 @@ static int emit(lua_State *L, const struct bind_plugin *from) /* (event, payload
     if (from) /* the stdlib's payloads are tested; an order must not depend on it */
         checked(L, e.payload, payload, lua_tostring(L, 1));
     struct slice whole = from ? arena_printf(c->arena, "%s.%.*s", from->name, SLICE_FMT(name)) : name;
+    bool inputs = !from && c->quote && c->quote->result->cart->inputs && slice_is(name, "order.placed");
     for (size_t i = 0; i < e.count; i++) {
+        const struct json_value *its = inputs ? with_inputs(L, c, payload, e.list[i].plugin) : payload;
         if (e.list[i].after_commit)
-            run_later(L, c, &e.list[i], whole, payload);
+            run_later(L, c, &e.list[i], whole, its);
         else
-            run_now(L, &e.list[i], payload);
+            run_now(L, &e.list[i], its);
     }
     return 0;
 }

@@ -36,6 +36,8 @@ struct bind_plugin_host {
     /* from NULL: an event of the shop, its whole name; otherwise one of the plugin's own. The list lives in the arena. */
     int (*event)(void *ctx, const struct bind_plugin *from, struct slice name, struct arena *arena, struct bind_event *out,
                  struct err *err);
+    /* Does plugin.lua describe this input? ERR_SCRIPT says what there is. */
+    int (*input)(void *ctx, struct slice plugin, struct slice name, struct err *err);
     /* May it read (write: move) the ledger's account of this name? */
     bool (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write);
 };

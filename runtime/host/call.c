@@ -461,13 +461,14 @@ static bool says_json(const struct http_request *req)
 /* 400 for what is not JSON, 415 for what does not say it is, 422 for what has the wrong shape. */
 static int read_body(struct call *c)
 {
-    if (!c->route->body)
+    const struct schema *schema = plugin_body(plugin_state_of(c->seat->vm), c->route);
+    if (!schema)
         return 0;
     if (!says_json(c->req))
         return 415;
     if (json_parse(c->req->body, NULL, c->arena, &c->body, &c->err) < 0)
         return 400;
-    return schema_check(c->route->body, c->body, &c->err) < 0 ? 422 : 0;
+    return schema_check(schema, c->body, &c->err) < 0 ? 422 : 0;
 }
 
 static bool refuse(struct call *c, int status, const char *type)

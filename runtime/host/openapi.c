@@ -124,16 +124,17 @@ static void operation_id(struct json_writer *w, const struct route *r)
     json_string(w, slice_of(id, n));
 }
 
-static void operation(struct json_writer *w, const struct route *r)
+static void operation(struct json_writer *w, const struct route *r, const struct plugin_state *plugins)
 {
+    const struct schema *sent = plugins ? plugin_body(plugins, r) : r->body;
     json_key(w, method_lower(r->method));
     json_object(w);
     operation_id(w, r);
     json_key(w, "summary");
     json_str(w, r->summary);
     parameters(w, r);
-    if (r->body)
-        body(w, r->body);
+    if (sent)
+        body(w, sent);
     responses(w, r);
     security(w, r);
     json_object_end(w);
@@ -170,7 +171,7 @@ static void paths(const struct listing *t, struct json_writer *w)
         json_object(w);
         for (size_t k = i; at(t, k); k++)
             if (strcmp(at(t, k)->pattern, pattern) == 0)
-                operation(w, at(t, k));
+                operation(w, at(t, k), t->plugins);
         json_object_end(w);
     }
     json_object_end(w);

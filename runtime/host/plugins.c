@@ -127,7 +127,9 @@ static bool may_account(void *ctx, const struct bind_plugin *caller, struct slic
     return needs_ledger(caller->host, name, write);
 }
 
-static const struct bind_plugin_host plugin_host = { .procedure = find_procedure, .event = find_event, .account = may_account };
+static const struct bind_plugin_host plugin_host = {
+    .procedure = find_procedure, .event = find_event, .input = plugin_input, .account = may_account
+};
 
 /* --- a plugin in a state ------------------------------------------------------------------------------------------------------- */
 

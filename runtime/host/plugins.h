@@ -16,8 +16,9 @@ struct plugin_state {
     struct stops_view stops;
     struct bind_fact *facts; /* of its plugins, as plugin_set_hooks() orders them */
     size_t fact_count;
-    struct http_router *router; /* core routes and those of the plugins; NULL until plugin_routes_open() */
-    struct secrets *secrets;    /* that the settings of its plugins name */
+    const struct schema *quote_body, *order_body; /* with what its plugins take from a client */
+    struct http_router *router;                   /* core routes and those of the plugins; NULL until plugin_routes_open() */
+    struct secrets *secrets;                      /* that the settings of its plugins name */
 };
 struct plugin_state *plugin_state_new(void); /* NULL: out of memory */
 void plugin_state_free(struct plugin_state *s);
@@ -33,7 +34,12 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
 /* Once the state is open: the routes of its generation. */
 int plugin_routes_open(struct vm *vm, struct generation *g, struct err *err);
 int plugin_facts_open(struct vm *vm, struct generation *g, struct symbols *symbols, struct err *err); /* facts.c */
-const struct route *plugin_route_at(const struct plugin_state *s, size_t i);                          /* NULL after the last */
+int plugin_inputs_open(struct vm *vm, struct generation *g, struct err *err);                         /* inputs.c */
+/* The body of a route under these rules: quotes and orders have `inputs` of plugins. NULL = none. */
+const struct schema *plugin_body(const struct plugin_state *s, const struct route *r);
+/* For bind: does the manifest of the plugin describe this input? */
+int plugin_input(void *state, struct slice plugin, struct slice name, struct err *err);
+const struct route *plugin_route_at(const struct plugin_state *s, size_t i); /* NULL after the last */
 
 /* The tables of the plugins' collections become what the generation names; on the writing connection, in a transaction of its own. */
 int plugins_grow(struct store_conn *conn, const struct generation *g, struct err *err);

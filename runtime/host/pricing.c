@@ -1,8 +1,11 @@
 #include "host/pricing.h"
 #include "host/facts.h"
 #include "host/plugin_stops.h"
+#include "host/schemas.h"
 #include "host/worker.h"
 #include <stdio.h>
+
+enum { INPUTS_MAX = 16384 }; /* they are kept with every order, and in every token */
 
 /* --- the body ------------------------------------------------------------------------------------------------------ */
 
@@ -101,6 +104,27 @@ static void read_client_members(struct call *c, const struct json_value *body, s
     json_is_string(json_get(shipping, "option"), &cart->shipping_option);
 }
 
+static int read_inputs(struct call *c, const struct json_value *body, struct quote_cart *cart)
+{
+    const struct json_value *inputs = json_get(body, SCHEMA_INPUTS);
+    struct buf b;
+    struct json_writer w;
+    if (!inputs || inputs->count == 0)
+        return 0;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    json_value_write(&w, inputs);
+    size_t len = b.len;
+    bool failed = b.failed;
+    buf_release(&b);
+    if (failed)
+        return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    if (len > INPUTS_MAX)
+        return err_field(&c->err, ERR_INVALID, "/inputs", "Inputs come to %zu bytes of JSON; at most %d are taken.", len, INPUTS_MAX);
+    cart->inputs = inputs;
+    return 0;
+}
+
 static int pricing_begin(struct call *c, struct pricing *p)
 {
     *p = (struct pricing){ .seat = c->seat };
@@ -118,6 +142,9 @@ int pricing_from_body(struct call *c, const struct json_value *body, struct pric
     if (rc < 0)
         return rc;
     read_client_members(c, body, &p->cart);
+    rc = read_inputs(c, body, &p->cart);
+    if (rc < 0)
+        return rc;
     random_fill(c->shop->options.random, &p->cart.seed, sizeof p->cart.seed);
     p->cart.seed >>= 1; /* stays a JSON integer */
     return facts_load(c, &p->cart);

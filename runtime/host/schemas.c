@@ -65,6 +65,7 @@ static const struct schema code = { .type = SCHEMA_STRING, .min = 1, .max = 64 }
 static const struct schema shipping_fields[] = {
     { .name = "option", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "The id of a shipping option." },
     { .name = "region", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "Where it goes, as the shop's rates name it." }, END };
+static const struct schema no_inputs[] = { END };
 static const char *const campaigns_modes[] = { "live", "none", NULL };
 
 #define CART_FIELDS(need) \
@@ -73,6 +74,7 @@ static const char *const campaigns_modes[] = { "live", "none", NULL };
     { .name = "customer", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Servers only; a customer's token says it." }, \
     { .name = "channel", .type = SCHEMA_STRING, .min = 1, .max = 64 }, \
     { .name = "shipping", .type = SCHEMA_OBJECT, .fields = shipping_fields }, \
+    { .name = SCHEMA_INPUTS, .type = SCHEMA_OBJECT, .fields = no_inputs, .about = "What plugins take from a client, under their names." }, \
     { .name = "campaigns", .type = SCHEMA_STRING, .choices = campaigns_modes, .about = "\"none\": the prices are final (an import). Servers only." }
 
 static const struct schema quote_fields[] = {

@@ -2,6 +2,9 @@
 #pragma once
 #include "base/schema.h"
 
+/* The member of quotes and orders whose fields are those of the plugins that are turned on; see plugin_body(). */
+#define SCHEMA_INPUTS "inputs"
+
 extern const struct schema schema_product_put, schema_product_patch, schema_product_import, schema_stock, schema_quote, schema_order,
     schema_payment, schema_cancel, schema_refund, schema_customer, schema_customer_token, schema_key, schema_publish, schema_rollback,
     schema_stop, schema_prune;

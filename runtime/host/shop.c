@@ -92,6 +92,8 @@ int shop_open_vm(struct shop *s, struct generation *g, struct vm **vm, struct bi
     rc = plugin_routes_open(*vm, g, err);
     if (rc == 0)
         rc = plugin_facts_open(*vm, g, s->symbols, err);
+    if (rc == 0)
+        rc = plugin_inputs_open(*vm, g, err);
     if (rc < 0)
         shop_close_vm(*vm);
     return rc;

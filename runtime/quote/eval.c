@@ -20,6 +20,11 @@ uint32_t quote_eval_campaign(const struct quote_eval *e)
     return e->campaign_number;
 }
 
+struct slice quote_eval_owner(const struct quote_eval *e)
+{
+    return e->rule ? slice_str(e->rule->owner) : e->campaign ? e->campaign->owner : slice_str("");
+}
+
 int64_t quote_eval_now_ms(const struct quote_eval *e)
 {
     return e->cart->at_ms;

@@ -194,6 +194,10 @@ void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, s
         json_array_end(&w);
     }
     int_member(&w, "nc", c->no_campaigns);
+    if (c->inputs) {
+        json_key(&w, "in");
+        json_value_write(&w, c->inputs);
+    }
     if (c->stopped_count) {
         json_key(&w, "stop");
         json_array(&w);
@@ -377,6 +381,17 @@ static int stopped_read(const struct reader *r, const struct json_value *v, stru
     return 0;
 }
 
+static int inputs_read(const struct reader *r, const struct json_value *v, struct quote_cart *out)
+{
+    if (v && v->type != JSON_OBJECT)
+        return bad(r, "in");
+    for (const struct json_value *m = v ? v->first : NULL; m; m = m->next)
+        if (m->type != JSON_OBJECT)
+            return bad(r, "in");
+    out->inputs = v;
+    return 0;
+}
+
 static bool optional_int(const struct json_value *evidence, const char *key, int64_t *out)
 {
     const struct json_value *v = json_get(evidence, key);
@@ -417,7 +432,7 @@ int quote_evidence_read(struct symbols *s, const struct json_value *evidence, st
     int rc = version_check(evidence, &r);
     if (rc < 0 || (rc = names_read(&r, s, json_get(evidence, "s"))) < 0 || (rc = lines_read(&r, json_get(evidence, "l"), out)) < 0 ||
         (rc = facts_read(&r, json_get(evidence, "facts"), out)) < 0 || (rc = codes_read(&r, json_get(evidence, "codes"), out)) < 0 ||
-        (rc = stopped_read(&r, json_get(evidence, "stop"), out)) < 0)
+        (rc = stopped_read(&r, json_get(evidence, "stop"), out)) < 0 || (rc = inputs_read(&r, json_get(evidence, "in"), out)) < 0)
         return rc;
     if (!json_is_int(json_get(evidence, "at"), &out->at_ms))
         return bad(&r, "at");

@@ -31,6 +31,7 @@ static void fill_the_rest(struct fixture *f)
     facts[1] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("adult")), QUOTE_FACT_BOOL, 1, slice_str("") };
     facts[2] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("town")), QUOTE_FACT_STRING, 0, slice_str("Oslo") };
     facts[3] = (struct quote_fact){ symbols_intern(f->symbols, slice_str("rank")), QUOTE_FACT_FAILED, 0, slice_str("") };
+    f->cart.inputs = fixture_json(&f->arena, "{'invite': {'link': 'a b'}, 'gift': {}}");
     f->cart.facts = facts;
     f->cart.fact_count = 4;
     f->cart.seed = UINT64_MAX - 5;
@@ -50,6 +51,7 @@ static void the_form_is_fixed(void **state)
         evidence_of(f),
         "{\"k\":1,\"at\":1750000000123,\"seed\":-6,\"cust\":\"17850\",\"cv\":12,\"ct\":[1,2],"
         "\"facts\":[[3,0,-5],[4,1,1],[5,2,\"Oslo\"],[6,3,0]],\"ch\":7,\"rg\":8,\"opt\":\"post\",\"codes\":[\" a\\\"b\",\"c\"],"
+        "\"in\":{\"invite\":{\"link\":\"a b\"},\"gift\":{}},"
         "\"l\":[[9,3,500,500,0,250,10,0,2,11,2,12,2],[13,1,900,1000,1200,0,0,1,1,2]],"
         "\"s\":[\"vip\",\"tea\",\"level\",\"adult\",\"town\",\"rank\",\"web\",\"GB\",\"A\",\"Leaf\",\"tea/green\",\"new\",\"B\"]}");
     fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1}]}");
@@ -160,6 +162,8 @@ static void damaged_evidence_is_refused(void **state)
         "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":[[1,2,1]]}",
         "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":[[1,4,0]]}",
         "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"facts\":{}}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"in\":[]}",
+        "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"in\":{\"a\":1}}",
         "{\"k\":1,\"at\":1,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"],\"opt\":3}",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)

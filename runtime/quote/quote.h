@@ -76,6 +76,8 @@ struct quote_cart {
     size_t customer_tag_count;
     const struct quote_fact *facts;
     size_t fact_count;
+    const struct json_value
+        *inputs;                  /* what the client sent for each plugin, an object by its name; NULL = nothing. Only functions read it */
     symbol channel, region;       /* 0 = not said */
     struct slice shipping_option; /* empty = none chosen: nothing is charged, the options are listed */
     bool no_campaigns;            /* an import whose prices are final */
@@ -174,6 +176,7 @@ struct symbols *quote_eval_symbols(const struct quote_eval *e);
 int quote_eval_fact(const struct quote_eval *e, struct slice name, const struct quote_fact **out, struct err *err);
 int64_t quote_eval_now_ms(const struct quote_eval *e);
 uint32_t quote_eval_campaign(const struct quote_eval *e);      /* whose function is running */
+struct slice quote_eval_owner(const struct quote_eval *e);     /* of what is running: "plugin/volume-pricing"; empty = nobody's */
 struct quote_set quote_eval_scope(const struct quote_eval *e); /* the campaign's lines */
 /* selector: JSON form of scope ({"tag":["tea"]}); result is inside the campaign's scope. */
 int quote_eval_select(struct quote_eval *e, struct quote_set from, const struct json_value *selector, struct quote_set *out,

@@ -5,7 +5,10 @@ static int ask_once(struct quote_eval *e, const struct quote_rule *rule, const s
 {
     ask->reset(e);
     err_clear(err);
-    return ask->hook(e->hooks->ctx, rule->fn, e, err);
+    e->rule = rule;
+    int rc = ask->hook(e->hooks->ctx, rule->fn, e, err);
+    e->rule = NULL;
+    return rc;
 }
 
 int rule_ask(struct quote_eval *e, const struct quote_rule *rule, const struct rule_ask *ask, bool *skipped, struct err *err)

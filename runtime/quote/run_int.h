@@ -60,11 +60,12 @@ struct quote_eval {
     struct effect *effects; /* the last first */
     uint32_t codes_taken;   /* bits of cart->codes */
     struct why why;
-    bool owners_stopped;  /* the cart names an owner whose campaigns are stopped */
-    bool in_condition;    /* a condition's function is running: no effects */
-    bool function_failed; /* the error that is travelling came from a function */
-    symbol failed_fact;   /* of one whose fact it was; 0 = a function of the campaign's own */
-    int broken;           /* sticky: ran out of memory within a function's call */
+    bool owners_stopped;           /* the cart names an owner whose campaigns are stopped */
+    const struct quote_rule *rule; /* that is being asked; NULL while a campaign's function runs */
+    bool in_condition;             /* a condition's function is running: no effects */
+    bool function_failed;          /* the error that is travelling came from a function */
+    symbol failed_fact;            /* of one whose fact it was; 0 = a function of the campaign's own */
+    int broken;                    /* sticky: ran out of memory within a function's call */
 
     /* shipping */
     bool shipping_stage; /* the rate is known, lines may not change any more */

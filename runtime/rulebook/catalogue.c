@@ -21,7 +21,9 @@
 FIELDS(exhausted, ID("campaign", "The campaign's id."), TEXT("limit", "Which of its limits: uses, units, budget."), TIME("at", "When it happened."));
 FIELDS(joined, ID("customer", "The new customer."), TIME("at", "When it happened."));
 FIELDS(fact, ID("customer", "Whose fact it is."), TEXT("fact", "Its name, like \"member-tiers.level\"."), TIME("at", "When it happened."));
+static const struct schema any = { .type = SCHEMA_ANY };
 FIELDS(order, ORDER);
+FIELDS(placed, ORDER, { .name = "inputs", .type = SCHEMA_MAP, .item = &any, .about = "What the client sent for the plugin that hears it." });
 FIELDS(blocked, ORDER, TEXT("block", "Its name, like \"group-buy\"."));
 FIELDS(closed, ORDER, { .name = "reason", .type = SCHEMA_STRING, .max = 200, .about = "Why, when somebody said so." });
 FIELDS(mismatched, ID("order", "The order that the money was meant for."), PAYMENT, AMOUNT("expected", "What was due, in minor units."), TIME("at", "When it happened."));
@@ -40,7 +42,7 @@ static const struct catalogue_event events[] = {
     { "order.expired", "An order was not paid in time; its holds are given back.", true, 1, &order, false },
     { "order.fulfilled", "Everything was handed over or sent.", true, 1, &order, true },
     { "order.paid", "All that was due is paid.", true, 1, &order, false },
-    { "order.placed", "An order was placed; its holds are taken.", true, 1, &order, false },
+    { "order.placed", "An order was placed; its holds are taken.", true, 1, &placed, false },
     { "payment.mismatched", "Money came in that does not fit its order: another amount, currency or shop.", true, 1, &mismatched, true },
     { "payment.received", "Money came in for an order.", true, 1, &received, false },
     { "refund.failed", "The provider could not give the money back.", true, 1, &refund_failed, true },

@@ -203,7 +203,7 @@ function t:quote(cart)
   return answer
 end
 
-local asked = { "lines", "codes", "customer", "channel", "shipping", "campaigns" }
+local asked = { "lines", "codes", "customer", "channel", "shipping", "inputs", "campaigns" }
 
 function t:order(order)
   local body = copy(order, true)

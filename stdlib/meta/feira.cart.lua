@@ -44,6 +44,12 @@ function Cart:has_customer_tag(tag) end
 ---@return integer|boolean|string|nil
 function Cart:fact(name) end
 
+---What the client sent with the quote or the order for the plugin whose rule this is, as `inputs` in its plugin.lua describes it; nil
+---when it sent none. A plugin sees its own only, and rules of no plugin have none.
+---@param name string
+---@return any
+function Cart:input(name) end
+
 ---@return feira.Cart self
 function Cart:free_shipping() end
 

@@ -25,6 +25,7 @@ local t = {}
 ---@field customer? string
 ---@field channel? string
 ---@field shipping? { option?: string, region?: string }
+---@field inputs? table<string, table> what a client sends for plugins: `{ invite = { link = "..." } }`
 
 ---A group of tests; its name stands before theirs.
 ---@param name string
