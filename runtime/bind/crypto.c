@@ -147,6 +147,7 @@ static int l_public_key(lua_State *L) /* (pem) -> key; raises when it is none */
     vm_charge(L, KEY_UNITS);
     struct rsa_key **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = NULL;
+    vm_note_finalizer(L);
     luaL_setmetatable(L, PUBLIC_KEY_CLASS); /* from here on the collector frees what is in the box */
     return rsa_public_key(pem, box, &err) < 0 ? bind_raise(L, &err) : 1;
 }

@@ -67,6 +67,7 @@ int bind_decode_secret(lua_State *L)
     if (text.len >= prefix.len && memcmp(text.data, prefix.data, prefix.len) == 0)
         text = slice_of(text.data + prefix.len, text.len - prefix.len);
     struct secret_box *b = new_box(L, from->secret);
+    vm_note_finalizer(L);
     b->own = malloc(text.len + 1); /* the box frees it, also when what follows raises */
     if (!b->own)
         return luaL_error(L, "out of memory for a secret");

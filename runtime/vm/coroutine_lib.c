@@ -95,6 +95,8 @@ static int wrap(lua_State *L)
 
 static int yield(lua_State *L)
 {
+    if (vm_is_task(L)) /* only the host's functions leave it, to wait for something */
+        return luaL_error(L, "attempt to yield from outside a coroutine");
     return lua_yield(L, lua_gettop(L));
 }
 
@@ -117,7 +119,7 @@ static int status(lua_State *L)
 
 static int isyieldable(lua_State *L)
 {
-    lua_pushboolean(L, lua_isyieldable(L));
+    lua_pushboolean(L, lua_isyieldable(L) && !vm_is_task(L));
     return 1;
 }
 

@@ -16,8 +16,6 @@ enum {
     STRING_REFUSED = 8 * VM_STRING_MAX,
     STRING_HEAD = 64,   /* at most what Lua puts before the bytes */
     LARGE_BLOCK = 4096, /* from here on an allocation takes fuel by its size: one instruction can ask for a lot */
-    FREE_RUN_NS = 2000000,
-    SLOW_FUEL = 200000, /* some 0.8 ms */
 };
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
@@ -294,7 +292,7 @@ static void open_heap(struct vm *v)
 static void close_state(struct vm *v)
 {
     bool whole = v->lua == &v->heap.face && heap_is_whole(&v->heap);
-    if (!whole) /* no finalizer waits for it: libraries have none, and files can't make any */
+    if (!whole || v->finalizers) /* else no finalizer waits for it: libraries have none, and files can't make any */
         lua_close(v->main);
     heap_release(&v->heap);
 }
@@ -355,6 +353,11 @@ void vm_set_data(struct vm *v, vm_data_fn fn, void *ctx)
     v->data_ctx = ctx;
 }
 
+void vm_note_finalizer(lua_State *L)
+{
+    vm_of(L)->finalizers = true;
+}
+
 void vm_set_undo(struct vm *v, vm_undo_fn fn, void *ctx)
 {
     v->undo = fn;
@@ -374,7 +377,7 @@ void vm_set_growth(struct vm *v, size_t bytes)
 /* --- protected calls ----------------------------------------------------------------------------------------------- */
 
 /* Functions that missed the deadline of a free run are counted from the start, as long as this state lives. */
-static bool is_slow(lua_State *L, int fn)
+bool vm_is_slow(lua_State *L, int fn)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_slow);
     lua_pushvalue(L, fn);
@@ -392,11 +395,22 @@ static int mark_slow(lua_State *L)
     return 0;
 }
 
+void vm_mark_slow(struct vm *v, vm_ref fn)
+{
+    lua_State *L = v->main;
+    if (!lua_checkstack(L, 4))
+        return;
+    lua_pushcfunction(L, mark_slow);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, fn);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+        lua_pop(L, 1); /* no memory to remember it: the next call finds out again */
+}
+
 /* Takes the function out of the stack at `index`. A deadline also passes when the machine is busy with something else:
  * only a function that used much of what fits into one is slow. */
 static void remember_slow(struct vm *v, lua_State *L, int index)
 {
-    bool slow = v->fuel_limit - v->fuel_left > SLOW_FUEL;
+    bool slow = v->fuel_limit - v->fuel_left > VM_SLOW_FUEL;
     if (slow) {
         lua_pushcfunction(L, mark_slow);
         lua_pushvalue(L, index);
@@ -410,7 +424,7 @@ static void run_body(struct vm *v, lua_State *L, bool counted, int nargs, int nr
 {
     vm_budget_begin(v, L, counted);
     v->depth = 1;
-    v->timed = vm_deadline_arm(v, counted ? vm_stuck_ns(v) : FREE_RUN_NS);
+    v->timed = vm_deadline_arm(v, counted ? vm_stuck_ns(v) : VM_FREE_RUN_NS);
     if (!v->timed && !counted)
         vm_budget_begin(v, L, true); /* uncounted without a timer would be unbounded */
     *status = lua_pcall(L, nargs, nresults, 0);
@@ -419,7 +433,7 @@ static void run_body(struct vm *v, lua_State *L, bool counted, int nargs, int nr
     vm_budget_finish(v, L);
 }
 
-static void limit_memory(struct vm *v)
+void vm_limit_memory(struct vm *v)
 {
     v->call_bytes = v->soft_bytes;
     if (v->growth_bytes && v->used_bytes < v->soft_bytes && v->growth_bytes < v->soft_bytes - v->used_bytes)
@@ -431,9 +445,9 @@ static void limit_memory(struct vm *v)
 static int outer_call(struct vm *v, lua_State *L, int nargs, int nresults, int key, struct err *err)
 {
     int fn = lua_gettop(L) - nargs, status;
-    bool free_run = v->undo && nargs < 100 && lua_checkstack(L, nargs + 4) && !is_slow(L, key);
+    bool free_run = v->undo && nargs < 100 && lua_checkstack(L, nargs + 4) && !vm_is_slow(L, key);
     v->stats.calls++;
-    limit_memory(v);
+    vm_limit_memory(v);
     if (free_run) {
         /* The function and its arguments stay below for a second run. */
         for (int i = 0; i <= nargs; i++)

@@ -30,6 +30,8 @@ enum vm_end {
     VM_STUCK,    /* far past any time that its fuel could take: something slow that fuel doesn't see */
 };
 
+struct vm_task;
+
 struct vm {
     lua_State *main;
     lua_State *volatile running; /* the coroutine that runs now; NULL outside of calls */
@@ -55,6 +57,8 @@ struct vm {
     char end_where[160]; /* "campaigns/tea.lua:3: " or "" */
     int depth;           /* calls within calls */
 
+    const struct vm_task *task; /* the task that runs */
+    bool finalizers;            /* vm_note_finalizer() */
     vm_undo_fn undo;
     void *undo_ctx;
     void *context;
@@ -113,6 +117,10 @@ int vm_pairs(lua_State *L);
 int vm_parse(lua_State *L, struct slice source, const char *name);
 
 /* vm.c */
+enum { VM_FREE_RUN_NS = 2000000, VM_SLOW_FUEL = 200000 /* some 0.8 ms */ };
+void vm_limit_memory(struct vm *v);    /* for a call that begins or goes on */
+bool vm_is_slow(lua_State *L, int fn); /* it is counted from the start */
+void vm_mark_slow(struct vm *v, vm_ref fn);
 void vm_load_text(lua_State *L, struct slice source, const char *chunk_name); /* compiles; leaves the main function or raises */
 int vm_require(lua_State *L);
 int vm_refuse_global(lua_State *L);

@@ -18,6 +18,27 @@ void vm_charge(lua_State *L, int64_t units);
 /* Calls the function at fn_index with nargs values above it; like lua_pcall with fuel, memory cap and error conversion. */
 int vm_pcall(struct vm *v, int nargs, int nresults, struct err *err);
 
+/* A call that may wait. Its C functions leave it with lua_yieldk() where vm_can_wait() allows, after noting down what they wait for; the
+ * caller sees that it waits, sees to it, and runs it again. One that waits can be closed at any time. Many of a state may wait at once. */
+struct vm_task {
+    vm_ref thread, fn;
+    lua_State *lua;
+    void *arg;
+    int64_t fuel_left, fuel_limit, cpu_ns;
+    bool counted;
+};
+/* The function on top of the stack, for a call with `arg` as light userdata; pops it. Fuel is what vm_set_fuel() said. */
+int vm_task_open(struct vm *v, void *arg, struct vm_task *t, struct err *err);
+/* Until it waits or ends; what it returns is dropped. The first stretch may run twice (uncounted, then counted), the others can't: so
+ * nothing may be done before the first wait that can't be done again. */
+int vm_task_run(struct vm *v, struct vm_task *t, bool *waits, struct err *err);
+void vm_task_close(struct vm *v, struct vm_task *t);
+bool vm_can_wait(lua_State *L); /* this is the task's own coroutine, and nothing is between that can't be left */
+bool vm_is_task(lua_State *L);  /* this is the task's own coroutine */
+
+/* A userdata whose __gc frees something outside of the Lua heap was made: closing the state has to run it. */
+void vm_note_finalizer(lua_State *L);
+
 /* Makes the module table on top of the stack what require(name) gives; freezes it; pops it. */
 void vm_provide(lua_State *L, const char *name);
 /* Replaces the table on top of the stack by a read-only view of it (recursively); writes raise. */
