@@ -19,6 +19,7 @@ static const struct bind_module modules[] = {
     { "feira.quote", bind_open_quote },
     { "feira.catalogue", bind_open_catalogue },
     { "feira.events", bind_open_events },
+    { "feira.checks", bind_open_checks },
     { "feira.crypto", bind_open_crypto },
 };
 

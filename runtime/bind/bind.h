@@ -14,10 +14,12 @@ struct log;
 struct bind_plugin_host;
 
 enum bind_phase {
-    BIND_PHASE_LOAD,      /* files are being loaded: declarations only */
-    BIND_PHASE_RULE,      /* inside a quote: the cart, nothing else */
-    BIND_PHASE_HANDLER,   /* on a worker: reads the store */
-    BIND_PHASE_PROCEDURE, /* on the writer: reads and writes */
+    BIND_PHASE_LOAD,       /* files are being loaded: declarations only */
+    BIND_PHASE_RULE,       /* inside a quote: the cart, nothing else */
+    BIND_PHASE_HANDLER,    /* on a worker: reads the store */
+    BIND_PHASE_PROCEDURE,  /* on the writer: reads and writes */
+    BIND_PHASE_CHECK,      /* a plugin's check at run time: reads the store, changes nothing */
+    BIND_PHASE_SUBMISSION, /* a plugin's check of what is submitted: sees that and nothing else */
 };
 
 /* The order being placed, as procedures see it (feira.quote userdata `call.quote`). */

@@ -33,7 +33,9 @@ enum {
     BIND_RULE = 1u << BIND_PHASE_RULE,
     BIND_HANDLER = 1u << BIND_PHASE_HANDLER,
     BIND_PROCEDURE = 1u << BIND_PHASE_PROCEDURE,
-    BIND_STORE = BIND_HANDLER | BIND_PROCEDURE,
+    BIND_CHECK = 1u << BIND_PHASE_CHECK,
+    BIND_SUBMISSION = 1u << BIND_PHASE_SUBMISSION,
+    BIND_STORE = BIND_HANDLER | BIND_PROCEDURE | BIND_CHECK,
 };
 /* The context when the running phase is one of `phases`; raises otherwise. The first line of every function with a moment. */
 struct bind_context *bind_require(lua_State *L, unsigned phases, const char *what);
@@ -87,6 +89,8 @@ void bind_open_timers(lua_State *L);
 void bind_open_catalogue(lua_State *L);
 void bind_open_quote(lua_State *L);
 void bind_open_events(lua_State *L);
+void bind_open_checks(lua_State *L);
+int bind_plugin_check(lua_State *L); /* plugin.check(subject) */
 void bind_open_crypto(lua_State *L);
 void bind_open_cart(lua_State *L); /* classes only; no module */
 

@@ -5,10 +5,8 @@
 #include <string.h>
 
 static const char *const phase_names[] = {
-    [BIND_PHASE_LOAD] = "while files are loaded",
-    [BIND_PHASE_RULE] = "inside a rule",
-    [BIND_PHASE_HANDLER] = "in a handler",
-    [BIND_PHASE_PROCEDURE] = "in a procedure",
+    [BIND_PHASE_LOAD] = "while files are loaded", [BIND_PHASE_RULE] = "inside a rule", [BIND_PHASE_HANDLER] = "in a handler",
+    [BIND_PHASE_PROCEDURE] = "in a procedure",    [BIND_PHASE_CHECK] = "in a check",   [BIND_PHASE_SUBMISSION] = "in a check at submission",
 };
 
 struct bind_context *bind_require(lua_State *L, unsigned phases, const char *what)

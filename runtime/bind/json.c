@@ -184,7 +184,7 @@ static int l_raw(lua_State *L) /* (text) -> raw: the caller vouches that text is
 
 static int l_encode(lua_State *L) /* (value) -> text */
 {
-    struct bind_context *c = bind_require(L, BIND_STORE, "json.encode()");
+    struct bind_context *c = bind_require(L, BIND_STORE | BIND_SUBMISSION, "json.encode()");
     luaL_checkany(L, 1);
     lua_settop(L, 1);
     struct bind_buf b;
@@ -201,7 +201,7 @@ static int l_encode(lua_State *L) /* (value) -> text */
  * object in the place of a name gives its members. */
 static int l_object(lua_State *L)
 {
-    struct bind_context *c = bind_require(L, BIND_STORE, "json.object()");
+    struct bind_context *c = bind_require(L, BIND_STORE | BIND_SUBMISSION, "json.object()");
     struct bind_buf b;
     struct json_writer w;
     bind_buf_init(&b, c->arena);
@@ -240,7 +240,7 @@ static int l_object(lua_State *L)
 
 static int l_decode(lua_State *L) /* (text) -> value | nil, sentence */
 {
-    struct bind_context *c = bind_require(L, BIND_STORE, "json.decode()");
+    struct bind_context *c = bind_require(L, BIND_STORE | BIND_SUBMISSION, "json.decode()");
     struct slice text = bind_check_slice(L, 1, "the text");
     vm_charge(L, 10 + (int64_t)text.len / 4);
     struct json_value *v;

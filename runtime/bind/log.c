@@ -7,7 +7,7 @@ enum { FIELDS_MAX = 16, EVENT_MAX = 64 };
 /* (event, text, fields?) */
 static int log_at(lua_State *L, enum log_level level)
 {
-    struct bind_context *c = bind_require(L, BIND_STORE, "feira.log");
+    struct bind_context *c = bind_require(L, BIND_STORE | BIND_SUBMISSION, "feira.log");
     struct slice event = bind_check_slice(L, 1, "the event"), text = bind_check_slice(L, 2, "the text");
     luaL_argcheck(L, event.len > 0 && event.len <= EVENT_MAX, 1, "an event is a dotted name of at most 64 characters");
     struct log_field fields[FIELDS_MAX];

@@ -260,6 +260,7 @@ static int modules_body(lua_State *L) /* (making) */
     lua_setfield(L, -2, "settings");
     method(L, p, "call", l_call);
     method(L, p, "emit", l_emit);
+    method(L, p, "check", bind_plugin_check);
     m->out[0] = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     method(L, p, "set", l_timer_set);

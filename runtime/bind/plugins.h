@@ -4,6 +4,7 @@
 #pragma once
 #include "base/schema.h"
 #include "bind/bind.h"
+#include "bind/checks.h"
 
 struct bind_plugin { /* must outlive the state */
     const char *name, *version;
@@ -38,6 +39,8 @@ struct bind_plugin_host {
                  struct err *err);
     /* Does plugin.lua describe this input? ERR_SCRIPT says what there is. */
     int (*input)(void *ctx, struct slice plugin, struct slice name, struct err *err);
+    /* The checks at run time of things of this kind, in their order. The list lives in the arena. */
+    int (*checks)(void *ctx, struct slice kind, struct arena *arena, const struct bind_check **list, size_t *count, struct err *err);
     /* May it read (write: move) the ledger's account of this name? */
     bool (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write);
 };

@@ -9,6 +9,18 @@ static struct slice text(const struct json_value *v, const char *key)
     return s;
 }
 
+/* What the plugins' checks found. */
+static void say_findings(const struct json_value *list)
+{
+    for (const struct json_value *f = list ? list->first : NULL; f; f = f->next) {
+        struct slice field = text(f, "field"), satisfy = text(f, "satisfy");
+        printf("%.*s: %.*s: %.*s: %.*s%s%.*s\n", SLICE_FMT(text(f, "at")), SLICE_FMT(text(f, "level")), SLICE_FMT(text(f, "rule")),
+               SLICE_FMT(field), field.len ? ": " : "", SLICE_FMT(text(f, "text")));
+        if (satisfy.len)
+            printf("    %.*s\n", SLICE_FMT(satisfy));
+    }
+}
+
 static void say(const struct json_value *v)
 {
     int64_t campaigns = 0, took_ms = -1;
@@ -22,6 +34,7 @@ static void say(const struct json_value *v)
     if (took_ms >= 0)
         printf(", after %lld ms", (long long)took_ms);
     printf(". Before: %.*s\n", SLICE_FMT(text(v, "previous")));
+    say_findings(json_get(v, "findings"));
 }
 
 /* Asks, and shows the answer. */

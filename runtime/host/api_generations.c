@@ -37,6 +37,10 @@ static struct slice document(struct call *c, const struct publish_job *job, int6
         json_key(&w, "took_ms");
         json_int(&w, took_ms);
     }
+    if (job->findings.data) {
+        json_key(&w, "findings");
+        json_raw(&w, job->findings);
+    }
     json_object_end(&w);
     struct slice out = arena_copy(c->arena, buf_slice(&b));
     buf_release(&b);
@@ -85,7 +89,9 @@ static void answer(struct call *c)
     }
     c->err = p->job.err;
     struct slice where = strcmp(c->err.reason, "rules_refused") == 0 ? place(c, c->err.text) : (struct slice){ 0 };
-    call_fail(c, where.data ? "place" : NULL, where);
+    const struct call_extra extra[] = { { where.data ? "place" : NULL, where },
+                                        { p->job.findings.data ? "findings" : NULL, p->job.findings } };
+    call_fail_with(c, extra, 2);
 }
 
 /* --- requests --------------------------------------------------------------------------------------------------------- */
@@ -93,6 +99,8 @@ static void answer(struct call *c)
 static void published(struct publish_job *job)
 {
     struct publishing *p = (struct publishing *)((char *)job - offsetof(struct publishing, job));
+    if (job->findings.data)
+        job->findings = arena_copy(p->call->arena, job->findings); /* the publisher's goes with this */
     p->call->done = answer;
     call_resume(p->call);
 }

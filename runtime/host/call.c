@@ -66,6 +66,11 @@ static void say_too_large(struct call *c)
 
 void call_fail(struct call *c, const char *extra_member, struct slice extra_json)
 {
+    call_fail_with(c, &(struct call_extra){ extra_member, extra_json }, 1);
+}
+
+void call_fail_with(struct call *c, const struct call_extra *extra, size_t count)
+{
     say_too_large(c);
     int status = status_of(&c->err);
     log_failure(c, status);
@@ -87,9 +92,11 @@ void call_fail(struct call *c, const char *extra_member, struct slice extra_json
         json_key(&w, "field");
         json_str(&w, c->err.field);
     }
-    if (extra_member) {
-        json_key(&w, extra_member);
-        json_raw(&w, extra_json);
+    for (size_t i = 0; i < count; i++) {
+        if (!extra[i].member)
+            continue;
+        json_key(&w, extra[i].member);
+        json_raw(&w, extra[i].json);
     }
     json_object_end(&w);
     struct http_header headers[2];

@@ -68,6 +68,11 @@ void call_begin(struct worker *w, struct http_request *req);
 void call_answer(struct call *c); /* c->rc, c->err, c->answer → HTTP */
 void call_answer_json(struct call *c, int status, struct slice json);
 void call_fail(struct call *c, const char *extra_member, struct slice extra_json); /* c->err as a problem document; extra may be NULL */
+struct call_extra {
+    const char *member; /* NULL = none */
+    struct slice json;
+};
+void call_fail_with(struct call *c, const struct call_extra *extra, size_t count);
 
 /* The arguments every procedure gets: { principal, params, query, shop, body }. NULL after answering that memory ran out. */
 struct json_value *call_args(struct call *c);

@@ -128,7 +128,7 @@ static bool may_account(void *ctx, const struct bind_plugin *caller, struct slic
 }
 
 static const struct bind_plugin_host plugin_host = {
-    .procedure = find_procedure, .event = find_event, .input = plugin_input, .account = may_account
+    .procedure = find_procedure, .event = find_event, .input = plugin_input, .account = may_account, .checks = plugin_checks_at_runtime
 };
 
 /* --- a plugin in a state ------------------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "bind/plugins.h"
 #include "host/routes.h"
 #include "host/stops.h"
+#include "rulebook/manifest.h"
 
 /* What the host keeps with a Lua state; bind is what bind_context_of() finds. */
 struct plugin_state {
@@ -43,6 +44,13 @@ const struct route *plugin_route_at(const struct plugin_state *s, size_t i); /* 
 
 /* The tables of the plugins' collections become what the generation names; on the writing connection, in a transaction of its own. */
 int plugins_grow(struct store_conn *conn, const struct generation *g, struct err *err);
+
+/* The checks of things of a kind, in their order. The list lives in the arena. */
+int plugin_checks(const struct generation *g, enum hook_at at, struct slice kind, struct arena *arena, struct bind_check **out,
+                  size_t *count, struct err *err);
+/* For bind_plugin_host; ctx is the plugin_state. One whose plugin is stopped has function 0. */
+int plugin_checks_at_runtime(void *ctx, struct slice kind, struct arena *arena, const struct bind_check **out, size_t *count,
+                             struct err *err);
 
 /* A timer of the journal that stands for a plugin's. */
 bool plugin_timer_is(struct slice procedure);

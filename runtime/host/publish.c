@@ -3,6 +3,7 @@
 #include "host/plugin_data.h"
 #include "host/revisions.h"
 #include "host/stops.h"
+#include "host/submission.h"
 #include "host/worker.h"
 #include <errno.h>
 #include <pthread.h>
@@ -449,7 +450,68 @@ static bool same_as_live(struct publisher *p, const char *hash, struct publish_j
     return same;
 }
 
-static int publish_folder(struct publisher *p, struct publish_job *job, struct err *err)
+/* --- what plugins say of it ------------------------------------------------------------------------------------------------ */
+
+static struct slice findings_text(const struct submission *s)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    json_value_write(&w, s->found.list);
+    struct slice out = b.failed ? (struct slice){ 0 } : arena_copy(s->found.arena, buf_slice(&b));
+    buf_release(&b);
+    return out;
+}
+
+/* found lives as long as the job; on a refusal it says what was found, too. */
+static int check_submission(struct publisher *p, struct publish_job *job, struct generation *g, struct submission *found, struct err *err)
+{
+    struct edition *live = publisher_live(p);
+    int rc = submission_check(g, live->generation, found, err);
+    edition_unref(live);
+    if (rc < 0)
+        return rc;
+    submission_log(found, p->shop->options.log);
+    if (found->found.list->count)
+        job->findings = findings_text(found);
+    return submission_verdict(found, err);
+}
+
+/* The rules that were live last, for the history; what can't be built any more is none. */
+static void last_live(struct shop *s, struct store_conn *conn, struct generation **out)
+{
+    char id[GENERATION_ID_MAX];
+    struct sources *src;
+    struct err ignored;
+    *out = NULL;
+    if (revision_before(conn, "", id, &ignored) < 0 || revision_load(conn, slice_str(id), &src, &ignored) < 0)
+        return;
+    if (generation_build(&s->rulebook, src, out, &ignored) < 0)
+        sources_free(src);
+}
+
+int publish_check_start(struct shop *s, struct generation *first, struct err *err)
+{
+    struct store_conn *conn = store_writer_conn(s->store);
+    struct generation *before = NULL;
+    struct submission found;
+    int rc = submission_wanted(first) ? revision_is_last(conn, generation_id(first), err) : 1;
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    last_live(s, conn, &before);
+    submission_init(&found);
+    rc = submission_check(first, before, &found, err);
+    if (rc == 0)
+        submission_log(&found, s->options.log);
+    if (rc == 0)
+        rc = submission_verdict(&found, err);
+    submission_release(&found);
+    generation_unref(before);
+    return rc;
+}
+
+static int publish_folder(struct publisher *p, struct publish_job *job, struct submission *found, struct err *err)
 {
     struct sources *src;
     struct generation *g;
@@ -468,7 +530,9 @@ static int publish_folder(struct publisher *p, struct publish_job *job, struct e
         refuse_as_rules(err);
         return err->code;
     }
-    rc = go_live(p, job, g, err);
+    rc = check_submission(p, job, g, found, err);
+    if (rc == 0)
+        rc = go_live(p, job, g, err);
     generation_unref(g);
     if (rc < 0)
         refuse_as_rules(err);
@@ -529,8 +593,11 @@ static void tell(struct publisher *p, const struct publish_job *job)
 static void run_job(struct publisher *p, struct publish_job *job)
 {
     int64_t begin_ns = clock_mono_ns(p->shop->options.clock);
+    struct submission found;
+    submission_init(&found);
     err_clear(&job->err);
-    job->rc = job->kind == PUBLISH_FOLDER     ? publish_folder(p, job, &job->err)
+    job->findings = (struct slice){ 0 };
+    job->rc = job->kind == PUBLISH_FOLDER     ? publish_folder(p, job, &found, &job->err)
               : job->kind == PUBLISH_ROLLBACK ? roll_back(p, job, &job->err)
               : job->kind == PUBLISH_TASK     ? job->task(job, p->conn, &job->err)
                                               : reopen(p, job, &job->err);
@@ -546,6 +613,7 @@ static void run_job(struct publisher *p, struct publish_job *job)
         vm_code_age(p->shop->code);
     }
     job->done(job);
+    submission_release(&found);
 }
 
 static void *publisher_main(void *arg)

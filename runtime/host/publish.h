@@ -37,11 +37,14 @@ struct publish_job {
     bool changed;   /* false: they are what is live already */
     char live[GENERATION_ID_MAX], previous[GENERATION_ID_MAX];
     size_t campaigns;
+    struct slice findings; /* of the plugins' checks, a JSON array; good until done() returns; data NULL = none were made */
     int64_t took_ms;
     struct seat *seat;        /* REOPEN: the caller's now */
     struct publish_job *next; /* internal */
 };
 
+/* Plugins' checks of the rules that a shop starts with, unless they were live last. */
+int publish_check_start(struct shop *s, struct generation *first, struct err *err);
 /* Makes `first` live (taken on success) and logs it as "start" when it was not the last one. */
 int publisher_open(struct shop *s, struct generation *first, struct publisher **out, struct err *err);
 int publisher_start(struct publisher *p, struct err *err);

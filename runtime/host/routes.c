@@ -11,14 +11,14 @@ enum {
 
 /* clang-format off */
 static const struct query_param product_query[] = {
-    { "limit", "How many at most: 1 to 200, default 50." }, { "cursor", "next_cursor of the page before." },
-    { "variant_of", "Only the variants of this SKU." }, { NULL, NULL } };
+    { "limit", "How many at most: 1 to 200, default 50.", NULL }, { "cursor", "next_cursor of the page before.", NULL },
+    { "variant_of", "Only the variants of this SKU.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param order_query[] = {
-    { "limit", "How many at most: 1 to 200, default 50." }, { "cursor", "next_cursor of the page before." },
-    { "customer", "Only of this customer (servers)." }, { "state", "Only in this state." }, { "reference", "Only with this reference." }, { NULL, NULL } };
-static const struct query_param quote_query[] = { { "explain", "\"full\" also lists campaigns that did not apply, each with its reason." }, { NULL, NULL } };
+    { "limit", "How many at most: 1 to 200, default 50.", NULL }, { "cursor", "next_cursor of the page before.", NULL },
+    { "customer", "Only of this customer (servers).", NULL }, { "state", "Only in this state.", NULL }, { "reference", "Only with this reference.", NULL }, { NULL, NULL, NULL } };
+static const struct query_param quote_query[] = { { "explain", "\"full\" also lists campaigns that did not apply, each with its reason.", NULL }, { NULL, NULL, NULL } };
 
-static const struct query_param stop_query[] = { { "kind", "campaign or plugin, where both have that name." }, { NULL, NULL } };
+static const struct query_param stop_query[] = { { "kind", "campaign or plugin, where both have that name.", NULL }, { NULL, NULL, NULL } };
 
 const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/healthz", ANY, 0, NULL, NULL, false, false, 200, handle_health, NULL, "Whether the process is alive." },

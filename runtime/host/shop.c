@@ -239,6 +239,8 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
     if (rc == 0)
         rc = open_store(s, err);
     if (rc == 0)
+        rc = publish_check_start(s, first, err);
+    if (rc == 0)
         rc = plugins_grow(store_writer_conn(s->store), first, err);
     if (rc == 0)
         rc = open_memory(s, err);

@@ -123,6 +123,15 @@ static int finish(struct check_report *r, int rc, struct err *err)
     return rc == 0 && r->failed ? err_set(err, ERR_NOMEM, "out of memory while listing problems") : rc;
 }
 
+int check_report_add(struct check_report *r, const struct sources *src, bool is_warning, struct slice at, struct slice text,
+                     struct err *err)
+{
+    struct checking c = { .sources = src, .report = r };
+    const char *colon = memchr(at.data, ':', at.len);
+    add(&c, is_warning, slice_of(at.data, colon ? (size_t)(colon - at.data) : at.len), colon ? atol(colon + 1) : 0, text);
+    return finish(r, 0, err);
+}
+
 /* --- what can be seen without running -------------------------------------------------------------------------------- */
 
 static bool is_lua(struct slice path)

@@ -21,6 +21,10 @@ struct check_report {
 void check_report_init(struct check_report *r);
 void check_report_release(struct check_report *r);
 
+/* A problem that somebody else found in these sources; at: "campaigns/tea.lua:3". After it the report is in order again. */
+int check_report_add(struct check_report *r, const struct sources *src, bool is_warning, struct slice at, struct slice text,
+                     struct err *err);
+
 /* only: the path of one campaign file ("campaigns/tea.lua"), which is then checked with shop.lua and what it reads; "" = all. Problems are
  * in the report; an error is that the check could not be made. */
 int check_sources(const struct rulebook_options *o, const struct sources *src, struct slice only, struct check_report *r, struct err *err);

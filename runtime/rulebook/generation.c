@@ -17,7 +17,9 @@ struct generation {
     struct zone *zone;
     struct quote_rules *rules;
     struct live_plugins plugins;
-    _Atomic(struct vm *) unclaimed; /* the state it was built in; the first who opens one gets it */
+    _Atomic(struct vm *) unclaimed;     /* the state it was built in; the first who opens one gets it */
+    const struct json_value *campaigns; /* in the arena, and so are uses */
+    const struct campaign_use *uses;
     size_t function_count;
     uint64_t specs_hash; /* of all specs as JSON: each state must load the same */
 };
@@ -299,6 +301,8 @@ static int build(struct generation *g, struct err *err)
         rc = hash_specs(l.campaigns, &g->specs_hash, err);
     if (rc == 0)
         rc = compile(g, &l);
+    g->campaigns = l.campaigns;
+    g->uses = l.uses;
     g->function_count = vm_function_count(l.vm);
     atomic_init(&g->unclaimed, l.vm);
     return rc < 0 ? excerpt_add(g->sources, err) : 0;
@@ -391,12 +395,32 @@ const struct generation_plugin *generation_plugin(const struct generation *g, co
     return NULL;
 }
 
+const struct json_value *generation_campaigns(const struct generation *g)
+{
+    return g->campaigns;
+}
+
+const struct json_value *generation_made_by(const struct generation *g, size_t i)
+{
+    for (const struct campaign_use *u = g->uses; u; u = u->next)
+        if (i >= u->first && i < u->end)
+            return u->use;
+    return NULL;
+}
+
 int generation_hook(const struct generation *g, const struct hook_ref *h)
 {
     return plugins_fn(&g->plugins, h);
 }
 
 /* --- states ---------------------------------------------------------------------------------------------------------- */
+
+void generation_put_back_vm(struct generation *g, struct vm *vm)
+{
+    struct vm *other = atomic_exchange(&g->unclaimed, vm);
+    if (other)
+        close_vm(g, other);
+}
 
 int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
 {

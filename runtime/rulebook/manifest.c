@@ -278,6 +278,7 @@ int manifest_read(struct slice source, const char *file, const struct alloc *all
         rc = evaluate(source, &r, alloc, &tree);
     if (rc == 0) {
         m->file = r.file;
+        m->tree = tree;
         rc = read_all(&r, tree, m);
     }
     if (rc < 0) {

@@ -60,6 +60,7 @@ struct hook {
     enum hook_when when;             /* SUBSCRIBER */
     bool refuse_stopped;             /* SUBSCRIBER in the transaction: stopped = "refuse", the event may not happen without it */
     enum hook_at at;                 /* CHECK */
+    const char *const *of;           /* CHECK: kinds of things it looks at, ended by NULL; empty = all */
     enum hook_on_failure on_failure; /* CAMPAIGN (skip), PRICING, SHIPPING_RATES, TAX_RATES, CHECK (refuse) */
     bool has_values;
     const struct value_spec *values; /* ROUTE: body; PROCEDURE: args; CAMPAIGN: fields */
@@ -86,7 +87,8 @@ struct version {
 };
 
 struct manifest {
-    const char *file; /* "plugins/invite/plugin.lua" */
+    const char *file;              /* "plugins/invite/plugin.lua" */
+    const struct json_value *tree; /* what it returns, as written */
     const char *name, *title, *about, *version_text;
     struct version version;
     const char *const *after, *const *before; /* names of plugins, ended by NULL */

@@ -243,13 +243,35 @@ static int read_rule(const struct reader *r, const struct place *at, const struc
     return rc < 0 ? rc : read_after_before(r, at, v, h);
 }
 
+static int read_kinds(const struct reader *r, const struct place *at, const struct json_value *v, struct hook *h)
+{
+    const struct json_value *list = json_get(v, "of"), *e = NULL;
+    struct place here = place_in(at, "of");
+    uint32_t n = 0, i = 0;
+    int rc = list ? reader_list(r, &here, list, 32, &e, &n) : 0;
+    if (rc < 0)
+        return rc;
+    const char **kinds = arena_array(r->arena, n + 1, sizeof *kinds);
+    if (!kinds)
+        return reader_nomem(r);
+    for (; e && rc == 0; e = e->next, i++) {
+        struct place nth = place_nth(&here, i + 1);
+        rc = reader_sentence(r, &nth, e, &kinds[i]);
+        if (rc == 0 && !name_is(slice_str(kinds[i]), '_', 40))
+            rc = reader_fail(r, &nth,
+                             "is no kind of thing; use small letters, digits and single _, like campaign, plugin, shop, order or reward");
+    }
+    h->of = kinds;
+    return rc;
+}
+
 static int read_check(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m, struct hook *h)
 {
     int when = 0, rc = read_rule(r, at, v, m, h);
     if (rc == 0)
         rc = reader_choice(r, at, v, "at", false, check_times, &when);
     h->at = (enum hook_at)when;
-    return rc;
+    return rc < 0 ? rc : read_kinds(r, at, v, h);
 }
 
 /* from = { collection = "links", by = "inviter" }: the customer's rows, found through an index. */
@@ -296,7 +318,7 @@ static const char *const timer_keys[] = { "run", "as", "about", NULL };
 static const char *const campaign_keys[] = { "run", "title", "about", "fields", "on_failure", NULL };
 static const char *const rule_keys[] = { "run", "about", "on_failure", "after", "before", NULL };
 static const char *const fact_keys[] = { "run", "about", "type", "from", NULL };
-static const char *const check_keys[] = { "run", "about", "at", "on_failure", "after", "before", NULL };
+static const char *const check_keys[] = { "run", "about", "at", "of", "on_failure", "after", "before", NULL };
 
 static const struct section sections[HOOK_KINDS] = {
     [HOOK_ROUTE] = { "routes", HOME_EFFECTS, false, route_keys, read_route },
@@ -323,7 +345,7 @@ static int read_hook(const struct reader *r, const struct place *at, const struc
     const char *run = NULL;
     struct place run_at = place_in(at, "run");
     bool is_short = v->type == JSON_STRING;
-    h->after = h->before = none;
+    h->after = h->before = h->of = none;
     h->name = arena_strdup(r->arena, v->key);
     if (!h->name)
         return reader_nomem(r);

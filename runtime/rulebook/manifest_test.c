@@ -336,7 +336,7 @@ static void every_manifest_in_the_documentation_is_read(void **state)
         manifest_free(m);
         n++;
     }
-    assert_int_equal(n, 5);
+    assert_int_equal(n, 6);
     free(text);
 }
 

@@ -53,7 +53,7 @@ static int refuse_idle(const struct manifest *m, struct err *err)
 {
     for (size_t i = 0; i < m->hook_count; i++) {
         const struct hook *h = &m->hooks[i];
-        bool idle = h->kind == HOOK_CHECK || (h->kind == HOOK_TIMER && h->as == AS_JOB);
+        bool idle = h->kind == HOOK_TIMER && h->as == AS_JOB;
         if (idle)
             return err_set(err, ERR_INVALID, "%s: %s[\"%s\"]: this program reads %s and does not run them yet; leave it out", m->file,
                            hook_section(h->kind), h->name, h->kind == HOOK_TIMER ? "timers with as = \"job\"" : hook_section(h->kind));

@@ -41,7 +41,7 @@ int references_check(struct live_plugins *p, const struct settle *settle, const 
     map_init(&c.ids, NULL);
     for (const struct json_value *v = campaigns->first; v && rc == 0; v = v->next) {
         struct slice id;
-        if (json_is_string(json_get(v, "id"), &id) && !map_set(&c.ids, id, v))
+        if (json_is_string(json_get(v, "id"), &id) && !map_set(&c.ids, id, (void *)(uintptr_t)v))
             rc = reader_nomem(&s.reader);
     }
     s.has_campaign = has_campaign;

@@ -84,4 +84,10 @@ int generation_open_vm(struct generation *g, struct vm **out, struct err *err);
 
 const struct plugin_set *generation_plugins(const struct generation *g); /* in their order; never NULL */
 const struct generation_plugin *generation_plugin(const struct generation *g, const struct manifest *m);
+/* What the campaign files gave, in the order of the files: a JSON array of declarations, functions as {"fn": n}, `at` their place. */
+const struct json_value *generation_campaigns(const struct generation *g);
+/* The promo.use ({ use, fields, at }) that made the i-th of them, or NULL. */
+const struct json_value *generation_made_by(const struct generation *g, size_t i);
+/* Gives a state back that generation_open_vm() gave and in which nothing has changed, so that the next one who asks need not wait. */
+void generation_put_back_vm(struct generation *g, struct vm *vm);
 int generation_hook(const struct generation *g, const struct hook_ref *h); /* number of its function for vm_function() */

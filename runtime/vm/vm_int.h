@@ -95,7 +95,6 @@ int64_t vm_mono_ns(void);
 int64_t vm_cpu_ns(void); /* of this thread; a system call */
 
 /* error.c */
-int vm_error_of(lua_State *L, int status, struct err *err);      /* looks at the value on top, pops it */
 int vm_raise_at(lua_State *L, int level, const struct err *err); /* vm_raise() is level 1 */
 void vm_open_errors(lua_State *L);
 

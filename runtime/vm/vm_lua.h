@@ -54,6 +54,7 @@ int vm_fail(lua_State *L, const struct err *err);
  * deal with: an ended budget must not be swallowed. Plain lua_call() is fine, too. */
 int vm_try(lua_State *L, int nargs, int nresults);
 int vm_rethrow(lua_State *L);
+int vm_error_of(lua_State *L, int status, struct err *err); /* what vm_try() left on top, which it pops; runs no Lua code. Its code */
 
 /* Tables to trees and back, see vm_to_json(). Raise on error. A JSON null is nil as a member of an object, where it can't be told from
  * an absent one, and vm_push_null() in an array; vm_push_json_nulls() uses vm_push_null() everywhere, for merging patches.

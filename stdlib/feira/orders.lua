@@ -5,6 +5,7 @@
 -- shop = { pay_within_ms?, test_payments? } }, and quote while an order is placed.
 local caller = require "feira.caller"
 local check = require "feira.check"
+local checks = require "feira.checks"
 local customers = require "feira.customers"
 local fail = require "feira.fail"
 local ids = require "feira.ids"
@@ -67,6 +68,20 @@ local function placed_at(body, now)
   return ms or fail.invalid("/placed_at", why)
 end
 
+-- What plugins' checks say of an order before there is one. No name, address or note is shown to them.
+local function ask_checks(quote, order)
+  if not checks.wanted "order" then return end
+  local findings, blocked = checks.run {
+    kind = "order", customer = quote.customer, total = quote.total, shipping = quote.shipping, placed_at = order.placed_at,
+    lines = json.decode(order.lines), priced = json.decode(order.priced),
+  }
+  if not blocked then return end
+  for _, finding in ipairs(findings) do
+    local todo = finding.satisfy and " " .. finding.satisfy or ""
+    if finding.level == "block" then fail.conflict("refused_by_check", finding.text .. todo) end
+  end
+end
+
 ---Turns the quote into an order that holds its stock until it is paid; one that costs nothing is paid at once.
 function orders.place(args)
   local quote, body, now = args.quote, args.body, time.now()
@@ -84,6 +99,7 @@ function orders.place(args)
     generation = quote.generation, priced = quote:priced_json(), lines = quote:lines_json(),
   }
   local order_id = order.order_id
+  ask_checks(quote, order)
   local contact = {
     contact = text_of(body.contact, "/contact"), address = text_of(body.address, "/address"), note = check.text(body.note, "/note", 2000),
   }

@@ -22,4 +22,19 @@ function plugin.call(procedure, args) end
 ---@param payload table as events in plugin.lua describes it
 function plugin.emit(event, payload) end
 
+---@class feira.Finding
+---@field check string the check that found it, "compliance.fake_members"
+---@field rule string what it goes by, "P17"; the check's name when it does not say
+---@field level "block"|"warn"|"label" label: it is fine with a label, which text names
+---@field text string
+---@field field string? of the subject: "give[1].percent"
+---@field satisfy string? what to do
+
+---Asks all checks at run time that look at things of this kind, in their order: of this plugin and of others. They get a copy, may read the
+---store, and change nothing. Handlers and procedures.
+---@param subject { kind: string, [string]: any } { kind = "reward", trigger = "paid", depth = 1, amount = 500 }
+---@return feira.Finding[] findings
+---@return boolean blocked whether one of them blocks; what follows is the caller's
+function plugin.check(subject) end
+
 return plugin
