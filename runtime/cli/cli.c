@@ -12,6 +12,10 @@ static const struct cli_option serve_options[] = {
     { "--dev", NULL, "Watch the folder and publish whenever a file is saved." },
     { NULL, NULL, NULL } };
 static const struct cli_option data_option[] = { { "--data", "DIR", "Where the shop's data is; default SHOP/data." }, { NULL, NULL, NULL } };
+static const struct cli_option doctor_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--json", NULL, "Print the findings as one JSON document." },
+    { NULL, NULL, NULL } };
 static const struct cli_option needs_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--json", NULL, "Print it as one JSON document." },
@@ -86,6 +90,13 @@ const struct cli_command cli_commands[] = {
       "Scopes: products:write stock:write orders:read orders:write refunds:write customers:read customers:write tokens:write admin." },
     { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
       "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
+    { "doctor", "SHOP", "Look all data through, and say what to do.", 1, 1, doctor_options, cmd_doctor,
+      "The file page by page, the books from the first transfer, holds, payments and refunds against their orders, timers, the disk.\n"
+      "Works while the shop is served. Ends with 1 when something is wrong; a warning is not wrong." },
+    { "backup", "SHOP FILE", "Write a checked copy of all data, while the shop works on.", 2, 2, data_option, cmd_backup,
+      "FILE is as of one moment, and is read whole and checked before it has its name. It holds what customers have bought." },
+    { "restore", "SHOP FILE", "Bring a backup back; what is there is moved aside.", 2, 2, data_option, cmd_restore,
+      "The shop must not be served. FILE is checked first; nothing is removed." },
     { "status", "SHOP", "One screen: how the shop is, and what is wrong.", 1, 1, data_option, cmd_status, NULL },
     { "new", "KIND NAME", "Begin a shop, a campaign or a plugin.", 2, 2, new_options, cmd_new,
       "feira new shop NAME            a folder with shop.lua, a campaign, a catalogue and a cart to try\n"

@@ -66,5 +66,9 @@ int desk_open(struct shop *s, struct desk **out, struct err *err);
 int desk_ask(struct desk *d, const struct desk_request *r, int *status, struct buf *answer, struct err *err);
 void desk_close(struct desk *d); /* before its shop */
 
+/* The backup `file` becomes the shop's data, after it was read whole and checked. ERR_LOCKED while somebody serves the shop. What was there
+ * is moved into `replaced`, a folder in the data folder ("" when there was nothing). */
+int shop_restore(const struct shop_options *o, const char *file, char replaced[4096], struct err *err);
+
 /* First start: makes one storefront and one server key and writes them to data/keys.txt (0600). *made tells whether it did. */
 int shop_first_keys(struct shop *s, char path[4096], bool *made, struct err *err);

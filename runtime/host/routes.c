@@ -53,6 +53,8 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/stops", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_stop_list, NULL, "Campaigns and plugins that are stopped or quarantined: since when, by whom, why." },
     { HTTP_METHOD_POST, "/v1/stops", SERVERS, SCOPE_ADMIN, &schema_stop, NULL, false, false, 201, handle_stop, NULL, "Stops a campaign or a plugin at once, until it is resumed." },
     { HTTP_METHOD_DELETE, "/v1/stops/{name}", SERVERS, SCOPE_ADMIN, NULL, stop_query, false, false, 200, handle_resume, NULL, "Lets a stopped or quarantined campaign or plugin work again." },
+    { HTTP_METHOD_GET, "/v1/doctor", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_doctor, NULL, "Looks all data through: the file, the books, holds, payments, timers, the disk." },
+    { HTTP_METHOD_POST, "/v1/backup", SERVERS, SCOPE_ADMIN, &schema_backup, NULL, false, false, 200, handle_backup, NULL, "Writes a checked copy of all data into a file of the shop's machine, while the shop works on." },
     { HTTP_METHOD_GET, "/v1/needs", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_needs, NULL, "What every plugin may touch, and why." },
     { HTTP_METHOD_POST, "/v1/prune", SERVERS, SCOPE_ADMIN, &schema_prune, NULL, false, false, 200, handle_prune, NULL, "Drops what plugins' collections hold and the live rules name no more. Sent again, it finds nothing left." },
     { HTTP_METHOD_GET, "/v1/keys", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_list, NULL, "The keys, without their secrets." },

@@ -160,4 +160,7 @@ const struct schema schema_stop = { .type = SCHEMA_OBJECT, .fields = stop_fields
 
 static const struct schema prune_fields[] = { { .name = "dry_run", .type = SCHEMA_BOOL, .about = "Only say what would go." }, END };
 const struct schema schema_prune = { .type = SCHEMA_OBJECT, .fields = prune_fields };
+
+static const struct schema backup_fields[] = { { .name = "path", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 4000, .about = "Where to; a file that is not there yet." }, END };
+const struct schema schema_backup = { .type = SCHEMA_OBJECT, .fields = backup_fields };
 /* clang-format on */

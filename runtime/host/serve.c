@@ -1,4 +1,5 @@
 /* Serving: W workers on threads of their own, the keeper (signals, timers) on the calling one. */
+#include "host/errand.h"
 #include "host/publish.h"
 #include "host/routes.h"
 #include "host/sweep.h"
@@ -230,6 +231,7 @@ static void close_keeper(struct keeper *k)
         pthread_join(k->running[i].thread, NULL);
     }
     watch_close(k->watch);
+    errands_finish(k->shop->errands);
     publisher_stop(k->shop->publisher); /* before the writer, which it waits for */
     writer_stop(k->shop->writer);
     for (int i = 0; i < k->count; i++)

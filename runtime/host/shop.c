@@ -1,5 +1,6 @@
 /* Opening a shop and its parts in order, closing them in reverse. */
 #include "host/shop.h"
+#include "host/errand.h"
 #include "host/plugins.h"
 #include "host/publish.h"
 #include "host/soldout.h"
@@ -244,6 +245,8 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
         rc = plugins_grow(store_writer_conn(s->store), first, err);
     if (rc == 0)
         rc = open_memory(s, err);
+    if (rc == 0)
+        rc = errands_open(s, &s->errands, err);
     if (rc == 0 && (rc = publisher_open(s, first, &s->publisher, err)) == 0)
         first = NULL;
     if (rc == 0)
@@ -263,6 +266,7 @@ void shop_close(struct shop *s)
 {
     if (!s)
         return;
+    errands_finish(s->errands);
     publisher_stop(s->publisher);
     if (s->writer) {
         writer_stop(s->writer);
@@ -274,6 +278,7 @@ void shop_close(struct shop *s)
     auth_close(s->auth);
     catalogue_free(s->catalogue);
     soldout_close(s->soldout);
+    errands_close(s->errands);
     if (s->ledger)
         ledger_close(s->ledger);
     if (s->store)

@@ -41,6 +41,7 @@ struct shop {
     struct manifests *manifests;
     struct catalogue *catalogue;
     struct soldout *soldout;
+    struct errands *errands;
     struct auth *auth;
     struct rulebook_options rulebook;
     struct stops *stops;

@@ -46,6 +46,11 @@ void store_reader_close(struct store_conn *c);
 int store_check(struct store_conn *c, bool thorough, struct err *err);
 int store_schema_number(const struct store *s); /* of the last migration in the file; may be above ours, see store_open() */
 
+/* Copies the store as it is at this moment into a new file of mode 0600, while others go on writing; c: a reader, of this thread. The copy
+ * is read whole and checked, also by `also` (may be NULL), before the file has its name. ERR_CONFLICT when the file exists. */
+int store_backup(struct store_conn *c, const char *path, const struct store_migration *migrations,
+                 int (*also)(struct store_conn *c, struct err *err), struct err *err);
+
 /* Copies bytes into memory of the connection; they stay until its next store_keep(). For a column that must outlive its statement. */
 int store_keep(struct store_conn *c, struct slice bytes, struct slice *kept, struct err *err);
 

@@ -1,0 +1,266 @@
+#include "host/doctor.h"
+#include "bind/bind.h"
+#include "ledger/ledger.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+
+enum { EXAMPLES_MAX = 5, OVERDUE_MS = 60000 };
+#define GIB ((uint64_t)1 << 30)
+
+struct visit {
+    struct shop *shop;
+    struct store_conn *conn;
+    struct json_writer *w;
+    struct err *err;
+    int64_t now_ms;
+    bool ill;
+};
+
+/* --- findings --------------------------------------------------------------------------------------------------------- */
+
+static void finding(struct visit *v, const char *check, const char *level, const char *text, const char *advice)
+{
+    json_object(v->w);
+    json_key(v->w, "check");
+    json_str(v->w, check);
+    json_key(v->w, "level");
+    json_str(v->w, level);
+    json_key(v->w, "text");
+    json_str(v->w, text);
+    if (advice) {
+        json_key(v->w, "advice");
+        json_str(v->w, advice);
+    }
+    json_object_end(v->w);
+}
+
+static void well(struct visit *v, const char *check, const char *text)
+{
+    finding(v, check, "ok", text, NULL);
+}
+
+static void warn(struct visit *v, const char *check, const char *text, const char *advice)
+{
+    finding(v, check, "warning", text, advice);
+}
+
+static void ill(struct visit *v, const char *check, const char *text, const char *advice)
+{
+    v->ill = true;
+    finding(v, check, "error", text, advice);
+}
+
+/* --- questions of one column: how many there are, and the first of them by name ------------------------------------------- */
+
+struct question {
+    const char *check, *sql, *fine, *wrong, *advice;
+    bool only_warns;
+};
+
+static const struct question questions[] = {
+    { "holds",
+      "SELECT t.id FROM ledger_transfers t LEFT JOIN orders o ON o.order_id = t.reference WHERE t.kind = 1 AND t.reference LIKE 'ord\\_%' "
+      "ESCAPE '\\' AND (o.id IS NULL OR o.state <> 1) AND NOT EXISTS (SELECT 1 FROM ledger_transfers r WHERE r.pending = t.seq)",
+      "Every piece that is held belongs to an order that waits for its payment.",
+      "pieces are held for orders that do not wait for a payment (any more)",
+      "They can't be sold. Report this with the ids: a hold ends with its order in one transaction.", false },
+    { "placed orders",
+      "SELECT o.order_id FROM orders o WHERE o.state = 1 AND o.holds IS NOT NULL AND EXISTS (SELECT 1 FROM ledger_transfers t WHERE "
+      "t.id = o.order_id || '/1' AND t.kind = 1 AND EXISTS (SELECT 1 FROM ledger_transfers r WHERE r.pending = t.seq))",
+      "Every order that waits for its payment has what it asked for held.", "orders wait for their payment and have nothing held any more",
+      "They could be paid for goods that others have bought meanwhile. Cancel them, and report this with the ids.", false },
+    { "payments",
+      "SELECT o.order_id FROM orders o LEFT JOIN (SELECT order_id, sum(amount) AS amount, sum(refunded) AS refunded FROM payments WHERE "
+      "state = 'succeeded' GROUP BY order_id) p ON p.order_id = o.id WHERE o.paid <> ifnull(p.amount, 0) OR o.refunded <> "
+      "ifnull(p.refunded, 0)",
+      "What each order was paid and gave back is what its payments and refunds add up to.",
+      "orders were paid or gave back another amount than their payments and refunds add up to",
+      "Compare them with the statements of the payment provider, and report this with the ids.", false },
+    { "money of closed orders", "SELECT order_id FROM orders WHERE state IN (6, 7) AND paid > refunded",
+      "No money is kept for an order that was cancelled or has expired.", "orders are cancelled or expired, and were paid and not refunded",
+      "Refund them: POST /v1/orders/{id}/refunds.", false },
+    { "refunds",
+      "SELECT o.order_id FROM orders o LEFT JOIN (SELECT order_id, sum(amount) AS amount FROM refunds GROUP BY order_id) r ON r.order_id = "
+      "o.id WHERE o.refunded <> ifnull(r.amount, 0)",
+      "Every refund is counted in its order.", "orders gave back another amount than their refunds add up to",
+      "Report this with the ids: both change in one transaction.", false },
+};
+
+static int ask(struct visit *v, const struct question *q)
+{
+    struct store_stmt *s;
+    char text[512];
+    size_t n = 0, len = 0;
+    char names[256] = "";
+    int rc = store_prepare(v->conn, q->sql, &s, v->err);
+    while (rc == 0 && (rc = store_step(s, v->err)) == 1) {
+        struct slice name = store_column_text(s, 0);
+        if (n++ < EXAMPLES_MAX && len < sizeof names)
+            len += (size_t)snprintf(names + len, sizeof names - len, "%s%.*s", n > 1 ? ", " : "", SLICE_FMT(name));
+        rc = 0;
+    }
+    if (rc < 0)
+        return rc;
+    snprintf(text, sizeof text, "%zu %s: %s%s", n, q->wrong, names, n > EXAMPLES_MAX ? ", ..." : "");
+    if (n == 0)
+        well(v, q->check, q->fine);
+    else if (q->only_warns)
+        warn(v, q->check, text, q->advice);
+    else
+        ill(v, q->check, text, q->advice);
+    return 0;
+}
+
+static int count(struct visit *v, const char *sql, int64_t arg, int64_t *out)
+{
+    struct store_stmt *s;
+    int rc = store_prepare(v->conn, sql, &s, v->err);
+    if (rc < 0)
+        return rc;
+    if (store_stmt_params(s))
+        store_bind_int(s, 1, arg);
+    rc = store_step(s, v->err);
+    *out = rc == 1 ? store_column_int(s, 0) : 0;
+    store_reset(s);
+    return rc < 0 ? rc : 0;
+}
+
+/* --- the parts ------------------------------------------------------------------------------------------------------------- */
+
+static void look_at_file(struct visit *v)
+{
+    struct err err = { 0 };
+    if (store_check(v->conn, true, &err) < 0)
+        ill(v, "file", err.text, "Stop the shop, keep a copy of the data folder, and restore a backup: feira restore SHOP FILE.");
+    else
+        well(v, "file", "Every page of the database is whole, and its indexes agree with its tables.");
+}
+
+static void look_at_books(struct visit *v)
+{
+    struct err err = { 0 };
+    if (ledger_verify(v->conn, &err) < 0)
+        ill(v, "books", err.text, "Stop the shop and restore a backup, or report this: balances change with their transfers only.");
+    else
+        well(v, "books", "Every balance of the ledger is what its transfers add up to, and debits equal credits in each unit.");
+}
+
+static int look_at_timers(struct visit *v)
+{
+    int64_t late = 0;
+    char text[160];
+    int rc = count(v, "SELECT count(*) FROM journal_timers WHERE due_ms < ?1", v->now_ms - OVERDUE_MS, &late);
+    if (rc < 0)
+        return rc;
+    snprintf(text, sizeof text, "%lld timers are more than a minute overdue.", (long long)late);
+    if (late == 0)
+        well(v, "timers", "No timer is overdue.");
+    else if (v->shop->worker_count == 0)
+        warn(v, "timers", text, "Nobody serves the shop; they fire when it starts.");
+    else
+        warn(v, "timers", text,
+             "Their procedures fail, or belong to a plugin that is stopped: see timer.failed in the log, and feira status SHOP.");
+    return 0;
+}
+
+static int look_at_schema(struct visit *v)
+{
+    const struct store_migration *m = bind_core_migrations();
+    int ours = 0;
+    char text[160];
+    while (m[ours].number)
+        ours++;
+    int there = store_schema_number(v->shop->store);
+    snprintf(text, sizeof text, "The database has version %d of the tables, this program knows %d.", there, ours);
+    if (there > ours)
+        warn(v, "schema", text, "A newer program was here. This one works on it; use the newer one when you can.");
+    else
+        well(v, "schema", text);
+    return 0;
+}
+
+static void look_at_space(struct visit *v)
+{
+    struct statvfs fs;
+    struct stat file;
+    char text[200];
+    if (v->shop->options.vfs || statvfs(v->shop->data_dir, &fs) < 0 || stat(v->shop->store_path, &file) < 0)
+        return;
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize, size = (uint64_t)file.st_size;
+    snprintf(text, sizeof text, "The disk has %.1f GiB left; the database has %.1f MiB.", (double)free_bytes / (double)GIB,
+             (double)size / (1024.0 * 1024.0));
+    if (free_bytes < GIB / 4 || free_bytes < size / 4)
+        warn(v, "space", text, "When it is full, orders are refused until there is room again. Make room, or move the data folder.");
+    else
+        well(v, "space", text);
+}
+
+/* File systems that forget, or whose locks and syncs can't be relied on (statfs(2)). */
+static const struct {
+    long type;
+    const char *name;
+} doubtful[] = { { 0x01021994, "tmpfs, which is memory" },
+                 { 0x6969, "NFS" },
+                 { 0x517b, "SMB" },
+                 { (long)0xff534d42, "CIFS" },
+                 { (long)0xfe534d42, "SMB2" },
+                 { 0x65735546, "FUSE" } };
+
+static void look_at_durability(struct visit *v)
+{
+    struct statfs fs;
+    char text[200];
+    if (v->shop->options.unsafe_sync) {
+        ill(v, "durability", "Commits do not wait for the disk.", "Serve the shop without that.");
+        return;
+    }
+    if (v->shop->options.vfs || statfs(v->shop->data_dir, &fs) < 0)
+        return;
+    for (size_t i = 0; i < sizeof doubtful / sizeof *doubtful; i++) {
+        if ((unsigned long)fs.f_type != (unsigned long)doubtful[i].type)
+            continue;
+        snprintf(text, sizeof text, "The data folder is on %s.", doubtful[i].name);
+        warn(v, "durability", text, "What was acknowledged may be lost there. Put the data folder on a local disk.");
+        return;
+    }
+    well(v, "durability", "Every commit waits for the disk.");
+}
+
+static void look_at_permissions(struct visit *v)
+{
+    struct stat st;
+    char text[200];
+    if (v->shop->options.vfs || stat(v->shop->data_dir, &st) < 0)
+        return;
+    snprintf(text, sizeof text, "The data folder has the mode %03o.", (unsigned)st.st_mode & 0777);
+    if (st.st_mode & 0077)
+        warn(v, "permissions", text, "Others on this machine can read what customers have bought: chmod 700.");
+    else
+        well(v, "permissions", "Only its owner can read the data folder.");
+}
+
+int doctor_write(struct shop *s, struct store_conn *conn, struct json_writer *w, struct err *err)
+{
+    struct visit v = { .shop = s, .conn = conn, .w = w, .err = err, .now_ms = clock_wall_ms(s->options.clock) };
+    json_key(w, "findings");
+    json_array(w);
+    look_at_file(&v);
+    look_at_books(&v);
+    int rc = 0;
+    for (size_t i = 0; i < sizeof questions / sizeof *questions && rc == 0; i++)
+        rc = ask(&v, &questions[i]);
+    if (rc == 0)
+        rc = look_at_timers(&v);
+    if (rc == 0)
+        rc = look_at_schema(&v);
+    look_at_space(&v);
+    look_at_durability(&v);
+    look_at_permissions(&v);
+    json_array_end(w);
+    json_key(w, "healthy");
+    json_bool(w, !v.ill);
+    return rc;
+}

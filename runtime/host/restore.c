@@ -1,0 +1,160 @@
+/* A backup becomes the shop's data. Nothing is thrown away: what was there is moved aside first. */
+#include "bind/bind.h"
+#include "host/host.h"
+#include "ledger/ledger.h"
+#include "store/store.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 4096 };
+
+struct restoring {
+    char data[PATH_SIZE], store[PATH_SIZE], part[PATH_SIZE], aside[PATH_SIZE];
+};
+
+static int path(char out[PATH_SIZE], struct err *err, const char *a, const char *b)
+{
+    int n = snprintf(out, PATH_SIZE, "%s/%s", a, b);
+    return n < PATH_SIZE ? 0 : err_set(err, ERR_INVALID, "The path \"%.60s...\" is too long.", a);
+}
+
+static int io_error(struct err *err, const char *what)
+{
+    return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO, "%s: %s. The data that was there is as it was.", what,
+                   strerror(errno));
+}
+
+static int check(const char *file, struct err *err)
+{
+    struct store *s;
+    struct store_conn *c;
+    int rc = store_open(&(struct store_options){ .path = file, .read_only = true, .migrations = bind_core_migrations() }, &s, err);
+    if (rc < 0)
+        return rc;
+    if ((rc = store_reader_open(s, &c, err)) == 0) {
+        rc = store_check(c, true, err);
+        if (rc == 0)
+            rc = ledger_verify(c, err);
+        store_reader_close(c);
+    }
+    store_close(s);
+    return rc;
+}
+
+static int copy(const char *from, const char *to, struct err *err)
+{
+    static const size_t size = 1 << 20;
+    char *buffer = malloc(size);
+    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t n = -1;
+    if (buffer && in >= 0 && out >= 0)
+        while ((n = read(in, buffer, size)) > 0)
+            if (write(out, buffer, (size_t)n) != n) {
+                n = -1;
+                break;
+            }
+    int rc = n == 0 && fsync(out) == 0 ? 0 : io_error(err, "The backup can't be copied into the data folder");
+    free(buffer);
+    if (in >= 0)
+        close(in);
+    if (out >= 0)
+        close(out);
+    return rc;
+}
+
+/* data/replaced-2026-11-22T10-00-00Z/: a name that sorts, and that no file of ours has. */
+static int name_aside(struct restoring *r, const struct clock *clock, struct err *err)
+{
+    char name[64];
+    time_t now = (time_t)(clock_wall_ms(clock) / 1000);
+    struct tm t;
+    gmtime_r(&now, &t);
+    strftime(name, sizeof name, "replaced-%Y-%m-%dT%H-%M-%SZ", &t);
+    return path(r->aside, err, r->data, name);
+}
+
+/* Log and index first: a database without its log would look whole and be old. */
+static int move_aside(struct restoring *r, struct err *err)
+{
+    static const char *const files[] = { "shop.db-wal", "shop.db-shm", "shop.db" };
+    char from[PATH_SIZE], to[PATH_SIZE];
+    if (access(r->store, F_OK) < 0) {
+        r->aside[0] = '\0';
+        return 0;
+    }
+    if (mkdir(r->aside, 0700) < 0)
+        return io_error(err, "No folder can be made for what is there now");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        int rc = path(from, err, r->data, files[i]);
+        if (rc == 0)
+            rc = path(to, err, r->aside, files[i]);
+        if (rc < 0)
+            return rc;
+        if (rename(from, to) < 0 && errno != ENOENT)
+            return err_set(err, ERR_IO, "%s can't be moved to %s: %s. Move the files of that folder back, or the rest of them there.", from,
+                           to, strerror(errno));
+    }
+    return 0;
+}
+
+static int sync_folder(const char *folder, struct err *err)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd >= 0 && fsync(fd) == 0 ? 0 : err_set(err, ERR_IO, "%s can't be written to the disk: %s.", folder, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static int replace(struct restoring *r, const char *file, const struct clock *clock, struct err *err)
+{
+    int rc = copy(file, r->part, err);
+    if (rc == 0)
+        rc = name_aside(r, clock, err);
+    if (rc == 0)
+        rc = move_aside(r, err);
+    if (rc == 0 && rename(r->part, r->store) < 0)
+        rc = err_set(err, ERR_IO, "%s can't be renamed to %s: %s. Do it by hand, or move the files of %s back.", r->part, r->store,
+                     strerror(errno), r->aside);
+    if (rc < 0)
+        unlink(r->part);
+    return rc < 0 ? rc : sync_folder(r->data, err);
+}
+
+int shop_restore(const struct shop_options *o, const char *file, char replaced[4096], struct err *err)
+{
+    struct restoring *r = calloc(1, sizeof *r);
+    struct store_lock *lock = NULL;
+    char lock_path[PATH_SIZE];
+    struct stat st;
+    if (!r)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    int rc = o->data_dir ? path(r->data, err, o->data_dir, "") : path(r->data, err, o->dir, "data");
+    if (rc == 0 && stat(o->dir, &st) < 0)
+        rc = err_set(err, ERR_NOT_FOUND, "There is no folder \"%s\"; a shop is a folder with a shop.lua in it.", o->dir);
+    if (rc == 0 && mkdir(r->data, 0700) < 0 && errno != EEXIST)
+        rc = io_error(err, "The data folder can't be made");
+    if (rc == 0)
+        rc = path(r->store, err, r->data, "shop.db");
+    if (rc == 0)
+        rc = path(r->part, err, r->data, "shop.db.part");
+    if (rc == 0)
+        rc = path(lock_path, err, r->data, "lock");
+    if (rc == 0)
+        rc = store_lock_take(lock_path, &lock, err);
+    if (rc == 0)
+        rc = check(file, err);
+    if (rc == 0)
+        rc = replace(r, file, o->clock, err);
+    if (rc == 0)
+        snprintf(replaced, 4096, "%s", r->aside);
+    if (lock)
+        store_lock_free(lock);
+    free(r);
+    return rc;
+}

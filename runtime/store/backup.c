@@ -1,0 +1,95 @@
+/* A copy of the whole store, as of one moment, while it is being written. */
+#include "store/store_int.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* All pages in one step: a copy in several would begin anew with every commit of the writer. The log can't be reset meanwhile. */
+static int copy_pages(struct store_conn *c, sqlite3 *to, struct err *err)
+{
+    sqlite3_backup *b = sqlite3_backup_init(to, "main", c->db, "main");
+    if (!b)
+        return store_fail_db(to, sqlite3_errcode(to), "beginning a backup", err);
+    int rc = sqlite3_backup_step(b, -1);
+    int done = sqlite3_backup_finish(b);
+    return rc == SQLITE_DONE && done == SQLITE_OK ? 0 : store_fail_db(to, done != SQLITE_OK ? done : rc, "copying the store", err);
+}
+
+/* The copy is one file: no log beside it. */
+static int write_copy(struct store_conn *c, const char *path, struct err *err)
+{
+    sqlite3 *to = NULL;
+    int rc = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK)
+        rc = store_fail_db(to, rc, "opening the backup", err);
+    else
+        rc = copy_pages(c, to, err);
+    if (rc == 0 && sqlite3_exec(to, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL) != SQLITE_OK)
+        rc = store_fail_db(to, sqlite3_errcode(to), "finishing the backup", err);
+    sqlite3_close(to);
+    return rc;
+}
+
+static int sync_path(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) < 0 ? err_set(err, ERR_IO, "%s can't be written to the disk: %s.", path, strerror(errno)) : 0;
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static int check_copy(const char *path, const struct store_migration *migrations, int (*also)(struct store_conn *c, struct err *err),
+                      struct err *err)
+{
+    struct store *copy;
+    int rc = store_open(&(struct store_options){ .path = path, .read_only = true, .migrations = migrations }, &copy, err);
+    if (rc < 0)
+        return rc;
+    struct store_conn *c;
+    if ((rc = store_reader_open(copy, &c, err)) == 0) {
+        rc = store_check(c, true, err);
+        if (rc == 0 && also)
+            rc = also(c, err);
+        store_reader_close(c);
+    }
+    store_close(copy);
+    return rc;
+}
+
+static int publish(const char *part, const char *path, struct err *err)
+{
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s", path);
+    int rc = sync_path(part, err);
+    if (rc == 0 && link(part, path) < 0) /* unlike rename() it never replaces a file */
+        rc = err_set(err, errno == EEXIST ? ERR_CONFLICT : ERR_IO, "The backup %s can't be made: %s.", path, strerror(errno));
+    if (rc == 0)
+        rc = sync_path(dirname(folder), err);
+    return rc;
+}
+
+int store_backup(struct store_conn *c, const char *path, const struct store_migration *migrations,
+                 int (*also)(struct store_conn *c, struct err *err), struct err *err)
+{
+    char part[4096];
+    if (access(path, F_OK) == 0)
+        return err_set(err, ERR_CONFLICT, "There is a file %s already; name another.", path);
+    if (snprintf(part, sizeof part, "%s.part", path) >= (int)sizeof part)
+        return err_set(err, ERR_INVALID, "The path of the backup is too long.");
+    unlink(part);
+    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* it holds customers' data */
+    if (fd < 0)
+        return err_set(err, ERR_IO, "The backup %s can't be written: %s.", part, strerror(errno));
+    close(fd);
+    int rc = write_copy(c, part, err);
+    if (rc == 0)
+        rc = check_copy(part, migrations, also, err);
+    if (rc == 0)
+        rc = publish(part, path, err);
+    unlink(part);
+    return rc;
+}
