@@ -87,6 +87,49 @@ static void a_function_sees_the_cart_and_nothing_else(void **state)
     assert_non_null(strstr(failure_of(f, "return cart.total"), "no field"));
 }
 
+/* body: of a function campaign over one line of 1000; what it took off, or -1 when it failed. */
+static int64_t with(struct fixture *f, const char *more, const char *owner, const char *body)
+{
+    char lua[1024], cart[512];
+    snprintf(lua, sizeof lua, "return {{ id = 'x', %s give = { function(cart) if %s then cart:all():amount_off('1.00') end end } }}", owner,
+             body);
+    snprintf(cart, sizeof cart, "{'lines':[{'sku':'TEA','qty':1,'price':1000}],'customer':'ana'%s}", more);
+    fixture_rules(f, lua);
+    arena_reset(&f->arena);
+    if (fixture_price(f, cart) < 0)
+        fail_msg("%s", f->err.text);
+    return f->rule_error[0] ? -1 : f->result.discount_minor;
+}
+
+static void a_function_asks_for_facts(void **state)
+{
+    struct fixture *f = *state;
+    const char *facts = ",'facts':{'club.level':3,'club.town':'Lima','club.vip':false,'club.rank':null}";
+    assert_int_equal(with(f, facts, "", "cart:fact 'club.level' == 3 and cart:fact 'club.town' == 'Lima'"), 100);
+    assert_int_equal(with(f, facts, "", "cart:fact 'club.vip' == false"), 100);
+    assert_int_equal(with(f, "", "", "cart:fact 'club.level' == nil and cart:fact 'other.level' == nil"), 100);
+    assert_int_equal(with(f, facts, "", "cart:fact 'club.rank'"), -1);
+    assert_non_null(strstr(f->rule_error, "club.rank could not be found out"));
+    assert_int_equal(with(f, facts, "", "cart:fact 'club.twon'"), -1);
+    assert_non_null(strstr(f->rule_error, "there is \"club."));
+    assert_int_equal(with(f, facts, "", "cart:fact 'level'"), -1);
+    assert_int_equal(with(f, facts, "", "cart:fact(5)"), -1);
+    assert_int_equal(with(f, facts, "", "pcall(cart.fact, cart, 'club.rank')"), 0); /* what a rule catches is its own affair */
+}
+
+static void a_function_sees_the_inputs_of_its_owner(void **state)
+{
+    struct fixture *f = *state;
+    const char *sent = ",'inputs':{'invite':{'link':'abc','tags':['a'],'none':null},'club':{'link':'xyz'}}";
+    assert_int_equal(with(f, sent, "owner = 'plugin/invite',", "cart:input 'link' == 'abc' and cart:input('tags')[1] == 'a'"), 100);
+    assert_int_equal(with(f, sent, "owner = 'plugin/invite',", "cart:input 'other' == nil and cart:input 'none' == nil"), 100);
+    assert_int_equal(with(f, sent, "owner = 'plugin/club',", "cart:input 'link' == 'xyz'"), 100);
+    assert_int_equal(with(f, sent, "owner = 'plugin/clu',", "cart:input 'link' == nil"), 100);
+    assert_int_equal(with(f, "", "owner = 'plugin/invite',", "cart:input 'link' == nil"), 100);
+    assert_int_equal(with(f, sent, "", "cart:input 'link'"), -1);
+    assert_non_null(strstr(f->rule_error, "rules of plugins"));
+}
+
 static void wrong_amounts_end_the_rule_and_take_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -183,6 +226,8 @@ int main(void)
         SHOP_TEST(a_function_selects_and_c_computes),
         SHOP_TEST(a_function_may_loop_over_lines),
         SHOP_TEST(a_function_sees_the_cart_and_nothing_else),
+        SHOP_TEST(a_function_asks_for_facts),
+        SHOP_TEST(a_function_sees_the_inputs_of_its_owner),
         SHOP_TEST(wrong_amounts_end_the_rule_and_take_nothing),
         SHOP_TEST(a_kept_handle_is_an_error_and_no_crash),
         SHOP_TEST(a_condition_may_be_a_function),

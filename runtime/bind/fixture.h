@@ -73,10 +73,14 @@ static inline void fixture_changed(void *ctx, struct slice sku)
     ((struct fixture *)ctx)->changed_skus++;
 }
 
+static const struct quote_fact_type fixture_fact_types[] = { { "club.level", FIELD_INTEGER }, { "club.town", FIELD_STRING } };
+
 /* Rules from Lua text that returns a list of campaigns; NULL = none. Shipping: one option "standard" for 4.95 anywhere. */
 static inline void fixture_rules(struct fixture *f, const char *lua)
 {
-    struct quote_rules_options o = { .currency = f->ctx.currency, .zone = f->zone, .symbols = f->symbols };
+    struct quote_rules_options o = {
+        .currency = f->ctx.currency, .zone = f->zone, .symbols = f->symbols, .facts = fixture_fact_types, .fact_count = 2
+    };
     o.shipping = fixture_json(&f->kept, "[{'id':'standard','title':'Standard','rates':[{'price':'4.95'}]}]");
     struct json_value *campaigns = NULL;
     if (lua) {
@@ -234,7 +238,27 @@ static inline const char *fixture_text(struct fixture *f, const char *path)
     return arena_strdup(&f->kept, s);
 }
 
-/* {'lines': [{'sku','qty','price'}], 'customer', 'version', 'option', 'customer_tags': [...]}: prices it into f->result. */
+/* {'club.level': 3}: null for one that could not be found out. */
+static inline void fixture_facts(struct fixture *f, const struct json_value *v, struct quote_cart *c)
+{
+    struct quote_fact *facts = arena_array(&f->arena, v ? v->count + 1 : 1, sizeof *facts);
+    c->facts = facts;
+    for (const struct json_value *m = v ? v->first : NULL; m; m = m->next) {
+        struct quote_fact *fact = &facts[c->fact_count++];
+        bool yes = false;
+        *fact = (struct quote_fact){ .name = symbols_intern(f->symbols, m->key), .kind = QUOTE_FACT_FAILED };
+        if (json_is_int(m, &fact->number))
+            fact->kind = QUOTE_FACT_INT;
+        else if (json_is_string(m, &fact->text))
+            fact->kind = QUOTE_FACT_STRING;
+        else if (json_is_bool(m, &yes))
+            fact->kind = QUOTE_FACT_BOOL;
+        fact->number = yes ? 1 : fact->number;
+    }
+}
+
+/* {'lines': [{'sku','qty','price'}], 'customer', 'version', 'option', 'customer_tags': [...], 'facts', 'inputs'}: prices it into f->result.
+ */
 static inline int fixture_price(struct fixture *f, const char *text)
 {
     const struct json_value *v = fixture_json(&f->arena, text), *m;
@@ -262,6 +286,8 @@ static inline int fixture_price(struct fixture *f, const char *text)
     json_is_int(json_get(v, "version"), &c->customer_version);
     json_is_string(json_get(v, "option"), &c->shipping_option);
     json_is_bool(json_get(v, "final"), &c->no_campaigns);
+    fixture_facts(f, json_get(v, "facts"), c);
+    c->inputs = json_get(v, "inputs");
     if (tags) {
         symbol *s = arena_array(&f->arena, tags->count + 1, sizeof *s);
         c->customer_tags = s;

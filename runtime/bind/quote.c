@@ -67,7 +67,7 @@ static int quote_index(lua_State *L) /* (quote, name) -> value */
     else if (slice_is(name, "customer_version"))
         lua_pushinteger(L, r->cart->customer_version);
     else if (slice_is(name, "prices_final")) /* no rule had a say, so nothing that rules read can have moved */
-        lua_pushboolean(L, r->cart->no_campaigns);
+        lua_pushboolean(L, r->cart->no_campaigns && quote_rules_leave_final(q->rules));
     else if (slice_is(name, "at"))
         lua_pushinteger(L, r->cart->at_ms);
     else if (slice_is(name, "currency"))

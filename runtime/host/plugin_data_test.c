@@ -200,14 +200,40 @@ static void a_plugin_is_granted_its_own_and_what_it_needs(void **state)
     assert_int_equal(g.count, 1);
 }
 
+/* Whoever writes the rows, the plugin's facts are made of them. */
+static void a_grant_names_the_fields_that_facts_go_by(void **state)
+{
+    struct fixture *f = *state;
+    struct bind_grants g;
+    add(f, "club",
+        "collections = { links = { fields = { a = 'customer', b = 'customer', c = 'customer' }, index = { 'c', 'a', 'b' } }, "
+        "plain = { fields = { a = 'customer' }, index = { 'a' } } }, facts = { x = { run = 'rules.x', from = { collection = 'links', by = "
+        "'c' } }, y = { run = 'rules.y', from = { collection = 'links', by = 'c' } }, z = { run = 'rules.z', from = { collection = "
+        "'links', "
+        "by = 'a' } }, none = 'rules.none' },");
+    add(f, "friend", "needs = { collections = { 'club:write' } },");
+    add(f, "reader", "needs = { collections = { 'club:read' } },");
+    make(f);
+    static const char *const writers[] = { "club", "friend" };
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, slice_str(writers[i])), &f->arena, &g, &f->err), 0);
+        const struct bind_grant *links = grant(&g, "club", "links");
+        assert_int_equal(links->projected_count, 2);
+        assert_string_equal(links->shape->fields[links->projected[0]].name, "c");
+        assert_string_equal(links->shape->fields[links->projected[1]].name, "a");
+        assert_int_equal(grant(&g, "club", "plain")->projected_count, 0);
+    }
+    assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, SLICE_LIT("reader")), &f->arena, &g, &f->err), 0);
+    assert_int_equal(grant(&g, "club", "links")->projected_count, 0);
+}
+
 int main(void)
 {
 #define SHOP(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        SHOP(tables_follow_the_manifests_once),
-        SHOP(a_refused_manifest_leaves_all_tables_as_they_were),
-        SHOP(what_nobody_names_is_listed_and_dropped),
-        SHOP(a_plugin_is_granted_its_own_and_what_it_needs),
+        SHOP(tables_follow_the_manifests_once),          SHOP(a_refused_manifest_leaves_all_tables_as_they_were),
+        SHOP(what_nobody_names_is_listed_and_dropped),   SHOP(a_plugin_is_granted_its_own_and_what_it_needs),
+        SHOP(a_grant_names_the_fields_that_facts_go_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

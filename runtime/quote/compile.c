@@ -386,11 +386,15 @@ struct slice quote_campaign_owner(const struct quote_rules *r, uint32_t campaign
     return r->campaigns[campaign].owner;
 }
 
+/* Ways to send a cart and tax rates are found for final prices, too. */
+bool quote_rules_leave_final(const struct quote_rules *r)
+{
+    return r->shipping_rates.count + r->tax_rates.count == 0;
+}
+
 const uint32_t *quote_rules_facts(const struct quote_rules *r, bool no_campaigns, size_t *count)
 {
-    /* Ways to send a cart and tax rates are found for final prices, too. */
-    bool none = no_campaigns && r->shipping_rates.count + r->tax_rates.count == 0;
-    *count = none ? 0 : r->fact_count;
+    *count = no_campaigns && quote_rules_leave_final(r) ? 0 : r->fact_count;
     return r->facts;
 }
 

@@ -142,6 +142,8 @@ struct slice quote_campaign_owner(const struct quote_rules *r, uint32_t campaign
 /* The facts that these rules can ask for, of carts with campaigns or without: positions in options.facts, ascending. All of them where a
  * function could; only these must be in the cart. */
 const uint32_t *quote_rules_facts(const struct quote_rules *r, bool no_campaigns, size_t *count);
+/* No rule has a say in what a cart without campaigns costs: its prices came with it. */
+bool quote_rules_leave_final(const struct quote_rules *r);
 struct currency quote_rules_currency(const struct quote_rules *r);
 struct symbols *quote_rules_symbols(const struct quote_rules *r);
 

@@ -191,6 +191,11 @@ function t:customer(customer)
   return customer.id
 end
 
+function t:facts(customer)
+  local answer = must(self, "GET", "/v1/customers/" .. tostring(customer) .. "/facts")
+  return answer.facts
+end
+
 function t:stock(sku)
   local product = must(self, "GET", "/v1/products/" .. sku)
   local sum = 0

@@ -10,7 +10,7 @@
 ---@field line_count integer
 ---@field customer string? nil for a guest
 ---@field customer_version integer the version of the customer's facts that the rules read
----@field prices_final boolean no campaign had a say
+---@field prices_final boolean no rule had a say: no campaign, no rate
 ---@field at integer the clock value the rules saw, ms
 ---@field generation string
 ---@field evidence string JSON: what the quote saw

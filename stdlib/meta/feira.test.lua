@@ -71,6 +71,11 @@ function t:product(product) end
 ---@return string id
 function t:customer(customer) end
 
+---What plugins know of a customer now: `t:expect(t:facts "ann", { ["member-tiers.level"] = 3 })`
+---@param customer string
+---@return table<string, any>
+function t:facts(customer) end
+
 ---How many pieces can be sold, over all places.
 ---@param sku string
 ---@return integer

@@ -320,3 +320,14 @@ return promo.gate { id = "early", scope = promo.sku "NEW", when = promo.fact("cl
     assert problem(shop.pk.request("POST", "/v1/quotes", body), 422, "gate_closed")["gate"]["reason"]["code"] == "sign_in"
     # Without the fact nobody can say who may: a gate refuses when it fails.
     assert problem(member(shop, 13).request("POST", "/v1/quotes", body), 422, "gate_closed")["gate"]["reason"]["code"] == "failed"
+
+
+def test_the_console_shows_facts(tmp_path):
+    write_shop(tmp_path, settings={"plugins": "{ club = { bonus = 2 } }"}, plugins={"club": CLUB}, campaigns={"gold": GOLD})
+    typed = """t:customer { id = "ann", tags = { "vip" } }
+t:post("/v1/x/club/level", { customer = "ann", level = 4 })
+t:facts "ann"
+"""
+    answer = feira("repl", tmp_path, input=typed)
+    assert answer.returncode == 0, answer
+    assert '"club.level":6' in answer.stdout and '"club.vip":true' in answer.stdout, answer
