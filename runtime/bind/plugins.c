@@ -44,6 +44,17 @@ static int failed_inside(lua_State *L)
     return vm_rethrow(L);
 }
 
+/* Function number fn and its one argument are on the stack. What the stdlib (fn -1) does for a plugin counts as the plugin's. */
+static int try_function(lua_State *L, const struct bind_context *c, int fn, int nresults)
+{
+    int before = fn >= 0 ? c->plugins->enter(c->plugins_ctx, fn) : 0;
+    int rc = vm_try(L, 1, nresults);
+    bool says = rc != LUA_OK && lua_type(L, -1) == LUA_TSTRING;
+    if (fn >= 0)
+        c->plugins->leave(c->plugins_ctx, before, rc != LUA_OK, says ? bind_check_slice(L, -1, "the error") : slice_str(""));
+    return rc;
+}
+
 static int l_call(lua_State *L) /* (name, args?) -> what it returns; upvalue: the plugin */
 {
     const struct bind_plugin *p = plugin_of(L);
@@ -70,7 +81,7 @@ static int l_call(lua_State *L) /* (name, args?) -> what it returns; upvalue: th
     else
         vm_push_ref(bind_state(L)->vm, vm_function(bind_state(L)->vm, found.fn));
     vm_push_json_nulls(L, args);
-    if (vm_try(L, 1, 1) != LUA_OK)
+    if (try_function(L, c, found.stdlib ? -1 : found.fn, 1) != LUA_OK)
         return failed_inside(L);
     push_copy(L, 3, c->arena);
     return 1;
@@ -112,7 +123,7 @@ static void run_now(lua_State *L, const struct bind_subscriber *s, const struct 
     luaL_checkstack(L, 4, "events");
     vm_push_ref(bind_state(L)->vm, vm_function(bind_state(L)->vm, s->fn));
     vm_push_json_value(L, payload);
-    if (vm_try(L, 1, 0) != LUA_OK)
+    if (try_function(L, bind_state(L)->ctx, s->fn, 0) != LUA_OK)
         failed_inside(L);
 }
 

@@ -41,6 +41,10 @@ struct bind_plugin_host {
     int (*input)(void *ctx, struct slice plugin, struct slice name, struct err *err);
     /* The checks at run time of things of this kind, in their order. The list lives in the arena. */
     int (*checks)(void *ctx, struct slice kind, struct arena *arena, const struct bind_check **list, size_t *count, struct err *err);
+    /* Function number fn begins and ends inside of the one that runs. What enter gives is handed to leave. failed: it raised; why: what, ""
+     * when that is no text. An error that ends everything may come without leave. */
+    int (*enter)(void *ctx, int fn);
+    void (*leave)(void *ctx, int before, bool failed, struct slice why);
     /* May it read (write: move) the ledger's account of this name? */
     bool (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write);
 };

@@ -1,5 +1,5 @@
 /* Stopping a campaign or a plugin: one durable row, no build. Effective with the next quote or call of every worker. */
-#include "host/health.h"
+#include "host/guard.h"
 #include "host/plugin_stops.h"
 #include "host/publish.h"
 #include "host/status.h"
@@ -166,8 +166,10 @@ void handle_resume(struct call *c)
         return;
     }
     s->was_quarantined = stops_free(c->shop->stops, s->kind, s->name);
-    if (s->was_quarantined && s->kind == STOP_CAMPAIGN && quote_campaign_find(generation_rules(c->seat->generation), s->name, &n))
-        health_reset(c->seat->edition->health, n); /* what failed before does not count against it any more */
+    if (s->was_quarantined && s->kind == STOP_PLUGIN)
+        guard_forget_plugin(c->seat->edition, s->name);
+    else if (s->was_quarantined && quote_campaign_find(generation_rules(c->seat->generation), s->name, &n))
+        guard_forget_campaign(c->seat->edition, n);
     call_write_native(c, resume);
 }
 

@@ -1,5 +1,6 @@
 #include "host/call.h"
 #include "base/log.h"
+#include "host/guard.h"
 #include "host/plugins.h"
 #include "host/worker.h"
 #include <stdio.h>
@@ -311,10 +312,14 @@ static int run_on_writer(struct writer_command *cmd, struct store_conn *conn, st
     bind_for(p->bind, c, BIND_PHASE_PROCEDURE, conn);
     /* Work in proportion to what was sent is no loop without end: an import of a whole catalogue, stock counted at every place. */
     vm_set_fuel(p->vm, PROCEDURE_FUEL + FUEL_PER_BYTE * (int64_t)c->req->body.len);
+    tally_begin(&c->tally, c->shop->options.clock, c->owner, cmd->queued_ns);
+    plugin_state_of(p->vm)->tally = &c->tally;
     rc = c->native ? c->native(c, conn, err) : bind_call(p->vm, slice_str(c->procedure), c->args, &c->answer, err);
     vm_set_fuel(p->vm, PROCEDURE_FUEL);
     p->bind->phase = BIND_PHASE_LOAD;
     p->bind->quote = NULL;
+    plugin_state_of(p->vm)->tally = NULL;
+    tally_end(&c->tally, rc < 0);
     if (rc == 0)
         rc = call_remember(c, conn, err);
     if (rc < 0)
@@ -362,6 +367,7 @@ static void done_on_writer(struct writer_command *cmd, int rc, const struct err 
     c->rc = rc;
     if (rc < 0 && err)
         c->err = *err;
+    guard_writer(c->seat->edition, &c->tally, rc, err);
     call_resume(c);
 }
 
@@ -370,6 +376,7 @@ bool call_submit(struct call *c, const char *procedure, const struct json_value 
     c->procedure = procedure;
     c->args = args;
     c->command = (struct writer_command){ .run = run_on_writer, .done = done_on_writer, .share = c->share };
+    c->tally = (struct tally){ .clock = NULL }; /* an order may come here several times */
     struct err err;
     struct worker *w = c->worker;
     struct seat *seat = c->seat, *quote_seat = c->quote_seat;
@@ -534,6 +541,7 @@ void call_begin(struct worker *w, struct http_request *req)
     c->seat = w->seat;
     c->shop = w->shop;
     c->route = req->route;
+    c->owner = TALLY_SHOP;
     c->arena = req->arena;
     if (check_request(c))
         c->route->handle(c);

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/schema.h"
 #include "host/shop.h"
+#include "host/tally.h"
 
 struct call;
 
@@ -53,6 +54,8 @@ struct call {
     const char *procedure;                                                   /* a function of the stdlib ... */
     int (*native)(struct call *c, struct store_conn *conn, struct err *err); /* ... or one of ours that fills c->answer */
     const struct json_value *args;
+    int owner;          /* number of the plugin's function that it is, or TALLY_SHOP */
+    struct tally tally; /* who ran in it on the writer, and for how long */
     const struct bind_quote *quote;
     struct seat *quote_seat;                            /* the rules of the quote, when they are of an earlier generation */
     int (*still_true)(struct call *c, struct err *err); /* on the writer, before the procedure; may be NULL */

@@ -1,10 +1,8 @@
 #include "host/edition.h"
-#include "base/log.h"
-#include "host/health.h"
+#include "host/guard.h"
 #include "host/publish.h"
 #include "host/plugin_stops.h"
 #include "rulebook/plugin_set.h"
-#include <stdio.h>
 #include <stdlib.h>
 
 /* --- the shop's part ------------------------------------------------------------------------------------------------- */
@@ -23,13 +21,14 @@ int edition_open(struct shop *s, struct generation *g, struct edition **out, str
     atomic_init(&e->refs, 1);
     atomic_init(&e->retired, false);
     e->shop = s;
-    e->health = health_new(quote_rules_count(generation_rules(g)));
-    int rc = e->health ? shop_open_vm(s, g, &e->vm, &e->bind, err) : nomem(err);
+    e->generation = generation_ref(g);
+    int rc = guard_open(e, err);
+    if (rc == 0)
+        rc = shop_open_vm(s, g, &e->vm, &e->bind, err);
     if (rc < 0) {
         edition_close(e);
         return rc;
     }
-    e->generation = generation_ref(g);
     procedures_bind(s, e->bind);
     /* Else the first order under these rules, and all behind it in the writer's queue, would wait for the stdlib to be loaded. */
     static const char *const often[] = { "orders.place", "orders.pay", "orders.expire", "shop_calls.orders_cancel", NULL };
@@ -58,52 +57,18 @@ void edition_unref(struct edition *e)
 void edition_close(struct edition *e)
 {
     shop_close_vm(e->vm);
-    health_free(e->health);
+    guard_close(e);
     generation_unref(e->generation);
     free(e);
 }
 
 /* --- a worker's part --------------------------------------------------------------------------------------------------- */
 
-static void quarantine(struct seat *seat, uint32_t campaign, const struct health_sum *sum)
-{
-    const struct quote_rules *rules = generation_rules(seat->generation);
-    struct slice id = quote_campaign_id(rules, campaign);
-    if (quote_campaign_refuses(rules, campaign)) {
-        /* Its author wants no quote without it; taking it out would do just that. */
-        log_error(seat->shop->options.log, "campaign.failing",
-                  "A campaign whose on_failure is \"refuse\" keeps failing, and quotes with it.", LOG_SLICE("campaign", id),
-                  LOG_INT("failures", sum->failures), LOG_INT("calls", sum->calls), LOG_INT("window_s", HEALTH_WINDOW_MS / 1000));
-        return;
-    }
-    char why[160];
-    snprintf(why, sizeof why, "it failed %lld of %lld times within %d s.", (long long)sum->failures, (long long)sum->calls,
-             HEALTH_WINDOW_MS / 1000);
-    if (!stops_quarantine(seat->shop->stops, STOP_CAMPAIGN, id, generation_id(seat->generation), why))
-        return; /* another worker was first, or other rules are live by now */
-    metric_add(&seat->shop->metrics.quarantined, 1);
-    log_error(seat->shop->options.log, "campaign.quarantined",
-              "A campaign failed too often and does not apply any more, until the next publish or feira resume.", LOG_SLICE("campaign", id),
-              LOG_STR("generation", generation_id(seat->generation)), LOG_INT("failures", sum->failures), LOG_INT("calls", sum->calls),
-              LOG_INT("window_s", HEALTH_WINDOW_MS / 1000));
-}
-
-static void note(struct seat *seat, struct quote_eval *e, int rc)
-{
-    bool failed = rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP;
-    if (rc == ERR_RETRY || !seat->edition)
-        return; /* it will be called again, counted */
-    struct health_sum sum;
-    uint32_t campaign = quote_eval_campaign(e);
-    if (health_note(seat->edition->health, campaign, failed, clock_mono_ns(seat->shop->options.clock) / 1000000, &sum))
-        quarantine(seat, campaign, &sum);
-}
-
 static int condition(void *ctx, int fn, struct quote_eval *e, bool *holds, struct err *err)
 {
     struct seat *seat = ctx;
     int rc = seat->functions.condition(seat->functions.ctx, fn, e, holds, err);
-    note(seat, e, rc);
+    guard_campaign(seat, quote_eval_campaign(e), rc, err);
     return rc;
 }
 
@@ -111,26 +76,32 @@ static int action(void *ctx, int fn, struct quote_eval *e, struct err *err)
 {
     struct seat *seat = ctx;
     int rc = seat->functions.action(seat->functions.ctx, fn, e, err);
-    note(seat, e, rc);
+    guard_campaign(seat, quote_eval_campaign(e), rc, err);
     return rc;
 }
 
 static int pricing(void *ctx, int fn, struct quote_eval *e, struct err *err)
 {
-    const struct seat *seat = ctx;
-    return seat->functions.pricing(seat->functions.ctx, fn, e, err);
+    struct seat *seat = ctx;
+    int rc = seat->functions.pricing(seat->functions.ctx, fn, e, err);
+    guard_function(seat->edition, fn, rc, err);
+    return rc;
 }
 
 static int shipping_rates(void *ctx, int fn, struct quote_eval *e, struct err *err)
 {
-    const struct seat *seat = ctx;
-    return seat->functions.shipping_rates(seat->functions.ctx, fn, e, err);
+    struct seat *seat = ctx;
+    int rc = seat->functions.shipping_rates(seat->functions.ctx, fn, e, err);
+    guard_function(seat->edition, fn, rc, err);
+    return rc;
 }
 
 static int tax_rates(void *ctx, int fn, struct quote_eval *e, struct err *err)
 {
-    const struct seat *seat = ctx;
-    return seat->functions.tax_rates(seat->functions.ctx, fn, e, err);
+    struct seat *seat = ctx;
+    int rc = seat->functions.tax_rates(seat->functions.ctx, fn, e, err);
+    guard_function(seat->edition, fn, rc, err);
+    return rc;
 }
 
 int seat_open(struct shop *s, struct edition *e, struct generation *g, struct seat **out, struct err *err)

@@ -1,5 +1,5 @@
 /* host/edition.h - a generation in service. An edition is what the whole shop shares of it: the rules, the writer's Lua
- * state, how its campaigns are doing. A seat is one worker's Lua state under it.
+ * state, how its campaigns and plugins are doing. A seat is one worker's Lua state under it.
  *
  * A call keeps the seat it began with, also while it waits for another thread; so it sees one generation from its first byte
  * to its answer, on the worker and on the writer. A worker changes seats between calls; the seat it left is closed when the
@@ -7,7 +7,7 @@
 #pragma once
 #include "host/shop.h"
 
-struct health;
+struct edition_guard;
 
 struct edition {
     atomic_uint refs;
@@ -15,9 +15,9 @@ struct edition {
     struct generation *generation;
     struct vm *vm; /* the writer's: only its thread enters it */
     struct bind_context *bind;
-    struct health *health;
-    atomic_bool retired;  /* too many are draining: what still waits under this one is refused */
-    struct edition *next; /* publisher */
+    struct edition_guard *guard; /* how its campaigns and plugins are doing */
+    atomic_bool retired;         /* too many are draining: what still waits under this one is refused */
+    struct edition *next;        /* publisher */
 };
 
 struct seat {

@@ -90,6 +90,17 @@ static void no_call_of_many_threads_is_lost_within_ten_seconds(void **state)
     health_free(h);
 }
 
+static void what_keeps_failing_is_told_once_in_a_window(void **state)
+{
+    (void)state;
+    struct health *h = health_new(2);
+    assert_true(health_say(h, 0, NOON));
+    assert_false(health_say(h, 0, NOON + HEALTH_WINDOW_MS - 1));
+    assert_true(health_say(h, 1, NOON));
+    assert_true(health_say(h, 0, NOON + HEALTH_WINDOW_MS));
+    health_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +108,7 @@ int main(void)
         cmocka_unit_test(seldom_failures_are_never_enough),
         cmocka_unit_test(failures_of_more_than_a_minute_ago_do_not_count),
         cmocka_unit_test(campaigns_are_counted_apart_and_can_begin_again),
+        cmocka_unit_test(what_keeps_failing_is_told_once_in_a_window),
         cmocka_unit_test(no_call_of_many_threads_is_lost_within_ten_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

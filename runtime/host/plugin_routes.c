@@ -1,4 +1,5 @@
 /* Routes of plugins: mounted at /v1/x/PLUGIN, with the checks that every route has. */
+#include "host/guard.h"
 #include "host/plugin_stops.h"
 #include "rulebook/plugin_set.h"
 #include "host/worker.h"
@@ -147,9 +148,11 @@ static void run_handler(struct call *c, const struct json_value *args, struct vm
         s->bind.conn = c->worker->conn;
         s->bind.now_ms = clock_wall_ms(c->shop->options.clock);
         s->bind.arena = c->arena;
-        c->rc = bind_call_function(vm, generation_hook(s->generation, &(struct hook_ref){ r->plugin, r->hook }), args, &c->answer, &c->err);
+        int fn = generation_hook(s->generation, &(struct hook_ref){ r->plugin, r->hook });
+        c->rc = bind_call_function(vm, fn, args, &c->answer, &c->err);
         s->bind.phase = BIND_PHASE_LOAD;
         store_rollback(c->worker->conn);
+        guard_function(c->seat->edition, fn, c->rc, &c->err);
     }
     call_answer(c);
 }
@@ -187,6 +190,7 @@ static void handle_plugin(struct call *c)
         return;
     }
     c->state = args;
+    c->owner = generation_hook(c->seat->generation, &(struct hook_ref){ route_of(c)->plugin, route_of(c)->hook });
     call_write_native(c, run_procedure);
 }
 

@@ -127,9 +127,26 @@ static bool may_account(void *ctx, const struct bind_plugin *caller, struct slic
     return needs_ledger(caller->host, name, write);
 }
 
-static const struct bind_plugin_host plugin_host = {
-    .procedure = find_procedure, .event = find_event, .input = plugin_input, .account = may_account, .checks = plugin_checks_at_runtime
-};
+static int enter(void *ctx, int fn)
+{
+    const struct plugin_state *s = ctx;
+    return s->tally ? tally_enter(s->tally, fn) : TALLY_SHOP;
+}
+
+static void leave(void *ctx, int before, bool failed, struct slice why)
+{
+    const struct plugin_state *s = ctx;
+    if (s->tally)
+        tally_leave(s->tally, before, failed, why);
+}
+
+static const struct bind_plugin_host plugin_host = { .procedure = find_procedure,
+                                                     .event = find_event,
+                                                     .input = plugin_input,
+                                                     .enter = enter,
+                                                     .leave = leave,
+                                                     .account = may_account,
+                                                     .checks = plugin_checks_at_runtime };
 
 /* --- a plugin in a state ------------------------------------------------------------------------------------------------------- */
 
@@ -243,22 +260,35 @@ static struct json_value *timer_args(struct arena *arena, struct slice key, int6
     return args;
 }
 
-/* "invite.expire" → its timer; "invite/order.paid" → what hears that after the commit (or was
- * stopped when it should have heard it in the transaction), and the payload from behind the key's id. */
+/* "invite.expire" → its timer; "invite/order.paid" → what hears that after the commit (or was stopped when it should have heard it in the
+ * transaction). */
+static bool is_event(struct slice procedure)
+{
+    size_t n = sizeof BIND_PLUGIN_TIMER - 1 + plugin_timer_owner(procedure).len;
+    return n < procedure.len && procedure.data[n] == '/';
+}
+
+bool plugin_timer_hook(const struct generation *g, struct slice procedure, struct hook_ref *out)
+{
+    struct slice plugin = plugin_timer_owner(procedure);
+    size_t n = sizeof BIND_PLUGIN_TIMER - 1 + plugin.len;
+    struct slice rest = n < procedure.len ? slice_of(procedure.data + n + 1, procedure.len - n - 1) : slice_str("");
+    const struct manifest *m = plugin_set_find(generation_plugins(g), plugin);
+    *out = (struct hook_ref){ m, m ? manifest_hook(m, is_event(procedure) ? HOOK_SUBSCRIBER : HOOK_TIMER, rest) : NULL };
+    return out->hook != NULL;
+}
+
+/* An event's payload stands in the key, behind an id. */
 int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err)
 {
     const struct plugin_state *s = plugin_state_of(vm);
-    struct slice name = slice_of(procedure.data + sizeof BIND_PLUGIN_TIMER - 1, procedure.len - (sizeof BIND_PLUGIN_TIMER - 1));
-    size_t n = plugin_timer_owner(procedure).len;
-    bool event = n < name.len && name.data[n] == '/';
-    struct slice rest = n < name.len ? slice_of(name.data + n + 1, name.len - n - 1) : slice_str("");
-    const struct manifest *m = s->generation ? plugin_set_find(generation_plugins(s->generation), slice_of(name.data, n)) : NULL;
-    const struct hook *h = !m ? NULL : manifest_hook(m, event ? HOOK_SUBSCRIBER : HOOK_TIMER, rest);
+    struct hook_ref ref;
+    bool event = is_event(procedure), h = s->generation && plugin_timer_hook(s->generation, procedure, &ref);
     if (!h && event)
         return 0; /* nobody listens any more */
     if (!h)
         return err_set(err, ERR_NOT_FOUND, "The plugin that set the timer %.*s is not turned on, or has it no more; it waits.",
-                       SLICE_FMT(name));
+                       SLICE_FMT(procedure));
     struct json_value *args = NULL;
     const char *space = event ? memchr(key.data, ' ', key.len) : NULL;
     int rc = 0;
@@ -266,5 +296,5 @@ int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, in
         rc = json_parse(slice_of(space + 1, (size_t)(key.data + key.len - space - 1)), NULL, s->bind.arena, &args, err);
     else if (!event && !(args = timer_args(s->bind.arena, key, due_ms)))
         rc = nomem(err);
-    return rc < 0 ? rc : bind_call_function(vm, generation_hook(s->generation, &(struct hook_ref){ m, h }), args, NULL, err);
+    return rc < 0 ? rc : bind_call_function(vm, generation_hook(s->generation, &ref), args, NULL, err);
 }

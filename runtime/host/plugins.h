@@ -6,6 +6,7 @@
 #include "host/routes.h"
 #include "host/stops.h"
 #include "rulebook/manifest.h"
+#include "host/tally.h"
 
 /* What the host keeps with a Lua state; bind is what bind_context_of() finds. */
 struct plugin_state {
@@ -15,6 +16,7 @@ struct plugin_state {
     struct plugin_route *routes;
     size_t route_count;
     struct stops_view stops;
+    struct tally *tally;     /* of the command of the writer that runs in it; NULL = nobody counts */
     struct bind_fact *facts; /* of its plugins, as plugin_set_hooks() orders them */
     size_t fact_count;
     const struct schema *quote_body, *order_body; /* with what its plugins take from a client */
@@ -55,4 +57,7 @@ int plugin_checks_at_runtime(void *ctx, struct slice kind, struct arena *arena, 
 /* A timer of the journal that stands for a plugin's. */
 bool plugin_timer_is(struct slice procedure);
 struct slice plugin_timer_owner(struct slice procedure); /* the name of the plugin */
+/* What it runs; false when the plugin is not there, or has it no more. */
+struct hook_ref;
+bool plugin_timer_hook(const struct generation *g, struct slice procedure, struct hook_ref *out);
 int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err);

@@ -1,6 +1,6 @@
 /* Fires what is due: looks a few times a second, hands each due timer to the writer as a command of its own, and looks
  * again when all of them are done. A timer whose procedure fails is set a minute later and logged. */
-#include "host/edition.h"
+#include "host/guard.h"
 #include "host/plugins.h"
 #include "host/publish.h"
 #include "host/stops.h"
@@ -18,6 +18,7 @@ struct firing {
     struct edition *edition; /* the rules it runs under */
     int64_t id, due_ms, set_again_ms;
     struct slice procedure, key;
+    struct tally tally;
     bool parked; /* its plugin is stopped: it waits until that works again */
     struct arena arena;
 };
@@ -51,6 +52,13 @@ static void free_firing(struct firing *f)
     free(f);
 }
 
+static int owner_of(const struct firing *f)
+{
+    struct hook_ref ref;
+    const struct generation *g = f->edition->generation;
+    return plugin_timer_is(f->procedure) && plugin_timer_hook(g, f->procedure, &ref) ? generation_hook(g, &ref) : TALLY_SHOP;
+}
+
 static int run_procedure(struct firing *f, struct store_conn *conn, struct err *err)
 {
     struct shop *s = f->pump->shop;
@@ -71,9 +79,14 @@ static int run_procedure(struct firing *f, struct store_conn *conn, struct err *
     b->arena = &f->arena;
     b->quote = NULL;
     struct bind_answer ignored;
+    struct plugin_state *state = plugin_state_of(s->procedures.vm);
+    tally_begin(&f->tally, s->options.clock, owner_of(f), f->command.queued_ns);
+    state->tally = &f->tally;
     int rc = plugin_timer_is(f->procedure) ? plugin_timer_run(s->procedures.vm, f->procedure, f->key, f->due_ms, err)
                                            : bind_call(s->procedures.vm, f->procedure, args, &ignored, err);
     b->phase = BIND_PHASE_LOAD;
+    state->tally = NULL;
+    tally_end(&f->tally, rc < 0);
     return rc;
 }
 
@@ -114,6 +127,8 @@ static void done(struct writer_command *cmd, int rc, const struct err *err)
 {
     struct firing *f = (struct firing *)((char *)cmd - offsetof(struct firing, command));
     struct shop *s = f->pump->shop;
+    if (!f->set_again_ms)
+        guard_writer(f->edition, &f->tally, rc, err);
     if (rc == 0 && !f->set_again_ms && !f->parked)
         metric_add(&s->metrics.timers_fired, 1);
     if (rc < 0 && !f->set_again_ms) {

@@ -413,6 +413,18 @@ int generation_hook(const struct generation *g, const struct hook_ref *h)
     return plugins_fn(&g->plugins, h);
 }
 
+bool generation_hook_of(const struct generation *g, int fn, struct hook_ref *out)
+{
+    for (size_t i = 0; i < g->plugins.count; i++) {
+        const struct generation_plugin *p = &g->plugins.list[i].pub;
+        if (fn < p->first_fn || (size_t)(fn - p->first_fn) >= p->manifest->hook_count)
+            continue;
+        *out = (struct hook_ref){ p->manifest, &p->manifest->hooks[fn - p->first_fn] };
+        return true;
+    }
+    return false;
+}
+
 /* --- states ---------------------------------------------------------------------------------------------------------- */
 
 void generation_put_back_vm(struct generation *g, struct vm *vm)

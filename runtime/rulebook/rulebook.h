@@ -90,4 +90,5 @@ const struct json_value *generation_campaigns(const struct generation *g);
 const struct json_value *generation_made_by(const struct generation *g, size_t i);
 /* Gives a state back that generation_open_vm() gave and in which nothing has changed, so that the next one who asks need not wait. */
 void generation_put_back_vm(struct generation *g, struct vm *vm);
-int generation_hook(const struct generation *g, const struct hook_ref *h); /* number of its function for vm_function() */
+int generation_hook(const struct generation *g, const struct hook_ref *h);         /* number of its function for vm_function() */
+bool generation_hook_of(const struct generation *g, int fn, struct hook_ref *out); /* the other way; false: no plugin's */
