@@ -1,4 +1,5 @@
 #include "host/facts.h"
+#include "host/guard.h"
 #include "host/plugin_stops.h"
 #include "host/worker.h"
 #include "rulebook/plugin_set.h"
@@ -88,6 +89,7 @@ static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quot
         if (plugin_stopped(s, refs[k].plugin->name))
             continue; /* as for a customer who has none */
         int rc = bind_fact(c->seat->vm, &s->facts[k], cart, c->shop->symbols, &facts[cart->fact_count], &c->err);
+        guard_function(c->seat->edition, s->facts[k].fn, rc < 0 ? rc : 0, &c->err);
         if (rc < 0)
             return rc;
         cart->fact_count += (size_t)rc;

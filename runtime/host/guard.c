@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 struct edition_guard {
-    struct health *health;  /* campaigns, then plugins, then functions of plugins */
-    struct spending *share; /* of the writer, by plugin */
+    struct health *health;     /* campaigns, then plugins, then functions of plugins */
+    struct spending *spending; /* of the writer, by plugin */
     uint32_t campaigns, plugins;
     uint32_t *first_hook;        /* subject of each plugin's first function */
     atomic_uint forget_spending; /* somebody was resumed: the writer's thread begins again */
