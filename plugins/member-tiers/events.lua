@@ -9,7 +9,7 @@ local timers = require "feira.timers"
 
 local events = {}
 
-function events.joined(event) members.get(event.customer, time.now()) end
+function events.joined(event) members.get(event.customer, time.parse(event.at)) end
 
 -- Orders -----------------------------------------------------------------------------------------------------------------------
 

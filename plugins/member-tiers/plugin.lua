@@ -139,7 +139,8 @@ return {
       run = "rules.betas", type = "string", from = { collection = "seats", by = "customer" }, about = "Where a seat was taken: \" a b \".",
     },
   },
-  pricing = { price = "rules.price" },
+  -- Without it the price of the catalogue holds: a shop that stops the plugin sells on.
+  pricing = { price = { run = "rules.price", on_failure = "skip" } },
   campaigns = {
     ["member-tiers"] = {
       run = "rules.discount", title = "Something off from a level on",
