@@ -9,7 +9,7 @@ enum { BUCKETS = 1024, AGE_MAX = 8 };
 struct code_entry {
     unsigned refs; /* readers; with the lock */
     bool dropped;  /* out of the list; freed with its last reader */
-    bool remembers;
+    struct vm_chunk known;
     uint64_t hash, age;
     size_t chunk_len, source_len, len;
     struct code_entry *chain;         /* of its bucket */
@@ -118,9 +118,9 @@ struct slice code_compiled(const struct code_entry *e)
     return slice_of(e->bytes + e->chunk_len + e->source_len, e->len);
 }
 
-bool code_remembers(const struct code_entry *e)
+struct vm_chunk code_known(const struct code_entry *e)
 {
-    return e->remembers;
+    return e->known;
 }
 
 static struct code_entry *make(struct slice chunk, struct slice source, struct slice compiled)
@@ -139,12 +139,12 @@ static struct code_entry *make(struct slice chunk, struct slice source, struct s
     return e;
 }
 
-void vm_code_keep(struct vm_code *c, struct slice chunk, struct slice source, struct slice compiled, bool remembers)
+void vm_code_keep(struct vm_code *c, struct slice chunk, struct slice source, struct slice compiled, struct vm_chunk known)
 {
     struct code_entry *e = make(chunk, source, compiled);
     if (!e)
         return; /* the next one compiles it again */
-    e->remembers = remembers;
+    e->known = known;
     size_t size = size_of(e);
     pthread_mutex_lock(&c->lock);
     if (size > c->limit_bytes || look(c, e->hash, chunk, source)) { /* another thread was first */

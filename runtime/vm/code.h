@@ -10,7 +10,6 @@ struct code_entry;
 struct code_entry *vm_code_find(struct vm_code *c, struct slice chunk, struct slice source);
 void vm_code_release(struct vm_code *c, struct code_entry *e);
 struct slice code_compiled(const struct code_entry *e);
-/* false: no function in it assigns a variable from outside of itself, so none of them has to be looked through before it is kept. */
-bool code_remembers(const struct code_entry *e);
+struct vm_chunk code_known(const struct code_entry *e);
 /* Copies. Without memory it keeps nothing. */
-void vm_code_keep(struct vm_code *c, struct slice chunk, struct slice source, struct slice compiled, bool remembers);
+void vm_code_keep(struct vm_code *c, struct slice chunk, struct slice source, struct slice compiled, struct vm_chunk known);

@@ -42,6 +42,36 @@ static const char *find_letter(const char *f, const char *end)
     return f;
 }
 
+/* "%d", "%5d", "%03d": what rules write into sentences, without the way through snprintf. False: another form. */
+static bool add_plain_integer(lua_State *L, luaL_Buffer *b, const char *spec, lua_Integer n)
+{
+    char digits[24], *p = digits + sizeof digits;
+    bool zeros = spec[1] == '0';
+    int width = 0;
+    for (const char *s = spec + 1 + zeros; *s; s++) {
+        if (*s < '0' || *s > '9')
+            return false;
+        width = width * 10 + (*s - '0'); /* two digits at most */
+    }
+    lua_Unsigned left = n < 0 ? 0u - (lua_Unsigned)n : (lua_Unsigned)n;
+    do
+        *--p = (char)('0' + left % 10);
+    while ((left /= 10) != 0);
+    int len = (int)(digits + sizeof digits - p), fill = width - len - (n < 0);
+    char *out = luaL_prepbuffsize(b, 128), *to = out;
+    if (!zeros)
+        for (; fill > 0; fill--)
+            *to++ = ' ';
+    if (n < 0)
+        *to++ = '-';
+    for (; fill > 0; fill--)
+        *to++ = '0';
+    memcpy(to, p, (size_t)len);
+    luaL_addsize(b, (size_t)(to - out + len));
+    vm_take(L, 8);
+    return true;
+}
+
 static void add_number(lua_State *L, luaL_Buffer *b, const char *spec, const char *length, char letter, lua_Integer integer,
                        lua_Number real, bool is_real)
 {
@@ -160,7 +190,7 @@ int vm_string_format(lua_State *L)
             f++;
             continue;
         }
-        vm_charge(L, 8);
+        vm_take(L, 8);
         const char *at = find_letter(f, end);
         char letter = at < end ? *at : '\0', spec[SPEC_MAX];
         if (at - f > 12)
@@ -176,7 +206,8 @@ int vm_string_format(lua_State *L)
         case 'd':
         case 'i':
             f = read_spec(L, f, end, "-+0 ", true, spec);
-            add_number(L, &b, spec, "ll", letter, luaL_checkinteger(L, arg), 0, false);
+            if (!add_plain_integer(L, &b, spec, luaL_checkinteger(L, arg)))
+                add_number(L, &b, spec, "ll", letter, luaL_checkinteger(L, arg), 0, false);
             break;
         case 'u':
             f = read_spec(L, f, end, "-0", true, spec);
@@ -207,6 +238,13 @@ int vm_string_format(lua_State *L)
         case 's':
             f = read_spec(L, f, end, "-", true, spec);
             luaL_checkany(L, arg);
+            if (spec[1] == '\0' && lua_type(L, arg) == LUA_TSTRING) {
+                size_t n;
+                const char *text = lua_tolstring(L, arg, &n);
+                vm_charge_bytes(L, n);
+                luaL_addlstring(&b, text, n);
+                break;
+            }
             vm_push_tostring(L, arg);
             add_padded(L, &b, spec);
             break;

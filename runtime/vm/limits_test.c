@@ -126,6 +126,50 @@ static void a_source_of_more_than_a_mebibyte_is_refused(void **state)
     buf_release(&source);
 }
 
+/* Files whose functions only read globals share the table they are in; these must not come near it. */
+static void no_function_changes_the_globals_of_others(void **state)
+{
+    (void)state;
+    static const char *const tries[] = {
+        "return function() string = nil end",
+        "return function() local e = _ENV e.string = nil end",
+        "return function() _ENV.string = nil end",
+        "return function() _ENV['string'] = nil end",
+        "return function() rawset(_ENV, 'string', 1) end",
+        "local e = _ENV return function() e.string = nil end",
+        "local function f(_ENV) string = nil end return function() f(_ENV) end",
+        "local _ENV = _ENV return function() string = nil end",
+        "return function() for _, e in ipairs { _ENV } do e.math = nil end end",
+        "return function() local function g() local function h() math = nil end h() end g() end",
+        "local t = setmetatable({}, { __newindex = _ENV }) return function() t.string = nil end",
+        "return coroutine.wrap(function() local e = _ENV while true do coroutine.yield() e.string = nil end end)",
+        "KEEP = 1 return function() string = nil end",
+        "function leak() string = nil end return leak",
+    };
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        struct vm *v = open_vm((struct vm_options){ 0 });
+        struct err err;
+        vm_ref fn, reader;
+        static const char reading[] = "return function() return type(string) .. type(math) .. type(KEEP) .. type(leak) end";
+        struct arena arena;
+        arena_init(&arena, NULL, 0);
+        assert_int_equal(vm_run(v, SLICE_LIT(reading), "reader.lua", &reader, &err), 0);
+        if (vm_run(v, slice_str(tries[i]), "try.lua", &fn, &err) == 0) {
+            vm_call(v, fn, 0, &arena, NULL, &err);
+            vm_call(v, fn, 0, &arena, NULL, &err);
+        }
+        struct json_value *said;
+        struct slice text = { 0 };
+        assert_int_equal(vm_call(v, reader, 0, &arena, &said, &err), 0);
+        assert_true(json_is_string(said, &text));
+        if (!slice_is(text, "tabletablenilnil"))
+            fail_msg("%s: %.*s", tries[i], SLICE_FMT(text));
+        assert_int_equal(run(v, "assert(type(string) == 'table' and type(math) == 'table' and KEEP == nil) return {}", &err), 0);
+        arena_release(&arena);
+        vm_close(v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_call_may_grow_by_so_much_whatever_the_state_holds),
         cmocka_unit_test(a_source_that_keeps_the_parser_busy_is_stopped_by_the_clock),
         cmocka_unit_test(a_source_of_more_than_a_mebibyte_is_refused),
+        cmocka_unit_test(no_function_changes_the_globals_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,8 +105,13 @@ static int m_ult(lua_State *L)
 static int extreme(lua_State *L, bool largest)
 {
     int n = lua_gettop(L), best = 1;
+    if (n == 2 && lua_isinteger(L, 1) && lua_isinteger(L, 2)) {
+        bool first_less = lua_tointeger(L, 1) < lua_tointeger(L, 2);
+        lua_settop(L, first_less == largest ? 2 : 1);
+        return 1;
+    }
     luaL_checknumber(L, 1);
-    vm_charge(L, n / 4);
+    vm_take(L, n / 4);
     for (int i = 2; i <= n; i++) {
         luaL_checknumber(L, i);
         if (largest ? lua_compare(L, best, i, LUA_OPLT) : lua_compare(L, i, best, LUA_OPLT))

@@ -122,6 +122,71 @@ static int next_pair(lua_State *L)
     return 2;
 }
 
+/* --- few keys: they stand in the iterator itself ---------------------------------------------------------------------------- */
+
+enum { FEW = 32, FEW_FIRST = 3 /* upvalues: real table, position, number of keys, the keys */ };
+
+static int next_of_few(lua_State *L)
+{
+    int at = (int)lua_tointeger(L, lua_upvalueindex(2)), n = (int)lua_tointeger(L, lua_upvalueindex(3));
+    while (at < n) {
+        at++;
+        lua_pushvalue(L, lua_upvalueindex(FEW_FIRST + at));
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) {
+            lua_pushinteger(L, at);
+            lua_replace(L, lua_upvalueindex(2));
+            return 2;
+        }
+        lua_pop(L, 2); /* it was removed during the loop */
+    }
+    return 0;
+}
+
+static void insert_sorted(struct key *order, int n, struct key k)
+{
+    int i = n;
+    for (; i > 0 && key_cmp(&order[i - 1], &k) > 0; i--)
+        order[i] = order[i - 1];
+    order[i] = k;
+}
+
+/* Leaves the iterator of the table at t, or nothing when it has more keys than that. */
+static bool push_few(lua_State *L, int t)
+{
+    struct key order[FEW];
+    int n = 0, first = lua_gettop(L);
+    luaL_checkstack(L, 2 * FEW + FEW_FIRST + 4, "pairs");
+    lua_pushnil(L);
+    while (lua_next(L, t)) {
+        lua_pop(L, 1);
+        if (lua_type(L, -1) == LUA_TLIGHTUSERDATA)
+            continue; /* the sandbox's own */
+        if (n == FEW) {
+            lua_settop(L, first);
+            return false;
+        }
+        struct key k;
+        if (!read_key(L, -1, &k))
+            luaL_error(L, "pairs: a %s is no key that has an order; use numbers and strings as keys", luaL_typename(L, -1));
+        k.slot = first + 1 + n; /* on the stack */
+        insert_sorted(order, n++, k);
+        lua_pushvalue(L, -1); /* one stays, one leads to the next */
+    }
+    vm_take(L, 10 + n * 8);
+    lua_pushvalue(L, t);
+    lua_pushinteger(L, 0);
+    lua_pushinteger(L, n);
+    for (int i = 0; i < n; i++)
+        lua_pushvalue(L, (int)order[i].slot);
+    lua_pushcclosure(L, next_of_few, FEW_FIRST + n);
+    lua_insert(L, first + 1);
+    lua_settop(L, first + 1);
+    return true;
+}
+
+/* --- many ---------------------------------------------------------------------------------------------------------------- */
+
 /* True when the keys are 1..n; n in any case. */
 static bool count_keys(lua_State *L, int t, lua_Integer *n)
 {
@@ -152,6 +217,11 @@ int vm_pairs(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_pushvalue(L, 1);
     vm_unwrap(L, 2);
+    if (push_few(L, 2)) {
+        lua_pushvalue(L, 1);
+        lua_pushnil(L);
+        return 3;
+    }
     lua_Integer n;
     bool list = count_keys(L, 2, &n);
     vm_charge(L, 10 + n % 256 * 2);

@@ -1,5 +1,6 @@
-/* Refuses functions that remember. A function that outlives the loading of its file and assigns a variable from outside of
- * itself would give other answers the second time, and others again in another thread's state. */
+/* What the compiled form of a chunk tells: whether it can change its globals, and whether a function of it remembers, which is refused. A
+ * function that outlives the loading of its file and assigns a variable from outside of itself would give other answers the second time,
+ * and others again in another thread's state. */
 #include "vm/bytecode.h"
 
 struct finding {
@@ -21,18 +22,29 @@ static bool assigns_outside(const struct bytecode_function *fn, void *ctx)
     return false;
 }
 
-static bool assigns_at_all(const struct bytecode_function *fn, void *ctx)
+/* The environment is the main function's only upvalue. */
+static bool is_env(const struct bytecode_function *fn, unsigned upvalue)
 {
-    bool *found = ctx;
-    for (size_t pc = 0; pc < fn->count && !*found; pc++)
-        *found = bytecode_at(fn, pc).op == BYTECODE_SETUPVAL;
-    return *found;
+    return upvalue < fn->upvalues && fn->outer[upvalue] == 0;
 }
 
-bool vm_remembers(struct slice compiled)
+static bool look(const struct bytecode_function *fn, void *ctx)
 {
-    bool found = false;
-    return !bytecode_read(compiled, assigns_at_all, &found) || found;
+    struct vm_chunk *known = ctx;
+    for (size_t pc = 0; pc < fn->count; pc++) {
+        struct bytecode_instruction i = bytecode_at(fn, pc);
+        bool moves_env = (i.op == BYTECODE_GETUPVAL || i.op == BYTECODE_SETUPVAL) && is_env(fn, i.b);
+        bool writes_env = i.op == BYTECODE_SETTABUP && fn->depth > 0 && is_env(fn, i.a); /* the file's own body is done by then */
+        known->remembers |= i.op == BYTECODE_SETUPVAL;
+        known->keeps_env &= !moves_env && !writes_env;
+    }
+    return false;
+}
+
+struct vm_chunk vm_look_through(struct slice compiled)
+{
+    struct vm_chunk known = { .remembers = false, .keeps_env = true };
+    return bytecode_read(compiled, look, &known) ? known : (struct vm_chunk){ .remembers = true, .keeps_env = false };
 }
 
 /* --- what is known of a chunk, so that each of its functions need not be looked through ------------------------------------ */

@@ -140,83 +140,119 @@ static int t_move(lua_State *L)
     return 1;
 }
 
-/* a < b by the function at 2, or by the language. */
-static bool sorts_before(lua_State *L, int a, int b)
+/* --- sort: a stable merge sort: the same result on every machine and version, and a comparator, however inconsistent, gives some
+ * permutation. What is moved are numbers of elements; the elements stand in a copy that no comparator can reach.
+ * ------------------------------------- */
+
+struct sorting {
+    lua_State *L;
+    int elements, compare; /* where the copy, and the function, are on the stack; 0 = by the language */
+    enum { SORT_ANY, SORT_INTEGERS, SORT_STRINGS } kind;
+    union sort_key {
+        lua_Integer integer;
+        struct slice text;
+    } * keys; /* of plain kinds: [0] is that of element 1 */
+};
+
+static bool by_key(const struct sorting *s, uint32_t a, uint32_t b)
 {
-    if (lua_isnil(L, 2)) {
-        vm_charge(L, VM_COMPARE_UNITS);
-        if (lua_type(L, a) != LUA_TSTRING || lua_type(L, b) != LUA_TSTRING)
-            return lua_compare(L, a, b, LUA_OPLT);
-        struct slice x, y; /* by bytes, whatever the locale */
-        x.data = lua_tolstring(L, a, &x.len);
-        y.data = lua_tolstring(L, b, &y.len);
-        vm_charge(L, VM_COMPARE_UNITS);
-        vm_charge_bytes(L, x.len < y.len ? x.len : y.len);
-        return slice_cmp(x, y) < 0;
-    }
-    vm_charge(L, VM_CALL_UNITS);
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, a);
-    lua_pushvalue(L, b);
-    lua_call(L, 2, 1);
-    bool r = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return r;
+    const union sort_key *x = &s->keys[a - 1], *y = &s->keys[b - 1];
+    vm_take(s->L, 4);
+    if (s->kind == SORT_INTEGERS)
+        return x->integer < y->integer;
+    vm_take(s->L, VM_COMPARE_UNITS / 2);
+    vm_charge_bytes(s->L, x->text.len < y->text.len ? x->text.len : y->text.len);
+    return slice_cmp(x->text, y->text) < 0; /* by bytes, whatever the locale */
 }
 
-/* Merges from[lo..mid) and from[mid..hi) into to. Any comparator, however inconsistent, gives some permutation. */
-static void merge(lua_State *L, int from, int to, lua_Integer lo, lua_Integer mid, lua_Integer hi)
+static bool sorts_before(const struct sorting *s, uint32_t a, uint32_t b)
 {
-    lua_Integer a = lo, b = mid;
-    for (lua_Integer k = lo; k < hi; k++) {
-        if (a < mid && b < hi) {
-            int top = lua_gettop(L);
-            lua_rawgeti(L, from, a);
-            lua_rawgeti(L, from, b);
-            bool right = sorts_before(L, top + 2, top + 1); /* equal elements keep their order */
-            lua_pop(L, right ? 0 : 1);
-            lua_rawseti(L, to, k);
-            lua_settop(L, top);
-            if (right)
-                b++;
-            else
-                a++;
-        } else {
-            vm_charge(L, 2);
-            lua_rawgeti(L, from, a < mid ? a++ : b++);
-            lua_rawseti(L, to, k);
-        }
+    lua_State *L = s->L;
+    if (s->kind != SORT_ANY)
+        return by_key(s, a, b);
+    vm_take(L, VM_CALL_UNITS);
+    if (s->compare)
+        lua_pushvalue(L, s->compare);
+    lua_rawgeti(L, s->elements, a);
+    lua_rawgeti(L, s->elements, b);
+    bool before;
+    if (s->compare) {
+        lua_call(L, 2, 1);
+        before = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    } else {
+        before = lua_compare(L, -2, -1, LUA_OPLT);
+        lua_pop(L, 2);
+    }
+    return before;
+}
+
+/* Merges from[lo..mid) and from[mid..hi) into to. */
+static void merge(const struct sorting *s, const uint32_t *from, uint32_t *to, size_t lo, size_t mid, size_t hi)
+{
+    size_t a = lo, b = mid;
+    for (size_t k = lo; k < hi; k++) {
+        bool right = a == mid || (b < hi && sorts_before(s, from[b], from[a])); /* equal elements keep their order */
+        to[k] = right ? from[b++] : from[a++];
     }
 }
 
-/* A stable merge sort on copies: the same result on every machine and version, and a comparator can't break it. */
-static int t_sort(lua_State *L)
+static const uint32_t *merge_sort(const struct sorting *s, uint32_t *from, uint32_t *to, size_t n)
 {
-    lua_Integer n = writable(L, 1);
-    luaL_argcheck(L, n < 100000000, 1, "too many elements to sort");
-    if (!lua_isnoneornil(L, 2))
-        luaL_checktype(L, 2, LUA_TFUNCTION);
-    lua_settop(L, 2);
-    vm_charge(L, n * 4);
-    lua_createtable(L, (int)n, 0);
-    lua_createtable(L, (int)n, 0);
-    int from = 3, to = 4;
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, 1, i);
-        lua_rawseti(L, from, i);
-    }
-    for (lua_Integer width = 1; width < n; width *= 2) {
-        for (lua_Integer lo = 1; lo <= n; lo += 2 * width) {
-            lua_Integer mid = lo + width <= n + 1 ? lo + width : n + 1, hi = lo + 2 * width <= n + 1 ? lo + 2 * width : n + 1;
-            merge(L, from, to, lo, mid, hi);
+    for (size_t i = 0; i < n; i++)
+        from[i] = (uint32_t)i + 1;
+    for (size_t width = 1; width < n; width *= 2) {
+        vm_take(s->L, (int64_t)n);
+        for (size_t lo = 0; lo < n; lo += 2 * width) {
+            size_t mid = lo + width < n ? lo + width : n, hi = lo + 2 * width < n ? lo + 2 * width : n;
+            merge(s, from, to, lo, mid, hi);
         }
-        int t = from;
+        uint32_t *t = from;
         from = to;
         to = t;
     }
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, from, i);
-        lua_rawseti(L, 1, i);
+    return from;
+}
+
+/* The element on top, number i of those before it of the same kind. */
+static void note_kind(struct sorting *s, size_t i)
+{
+    lua_State *L = s->L;
+    bool integer = lua_isinteger(L, -1), string = lua_type(L, -1) == LUA_TSTRING;
+    if (i == 0)
+        s->kind = integer ? SORT_INTEGERS : string ? SORT_STRINGS : SORT_ANY;
+    if (s->kind == SORT_INTEGERS && integer)
+        s->keys[i].integer = lua_tointeger(L, -1);
+    else if (s->kind == SORT_STRINGS && string)
+        s->keys[i].text.data = lua_tolstring(L, -1, &s->keys[i].text.len); /* the copy keeps it alive */
+    else
+        s->kind = SORT_ANY;
+}
+
+static int t_sort(lua_State *L)
+{
+    lua_Integer count = writable(L, 1);
+    luaL_argcheck(L, count < 100000000, 1, "too many elements to sort");
+    if (!lua_isnoneornil(L, 2))
+        luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
+    size_t n = (size_t)count;
+    struct sorting s = { .L = L, .elements = 3, .compare = lua_isnil(L, 2) ? 0 : 2 };
+    vm_take(L, count * 4);
+    lua_createtable(L, (int)n, 0);
+    uint32_t *order = lua_newuserdatauv(L, 2 * n * sizeof *order, 0);
+    if (!s.compare)
+        s.keys = lua_newuserdatauv(L, n * sizeof *s.keys, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        if (!s.compare && (i == 0 || s.kind != SORT_ANY))
+            note_kind(&s, i);
+        lua_rawseti(L, s.elements, (lua_Integer)i + 1);
+    }
+    const uint32_t *sorted = merge_sort(&s, order, order + n, n);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, s.elements, sorted[i]);
+        lua_rawseti(L, 1, (lua_Integer)i + 1);
     }
     return 0;
 }

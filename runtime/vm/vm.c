@@ -50,15 +50,18 @@ static void *resize(void *ud, void *ptr, size_t old_size, size_t size)
     if (!p && size > 0)
         return NULL;
     v->used_bytes = v->used_bytes - had + size;
+    if (size == 0)
+        return NULL;
     if (v->used_bytes > v->peak_bytes)
         v->peak_bytes = v->used_bytes;
-    if (v->depth > 0)
-        v->fuel_left -= price(ptr, old_size, size);
     if (size > had && v->used_bytes > v->call_bytes)
         v->over_soft = true;
+    if (v->depth == 0)
+        return p;
+    v->fuel_left -= price(ptr, old_size, size);
     if (string && size > VM_STRING_MAX + STRING_HEAD)
         v->too_long = true;
-    if (v->depth > 0 && (v->over_soft || v->too_long || v->fuel_left < 0))
+    if (v->over_soft || v->too_long || v->fuel_left < 0)
         vm_budget_alarm(v);
     return p;
 }
@@ -379,6 +382,8 @@ void vm_set_growth(struct vm *v, size_t bytes)
 /* Functions that missed the deadline of a free run are counted from the start, as long as this state lives. */
 bool vm_is_slow(lua_State *L, int fn)
 {
+    if (vm_of(L)->slow_count == 0)
+        return false;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_slow);
     lua_pushvalue(L, fn);
     bool slow = lua_rawget(L, -2) != LUA_TNIL;
@@ -392,6 +397,7 @@ static int mark_slow(lua_State *L)
     lua_pushvalue(L, 1);
     lua_pushboolean(L, 1);
     lua_rawset(L, -3);
+    vm_of(L)->slow_count++;
     return 0;
 }
 
@@ -548,19 +554,28 @@ static void give_environment(lua_State *L, int fn, int globals)
 }
 
 /* After the file ran: its functions share the upvalue, and from now on its globals can't change. */
-static void seal_environment(lua_State *L, int fn, int sealed)
+static void seal_environment(lua_State *L, int fn, int globals, int sealed, bool keeps_env)
 {
     fn = lua_absindex(L, fn);
+    globals = lua_absindex(L, globals);
     sealed = lua_absindex(L, sealed);
     if (!lua_getupvalue(L, fn, 1))
         return;
     int env = lua_gettop(L);
-    lua_createtable(L, 0, 0);
     lua_pushnil(L);
-    if (lua_next(L, env) == 0) {
+    bool none = lua_next(L, env) == 0;
+    lua_settop(L, env);
+    if (none && keeps_env) {
+        /* Its functions only read globals by their names: they may have the table itself, which saves a step each time. */
+        lua_pushvalue(L, globals);
+        lua_setupvalue(L, fn, 1);
+        lua_settop(L, env - 1);
+        return;
+    }
+    lua_createtable(L, 0, 0);
+    if (none) {
         lua_pushvalue(L, sealed);
     } else {
-        lua_pop(L, 2);
         /* It made globals: tables among them are frozen, and lookups go through them to the sandbox's own. */
         lua_pushnil(L);
         while (lua_next(L, env)) {
@@ -589,43 +604,47 @@ static int add_part(lua_State *L, const void *p, size_t n, void *ctx)
 }
 
 /* The main function is on top. Raises nothing. */
-static void keep_code(lua_State *L, struct slice chunk, struct slice source, bool *remembers)
+static struct vm_chunk look_through(lua_State *L, struct slice chunk, struct slice source)
 {
+    struct vm_code *code = vm_of(L)->code;
+    struct vm_chunk known = { .remembers = true };
     struct buf b;
     buf_init(&b, NULL);
     if (lua_dump(L, add_part, &b, 0) == 0) {
-        *remembers = vm_remembers(buf_slice(&b));
-        vm_code_keep(vm_of(L)->code, chunk, source, buf_slice(&b), *remembers);
+        known = vm_look_through(buf_slice(&b));
+        if (code)
+            vm_code_keep(code, chunk, source, buf_slice(&b), known);
     }
     buf_release(&b);
+    return known;
 }
 
 /* Leaves the main function or a message. `name` is on the stack. */
-static int compile(lua_State *L, struct slice source, const char *name)
+static int compile(lua_State *L, struct slice source, const char *name, struct vm_chunk *known)
 {
     struct vm_code *code = vm_of(L)->code;
     struct slice chunk = slice_str(name);
-    bool remembers = true;
     struct code_entry *kept = code ? vm_code_find(code, chunk, source) : NULL;
     int status;
     if (kept) {
         struct slice compiled = code_compiled(kept);
-        remembers = code_remembers(kept);
+        *known = code_known(kept);
         status = luaL_loadbufferx(L, compiled.data, compiled.len, name, "b"); /* raises nothing */
         vm_code_release(code, kept);
     } else {
         status = vm_parse(L, source, name);
-        if (code && status == LUA_OK)
-            keep_code(L, chunk, source, &remembers);
+        if (status == LUA_OK)
+            *known = look_through(L, chunk, source);
     }
-    if (code && status == LUA_OK)
-        vm_note_chunk(L, name, remembers);
+    if (status == LUA_OK)
+        vm_note_chunk(L, name, known->remembers);
     return status;
 }
 
 /* Compiles; leaves the main function or raises. Only text: damaged bytecode crashes Lua. */
-void vm_load_text(lua_State *L, struct slice source, const char *chunk_name)
+static struct vm_chunk load_text(lua_State *L, struct slice source, const char *chunk_name)
 {
+    struct vm_chunk known = { .remembers = true };
     if (source.len > SOURCE_MAX)
         luaL_error(L, "%s:1: the file is longer than %d bytes; move its data to a .csv file beside it", chunk_name, (int)SOURCE_MAX);
     if (source.len >= 3 && memcmp(source.data, "\xEF\xBB\xBF", 3) == 0)
@@ -635,13 +654,19 @@ void vm_load_text(lua_State *L, struct slice source, const char *chunk_name)
     vm_charge(L, (int64_t)(source.len / 4));
     const char *name = lua_pushfstring(L, "@%s", chunk_name);
     int64_t fuel_left = vm_of(L)->fuel_left;
-    int status = compile(L, source, name);
+    int status = compile(L, source, name, &known);
     vm_of(L)->fuel_left = fuel_left; /* the text is paid for; what is allocated depends on whether its code was kept */
     lua_remove(L, -2);
     if (status == LUA_ERRMEM && vm_of(L)->end == VM_GOES_ON)
         vm_of(L)->end = VM_OUT_OF_MEMORY;
     if (status != LUA_OK)
         lua_error(L);
+    return known;
+}
+
+void vm_load_text(lua_State *L, struct slice source, const char *chunk_name)
+{
+    load_text(L, source, chunk_name);
 }
 
 void vm_load_file(lua_State *L, struct slice source, const char *chunk_name, int globals, int sealed, int nargs)
@@ -649,13 +674,13 @@ void vm_load_file(lua_State *L, struct slice source, const char *chunk_name, int
     int first = lua_gettop(L) - nargs + 1;
     globals = lua_absindex(L, globals);
     sealed = lua_absindex(L, sealed);
-    vm_load_text(L, source, chunk_name); /* args main */
-    lua_insert(L, first);                /* main args */
+    struct vm_chunk known = load_text(L, source, chunk_name); /* args main */
+    lua_insert(L, first);                                     /* main args */
     give_environment(L, first, globals);
     lua_pushvalue(L, first);
     lua_insert(L, first); /* main main args */
     lua_call(L, nargs, 1);
-    seal_environment(L, first, sealed);
+    seal_environment(L, first, globals, sealed, known.keeps_env);
     lua_remove(L, first); /* value */
 }
 

@@ -44,6 +44,7 @@ struct vm {
     size_t call_bytes;      /* the soft cap of the running call */
     size_t collected_bytes; /* used when the last cycle between requests ended */
     bool closing;           /* lua_close() must never be refused memory */
+    size_t slow_count;      /* functions remembered as slow */
     bool over_soft;         /* seen by the next safe point */
     bool too_long;          /* the same: a string longer than VM_STRING_MAX was made */
 
@@ -103,10 +104,14 @@ bool vm_is_view(lua_State *L, int index);
 void vm_unwrap(lua_State *L, int index);     /* replaces a view by what is behind it; index is absolute */
 void vm_freeze_value(lua_State *L);          /* like vm_freeze() for any value: captured tables of functions too */
 void vm_refuse_memory(lua_State *L, int fn); /* remember.c; raises when the Lua function assigns what is outside of it */
-bool vm_remembers(struct slice compiled);    /* some function of the chunk does */
-void vm_note_chunk(lua_State *L, const char *source,
-                   bool remembers); /* what is known of the chunks of that name ("@a.lua") in this state */
-int vm_set_metatable(lua_State *L); /* setmetatable(t, mt) of the sandbox */
+/* What is known of a chunk after a look through its functions. */
+struct vm_chunk {
+    bool remembers; /* some function assigns a variable from outside of itself */
+    bool keeps_env; /* all they do with globals is to read them by their names, so none can change the table they are in */
+};
+struct vm_chunk vm_look_through(struct slice compiled);
+void vm_note_chunk(lua_State *L, const char *source, bool remembers); /* holds for all chunks of that name ("@a.lua") in this state */
+int vm_set_metatable(lua_State *L);                                   /* setmetatable(t, mt) of the sandbox */
 int vm_get_metatable(lua_State *L);
 
 /* order.c */
@@ -150,9 +155,18 @@ int vm_keep_function(lua_State *L, int index); /* gives its number; raises when 
 enum vm_tree_mode { VM_TREE_DATA, VM_TREE_FUNCTIONS };
 struct json_value *vm_tree(lua_State *L, int index, enum vm_tree_mode mode, struct arena *arena);
 
+/* vm_charge() for the functions of the sandbox, which charge often and little. */
+static inline void vm_take(lua_State *L, int64_t units)
+{
+    struct vm *v = *(struct vm **)lua_getextraspace(L);
+    v->fuel_left -= units;
+    if (__builtin_expect(v->fuel_left < 0 || v->over_soft || v->too_long || v->overdue || v->end != VM_GOES_ON, 0))
+        vm_check(L);
+}
+
 /* Charges for work on n bytes. */
 static inline void vm_charge_bytes(lua_State *L, size_t n)
 {
     if (n >= VM_BYTES_PER_UNIT)
-        vm_charge(L, (int64_t)(n / VM_BYTES_PER_UNIT));
+        vm_take(L, (int64_t)(n / VM_BYTES_PER_UNIT));
 }
