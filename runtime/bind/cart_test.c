@@ -112,6 +112,8 @@ static void a_function_asks_for_facts(void **state)
     assert_non_null(strstr(f->rule_error, "club.rank could not be found out"));
     assert_int_equal(with(f, facts, "", "cart:fact 'club.twon'"), -1);
     assert_non_null(strstr(f->rule_error, "there is \"club."));
+    assert_int_equal(with(f, facts, "", "cart:fact 'club.secret'"), -1);
+    assert_non_null(strstr(f->rule_error, "write it in full"));
     assert_int_equal(with(f, facts, "", "cart:fact 'level'"), -1);
     assert_int_equal(with(f, facts, "", "cart:fact(5)"), -1);
     assert_int_equal(with(f, facts, "", "pcall(cart.fact, cart, 'club.rank')"), 0); /* what a rule catches is its own affair */

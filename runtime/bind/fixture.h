@@ -73,13 +73,17 @@ static inline void fixture_changed(void *ctx, struct slice sku)
     ((struct fixture *)ctx)->changed_skus++;
 }
 
-static const struct quote_fact_type fixture_fact_types[] = { { "club.level", FIELD_INTEGER }, { "club.town", FIELD_STRING } };
+static const struct quote_fact_type fixture_fact_types[] = {
+    { "club.level", FIELD_INTEGER, true },
+    { "club.town", FIELD_STRING, true },
+    { "club.secret", FIELD_STRING, false },
+};
 
 /* Rules from Lua text that returns a list of campaigns; NULL = none. Shipping: one option "standard" for 4.95 anywhere. */
 static inline void fixture_rules(struct fixture *f, const char *lua)
 {
     struct quote_rules_options o = {
-        .currency = f->ctx.currency, .zone = f->zone, .symbols = f->symbols, .facts = fixture_fact_types, .fact_count = 2
+        .currency = f->ctx.currency, .zone = f->zone, .symbols = f->symbols, .facts = fixture_fact_types, .fact_count = 3
     };
     o.shipping = fixture_json(&f->kept, "[{'id':'standard','title':'Standard','rates':[{'price':'4.95'}]}]");
     struct json_value *campaigns = NULL;

@@ -278,7 +278,7 @@ static int facts_keep(struct spec *s, const struct quote_rules_options *o, struc
         return ERR_NOMEM;
     bool any = s->functions || o->pricing.count + o->shipping_rates.count + o->tax_rates.count > 0;
     for (uint32_t i = 0; i < o->fact_count; i++)
-        if (any || s->facts_used[i])
+        if (s->facts_used[i] || (any && o->facts[i].named))
             list[r->fact_count++] = i;
     r->facts = list;
     return 0;

@@ -190,6 +190,14 @@ static void why_needed(struct quote_eval *e, const struct fact_test *t)
         why_number(e, t, "limit", t->at_most);
 }
 
+static bool is_read(const struct quote_rules *r, size_t type)
+{
+    for (size_t i = 0; i < r->fact_count; i++)
+        if (r->facts[i] == type)
+            return true;
+    return false;
+}
+
 /* A plugin's facts are known when it is there, so a wrong name is no absent fact. */
 static int check_name(const struct quote_rules *r, struct slice name, struct err *err)
 {
@@ -199,7 +207,11 @@ static int check_name(const struct quote_rules *r, struct slice name, struct err
     for (size_t i = 0; i < r->fact_type_count; i++) {
         const char *known = r->fact_types[i].name;
         if (slice_is(name, known))
-            return 0;
+            return is_read(r, i) ? 0
+                                 : err_set(err, ERR_INVALID,
+                                           "the fact \"%.*s\" is not found out for these rules, because its name is put together; write it "
+                                           "in full",
+                                           SLICE_FMT(name));
         if (plugin && strncmp(known, name.data, plugin) == 0)
             like = known;
     }

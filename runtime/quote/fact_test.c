@@ -155,8 +155,11 @@ static void only_facts_that_rules_can_ask_for_are_wanted(void **state)
     assert_int_equal(n, 0);
     build_with(f, "{'fn': 1}"); /* it may ask for any */
     quote_rules_facts(f->rules, false, &n);
-    assert_int_equal(n, FIXTURE_FACTS);
+    assert_int_equal(n, FIXTURE_FACTS - 1); /* but for the one whose name stands nowhere */
     fixture_rules(f, "[{'id': 'x', 'give': {'fn': 1}}]");
+    quote_rules_facts(f->rules, false, &n);
+    assert_int_equal(n, FIXTURE_FACTS - 1);
+    build_with(f, "[{'fn': 1}, {'fact': {'name': 'club.town', 'is': 'Lima'}}]");
     quote_rules_facts(f->rules, false, &n);
     assert_int_equal(n, FIXTURE_FACTS);
 }

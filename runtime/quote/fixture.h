@@ -94,8 +94,8 @@ static inline void fixture_release(struct fixture *f)
 
 /* What campaigns of the tests may ask for. */
 static const struct quote_fact_type fixture_fact_types[] = {
-    { "club.adult", FIELD_BOOLEAN }, { "club.level", FIELD_INTEGER }, { "club.share", FIELD_PERCENT },
-    { "club.since", FIELD_TIME },    { "club.spent", FIELD_MONEY },   { "club.town", FIELD_STRING },
+    { "club.adult", FIELD_BOOLEAN, true }, { "club.level", FIELD_INTEGER, true }, { "club.share", FIELD_PERCENT, true },
+    { "club.since", FIELD_TIME, true },    { "club.spent", FIELD_MONEY, true },   { "club.town", FIELD_STRING, false },
 };
 enum { FIXTURE_FACTS = sizeof fixture_fact_types / sizeof fixture_fact_types[0] };
 

@@ -111,6 +111,7 @@ struct quote_rule_list {
 struct quote_fact_type {
     const char *name;     /* "member-tiers.level"; must outlive the rules */
     enum field_type type; /* INTEGER, STRING, BOOLEAN, MONEY, PERCENT, TIME */
+    bool named;           /* its name stands somewhere in full, so a function may ask for it */
 };
 
 struct quote_rules_options {
@@ -139,8 +140,8 @@ struct slice quote_campaign_title(const struct quote_rules *r, uint32_t campaign
 bool quote_campaign_find(const struct quote_rules *r, struct slice id, uint32_t *campaign);
 bool quote_campaign_refuses(const struct quote_rules *r, uint32_t campaign);       /* on_failure = "refuse": without it there is no quote */
 struct slice quote_campaign_owner(const struct quote_rules *r, uint32_t campaign); /* its spec's `owner`; empty = nobody's */
-/* The facts that these rules can ask for, of carts with campaigns or without: positions in options.facts, ascending. All of them where a
- * function could; only these must be in the cart. */
+/* The facts that these rules can ask for, of carts with campaigns or without: positions in options.facts, ascending: those that
+ * conditions name, and the named ones where there are functions. Only these must be in the cart. */
 const uint32_t *quote_rules_facts(const struct quote_rules *r, bool no_campaigns, size_t *count);
 /* No rule has a say in what a cart without campaigns costs: its prices came with it. */
 bool quote_rules_leave_final(const struct quote_rules *r);
@@ -174,7 +175,7 @@ struct quote_set {
 const struct quote_cart *quote_eval_cart(const struct quote_eval *e);
 struct symbols *quote_eval_symbols(const struct quote_eval *e);
 /* 1 with *out; 0 when the customer has no such fact, or no plugin of that name is turned on. ERR_INVALID for a name that its plugin does
- * not have, ERR_SCRIPT for a fact that could not be found out. */
+ * not have, or that is not `named`; ERR_SCRIPT for a fact that could not be found out. */
 int quote_eval_fact(const struct quote_eval *e, struct slice name, const struct quote_fact **out, struct err *err);
 int64_t quote_eval_now_ms(const struct quote_eval *e);
 uint32_t quote_eval_campaign(const struct quote_eval *e);      /* whose function is running */

@@ -244,7 +244,7 @@ static int compile(struct generation *g, struct loading *l)
     if (rc == 0)
         rc = plugins_rules(&g->plugins, HOOK_TAX_RATES, &g->arena, &o.tax_rates, l->err);
     if (rc == 0)
-        rc = plugins_facts(&g->plugins, &g->arena, &o.facts, &o.fact_count, l->err);
+        rc = plugins_facts(&g->plugins, g->sources, &g->arena, &o.facts, &o.fact_count, l->err);
     if (rc == 0)
         rc = quote_rules_build(l->campaigns, &o, &g->rules, l->err);
     if (rc < 0)

@@ -267,22 +267,6 @@ int plugins_rules(const struct live_plugins *p, enum hook_kind kind, struct aren
     return 0;
 }
 
-int plugins_facts(const struct live_plugins *p, struct arena *arena, const struct quote_fact_type **out, size_t *count, struct err *err)
-{
-    const struct hook_ref *refs = plugin_set_hooks(p->set, HOOK_FACT, count);
-    struct quote_fact_type *list = arena_array(arena, *count + 1, sizeof *list);
-    if (!list)
-        return nomem(err);
-    for (size_t i = 0; i < *count; i++) {
-        struct slice name = arena_printf(arena, "%s.%s", refs[i].plugin->name, refs[i].hook->name);
-        if (!name.data || !(list[i].name = arena_strdup(arena, name)))
-            return nomem(err);
-        list[i].type = refs[i].hook->fact_type;
-    }
-    *out = list;
-    return 0;
-}
-
 /* --- promo.use ------------------------------------------------------------------------------------------------------------------ */
 
 /* "invite" is its type "invite", "invite.big" its type "big". */

@@ -56,7 +56,8 @@ int plugins_fn(const struct live_plugins *p, const struct hook_ref *h); /* numbe
 /* kind: HOOK_PRICING, HOOK_SHIPPING_RATES, HOOK_TAX_RATES. In their order. */
 int plugins_rules(const struct live_plugins *p, enum hook_kind kind, struct arena *arena, struct quote_rule_list *out, struct err *err);
 /* What rules may know of a customer, as plugin_set_hooks(HOOK_FACT) orders it. */
-int plugins_facts(const struct live_plugins *p, struct arena *arena, const struct quote_fact_type **out, size_t *count, struct err *err);
+int plugins_facts(const struct live_plugins *p, const struct sources *src, struct arena *arena, const struct quote_fact_type **out,
+                  size_t *count, struct err *err);
 /* promo.use "invite" { ... } that stands in a campaign file, { use, fields, at }: the plugin's function makes campaigns of it, *out. */
 int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *s, const struct json_value *use, struct arena *arena,
                 struct json_value **out, struct err *err);

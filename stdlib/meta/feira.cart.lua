@@ -39,7 +39,8 @@ function Cart:has_customer_tag(tag) end
 
 ---What a plugin knows of the customer: `cart:fact "member-tiers.level"`. Money in minor units, percent in parts per million, time in
 ---ms. nil: there is no such fact of this customer (guests have none), or no such plugin. It raises for a name that the plugin does not
----have, and for a fact that could not be found out.
+---have, for a fact that could not be found out, and for a name that stands in no file in full: only what could be asked for is
+---found out.
 ---@param name string "PLUGIN.NAME"
 ---@return integer|boolean|string|nil
 function Cart:fact(name) end

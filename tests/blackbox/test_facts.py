@@ -168,6 +168,21 @@ def test_a_function_that_asks_for_a_fact_its_plugin_does_not_have_fails(own_shop
     assert "facts have names like" in shop.server.stderr()
 
 
+def test_a_function_that_puts_a_name_together_is_told_to_write_it_in_full(own_shop):
+    ask = """local promo = require "feira.promo"
+return promo.campaign {{ id = "{id}", give = function(cart) if cart:fact({name}) == "Porto" then cart:all():percent_off(10) end end }}"""
+    parts, whole = ask.format(id="parts", name='"club." .. "town"'), ask.format(id="whole", name='"club.town"')
+    shop = club_shop(own_shop, parts=parts)
+    someone = member(shop, 1)
+    set_level(shop, someone, 1, town="Porto")
+    assert total(shop, someone) == 1000
+    assert "write it in full" in shop.server.stderr()
+    shop = club_shop(own_shop, parts=parts, whole=whole)
+    someone = member(shop, 1)
+    set_level(shop, someone, 1, town="Porto")
+    assert total(shop, someone) == 810
+
+
 def test_a_price_rule_sees_facts(own_shop):
     club = {
         **CLUB,
