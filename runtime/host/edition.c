@@ -24,7 +24,7 @@ int edition_open(struct shop *s, struct generation *g, struct edition **out, str
     e->generation = generation_ref(g);
     int rc = guard_open(e, err);
     if (rc == 0)
-        rc = shop_open_vm(s, g, &e->vm, &e->bind, err);
+        rc = shop_open_vm(s, g, VM_FOR_WRITER, &e->vm, &e->bind, err);
     if (rc < 0) {
         edition_close(e);
         return rc;
@@ -112,7 +112,7 @@ int seat_open(struct shop *s, struct edition *e, struct generation *g, struct se
         return nomem(err);
     seat->shop = s;
     arena_init(&seat->stopped_arena, NULL, 0);
-    int rc = shop_open_vm(s, g, &seat->vm, &seat->bind, err);
+    int rc = shop_open_vm(s, g, VM_FOR_WORKER, &seat->vm, &seat->bind, err);
     if (rc < 0) {
         free(seat);
         return rc;

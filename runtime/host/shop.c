@@ -81,9 +81,9 @@ static void pseudonym(void *ctx, struct slice text, char out[65])
     out[2 * sizeof mac] = '\0';
 }
 
-int shop_open_vm(struct shop *s, struct generation *g, struct vm **vm, struct bind_context **bind, struct err *err)
+int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct vm **vm, struct bind_context **bind, struct err *err)
 {
-    int rc = generation_open_vm(g, vm, err);
+    int rc = use == VM_FOR_WORKER ? generation_open_vm(g, vm, err) : generation_open_plugins_vm(g, vm, err);
     if (rc < 0)
         return rc;
     *bind = bind_context_of(*vm);

@@ -57,7 +57,11 @@ struct shop {
 };
 
 /* A Lua state under a generation, for one thread at a time. */
-int shop_open_vm(struct shop *s, struct generation *g, struct vm **vm, struct bind_context **bind, struct err *err);
+enum vm_for {
+    VM_FOR_WORKER, /* prices carts, and runs handlers */
+    VM_FOR_WRITER, /* procedures: without the campaigns, which nothing there asks for */
+};
+int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct vm **vm, struct bind_context **bind, struct err *err);
 void shop_close_vm(struct vm *vm);
 
 /* procedures.c */

@@ -20,7 +20,7 @@ struct generation {
     _Atomic(struct vm *) unclaimed;     /* the state it was built in; the first who opens one gets it */
     const struct json_value *campaigns; /* in the arena, and so are uses */
     const struct campaign_use *uses;
-    size_t function_count;
+    size_t function_count, plugin_function_count;
     uint64_t specs_hash; /* of all specs as JSON: each state must load the same */
 };
 
@@ -291,6 +291,7 @@ static int build(struct generation *g, struct err *err)
         rc = plugins_load(g->sources, &g->settings, g->zone, &g->options, &g->arena, &g->plugins, err);
     if (rc == 0)
         rc = plugins_open(&g->plugins, &g->options, g, l.vm, err);
+    g->plugin_function_count = vm_function_count(l.vm);
     if (rc == 0)
         rc = load_campaigns(&l);
     if (rc == 0)
@@ -434,34 +435,56 @@ void generation_put_back_vm(struct generation *g, struct vm *vm)
         close_vm(g, other);
 }
 
-int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
+/* Every file was run before, in the state that the generation was built in, so what differs is a fault of ours. */
+static int loaded_otherwise(const struct generation *g, const struct vm *v, size_t expected, struct err *err)
 {
-    *out = atomic_exchange(&g->unclaimed, NULL);
-    if (*out)
-        return 0;
+    return err_set(err, ERR_INTERNAL, "generation %s loaded differently in another Lua state (%zu functions, not %zu)", g->id,
+                   vm_function_count(v), expected);
+}
+
+static int open_campaigns(struct loading *l)
+{
+    struct generation *g = l->generation;
+    uint64_t hash = 0;
+    int rc = load_campaigns(l);
+    if (rc == 0)
+        rc = hash_specs(l->campaigns, &hash, l->err);
+    if (rc == 0 && (vm_function_count(l->vm) != g->function_count || hash != g->specs_hash))
+        rc = loaded_otherwise(g, l->vm, g->function_count, l->err);
+    return rc;
+}
+
+static int open_state(struct generation *g, bool campaigns, struct vm **out, struct err *err)
+{
     struct err unused;
-    if (!err)
-        err = &unused;
     struct arena arena;
     arena_init(&arena, NULL, 0);
-    struct loading l = { .sources = g->sources, .generation = g, .arena = &arena, .err = err };
-    int rc = g->options.open_vm(g->options.ctx, &l.vm, err);
+    struct loading l = { .sources = g->sources, .generation = g, .arena = &arena, .err = err ? err : &unused };
+    int rc = g->options.open_vm(g->options.ctx, &l.vm, l.err);
+    *out = NULL;
     if (rc < 0)
         return rc;
-    uint64_t hash = 0;
     know_shop(g, l.vm);
-    rc = plugins_open(&g->plugins, &g->options, g, l.vm, err);
-    if (rc == 0)
-        rc = load_campaigns(&l);
-    if (rc == 0)
-        rc = hash_specs(l.campaigns, &hash, err);
-    if (rc == 0 && (vm_function_count(l.vm) != g->function_count || hash != g->specs_hash))
-        rc = err_set(err, ERR_INTERNAL, "generation %s loaded differently in another Lua state (%zu functions, not %zu)", g->id,
-                     vm_function_count(l.vm), g->function_count);
+    rc = plugins_open(&g->plugins, &g->options, g, l.vm, l.err);
+    if (rc == 0 && vm_function_count(l.vm) != g->plugin_function_count)
+        rc = loaded_otherwise(g, l.vm, g->plugin_function_count, l.err);
+    if (rc == 0 && campaigns)
+        rc = open_campaigns(&l);
     arena_release(&arena);
     if (rc < 0)
         close_vm(g, l.vm);
     else
         *out = l.vm;
     return rc;
+}
+
+int generation_open_vm(struct generation *g, struct vm **out, struct err *err)
+{
+    *out = atomic_exchange(&g->unclaimed, NULL);
+    return *out ? 0 : open_state(g, true, out, err);
+}
+
+int generation_open_plugins_vm(struct generation *g, struct vm **out, struct err *err)
+{
+    return open_state(g, false, out, err);
 }

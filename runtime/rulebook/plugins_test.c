@@ -118,15 +118,23 @@ static void a_plugin_that_is_turned_on_makes_campaigns(void **state)
     int64_t top = 0;
     assert_true(json_is_int(json_get(generation_plugin(g, m)->settings, "top"), &top));
     assert_int_equal(top, 200000);
-    /* Another state has the same functions under the same numbers. */
-    struct vm *vm;
-    if (generation_open_vm(g, &vm, &w->err) < 0)
-        fail_msg("%s", w->err.text);
+    /* Other states have the same functions under the same numbers. */
+    int (*const ways[])(struct generation *, struct vm **, struct err *) = { generation_open_vm, generation_open_vm,
+                                                                             generation_open_plugins_vm };
+    struct vm *vms[3];
     size_t n;
     const struct hook_ref *timers = plugin_set_hooks(set, HOOK_TIMER, &n);
     assert_int_equal(n, 1);
-    assert_int_equal(vm_call(vm, vm_function(vm, generation_hook(g, &timers[0])), 0, NULL, NULL, &w->err), 0);
-    vm_close(vm);
+    for (int i = 0; i < 3; i++) {
+        if (ways[i](g, &vms[i], &w->err) < 0)
+            fail_msg("%s", w->err.text);
+        assert_int_equal(vm_call(vms[i], vm_function(vms[i], generation_hook(g, &timers[0])), 0, NULL, NULL, &w->err), 0);
+    }
+    assert_int_equal(vm_function_count(vms[0]), vm_function_count(vms[1]));
+    assert_true(vm_function_count(vms[0]) > 2); /* those of the campaigns come after those of the plugins */
+    assert_int_equal(vm_function_count(vms[2]), 2);
+    for (int i = 0; i < 3; i++)
+        vm_close(vms[i]);
     generation_unref(g);
 }
 

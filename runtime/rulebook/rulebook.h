@@ -81,6 +81,8 @@ const struct sources *generation_sources(const struct generation *g);
 
 /* The thread's own Lua state for this generation, with the functions of its campaigns at the numbers the rules name. */
 int generation_open_vm(struct generation *g, struct vm **out, struct err *err);
+/* The same without campaigns: for a thread that runs procedures of plugins and prices nothing. */
+int generation_open_plugins_vm(struct generation *g, struct vm **out, struct err *err);
 
 const struct plugin_set *generation_plugins(const struct generation *g); /* in their order; never NULL */
 const struct generation_plugin *generation_plugin(const struct generation *g, const struct manifest *m);

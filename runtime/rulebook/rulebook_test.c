@@ -391,13 +391,16 @@ static void functions_have_the_same_numbers_in_each_state(void **state)
         build(w, (struct text[]){ { "shop.lua", SHOP }, { "campaigns/f.lua", functions }, { "campaigns/tea.lua", tea }, { 0 } });
     if (!g)
         fail_msg("%s", w->err.text);
-    struct vm *a, *b;
+    struct vm *a, *b, *plugins_only;
     assert_int_equal(generation_open_vm(g, &a, &w->err), 0);
     assert_int_equal(generation_open_vm(g, &b, &w->err), 0);
+    assert_int_equal(generation_open_plugins_vm(g, &plugins_only, &w->err), 0);
     call_all(w, a);
     call_all(w, b);
+    assert_int_equal(vm_function_count(plugins_only), 0);
     vm_close(a);
     vm_close(b);
+    vm_close(plugins_only);
     generation_unref(g);
 }
 
