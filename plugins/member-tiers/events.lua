@@ -14,9 +14,9 @@ function events.joined(event) members.get(event.customer, time.parse(event.at)) 
 -- Orders -----------------------------------------------------------------------------------------------------------------------
 
 function events.placed(event)
-  if not event.customer then return end
+  if not event.customer or store.orders:get(event.order) then return end
   local member = members.get(event.customer)
-  store.orders:insert { order = event.order, customer = event.customer, at = time.now() }
+  store.orders:insert { order = event.order, customer = event.customer, at = time.now(), state = "placed" }
   member.placed = member.placed + 1
   members.keep(member)
 end
@@ -29,13 +29,11 @@ end
 
 function events.paid(event)
   if not event.customer then return end
+  events.placed(event) -- it may have been before the plugin was turned on
+  if store.orders:get(event.order).state ~= "placed" then return end
   local member, goods = members.get(event.customer), goods_of(event.order)
   local points = goods // plugin.settings.point
-  if not store.orders:get(event.order) then -- placed before the plugin was turned on
-    store.orders:insert { order = event.order, customer = event.customer, at = time.now() }
-    member.placed = member.placed + 1
-  end
-  store.orders:update(event.order, { counted = true, points = points, period = member.period })
+  store.orders:update(event.order, { state = "paid", counted = true, points = points, period = member.period })
   member.orders = member.orders + 1
   members.move_points(member, points, { reason = "paid", order = event.order })
   members.settle(member, { reason = "paid", order = event.order }, false)
@@ -51,7 +49,7 @@ end
 ---Of the points of an order so much is back in all as of its money: parts add up exactly, in whatever order they come.
 function events.refunded(event)
   local row = store.orders:get(event.order)
-  if not row then return end
+  if not row or row.state == "placed" then return end
   local member, goods, back = members.get(row.customer), goods_of(row.order)
   local taken = goods > 0 and money.ratio(row.points, back, goods) or 0
   store.orders:update(row.order, { taken = taken })
@@ -64,13 +62,13 @@ end
 ---A paid order that is cancelled was refunded before.
 function events.cancelled(event)
   local row = store.orders:get(event.order)
-  if not row then return end
+  if not row or row.state == "over" then return end
   local member, was_counted = members.get(row.customer), row.counted
   uncount(member, row)
   member.placed = member.placed - 1
   if was_counted then members.settle(member, { reason = "cancelled", order = row.order }, true) end
   members.keep(member)
-  if row.points == 0 then store.orders:delete(row.order) end
+  if row.points == 0 then store.orders:delete(row.order) else store.orders:update(row.order, { state = "over" }) end
 end
 
 events.expired = events.cancelled

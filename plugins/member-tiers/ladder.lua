@@ -36,6 +36,21 @@ function ladder.level_of(settings, member)
   return ladder.position(settings, member.level) or ladder.entitled(settings, member, {})
 end
 
+---What levels bring, made ready for the prices of many lines: { percentage off by number }, { { number, price } by SKU }.
+function ladder.benefits(settings)
+  local off, prices, most = {}, {}, 0
+  for i, level in ipairs(settings.levels) do
+    most = math.max(most, level.off)
+    off[i] = most
+  end
+  for _, entry in ipairs(settings.prices) do
+    local of_sku = prices[entry.sku] or {}
+    of_sku[#of_sku + 1] = { number = ladder.position(settings, entry.level), price = entry.price }
+    prices[entry.sku] = of_sku
+  end
+  return off, prices
+end
+
 function ladder.beta(settings, id)
   for _, beta in ipairs(settings.betas) do
     if beta.id == id then return beta end

@@ -32,11 +32,22 @@ local function note_change(member, from, to, why)
   })
 end
 
+-- Somebody with another's telephone is no newcomer: he has been welcomed as the other.
+local function is_new_person(customer)
+  local row = store.of("shop").customers:get { customer = customer }
+  local hash = row and row.phone_hash
+  if not hash then return true end
+  local known = store.phones:get(hash)
+  if not known then store.phones:insert { hash = hash, customer = customer } end
+  return not known or known.customer == customer
+end
+
 ---The customer's row; it begins on the level that asks for nothing.
 ---@param joined integer? when he joined, if that is just now
 function members.get(customer, joined)
   local member = store.members:get(customer)
   if member then return member end
+  if joined and not is_new_person(customer) then joined = nil end
   local level = id_of(ladder.level_of(settings, nil))
   store.members:insert { customer = customer, level = level, since = time.now(), joined = joined }
   member = store.members:get(customer)
@@ -67,9 +78,11 @@ local function look_again(member, at)
   if at then timers.set("review", member.customer, at) else timers.cancel("review", member.customer) end
 end
 
+-- Also a level that need not be kept has periods: the shop may come to ask for something, which then holds from the end of the running one.
 local function begin_period(member)
   member.period, member.earned, member.grace = member.period + 1, 0, false
-  look_again(member, keep_of(member) > 0 and time.now() + settings.period or nil)
+  local can_fall = ladder.level_of(settings, member) > 1 or keep_of(member) > 0
+  look_again(member, can_fall and time.now() + settings.period or nil)
 end
 
 local function move(member, number, why)
@@ -108,7 +121,7 @@ end
 function members.review(member)
   local number, keep = ladder.level_of(settings, member), keep_of(member)
   if keep == 0 then
-    look_again(member, nil)
+    begin_period(member)
   elseif member.earned >= keep then
     begin_period(member)
     note_change(member, member.level, member.level, { reason = "kept" })

@@ -9,6 +9,7 @@ return {
       { name = "customers:read", why = "Points and certificates go to customers who exist." },
       { name = "orders:read", why = "What was paid for goods, and what of it went back." },
     },
+    personal = { { field = "customer.phone_hash", purpose = "one welcome per person" } },
   },
   settings = {
     point = { type = "money", min = "0.01", default = "1", about = "How much has to be paid for goods, shipping left out, for one point." },
@@ -86,6 +87,7 @@ return {
     orders = {
       fields = {
         order = "order", customer = "customer", at = "time",
+        state = { type = "string", max = 10, about = "placed, paid or over: what happens once more counts once." },
         counted = { type = "boolean", default = false, about = "It counts as a paid order." },
         points = { type = "integer", default = 0, about = "Given for it." },
         taken = { type = "integer", default = 0, about = "Taken back of them." },
@@ -93,6 +95,7 @@ return {
       },
       key = "order", index = { "customer" },
     },
+    phones = { fields = { hash = { type = "string", max = 64 }, customer = "customer" }, key = "hash" },
     movements = {
       fields = {
         customer = "customer", at = "time", points = "integer", reason = { type = "string", max = 40 }, order = "order?",

@@ -72,8 +72,8 @@ local function document(customer, settings)
     customer = customer, points = member.points, orders = member.orders, level = level and asks(level) or json.null, level_number = number,
     since = member.since and time.format(member.since) or nil, next_level = next_level and asks(next_level) or json.null,
     certificates = held(customer),
-    period = member.review_at and {
-      points = member.earned, needed = level and level.keep or 0, ends_at = time.format(member.review_at), grace = member.grace,
+    period = member.review_at and level and level.keep > 0 and {
+      points = member.earned, needed = level.keep, ends_at = time.format(member.review_at), grace = member.grace,
     } or json.null,
     changes = newest(store.changes, customer, change), movements = newest(store.movements, customer, movement),
   }

@@ -33,14 +33,15 @@ end
 
 -- Prices -----------------------------------------------------------------------------------------------------------------------
 
+local off_by_level, prices_by_sku = ladder.benefits(plugin.settings)
+
 ---The lowest of what the level and those below it bring; never more than the price there is.
-function rules.price(line, cart, settings)
+function rules.price(line, cart)
   local number = cart:fact "member-tiers.level" or 0
   if number == 0 then return nil end
-  local best, off = line.unit_price, 0
-  for i = 1, number do off = math.max(off, settings.levels[i].off) end
-  for _, entry in ipairs(settings.prices) do
-    if entry.sku == line.sku and ladder.position(settings, entry.level) <= number then best = math.min(best, entry.price) end
+  local best, off = line.unit_price, off_by_level[number]
+  for _, entry in ipairs(prices_by_sku[line.sku] or {}) do
+    if entry.number <= number then best = math.min(best, entry.price) end
   end
   if off > 0 then best = math.min(best, line.list_price - money.ratio(line.list_price, off, WHOLE)) end
   if best < line.unit_price then return best end

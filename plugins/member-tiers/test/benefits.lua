@@ -130,6 +130,16 @@ t:it("something off for newcomers, once, and not for long", function()
   t:expect(t:quote { lines = { CUP = 2 }, customer = "new" }, { discount = 0 })
 end)
 
+t:it("one person is welcomed once, whatever he calls himself", function()
+  begin()
+  t:customer { id = "new", phone = "+44 20 7946 0000" }
+  t:customer { id = "newer", phone = "0044-2079460000" }
+  t:customer { id = "other", phone = "+44 20 7946 0001" }
+  t:expect(t:quote { lines = { CUP = 2 }, customer = "newer" }, { discount = 0 })
+  t:expect(t:quote { lines = { CUP = 2 }, customer = "new" }, { discount = 500 })
+  t:expect(t:quote { lines = { CUP = 2 }, customer = "other" }, { discount = 500 })
+end)
+
 t:it("an order that expires leaves a newcomer one", function()
   begin()
   t:customer { id = "new" }

@@ -148,6 +148,22 @@ t:it("stay when the shop asks for more: who buys something does not fall", funct
   t:expect(me(), { level = { id = "two" } })
 end)
 
+t:it("that come to be kept are, from the end of the running period", function()
+  local levels = { { id = "one", title = "One" }, { id = "two", title = "Two", points = 100 } }
+  t:shop { settings = { period = "100d", levels = levels } }
+  begin()
+  buy(100)
+  t:advance "250d"
+  t:expect(me(), { level = { id = "two" } })
+  levels[2].keep = 10
+  t:publish { settings = { period = "100d", levels = levels } }
+  t:expect(me(), { level = { id = "two" }, period = { points = 0, needed = 10 } })
+  t:advance "49d"
+  t:expect(me(), { level = { id = "two" } })
+  t:advance "1d"
+  t:expect(me(), { level = { id = "one" } })
+end)
+
 t:it("are found by their name when one is put between", function()
   begin()
   buy(100)
