@@ -81,7 +81,8 @@ function promo.campaign(spec) end
 ---
 ---A cart with a line behind a closed gate is refused: 422 `gate_closed` with the line (`/lines/1`), the gate's reason, and in `gate` what
 ---was needed and seen. With `effect = "hide"` the quote is answered, and the line has `unavailable` with the same; it costs nothing, no
----campaign sees it, it is not shipped, and an order with it is refused. A gate that is stopped (`feira stop`) stands open.
+---campaign sees it, it is not shipped, and an order with it is refused. A gate that is stopped (`feira stop`) stands open. Who was shown a
+---price before it closed can order at that price until the quote expires.
 ---
 ---```lua
 ---return promo.gate {

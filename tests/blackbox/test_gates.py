@@ -85,6 +85,41 @@ def test_functions_explain_and_stops(own_shop):
     assert shop.quote({sku: 3})["total"] == 0
 
 
+def test_a_gate_that_keeps_failing_is_quarantined_only_if_it_may_stand_open(own_shop):
+    broken = """local promo = require "feira.promo"
+local function fails(cart) return cart.nothing.at_all end
+return {
+  promo.gate { id = "strict", scope = promo.tag "strict", effect = "hide", reason = "Closed.", when = fails },
+  promo.gate { id = "lax", scope = promo.tag "lax", effect = "hide", reason = "Closed.", when = fails, on_failure = "skip" },
+}
+"""
+    shop = own_shop(campaigns={"broken": broken})
+    strict, lax = shop.product(price=100, tags=["strict"]), shop.product(price=100, tags=["lax"])
+    first = shop.quote({strict: 1, lax: 1})
+    assert first["total"] == 100 and first["lines"][0]["unavailable"]["reason"]["code"] == "failed"
+    assert [(g["id"], g["open"], g["reason"]["code"]) for g in first["gates"]] == [("lax", True, "failed")]
+    for _ in range(30):
+        shop.quote({strict: 1, lax: 1})
+    full = ok(shop.pk.request("POST", "/v1/quotes?explain=full", {"lines": [{"sku": strict, "qty": 1}, {"sku": lax, "qty": 1}]}), 200)
+    assert [(g["id"], g["open"], g["reason"]["code"]) for g in full["gates"]] == [("lax", True, "stopped"), ("strict", False, "failed")]
+    stops = ok(shop.operator.request("GET", "/v1/stops"), 200)["items"]
+    assert [s["campaign"] for s in stops if s["quarantined"]] == ["lax"]
+    assert "feira_rule_errors_total" in shop.pk.request("GET", "/metrics").body.decode()
+
+
+def test_who_was_shown_a_price_can_order_after_the_gate_has_closed(own_shop):
+    soon = """local promo = require "feira.promo"
+return promo.gate { id = "app", when = promo.channel "app", reason = "Only in the app." }
+"""
+    shop = own_shop(campaigns={"none": "return {}"})
+    sku = shop.product(price=100)
+    quote = shop.quote({sku: 1})
+    (shop.folder / "campaigns" / "soon.lua").write_text(soon, encoding="utf-8")
+    assert feira("publish", shop.folder).returncode == 0
+    problem(shop.pk.request("POST", "/v1/quotes", {"lines": [{"sku": sku, "qty": 1}]}), 422, "gate_closed")
+    assert ok(shop.pk.request("POST", "/v1/orders", {"quote_token": quote["token"]}, idempotency=unique("o")), 201)["total"] == 100
+
+
 def test_an_import_is_not_asked_and_a_till_is(own_shop):
     shop = own_shop(campaigns=GATES)
     sku = shop.product(price=100, tags=["members"])
