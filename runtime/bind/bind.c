@@ -1,5 +1,6 @@
 #include "bind/bind.h"
 #include "bind/bind_int.h"
+#include "bind/measure.h"
 #include "bind/plugins.h"
 #include "base/log.h"
 #include <assert.h>
@@ -239,7 +240,11 @@ int bind_call(struct vm *v, struct slice name, const struct json_value *args, st
     if (rc < 0)
         return rc;
     vm_push_ref(v, c.ref);
-    return run_call(v, st, &c, err);
+    struct bind_measure m;
+    bind_measure_begin(&m, v, st, NULL, false, 0);
+    rc = run_call(v, st, &c, err);
+    bind_measure_end(&m, v, st, rc, true, err);
+    return rc;
 }
 
 static int make_hook(lua_State *L) /* (hooks, number, function) -> closure */
@@ -277,9 +282,10 @@ static int call_hook(struct vm *v, int fn, struct calling *c, struct err *err)
         if (rc < 0)
             return rc;
     }
-    vm_set_growth(v, PLUGIN_GROWTH_BYTES);
+    struct bind_measure m;
+    bind_measure_begin(&m, v, st, bind_function_of(st, fn), false, PLUGIN_GROWTH_BYTES);
     int rc = run_call(v, st, c, err);
-    vm_set_growth(v, 0);
+    bind_measure_end(&m, v, st, rc, true, err);
     return rc;
 }
 
@@ -412,10 +418,12 @@ static int run_rule(struct vm *v, int fn, struct quote_eval *e, struct ruling ru
     st->serial++;
     if (!counted)
         vm_set_undo(v, abandon, &ruling);
-    vm_set_growth(v, RULE_GROWTH_BYTES);
+    struct bind_measure m;
+    struct bind_function *f = ruling.ask ? bind_function_of(st, fn) : bind_function_of_campaign(st, quote_eval_campaign(e));
+    bind_measure_begin(&m, v, st, f, true, RULE_GROWTH_BYTES);
     lua_pushlightuserdata(vm_lua(v), &ruling);
     rc = vm_pcall(v, 1, 0, err);
-    vm_set_growth(v, 0);
+    bind_measure_end(&m, v, st, rc, !ruling.abandoned, err);
     vm_set_undo(v, NULL, NULL);
     st->serial++; /* a kept handle is dead */
     ctx->eval = NULL;

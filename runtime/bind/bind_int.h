@@ -6,6 +6,9 @@
 
 enum { BIND_NAME_MAX = 48, BIND_CALLS_MAX = 64, BIND_SLOW_MAX = 4096 };
 
+struct bind_function;
+struct bind_functions;
+
 /* One per Lua state, found from L with bind_state(). */
 struct bind_state {
     struct bind_context *ctx;
@@ -21,6 +24,8 @@ struct bind_state {
     bool count_next;                         /* the rule that was abandoned comes again */
     vm_ref hooks;                            /* table: number of a plugin's function -> the closure that calls it */
     vm_ref rules;                            /* table: number of a function -> the closure that runs it */
+    const struct bind_functions *functions;  /* limits and figures; NULL = none */
+    const struct bind_function *blamed;      /* of a call within the running one: its own limit ended all of it */
     int64_t reported_ns, unreported;         /* failures of rules: when one was last logged, how many were not since */
 };
 static inline struct bind_state *bind_state(lua_State *L)

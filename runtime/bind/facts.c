@@ -1,6 +1,7 @@
 #include "bind/facts.h"
 #include "base/utf8.h"
 #include "bind/collections_int.h"
+#include "bind/measure.h"
 #include <assert.h>
 
 struct asking {
@@ -128,8 +129,11 @@ static int ask(struct vm *v, struct bind_state *st, struct asking *a, struct err
     ctx->eval = NULL; /* there is no cart yet */
     st->serial++;
     vm_set_undo(v, nothing_to_undo, NULL);
+    struct bind_measure m;
+    bind_measure_begin(&m, v, st, bind_function_of(st, a->fact->fn), true, 0);
     lua_pushlightuserdata(vm_lua(v), a);
     rc = vm_pcall(v, 1, 0, err);
+    bind_measure_end(&m, v, st, rc, true, err);
     vm_set_undo(v, NULL, NULL);
     st->serial++;
     ctx->phase = phase;

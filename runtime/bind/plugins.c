@@ -1,6 +1,7 @@
 #include "bind/plugins.h"
 #include "base/log.h"
 #include "bind/bind_int.h"
+#include "bind/measure.h"
 #include "journal/journal.h"
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static int failed_inside(lua_State *L)
 static int try_function(lua_State *L, const struct bind_context *c, int fn, int nresults)
 {
     int before = fn >= 0 ? c->plugins->enter(c->plugins_ctx, fn) : 0;
-    int rc = vm_try(L, 1, nresults);
+    int rc = fn >= 0 ? bind_try_function(L, fn, 1, nresults) : vm_try(L, 1, nresults);
     bool says = rc != LUA_OK && lua_type(L, -1) == LUA_TSTRING;
     if (fn >= 0)
         c->plugins->leave(c->plugins_ctx, before, rc != LUA_OK, says ? bind_check_slice(L, -1, "the error") : slice_str(""));

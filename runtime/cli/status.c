@@ -15,6 +15,23 @@ static struct slice text(const struct json_value *v, const char *key)
     return s;
 }
 
+/* What plugins and campaigns do, those that take the most time first. */
+static void functions(const struct json_value *list)
+{
+    if (!list || list->count == 0)
+        return;
+    printf("\n  %-44s %9s %7s %10s %10s %10s\n", "function", "calls", "errors", "time", "each", "memory");
+    for (const struct json_value *f = list->first; f; f = f->next) {
+        char name[160];
+        long long calls = number(f, NULL, "calls"), us = number(f, NULL, "time_us");
+        snprintf(name, sizeof name, "%.*s %.*s %.*s", SLICE_FMT(text(f, "owner")), SLICE_FMT(text(f, "kind")),
+                 SLICE_FMT(text(f, "function")));
+        printf("  %-44s %9lld %7lld %8.2f s %7lld us %6lld KiB\n", name, calls, number(f, NULL, "errors"), (double)us / 1000000,
+               calls ? us / calls : 0, (number(f, NULL, "peak_bytes") + 1023) / 1024);
+    }
+    printf("\n");
+}
+
 static void screen(const struct json_value *v)
 {
     long long up = number(v, NULL, "uptime_s"), workers = number(v, NULL, "workers");
@@ -40,6 +57,7 @@ static void screen(const struct json_value *v)
     const struct json_value *rules = json_get(v, "rules"), *stopped = json_get(rules, "stopped");
     for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next)
         cli_say_stop(s, "  ");
+    functions(json_get(v, "functions"));
     const struct json_value *problems = json_get(v, "problems");
     if (!problems || problems->count == 0)
         printf("  nothing is wrong\n");

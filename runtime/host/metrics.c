@@ -116,4 +116,5 @@ void metrics_write(struct shop *s, struct buf *out)
     gauge(out, "uptime_seconds", "Since the start.", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
     writer_metrics(s, out);
     rules_metrics(s, out);
+    figures_write_metrics(s->figures, out);
 }

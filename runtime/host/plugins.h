@@ -20,6 +20,7 @@ struct plugin_state {
     struct bind_fact *facts; /* of its plugins, as plugin_set_hooks() orders them */
     size_t fact_count;
     const struct schema *quote_body, *order_body; /* with what its plugins take from a client */
+    struct figures_part *figures;                 /* of the functions in this state; NULL until it is opened for a shop */
     struct http_router *router;                   /* core routes and those of the plugins; NULL until plugin_routes_open() */
     struct secrets *secrets;                      /* that the settings of its plugins name */
 };

@@ -95,6 +95,8 @@ int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct v
         rc = plugin_facts_open(*vm, g, s->symbols, err);
     if (rc == 0)
         rc = plugin_inputs_open(*vm, g, err);
+    if (rc == 0)
+        rc = figures_open(s->figures, *vm, g, &plugin_state_of(*vm)->figures, err);
     if (rc < 0)
         shop_close_vm(*vm);
     return rc;
@@ -232,7 +234,8 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
     struct generation *first = NULL;
     s->options = *o;
     s->started_ms = clock_wall_ms(o->clock);
-    int rc = set_paths(s, err);
+    s->figures = figures_new();
+    int rc = s->figures ? set_paths(s, err) : err_set(err, ERR_NOMEM, "Out of memory.");
     if (rc == 0)
         rc = make_data_dir(s, err);
     if (rc == 0)
@@ -287,6 +290,7 @@ void shop_close(struct shop *s)
     manifests_close(s->manifests);
     if (s->symbols)
         symbols_free(s->symbols);
+    figures_free(s->figures);
     if (s->lock)
         store_lock_free(s->lock);
     free(s);

@@ -7,6 +7,7 @@
 #include "host/catalogue.h"
 #include "host/host.h"
 #include "host/metrics.h"
+#include "host/figures.h"
 #include "http/http.h"
 #include "journal/journal.h"
 #include "ledger/ledger.h"
@@ -52,6 +53,7 @@ struct shop {
     struct worker **workers; /* while serving */
     int worker_count;
     struct metrics metrics;
+    struct figures *figures; /* of the functions of plugins and campaigns */
     int64_t started_ms;
     atomic_bool draining;
 };

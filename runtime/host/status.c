@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <sys/statvfs.h>
 
+enum { FUNCTIONS_SHOWN = 15 };
+
 static void number(struct json_writer *w, const char *key, uint64_t v)
 {
     json_key(w, key);
@@ -169,6 +171,8 @@ void status_write(struct shop *s, struct buf *out)
     write_http(s, &w);
     write_work(s, &w);
     write_writer(&st, &w);
+    json_key(&w, "functions");
+    figures_write_json(s->figures, FUNCTIONS_SHOWN, &w);
     write_problems(s, &st, &w);
     json_object_end(&w);
     catalogue_release(catalogue);

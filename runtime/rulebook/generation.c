@@ -21,6 +21,7 @@ struct generation {
     const struct json_value *campaigns; /* in the arena, and so are uses */
     const struct campaign_use *uses;
     size_t function_count, plugin_function_count;
+    struct limits campaign_limits;
     uint64_t specs_hash; /* of all specs as JSON: each state must load the same */
 };
 
@@ -130,7 +131,10 @@ static int add_campaigns(struct loading *l, const struct source_file *f, struct 
 static int load_campaign_file(struct loading *l, const struct source_file *f)
 {
     struct json_value *v;
+    struct limits_hold hold;
+    limits_hold(l->vm, &l->generation->campaign_limits.of[LIMIT_LOAD], &hold);
     int rc = load_file(l, f, "return promo.campaign { ... }", &v);
+    rc = limits_let_go(l->vm, &hold, LIMITS_CAMPAIGNS, LIMIT_LOAD, rc, l->err);
     return rc < 0 ? rc : add_campaigns(l, f, v);
 }
 
@@ -286,6 +290,8 @@ static int build(struct generation *g, struct err *err)
         return rc;
     rc = load_settings(g, &l);
     if (rc == 0)
+        limits_read(json_get(g->settings.tree, "limits"), LIMITS_CAMPAIGNS, &g->campaign_limits);
+    if (rc == 0)
         know_shop(g, l.vm);
     if (rc == 0)
         rc = plugins_load(g->sources, &g->settings, g->zone, &g->options, &g->arena, &g->plugins, err);
@@ -381,6 +387,11 @@ const struct zone *generation_zone(const struct generation *g)
 const struct sources *generation_sources(const struct generation *g)
 {
     return g->sources;
+}
+
+const struct limits *generation_campaign_limits(const struct generation *g)
+{
+    return &g->campaign_limits;
 }
 
 const struct plugin_set *generation_plugins(const struct generation *g)

@@ -152,6 +152,20 @@ static int make_set(struct live_plugins *out, struct live_plugin *found, size_t 
     return plugin_set_make(list, n, NULL, &out->set, err);
 }
 
+static int read_limits(struct live_plugins *p, size_t n, const struct json_value *given, const struct reader *r)
+{
+    const char **owners = arena_array(r->arena, n + 1, sizeof *owners);
+    if (!owners)
+        return reader_nomem(r);
+    for (size_t i = 0; i < n; i++)
+        owners[i] = p->list[i].manifest->name;
+    owners[n] = NULL;
+    int rc = limits_check(r, given, owners);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        limits_read(given, owners[i], &p->list[i].pub.limits);
+    return rc;
+}
+
 int plugins_load(const struct sources *src, const struct shop_settings *settings, const struct zone *zone, const struct rulebook_options *o,
                  struct arena *arena, struct live_plugins *out, struct err *err)
 {
@@ -184,6 +198,8 @@ int plugins_load(const struct sources *src, const struct shop_settings *settings
         rc = make_set(out, found, n, arena, err);
     if (rc == 0)
         rc = settle_all(out, found, n, &s, given);
+    if (rc == 0)
+        rc = read_limits(out, n, json_get(settings->tree, "limits"), &s.reader);
     out->count = n;
     for (size_t i = 0; i < n; i++) /* the order of the set is not needed to free them */
         out->list[i].manifest = rc == 0 ? out->list[i].manifest : found[i].manifest;
@@ -212,6 +228,8 @@ static int no_function(const struct live_plugin *p, const struct hook *h, struct
 static int open_one(struct live_plugin *p, const struct rulebook_options *o, struct generation *g, struct vm *vm, struct err *err)
 {
     vm_ref settings = 0;
+    struct limits_hold hold;
+    limits_hold(vm, &p->pub.limits.of[LIMIT_LOAD], &hold);
     int rc = vm_space_open(vm, &p->space, err);
     if (rc == 0 && o->open_plugin)
         rc = o->open_plugin(o->ctx, vm, g, &p->pub, &settings, err);
@@ -227,7 +245,7 @@ static int open_one(struct live_plugin *p, const struct rulebook_options *o, str
             rc = err_set(err, ERR_INTERNAL, "%s: its functions have other numbers in another Lua state", p->pub.space);
     }
     vm_release(vm, settings);
-    return rc;
+    return limits_let_go(vm, &hold, p->manifest->name, LIMIT_LOAD, rc, err);
 }
 
 int plugins_open(struct live_plugins *p, const struct rulebook_options *o, struct generation *g, struct vm *vm, struct err *err)
@@ -403,7 +421,10 @@ int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *sett
         return rc;
     struct hook_ref ref = { plugin->manifest, h };
     vm_push_json(vm, fields);
+    struct limits_hold hold;
+    limits_hold(vm, &plugin->pub.limits.of[LIMIT_LOAD], &hold);
     rc = vm_call_keep(vm, vm_function(vm, plugin->pub.first_fn + (int)(ref.hook - ref.plugin->hooks)), 1, &made, err);
+    rc = limits_let_go(vm, &hold, plugin->manifest->name, LIMIT_LOAD, rc, err);
     if (rc == 0 && !made)
         rc = err_set(err, ERR_INVALID, "%s: the plugin's function gives nothing; it must give promo.campaign { ... }", s.reader.file);
     if (rc == 0)

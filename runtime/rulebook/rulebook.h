@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "quote/quote.h"
+#include "rulebook/limits.h"
 #include "vm/vm.h"
 
 /* --- sources: a snapshot of files, content-addressed ---------------------------------------------------------- */
@@ -48,6 +49,7 @@ struct generation_plugin {
     const struct json_value *settings; /* canonical */
     const char *space;                 /* "plugins/invite": of vm_space_open() */
     int first_fn;                      /* of its hooks' functions; hook i has first_fn + i */
+    struct limits limits;
 };
 
 /* --- generations ---------------------------------------------------------------------------------------------------- */
@@ -86,6 +88,7 @@ int generation_open_plugins_vm(struct generation *g, struct vm **out, struct err
 
 const struct plugin_set *generation_plugins(const struct generation *g); /* in their order; never NULL */
 const struct generation_plugin *generation_plugin(const struct generation *g, const struct manifest *m);
+const struct limits *generation_campaign_limits(const struct generation *g); /* of campaigns that no plugin made */
 /* What the campaign files gave, in the order of the files: a JSON array of declarations, functions as {"fn": n}, `at` their place. */
 const struct json_value *generation_campaigns(const struct generation *g);
 /* The promo.use ({ use, fields, at }) that made the i-th of them, or NULL. */

@@ -39,14 +39,14 @@ static void on_count(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     struct vm *v = vm_of(L);
-    if (v->counted)
+    if (v->counted || v->counting)
         v->fuel_left -= VM_HOOK_INTERVAL;
     if (!v->timed && vm_cpu_ns() - v->cpu_begin_ns > vm_stuck_ns(v))
         v->overdue = 1;
     vm_check(L);
     /* The alarm of an allocation shortened the interval; the call may go on, so it is counted as before. */
     if (lua_gethookcount(L) != VM_HOOK_INTERVAL) {
-        if (v->counted)
+        if (v->counted || v->counting)
             lua_sethook(L, on_count, LUA_MASKCOUNT, VM_HOOK_INTERVAL);
         else
             lua_sethook(L, NULL, 0, 0);
@@ -119,9 +119,10 @@ void vm_budget_thread(struct vm *v, lua_State *co)
 {
     /* A coroutine keeps the hook of the time it was made, and its own count. Only a wrong hook is replaced: setting it
      * anew would start its count anew, and one that yields early and often would never be counted. */
-    if (v->counted && (lua_gethook(co) != on_count || lua_gethookcount(co) != VM_HOOK_INTERVAL))
+    bool counting = v->counted || v->counting;
+    if (counting && (lua_gethook(co) != on_count || lua_gethookcount(co) != VM_HOOK_INTERVAL))
         lua_sethook(co, on_count, LUA_MASKCOUNT, VM_HOOK_INTERVAL);
-    else if (!v->counted && lua_gethook(co))
+    else if (!counting && lua_gethook(co))
         lua_sethook(co, NULL, 0, 0);
 }
 
@@ -129,6 +130,8 @@ void vm_budget_begin(struct vm *v, lua_State *L, bool counted)
 {
     v->counted = counted;
     v->fuel_left = v->fuel_limit;
+    v->share = 0;
+    v->counting = false;
     v->end = VM_GOES_ON;
     v->end_where[0] = '\0';
     v->overdue = 0;
@@ -139,6 +142,14 @@ void vm_budget_begin(struct vm *v, lua_State *L, bool counted)
         lua_sethook(L, on_count, LUA_MASKCOUNT, VM_HOOK_INTERVAL);
     else if (lua_gethook(L))
         lua_sethook(L, NULL, 0, 0);
+}
+
+/* A part of a free run has a limit that the deadline is no match for: it is counted, the rest is not. */
+void vm_budget_count(struct vm *v, lua_State *L, bool on)
+{
+    v->counting = on;
+    if (!v->counted)
+        lua_sethook(L, on ? on_count : NULL, on ? LUA_MASKCOUNT : 0, on ? VM_HOOK_INTERVAL : 0);
 }
 
 void vm_budget_finish(struct vm *v, lua_State *L)
@@ -171,5 +182,5 @@ int vm_end_error(struct vm *v, struct err *err)
         break;
     }
     return err_set(err, ERR_FUEL, "%sit ran past its budget of %lld instructions; look for a loop that does not end", v->end_where,
-                   (long long)v->fuel_limit);
+                   (long long)(v->share ? v->share : v->fuel_limit));
 }

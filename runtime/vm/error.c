@@ -80,6 +80,12 @@ int vm_raise_at(lua_State *L, int level, const struct err *err)
     return vm_fail(L, &e);
 }
 
+int vm_error_code(lua_State *L, int index)
+{
+    const struct err *e = error_at(L, index);
+    return e ? e->code : ERR_SCRIPT;
+}
+
 /* Never runs Lua code: a __tostring of the plugin's could do anything, here outside of its budget. */
 int vm_error_of(lua_State *L, int status, struct err *err)
 {

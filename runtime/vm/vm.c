@@ -367,14 +367,23 @@ void vm_set_undo(struct vm *v, vm_undo_fn fn, void *ctx)
     v->undo_ctx = ctx;
 }
 
-void vm_set_fuel(struct vm *v, int64_t fuel)
+int64_t vm_set_fuel(struct vm *v, int64_t fuel)
 {
+    int64_t was = v->fuel_limit;
     v->fuel_limit = fuel;
+    return was;
 }
 
-void vm_set_growth(struct vm *v, size_t bytes)
+size_t vm_set_growth(struct vm *v, size_t bytes)
 {
+    size_t was = v->growth_bytes;
     v->growth_bytes = bytes;
+    return was;
+}
+
+size_t vm_call_peak(const struct vm *v)
+{
+    return v->call_peak;
 }
 
 /* --- protected calls ----------------------------------------------------------------------------------------------- */
@@ -451,7 +460,9 @@ void vm_limit_memory(struct vm *v)
 static int outer_call(struct vm *v, lua_State *L, int nargs, int nresults, int key, struct err *err)
 {
     int fn = lua_gettop(L) - nargs, status;
-    bool free_run = v->undo && nargs < 100 && lua_checkstack(L, nargs + 4) && !vm_is_slow(L, key);
+    bool free_run = v->undo && v->fuel_limit >= VM_FREE_FUEL_MIN && nargs < 100 && lua_checkstack(L, nargs + 4) && !vm_is_slow(L, key);
+    size_t begin = v->used_bytes, peak = v->peak_bytes;
+    v->peak_bytes = begin;
     v->stats.calls++;
     vm_limit_memory(v);
     if (free_run) {
@@ -474,6 +485,8 @@ static int outer_call(struct vm *v, lua_State *L, int nargs, int nresults, int k
         run_body(v, L, true, nargs, nresults, &status);
     }
     v->stats.fuel += (uint64_t)(v->fuel_limit - v->fuel_left);
+    v->call_peak = v->peak_bytes - begin;
+    v->peak_bytes = peak > v->peak_bytes ? peak : v->peak_bytes;
     int rc = 0;
     if (v->end != VM_GOES_ON || status == LUA_ERRMEM) {
         lua_settop(L, fn - 1); /* also results: an end that C code swallowed is still no success */
@@ -528,6 +541,33 @@ int vm_try(lua_State *L, int nargs, int nresults)
     if (status == LUA_ERRMEM && v->end == VM_GOES_ON)
         v->end = VM_OUT_OF_MEMORY;
     return status;
+}
+
+void vm_share_begin(lua_State *L, int64_t fuel, struct vm_share *s)
+{
+    struct vm *v = vm_of(L);
+    s->before = v->fuel_left;
+    s->share_was = v->share;
+    s->counting_was = v->counting;
+    if (fuel < VM_FREE_FUEL_MIN && !v->counted && !v->counting)
+        vm_budget_count(v, L, true);
+    s->given = fuel < s->before ? fuel : s->before;
+    if (s->given < s->before)
+        v->share = fuel;
+    v->fuel_left = s->given;
+}
+
+bool vm_share_end(lua_State *L, struct vm_share *s)
+{
+    struct vm *v = vm_of(L);
+    if (v->counting && !s->counting_was && v->end == VM_GOES_ON)
+        vm_budget_count(v, L, false);
+    s->used = s->given - v->fuel_left;
+    v->fuel_left = s->before - s->used;
+    bool own = s->given < s->before && v->end == VM_OUT_OF_FUEL;
+    if (v->end == VM_GOES_ON)
+        v->share = s->share_was; /* else the error says it */
+    return own;
 }
 
 int vm_rethrow(lua_State *L)

@@ -103,17 +103,20 @@ int vm_space_give(struct vm *v, const char *space, const char *module, vm_ref va
  * (0 = nothing) behind its arguments. */
 int vm_space_function(struct vm *v, const char *space, struct slice file, struct slice function, vm_ref last, int *fn, struct err *err);
 
-void vm_set_fuel(struct vm *v, int64_t fuel); /* for the calls that follow */
-/* How much more memory one call may take than the state held when it began, for the calls that follow; 0 = whatever the soft cap leaves. */
-void vm_set_growth(struct vm *v, size_t bytes);
+int64_t vm_set_fuel(struct vm *v, int64_t fuel); /* for the calls that follow; gives what it was */
+/* How much more memory one call may take than the state held when it began, for the calls that follow; 0 = whatever the soft cap leaves.
+ * Gives what it was. */
+size_t vm_set_growth(struct vm *v, size_t bytes);
 /* The CPU time after which the fuel of a call should long be used up. Ten milliseconds later the clock ends it. */
 int64_t vm_deadline_ns(int64_t fuel);
 size_t vm_memory_bytes(const struct vm *v);
-void vm_collect_step(struct vm *v); /* a bounded step of garbage collection, between requests */
+size_t vm_call_peak(const struct vm *v); /* how much more memory the last call had at most than the state held when it began */
+void vm_collect_step(struct vm *v);      /* a bounded step of garbage collection, between requests */
 
 /* A call runs counted: every instruction takes fuel, which costs time. A caller whose calls can be undone may say how: they then run
  * uncounted under a deadline of a couple of milliseconds; one that misses it is ended, undone, and run again from the start,
- * counted. So the verdict depends on fuel alone and fast calls cost nothing. Such a function must leave its arguments as they were. */
+ * counted. So the verdict depends on fuel alone and fast calls cost nothing. Such a function must leave its arguments as they were. A call
+ * with a limit below 2,000,000 is always counted. */
 typedef void (*vm_undo_fn)(void *ctx);
 void vm_set_undo(struct vm *v, vm_undo_fn fn, void *ctx); /* NULL: every call is counted */
 

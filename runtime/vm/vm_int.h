@@ -50,7 +50,10 @@ struct vm {
 
     int patience;
     int64_t fuel_limit, fuel_left;
-    bool counted; /* the hook counts instructions */
+    int64_t share;    /* the limit of the innermost call within the call that has less than what is left; 0 = fuel_limit holds */
+    size_t call_peak; /* of the last call from outside, beyond what the state held before */
+    bool counted;     /* the hook counts instructions */
+    bool counting;    /* not the whole call, but what runs in it now */
     volatile sig_atomic_t overdue;
     bool timed;           /* a timer watches the call; without one the hook looks at the clock */
     int64_t cpu_begin_ns; /* of a counted call: the thread's CPU time when it began */
@@ -81,7 +84,8 @@ extern const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_
 /* budget.c */
 void vm_budget_begin(struct vm *v, lua_State *L, bool counted);
 void vm_budget_finish(struct vm *v, lua_State *L);
-void vm_budget_thread(struct vm *v, lua_State *co); /* before co is resumed */
+void vm_budget_count(struct vm *v, lua_State *L, bool on); /* in a free run */
+void vm_budget_thread(struct vm *v, lua_State *co);        /* before co is resumed */
 void vm_budget_alarm(struct vm *v);      /* the next instruction looks at the budget; from the allocator and the signal handler */
 void vm_check(lua_State *L);             /* a safe point: raises when the call has to end */
 int64_t vm_stuck_ns(const struct vm *v); /* of CPU */
@@ -121,7 +125,13 @@ int vm_pairs(lua_State *L);
 int vm_parse(lua_State *L, struct slice source, const char *name);
 
 /* vm.c */
-enum { VM_FREE_RUN_NS = 2000000, VM_SLOW_FUEL = 200000 /* some 0.8 ms */ };
+enum {
+    VM_FREE_RUN_NS = 2000000,
+    VM_SLOW_FUEL = 200000, /* some 0.8 ms */
+    /* A smaller limit than what may fit into a free run, on a machine several times as fast as most, is counted from the start: else the
+     * verdict would depend on the machine. */
+    VM_FREE_FUEL_MIN = 2000000,
+};
 void vm_limit_memory(struct vm *v);    /* for a call that begins or goes on */
 bool vm_is_slow(lua_State *L, int fn); /* it is counted from the start */
 void vm_mark_slow(struct vm *v, vm_ref fn);

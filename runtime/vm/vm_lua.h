@@ -55,6 +55,17 @@ int vm_fail(lua_State *L, const struct err *err);
 int vm_try(lua_State *L, int nargs, int nresults);
 int vm_rethrow(lua_State *L);
 int vm_error_of(lua_State *L, int status, struct err *err); /* what vm_try() left on top, which it pops; runs no Lua code. Its code */
+int vm_error_code(lua_State *L, int index);                 /* of an error value: what vm_raise() was given, ERR_SCRIPT for all others */
+
+/* Around a vm_try(): what runs in it has at most `fuel` of what the whole call has left, and spends of that. When that ends it, it ends
+ * the whole call, like any budget; vm_share_end() tells whether it was this limit. */
+struct vm_share {
+    int64_t before, given, share_was;
+    bool counting_was;
+    int64_t used; /* by vm_share_end() */
+};
+void vm_share_begin(lua_State *L, int64_t fuel, struct vm_share *s);
+bool vm_share_end(lua_State *L, struct vm_share *s);
 
 /* Tables to trees and back, see vm_to_json(). Raise on error. A JSON null is nil as a member of an object, where it can't be told from
  * an absent one, and vm_push_null() in an array; vm_push_json_nulls() uses vm_push_null() everywhere, for merging patches.

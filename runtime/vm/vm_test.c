@@ -512,6 +512,85 @@ static void a_slow_call_is_undone_and_counted_and_a_fast_one_is_not(void **state
     assert_int_equal(lua_gettop(vm_lua(w->vm)), 0);
 }
 
+/* A call within the call: given a share of its budget. */
+static int64_t share_fuel;
+static struct vm_share share;
+static bool share_ended;
+
+static int call_with_share(lua_State *L) /* (function, n) -> its value; an error goes on */
+{
+    vm_share_begin(L, share_fuel, &share);
+    int status = vm_try(L, 1, 1);
+    share_ended = vm_share_end(L, &share);
+    return status == LUA_OK ? 1 : vm_rethrow(L);
+}
+
+static int with_share(struct world *w, int64_t fuel, int64_t n)
+{
+    vm_ref ref = 0;
+    share_fuel = fuel;
+    assert_int_equal(
+        vm_run(w->vm, slice_str("return function(n) local s = 0 for i = 1, n do s = s + i end return s end"), "s.lua", &ref, &w->err), 0);
+    lua_State *L = vm_lua(w->vm);
+    lua_pushcfunction(L, call_with_share);
+    vm_push_ref(w->vm, ref);
+    lua_pushinteger(L, n);
+    int rc = vm_pcall(w->vm, 2, 1, &w->err);
+    lua_settop(L, 0);
+    vm_release(w->vm, ref);
+    return rc;
+}
+
+static void a_call_within_a_call_spends_of_the_same_budget_and_has_less(void **state)
+{
+    struct world *w = *state;
+    for (int free_run = 0; free_run < 2; free_run++) { /* counted, and free: the verdicts are the same */
+        vm_set_undo(w->vm, free_run ? undo : NULL, NULL);
+        vm_set_fuel(w->vm, 10000000);
+        assert_int_equal(with_share(w, 100000, 1000), 0);
+        assert_true(share.used >= 1000 && share.used < 100000);
+        assert_false(share_ended);
+        assert_int_equal(with_share(w, 100000, 200000), ERR_FUEL);
+        assert_true(share_ended);
+        assert_non_null(strstr(w->err.text, "budget of 100000 instructions"));
+        assert_int_equal(with_share(w, 100000, 1000), 0); /* nothing of it is left behind */
+        /* A share that is more than what is left is no limit of its own. */
+        vm_set_fuel(w->vm, 100000);
+        assert_int_equal(with_share(w, 5000000, 200000), ERR_FUEL);
+        assert_false(share_ended);
+        assert_non_null(strstr(w->err.text, "budget of 100000 instructions"));
+    }
+    vm_set_undo(w->vm, NULL, NULL);
+}
+
+static void a_small_limit_is_counted_also_where_runs_are_free(void **state)
+{
+    struct world *w = *state;
+    vm_ref ref;
+    assert_int_equal(vm_run(w->vm, slice_str("return function(n) for i = 1, n do local x = i end end"), "a.lua", &ref, &w->err), 0);
+    vm_set_undo(w->vm, undo, NULL);
+    vm_set_fuel(w->vm, 20000);
+    vm_push_int(w->vm, 100000); /* takes no more than a third of a free run */
+    assert_int_equal(vm_call(w->vm, ref, 1, &w->arena, NULL, &w->err), ERR_FUEL);
+    vm_set_fuel(w->vm, 10000000);
+    vm_push_int(w->vm, 100000);
+    assert_int_equal(vm_call(w->vm, ref, 1, &w->arena, NULL, &w->err), 0);
+    vm_set_undo(w->vm, NULL, NULL);
+}
+
+static void the_memory_of_a_call_is_what_it_added(void **state)
+{
+    struct world *w = *state;
+    vm_ref ref;
+    assert_int_equal(vm_run(w->vm, slice_str("return function(n) return #string.rep('x', n) end"), "a.lua", &ref, &w->err), 0);
+    vm_push_int(w->vm, 500000);
+    assert_int_equal(vm_call(w->vm, ref, 1, &w->arena, NULL, &w->err), 0);
+    assert_in_range(vm_call_peak(w->vm), 500000, 3000000);
+    vm_push_int(w->vm, 10);
+    assert_int_equal(vm_call(w->vm, ref, 1, &w->arena, NULL, &w->err), 0);
+    assert_in_range(vm_call_peak(w->vm), 0, 10000);
+}
+
 static void what_fuel_does_not_see_is_stopped_by_the_clock(void **state)
 {
     struct world *w = *state;
@@ -674,6 +753,9 @@ int main(void)
         WORLD(a_located_function_knows_its_caller_even_in_a_tail_call),
         WORLD(a_slow_call_is_undone_and_counted_and_a_fast_one_is_not),
         WORLD(what_fuel_does_not_see_is_stopped_by_the_clock),
+        WORLD(a_call_within_a_call_spends_of_the_same_budget_and_has_less),
+        WORLD(a_small_limit_is_counted_also_where_runs_are_free),
+        WORLD(the_memory_of_a_call_is_what_it_added),
         cmocka_unit_test(each_vm_has_a_thread_of_its_own),
         cmocka_unit_test(states_run_side_by_side_in_threads),
         cmocka_unit_test(any_allocation_may_be_refused),
