@@ -160,7 +160,6 @@ int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *
         return rc;
     err_wrap(err, "fact %s", f->name);
     bind_report(st, "fact.failed", rc, err);
-    err_clear(err);
     out->kind = QUOTE_FACT_FAILED;
     out->number = 0;
     return 1;

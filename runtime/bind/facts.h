@@ -17,7 +17,7 @@ struct bind_fact {    /* must outlive the state */
 
 /* Calls the function with (rows, { customer, now, tags }, settings): rows from the connection of the state's bind_context, the rest from
  * the cart, which has a customer. It is a rule: nothing else is there for it. 1 with *out (text in the context's arena), 0 when there is no
- * such fact of this customer. When the function fails *out has the kind FAILED and the cause is logged: that is 1, too. Negative: the store
- * failed, or memory ran out. */
+ * such fact of this customer. When the function fails *out has the kind FAILED and the cause is in err and in the log: that is 1, too.
+ * Negative: the store failed, or memory ran out. */
 int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *cart, const struct symbols *symbols, struct quote_fact *out,
               struct err *err);

@@ -89,9 +89,12 @@ static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quot
         if (plugin_stopped(s, refs[k].plugin->name))
             continue; /* as for a customer who has none */
         int rc = bind_fact(c->seat->vm, &s->facts[k], cart, c->shop->symbols, &facts[cart->fact_count], &c->err);
-        guard_function(c->seat->edition, s->facts[k].fn, rc < 0 ? rc : 0, &c->err);
+        bool failed = rc == 1 && facts[cart->fact_count].kind == QUOTE_FACT_FAILED;
+        guard_function(c->seat->edition, s->facts[k].fn, failed ? c->err.code : rc < 0 ? rc : 0, &c->err);
         if (rc < 0)
             return rc;
+        if (failed)
+            err_clear(&c->err); /* who asks for it fails, nobody else */
         cart->fact_count += (size_t)rc;
     }
     return 0;

@@ -321,6 +321,19 @@ def test_facts_of_a_plugin_that_is_stopped_are_not_there(own_shop):
     assert total(shop, gold) == 800
 
 
+def test_a_plugin_whose_fact_keeps_failing_is_quarantined(own_shop):
+    shop = club_shop(own_shop)
+    someone, gold = member(shop, 13), member(shop, 3)
+    for _ in range(19):
+        assert why(shop, someone)["code"] == "failed"
+    assert total(shop, gold) == 800
+    for _ in range(5):
+        why(shop, someone)
+    assert why(shop, someone)["code"] == "fact_missing"
+    assert [s["plugin"] for s in ok(shop.operator.request("GET", "/v1/stops"), 200)["items"]] == ["club"]
+    assert total(shop, gold) == 1000  # the shop sells on
+
+
 def test_a_gate_asks_for_a_fact(own_shop):
     shop = club_shop(
         own_shop,
