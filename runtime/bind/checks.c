@@ -47,10 +47,10 @@ static int append(struct bind_findings *f, const struct bind_check *check, const
 {
     static const char *const keys[] = { "level", "text", "field", "satisfy", NULL };
     struct json_value *out = json_new(f->arena, JSON_OBJECT), *last = NULL;
-    struct slice rule, text, level = { "", 0 };
+    struct slice rule, text, level = { "", 0 }, name = arena_copy(f->arena, slice_str(check->name)); /* the findings outlive the check */
     if (!json_is_string(json_get(given, "rule"), &rule))
-        rule = slice_str(check->name);
-    bool fine = out && member(f, out, &last, "check", slice_str(check->name)) && member(f, out, &last, "rule", rule);
+        rule = name;
+    bool fine = out && name.data && member(f, out, &last, "check", name) && member(f, out, &last, "rule", rule);
     for (size_t i = 0; keys[i] && fine; i++)
         if (json_is_string(json_get(given, keys[i]), &text))
             fine = member(f, out, &last, keys[i], text);
@@ -166,6 +166,7 @@ static void run_one(lua_State *L, struct bind_context *c, const struct bind_chec
         lua_pushlightuserdata(L, &given);
         status = vm_try(L, 2, 0);
     }
+    vm_charge(L, 0); /* raises when the budget ended in the check: that is no finding */
     if (status != LUA_OK)
         rc = vm_error_of(L, status, &cause);
     if (rc == ERR_FUEL || rc == ERR_MEMORY_CAP)

@@ -20,7 +20,7 @@ int64_t vm_stuck_ns(const struct vm *v)
 #else
     enum { SLOWER = 1 };
 #endif
-    return (vm_deadline_ns(v->fuel_limit) + 10 * 1000000) * SLOWER * v->patience;
+    return vm_deadline_ns(v->fuel_limit) * SLOWER * v->patience;
 }
 
 static void remember_where(lua_State *L, struct vm *v)

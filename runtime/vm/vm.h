@@ -107,7 +107,7 @@ int64_t vm_set_fuel(struct vm *v, int64_t fuel); /* for the calls that follow; g
 /* How much more memory one call may take than the state held when it began, for the calls that follow; 0 = whatever the soft cap leaves.
  * Gives what it was. */
 size_t vm_set_growth(struct vm *v, size_t bytes);
-/* The CPU time after which the fuel of a call should long be used up. Ten milliseconds later the clock ends it. */
+/* The CPU time after which the fuel of a call should long be used up: then the clock ends it. */
 int64_t vm_deadline_ns(int64_t fuel);
 size_t vm_memory_bytes(const struct vm *v);
 size_t vm_call_peak(const struct vm *v); /* how much more memory the last call had at most than the state held when it began */
