@@ -220,8 +220,10 @@ static int run_call(struct vm *v, struct bind_state *st, struct calling *c, stru
     else if (ctx->undo)
         vm_set_undo(v, ctx->undo, ctx->host_ctx);
     st->serial++;
+    size_t string_max = vm_set_string_max(v, c->name.len ? BIND_STRING_MAX : 0);
     lua_pushlightuserdata(vm_lua(v), c);
     int rc = vm_pcall(v, 1, 0, err);
+    vm_set_string_max(v, string_max);
     st->serial++; /* handles of this call are dead */
     vm_set_undo(v, NULL, NULL);
     return rc;

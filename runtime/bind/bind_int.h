@@ -9,6 +9,9 @@ enum { BIND_NAME_MAX = 48, BIND_CALLS_MAX = 64, BIND_SLOW_MAX = 4096 };
 struct bind_function;
 struct bind_functions;
 
+/* The stdlib writes documents: an order of two thousand lines, a page of orders. What it makes is bounded by what was sent. */
+enum { BIND_STRING_MAX = 32 << 20 };
+
 /* One per Lua state, found from L with bind_state(). */
 struct bind_state {
     struct bind_context *ctx;

@@ -49,7 +49,9 @@ static int failed_inside(lua_State *L)
 static int try_function(lua_State *L, const struct bind_context *c, int fn, int nresults)
 {
     int before = fn >= 0 ? c->plugins->enter(c->plugins_ctx, fn) : 0;
+    size_t string_max = vm_set_string_max(bind_state(L)->vm, fn >= 0 ? 0 : BIND_STRING_MAX);
     int rc = fn >= 0 ? bind_try_function(L, fn, 1, nresults) : vm_try(L, 1, nresults);
+    vm_set_string_max(bind_state(L)->vm, string_max);
     bool says = rc != LUA_OK && lua_type(L, -1) == LUA_TSTRING;
     if (fn >= 0)
         c->plugins->leave(c->plugins_ctx, before, rc != LUA_OK, says ? bind_check_slice(L, -1, "the error") : slice_str(""));

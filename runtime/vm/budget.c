@@ -171,8 +171,8 @@ int vm_end_error(struct vm *v, struct err *err)
         return err_set(err, ERR_MEMORY_CAP, "%sit needs more than its %zu KiB of memory; keep fewer or smaller tables and strings",
                        v->end_where, (v->growth_bytes && v->growth_bytes < v->soft_bytes ? v->growth_bytes : v->soft_bytes) / 1024);
     case VM_TOO_LONG:
-        return err_set(err, ERR_MEMORY_CAP, "%sit makes a string of more than %d KiB; work on its parts one by one", v->end_where,
-                       VM_STRING_MAX / 1024);
+        return err_set(err, ERR_MEMORY_CAP, "%sit makes a string of more than %zu KiB; work on its parts one by one", v->end_where,
+                       v->string_max / 1024);
     case VM_STUCK:
         return err_set(err, ERR_FUEL, "%sit ran for %lld ms and was stopped; look for a loop that works on long strings or many arguments",
                        v->end_where, (long long)(vm_stuck_ns(v) / 1000000));

@@ -89,8 +89,9 @@ static int s_rep(lua_State *L)
         return 1;
     }
     /* The size is known, so what can't fit is refused before any memory is asked for. */
-    if ((size_t)n > VM_STRING_MAX / (len + sep_len))
-        return luaL_error(L, "rep: the result would be longer than %d KiB", VM_STRING_MAX / 1024);
+    size_t max = vm_of(L)->string_max;
+    if ((size_t)n > max / (len + sep_len))
+        return luaL_error(L, "rep: the result would be longer than %d KiB", (int)(max / 1024));
     size_t total = (size_t)n * len + ((size_t)n - 1) * sep_len;
     vm_charge_bytes(L, total);
     luaL_Buffer b;

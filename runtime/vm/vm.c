@@ -13,9 +13,9 @@ enum {
     SOFT_DEFAULT = 64 << 20,
     FUEL_DEFAULT = 10000000,
     SOURCE_MAX = 1 << 20,
-    STRING_REFUSED = 8 * VM_STRING_MAX,
-    STRING_HEAD = 64,   /* at most what Lua puts before the bytes */
-    LARGE_BLOCK = 4096, /* from here on an allocation takes fuel by its size: one instruction can ask for a lot */
+    STRING_REFUSED_TIMES = 8, /* string_max */
+    STRING_HEAD = 64,         /* at most what Lua puts before the bytes */
+    LARGE_BLOCK = 4096,       /* from here on an allocation takes fuel by its size: one instruction can ask for a lot */
 };
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
@@ -44,7 +44,7 @@ static void *resize(void *ud, void *ptr, size_t old_size, size_t size)
     if (size > had && !v->closing && v->used_bytes - had + size > v->hard_bytes)
         return NULL;
     bool string = !ptr && old_size == LUA_TSTRING && v->depth > 0;
-    if (string && size > STRING_REFUSED)
+    if (string && size > STRING_REFUSED_TIMES * v->string_max)
         return NULL; /* one instruction can join hundreds of long strings */
     void *p = v->lua->resize(v->lua->ctx, ptr, had, size);
     if (!p && size > 0)
@@ -59,7 +59,7 @@ static void *resize(void *ud, void *ptr, size_t old_size, size_t size)
     if (v->depth == 0)
         return p;
     v->fuel_left -= price(ptr, old_size, size);
-    if (string && size > VM_STRING_MAX + STRING_HEAD)
+    if (string && size > v->string_max + STRING_HEAD)
         v->too_long = true;
     if (v->over_soft || v->too_long || v->fuel_left < 0)
         vm_budget_alarm(v);
@@ -69,6 +69,13 @@ static void *resize(void *ud, void *ptr, size_t old_size, size_t size)
 size_t vm_memory_bytes(const struct vm *v)
 {
     return v->used_bytes;
+}
+
+size_t vm_set_string_max(struct vm *v, size_t bytes)
+{
+    size_t before = v->string_max;
+    v->string_max = bytes ? bytes : VM_STRING_MAX;
+    return before;
 }
 
 void vm_collect_step(struct vm *v)
@@ -310,7 +317,8 @@ int vm_open(const struct vm_options *o, struct vm **out, struct err *err)
                       .code = o->code,
                       .soft_bytes = o->memory_soft_bytes ? o->memory_soft_bytes : SOFT_DEFAULT,
                       .patience = o->patience > 0 ? o->patience : 1,
-                      .fuel_limit = o->fuel ? o->fuel : FUEL_DEFAULT };
+                      .fuel_limit = o->fuel ? o->fuel : FUEL_DEFAULT,
+                      .string_max = VM_STRING_MAX };
     v->hard_bytes = o->memory_hard_bytes ? o->memory_hard_bytes : 4 * v->soft_bytes;
     v->call_bytes = v->soft_bytes;
     open_heap(v);

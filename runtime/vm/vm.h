@@ -104,6 +104,9 @@ int vm_space_give(struct vm *v, const char *space, const char *module, vm_ref va
 int vm_space_function(struct vm *v, const char *space, struct slice file, struct slice function, vm_ref last, int *fn, struct err *err);
 
 int64_t vm_set_fuel(struct vm *v, int64_t fuel); /* for the calls that follow; gives what it was */
+/* The longest string that may be made from now on, for code that is trusted with longer ones than others; 0 = the usual 1 MiB. Gives what
+ * it was before. May change within a call. */
+size_t vm_set_string_max(struct vm *v, size_t bytes);
 /* How much more memory one call may take than the state held when it began, for the calls that follow; 0 = whatever the soft cap leaves.
  * Gives what it was. */
 size_t vm_set_growth(struct vm *v, size_t bytes);

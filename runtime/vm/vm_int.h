@@ -25,7 +25,7 @@ enum vm_end {
     VM_GOES_ON,
     VM_OUT_OF_FUEL,
     VM_OUT_OF_MEMORY,
-    VM_TOO_LONG, /* it made a string longer than VM_STRING_MAX */
+    VM_TOO_LONG, /* it made a string longer than it may */
     VM_OVERDUE,  /* a free run passed its deadline; it is thrown away and run again, counted */
     VM_STUCK,    /* far past any time that its fuel could take: something slow that fuel doesn't see */
 };
@@ -46,7 +46,8 @@ struct vm {
     bool closing;           /* lua_close() must never be refused memory */
     size_t slow_count;      /* functions remembered as slow */
     bool over_soft;         /* seen by the next safe point */
-    bool too_long;          /* the same: a string longer than VM_STRING_MAX was made */
+    bool too_long;          /* the same: a string longer than string_max was made */
+    size_t string_max;
 
     int patience;
     int64_t fuel_limit, fuel_left;
