@@ -27,16 +27,50 @@ local function goods_of(order)
   return row.total - row.shipping, row.refunded - row.shipping_refunded
 end
 
+-- Of the points of an order so much is back in all as of its money: parts add up exactly, in whatever order they come.
+local function taken_of(row)
+  local goods, back = goods_of(row.order)
+  return goods > 0 and money.ratio(row.points, back, goods) or 0, goods > back
+end
+
+-- The points of a paid order, as far as its money is still there. What costs nothing is no order: levels would be had for nothing.
+local function grant(member, row)
+  local taken, counts = taken_of(row)
+  store.orders:update(row.order, { state = "paid", counted = counts, taken = taken, period = member.period })
+  if counts then member.orders = member.orders + 1 end
+  members.move_points(member, row.points - taken, { reason = "paid", order = row.order })
+  members.settle(member, { reason = "paid", order = row.order }, false)
+end
+
 function events.paid(event)
   if not event.customer then return end
   events.placed(event) -- it may have been before the plugin was turned on
   if store.orders:get(event.order).state ~= "placed" then return end
-  local member, goods = members.get(event.customer), goods_of(event.order)
-  local points = goods // plugin.settings.point
-  store.orders:update(event.order, { state = "paid", counted = true, points = points, period = member.period })
-  member.orders = member.orders + 1
-  members.move_points(member, points, { reason = "paid", order = event.order })
-  members.settle(member, { reason = "paid", order = event.order }, false)
+  local member, after = members.get(event.customer), plugin.settings.after
+  store.orders:update(event.order, { state = "waiting", points = (goods_of(event.order)) // plugin.settings.point })
+  local row = store.orders:get(event.order)
+  if after then
+    member.waiting = member.waiting + row.points
+    timers.set("ripen", event.order, time.now() + after)
+  else
+    grant(member, row)
+  end
+  members.keep(member)
+end
+
+-- Points that were waiting do so no longer.
+local function stop_waiting(member, row)
+  member.waiting = member.waiting - (row.points - row.taken)
+  timers.cancel("ripen", row.order)
+end
+
+---Timer, by order: its points have waited long enough.
+function events.ripen(args)
+  local row = store.orders:get(args.key)
+  if not row or row.state ~= "waiting" then return end
+  local member = members.get(row.customer)
+  stop_waiting(member, row)
+  grant(member, row)
   members.keep(member)
 end
 
@@ -46,16 +80,18 @@ local function uncount(member, row)
   member.orders = member.orders - 1
 end
 
----Of the points of an order so much is back in all as of its money: parts add up exactly, in whatever order they come.
 function events.refunded(event)
   local row = store.orders:get(event.order)
   if not row or row.state == "placed" then return end
-  local member, goods, back = members.get(row.customer), goods_of(row.order)
-  local taken = goods > 0 and money.ratio(row.points, back, goods) or 0
+  local member, taken, counts = members.get(row.customer), taken_of(row)
   store.orders:update(row.order, { taken = taken })
-  members.move_points(member, row.taken - taken, { reason = "refunded", order = row.order }, row.period)
-  if goods > 0 and back == goods then uncount(member, row) end
-  members.settle(member, { reason = "refunded", order = row.order }, true)
+  if row.state == "waiting" then
+    member.waiting = member.waiting - (taken - row.taken)
+  else
+    members.move_points(member, row.taken - taken, { reason = "refunded", order = row.order }, row.period)
+    if not counts then uncount(member, row) end
+    members.settle(member, { reason = "refunded", order = row.order }, true)
+  end
   members.keep(member)
 end
 
@@ -64,6 +100,7 @@ function events.cancelled(event)
   local row = store.orders:get(event.order)
   if not row or row.state == "over" then return end
   local member, was_counted = members.get(row.customer), row.counted
+  if row.state == "waiting" then stop_waiting(member, row) end
   uncount(member, row)
   member.placed = member.placed - 1
   if was_counted then members.settle(member, { reason = "cancelled", order = row.order }, true) end

@@ -58,7 +58,8 @@ end
 ---Points that are in the ledger are also in the row, for rules: the ledger is who is right.
 function members.keep(member)
   store.members:update(member.customer, {
-    level = member.level, since = member.since, points = member.points, orders = member.orders, placed = member.placed,
+    level = member.level, since = member.since, points = member.points, waiting = member.waiting, orders = member.orders,
+    placed = member.placed,
     period = member.period, earned = member.earned, review_at = member.review_at or json.null, grace = member.grace,
     lost = member.lost or json.null,
   })

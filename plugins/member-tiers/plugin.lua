@@ -13,6 +13,10 @@ return {
   },
   settings = {
     point = { type = "money", min = "0.01", default = "1", about = "How much has to be paid for goods, shipping left out, for one point." },
+    after = {
+      type = "duration", max = "365d", optional = true,
+      about = "How long after the payment points count, so that goods can come back before; left out: at once.",
+    },
     levels = {
       type = "list", min = 1, max = 20,
       default = {
@@ -25,7 +29,7 @@ return {
         id = { type = "string", max = 24, about = "Its short name, in campaigns and in what the shop keeps. Don't change it later." },
         title = { type = "string", max = 60, about = "What the customer reads." },
         points = { type = "integer", min = 0, max = 1000000000, default = 0, about = "How many points it takes." },
-        orders = { type = "integer", min = 0, max = 1000000, default = 0, about = "And how many paid orders." },
+        orders = { type = "integer", min = 0, max = 1000000, default = 0, about = "And how many paid orders that cost something." },
         certificate = { type = "string", max = 40, optional = true, about = "And which certificate, granted by the shop." },
         keep = {
           type = "integer", min = 0, max = 1000000000, default = 0,
@@ -71,7 +75,8 @@ return {
         level = { type = "string", max = 24, default = "", about = "The id of the level; empty below the first." },
         since = "time",
         points = { type = "integer", default = 0, about = "What the ledger says, for rules." },
-        orders = { type = "integer", default = 0, about = "Paid ones that were not taken back." },
+        waiting = { type = "integer", default = 0, about = "Points of paid orders that do not count yet." },
+        orders = { type = "integer", default = 0, about = "Paid ones that cost something and were not taken back." },
         placed = { type = "integer", default = 0, about = "Orders that were neither cancelled nor left to expire." },
         joined = "time?",
         period = { type = "integer", default = 0, about = "Number of the running period." },
@@ -87,7 +92,7 @@ return {
     orders = {
       fields = {
         order = "order", customer = "customer", at = "time",
-        state = { type = "string", max = 10, about = "placed, paid or over: what happens once more counts once." },
+        state = { type = "string", max = 10, about = "placed, waiting, paid or over: what is heard twice counts once." },
         counted = { type = "boolean", default = false, about = "It counts as a paid order." },
         points = { type = "integer", default = 0, about = "Given for it." },
         taken = { type = "integer", default = 0, about = "Taken back of them." },
@@ -223,7 +228,7 @@ return {
     ["order.expired"] = { run = "events.expired", when = "in_transaction" },
     ["refund.succeeded"] = { run = "events.refunded", when = "in_transaction" },
   },
-  timers = { review = "events.review" },
+  timers = { review = "events.review", ripen = "events.ripen" },
   procedures = {
     add_points = {
       run = "events.add_points", about = "Gives points, or takes them (a negative number), with a reason.",

@@ -61,7 +61,7 @@ local function held(customer)
   return json.array(out)
 end
 
-local NOBODY = { points = 0, orders = 0, earned = 0, grace = false }
+local NOBODY = { points = 0, waiting = 0, orders = 0, earned = 0, grace = false }
 
 local function document(customer, settings)
   local member = store.members:get(customer)
@@ -69,7 +69,8 @@ local function document(customer, settings)
   local level, next_level = settings.levels[number], settings.levels[number + 1]
   member = member or NOBODY
   return {
-    customer = customer, points = member.points, orders = member.orders, level = level and asks(level) or json.null, level_number = number,
+    customer = customer, points = member.points, waiting = member.waiting, orders = member.orders,
+    level = level and asks(level) or json.null, level_number = number,
     since = member.since and time.format(member.since) or nil, next_level = next_level and asks(next_level) or json.null,
     certificates = held(customer),
     period = member.review_at and level and level.keep > 0 and {

@@ -32,7 +32,7 @@ t:it("are not given to guests, and an order that costs nothing gives none", func
   t:customer { id = "ann" }
   t:pay(t:order { lines = { MUG = 1 } })
   t:order { lines = { FREE = 1 }, customer = "ann" }
-  t:expect(me "ann", { points = 0, orders = 1, movements = {} })
+  t:expect(me "ann", { points = 0, orders = 0, movements = {} })
 end)
 
 t:it("lead up the levels, and each change says why", function()
@@ -92,6 +92,25 @@ t:it("go back as they were given, though they were given at another rate", funct
   t:expect(me(customer), { points = 66 })
   t:pay(t:order { lines = { POT = 1 }, customer = customer })
   t:expect(me(customer), { points = 67 })
+end)
+
+t:it("can wait until goods can't come back any more", function()
+  t:shop { settings = { after = "7d", levels = { { id = "one", title = "One" }, { id = "two", title = "Two", points = 60 } } } }
+  local customer = ann()
+  local order = t:pay(t:order { lines = { MUG = 3 }, customer = customer })
+  local cancelled = t:pay(t:order { lines = { MUG = 1 }, customer = customer })
+  local whole = t:pay(t:order { lines = { MUG = 1 }, customer = customer })
+  t:expect(me(customer), { points = 0, waiting = 165, orders = 0, movements = {} })
+  t:refund(order, { lines = { { line = 1, qty = 1 } } })
+  t:cancel(cancelled)
+  t:refund(whole)
+  t:expect(me(customer), { points = 0, waiting = 66, orders = 0 })
+  t:advance "6d"
+  t:expect(me(customer), { points = 0, waiting = 66 })
+  t:advance "1d"
+  t:expect(me(customer), { points = 66, waiting = 0, orders = 1, level = { id = "two" }, movements = { { points = 66, reason = "paid" } } })
+  t:refund(order, { lines = { { line = 1, qty = 2 } } })
+  t:expect(me(customer), { points = 0, waiting = 0, orders = 0, level = { id = "one" } })
 end)
 
 t:it("may be owed: what was taken by hand is not given back by a refund", function()
