@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "host/guard.h"
 #include "host/plugins.h"
+#include "host/rescue.h"
 #include "host/worker.h"
 #include <stdio.h>
 
@@ -368,6 +369,8 @@ static void done_on_writer(struct writer_command *cmd, int rc, const struct err 
     if (rc < 0 && err)
         c->err = *err;
     guard_writer(c->seat->edition, &c->tally, rc, err);
+    if (c->procedure && strncmp(c->procedure, "orders.", 7) == 0)
+        rescue_note(c->seat->edition, RESCUE_ORDER, rc, err);
     call_resume(c);
 }
 

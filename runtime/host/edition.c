@@ -1,6 +1,7 @@
 #include "host/edition.h"
 #include "host/guard.h"
 #include "host/publish.h"
+#include "host/rescue.h"
 #include "host/plugin_stops.h"
 #include "rulebook/plugin_set.h"
 #include <stdlib.h>
@@ -23,6 +24,8 @@ int edition_open(struct shop *s, struct generation *g, struct edition **out, str
     e->shop = s;
     e->generation = generation_ref(g);
     int rc = guard_open(e, err);
+    if (rc == 0)
+        rc = rescue_open(e, err);
     if (rc == 0)
         rc = shop_open_vm(s, g, VM_FOR_WRITER, &e->vm, &e->bind, err);
     if (rc < 0) {
@@ -58,6 +61,7 @@ void edition_close(struct edition *e)
 {
     shop_close_vm(e->vm);
     guard_close(e);
+    rescue_close(e);
     generation_unref(e->generation);
     free(e);
 }

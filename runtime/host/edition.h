@@ -8,6 +8,7 @@
 #include "host/shop.h"
 
 struct edition_guard;
+struct rescue;
 
 struct edition {
     atomic_uint refs;
@@ -16,6 +17,7 @@ struct edition {
     struct vm *vm; /* the writer's: only its thread enters it */
     struct bind_context *bind;
     struct edition_guard *guard; /* how its campaigns and plugins are doing */
+    struct rescue *rescue;       /* how quotes and orders are */
     atomic_bool retired;         /* too many are draining: what still waits under this one is refused */
     struct edition *next;        /* publisher */
 };

@@ -1,6 +1,7 @@
 #include "host/guard.h"
 #include "base/log.h"
 #include "host/health.h"
+#include "host/rescue.h"
 #include "host/spending.h"
 #include "host/stops.h"
 #include "rulebook/plugin_set.h"
@@ -103,6 +104,7 @@ static void campaign_failing(struct edition *e, uint32_t campaign, const struct 
     }
     if (!stops_quarantine(e->shop->stops, STOP_CAMPAIGN, id, generation_id(e->generation), why))
         return; /* another worker was first, or other rules are live by now */
+    rescue_begin_again(e);
     metric_add(&e->shop->metrics.quarantined, 1);
     log_error(log, "campaign.quarantined",
               "A campaign failed too often and does not apply any more. Mend it and publish, or give it another chance: feira resume.",
@@ -123,11 +125,11 @@ void guard_campaign(struct seat *seat, uint32_t campaign, int rc, const struct e
 
 /* --- plugins ------------------------------------------------------------------------------------------------------------------- */
 
-/* Rules that must not be left out: a quarantine would not end their failures, and would end the rest of the plugin. */
+/* Rules and subscribers that must not be left out: a quarantine would not end their failures, and would end the rest of the plugin. */
 static bool must_not_be_left_out(const struct hook *h)
 {
     bool has_choice = h->kind == HOOK_PRICING || h->kind == HOOK_SHIPPING_RATES || h->kind == HOOK_TAX_RATES;
-    return has_choice && h->on_failure == FAILURE_REFUSE;
+    return h->refuse_stopped || (has_choice && h->on_failure == FAILURE_REFUSE);
 }
 
 struct failing { /* too often */
@@ -143,6 +145,7 @@ static void quarantine_plugin(struct edition *e, const struct failing *f)
     because(why, f->what, &f->sum, f->last);
     if (!stops_quarantine(e->shop->stops, STOP_PLUGIN, slice_str(f->plugin), generation_id(e->generation), why))
         return;
+    rescue_begin_again(e);
     metric_add(&e->shop->metrics.plugins_quarantined, 1);
     log_error(
         e->shop->options.log, "plugin.quarantined",
@@ -155,12 +158,12 @@ static void quarantine_plugin(struct edition *e, const struct failing *f)
 
 static void say_failing(struct edition *e, const struct failing *f)
 {
-    log_error(
-        e->shop->options.log, "plugin.failing",
-        "A rule of a plugin keeps failing, and quotes with it: its on_failure is \"refuse\". Mend it and publish, or publish without it.",
-        LOG_STR("plugin", f->plugin), LOG_STR("what", f->what), LOG_STR("generation", generation_id(e->generation)),
-        LOG_INT("failures", f->sum.failures), LOG_INT("calls", f->sum.calls), LOG_INT("window_s", HEALTH_WINDOW_MS / 1000),
-        LOG_STR("last", f->last));
+    log_error(e->shop->options.log, "plugin.failing",
+              "A part of a plugin keeps failing, and quotes or orders with it: it must not be left out. Mend it and publish, or publish "
+              "without it.",
+              LOG_STR("plugin", f->plugin), LOG_STR("what", f->what), LOG_STR("generation", generation_id(e->generation)),
+              LOG_INT("failures", f->sum.failures), LOG_INT("calls", f->sum.calls), LOG_INT("window_s", HEALTH_WINDOW_MS / 1000),
+              LOG_STR("last", f->last));
 }
 
 /* A function is looked at by itself, so that one that always works does not hide one that fails, and with the others of its plugin. */
@@ -204,6 +207,7 @@ static void note_spending(struct edition *e, const char *plugin, int64_t used_ns
              (long long)sum.used_ms, SPENDING_WINDOW_MS, (long long)sum.late, SPENDING_LATE_MS);
     if (!stops_quarantine(e->shop->stops, STOP_PLUGIN, slice_str(plugin), generation_id(e->generation), why))
         return;
+    rescue_begin_again(e);
     metric_add(&e->shop->metrics.plugins_quarantined, 1);
     log_error(
         e->shop->options.log, "plugin.quarantined",

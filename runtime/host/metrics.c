@@ -96,6 +96,7 @@ static void rules_metrics(struct shop *s, struct buf *out)
     gauge(out, "plugins_stopped", "Plugins stopped by hand or quarantined.", stopped[STOP_PLUGIN]);
     counter(out, "campaigns_quarantined_total", "Campaigns quarantined since the start.", atomic_load(&s->metrics.quarantined));
     counter(out, "plugins_quarantined_total", "Plugins quarantined since the start.", atomic_load(&s->metrics.plugins_quarantined));
+    counter(out, "generations_rescued_total", "Times the shop went back to earlier rules by itself.", atomic_load(&s->metrics.rescues));
     stops_release(stops);
 }
 

@@ -18,9 +18,9 @@ int plugin_refuse(const char *plugin, struct err *err)
 
 int plugin_defers(const struct stop *stop, const struct hook_ref *subscriber, struct err *err)
 {
-    if (!stop->quarantined && subscriber->hook->refuse_stopped)
-        return plugin_refuse(subscriber->plugin->name, err);
-    return 1;
+    if (!subscriber->hook->refuse_stopped)
+        return 1;
+    return stop->quarantined ? 0 : plugin_refuse(subscriber->plugin->name, err);
 }
 
 /* --- prices -------------------------------------------------------------------------------------------------------------------- */

@@ -11,7 +11,8 @@ const struct stop *plugin_stopped(struct plugin_state *s, const char *plugin);
 /* Whatever it was asked for is refused: ERR_BUSY "plugin_stopped", for a caller who is told neither why nor by whom. */
 int plugin_refuse(const char *plugin, struct err *err);
 
-/* What is not called now. subscriber in the transaction: 1 = it hears the event later; ERR_BUSY = the event must not happen without it. */
+/* Of a plugin that is stopped: a subscriber in the transaction. 1 = it hears the event later; ERR_BUSY = the event must not happen without
+ * it; 0 = the same, and it is quarantined only: it hears the event now. */
 int plugin_defers(const struct stop *stop, const struct hook_ref *subscriber, struct err *err);
 
 /* For cart.stopped: "plugin/NAME", or with "/skip" when it is quarantined. What must not be left out goes on there: taking it out would

@@ -112,8 +112,8 @@ static int find_event(void *ctx, const struct bind_plugin *from, struct slice na
     for (size_t i = 0; i < out->count && rc >= 0; i++) {
         bool later = refs[i].hook->when == WHEN_AFTER_COMMIT;
         const struct stop *stop = later ? NULL : plugin_stopped(s, refs[i].plugin->name);
-        rc = stop ? plugin_defers(stop, &refs[i], err) : 0;
-        list[i] = (struct bind_subscriber){ generation_hook(s->generation, &refs[i]), refs[i].plugin->name, later || stop };
+        rc = stop ? plugin_defers(stop, &refs[i], err) : later;
+        list[i] = (struct bind_subscriber){ generation_hook(s->generation, &refs[i]), refs[i].plugin->name, rc > 0 };
     }
     if (rc < 0)
         return rc;

@@ -1,6 +1,7 @@
 #include "host/pricing.h"
 #include "host/facts.h"
 #include "host/plugin_stops.h"
+#include "host/rescue.h"
 #include "host/schemas.h"
 #include "host/worker.h"
 #include <stdio.h>
@@ -214,6 +215,8 @@ int pricing_run(struct call *c, struct pricing *p)
     rc = quote_price(generation_rules(p->seat->generation), &p->cart, &p->seat->hooks, c->arena, &p->result, &c->err);
     bool refused_by_rule = rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP;
     uint64_t failed = rc == 0 || p->result.refused_by ? failed_rules(&p->result) : refused_by_rule;
+    bool by_failed_gate = p->result.refused_by && p->result.refused_by->reason && strcmp(p->result.refused_by->reason, "failed") == 0;
+    rescue_note(p->seat->edition, RESCUE_QUOTE, by_failed_gate ? ERR_SCRIPT : rc, &c->err);
     metric_add(&c->shop->metrics.quotes, 1);
     if (failed)
         metric_add(&c->shop->metrics.rule_errors, failed);

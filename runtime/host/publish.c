@@ -1,6 +1,7 @@
 #include "host/publish.h"
 #include "base/log.h"
 #include "host/plugin_data.h"
+#include "host/rescue.h"
 #include "host/revisions.h"
 #include "host/stops.h"
 #include "host/submission.h"
@@ -402,6 +403,7 @@ static int go_live(struct publisher *p, struct publish_job *job, struct generati
         edition_unref(old);
         return rc;
     }
+    rescue_watch(next.edition, old, job->kind == PUBLISH_FOLDER);
     p->live = next.edition;
     drain(p, old);
     offer_seats(p, &next);
@@ -543,10 +545,13 @@ static int roll_back(struct publisher *p, struct publish_job *job, struct err *e
 {
     char to[GENERATION_ID_MAX];
     struct edition *live = publisher_live(p);
+    bool asked = !job->only_from[0] || strcmp(job->only_from, generation_id(live->generation)) == 0;
     snprintf(to, sizeof to, "%s", job->generation);
     int rc = to[0] ? 0 : revision_before(p->conn, generation_id(live->generation), to, err);
     edition_unref(live);
     struct generation *g;
+    if (!asked)
+        return 0; /* somebody was faster; nothing changes */
     if (rc == 0)
         rc = find_generation(p, to, &g, err);
     if (rc < 0)

@@ -23,9 +23,10 @@ enum publish_kind {
 
 struct publish_job {
     enum publish_kind kind;
-    const char *how; /* for the log: "publish", "dev", "sighup", "rollback" */
+    const char *how; /* for the log: "publish", "dev", "sighup", "rollback", "rescue" */
     char author[CALLER_ID_MAX];
     char generation[GENERATION_ID_MAX]; /* ROLLBACK: where to, "" = the one before the live one. REOPEN: which */
+    char only_from[GENERATION_ID_MAX];  /* ROLLBACK: not when other rules than these are live by then; "" = whatever is */
     /* Runs in the transaction that keeps the revision, so that an answer can be remembered with it. May be NULL. */
     int (*with)(struct publish_job *job, struct store_conn *conn, struct err *err);
     int (*task)(struct publish_job *job, struct store_conn *reader, struct err *err); /* TASK */

@@ -55,6 +55,7 @@ struct shop {
     struct metrics metrics;
     struct figures *figures; /* of the functions of plugins and campaigns */
     int64_t started_ms;
+    atomic_int_fast64_t rescued_ms; /* when it last went back to earlier rules by itself; 0 = never */
     atomic_bool draining;
 };
 

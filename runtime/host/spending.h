@@ -7,9 +7,9 @@
 
 enum {
     SPENDING_WINDOW_MS = 10000,
-    SPENDING_PERCENT = 50,   /* of the window is too much, when ... */
-    SPENDING_LATE_MS = 100,  /* ... commands of others waited longer than this, */
-    SPENDING_LATE_COUNT = 20 /* so many of them */
+    SPENDING_PERCENT = 50,  /* of the window is too much, when ... */
+    SPENDING_LATE_MS = 100, /* ... commands of others waited longer than this, */
+    SPENDING_LATE_COUNT = 5 /* so many of them */
 };
 #define SPENDING_NOBODY SIZE_MAX /* the shop's own */
 
