@@ -52,7 +52,8 @@ static int add_finding(struct check_report *r, const struct sources *src, const 
     return check_report_add(r, src, !submission_blocks(f), at, slice_str(text), err);
 }
 
-/* What the plugins' checks say of files in which nothing else is wrong; nothing was live before. src is used up. */
+/* What the plugins' checks say of files in which nothing else is wrong; nothing was live before. Where only one file is asked for, others
+ * may be wrong, and then nobody can be asked. src is used up. */
 static int check_submitted(const struct rulebook_options *o, struct sources *src, struct slice only, struct check_report *r,
                            struct err *err)
 {
@@ -61,7 +62,7 @@ static int check_submitted(const struct rulebook_options *o, struct sources *src
     int rc = generation_build(o, src, &g, err);
     if (rc < 0) {
         sources_free(src);
-        return rc;
+        return only.len && rc != ERR_NOMEM ? 0 : rc;
     }
     submission_init(&found);
     rc = submission_check(g, NULL, &found, err);
