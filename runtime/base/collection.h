@@ -16,6 +16,7 @@ enum field_type {
     FIELD_SKU,      /* TEXT */
     FIELD_CAMPAIGN, /* TEXT: an id */
     FIELD_JSON,     /* TEXT: any value that JSON can hold; `max` bytes */
+    FIELD_REVISION, /* TEXT: of the plugin's own rules, "r_" and 16 hex digits */
     FIELD_TYPES
 };
 
@@ -51,12 +52,13 @@ struct collection {
 
 static inline bool field_is_text(enum field_type t)
 {
-    return t == FIELD_STRING || t == FIELD_CUSTOMER || t == FIELD_ORDER || t == FIELD_SKU || t == FIELD_CAMPAIGN || t == FIELD_JSON;
+    return t == FIELD_STRING || t == FIELD_CUSTOMER || t == FIELD_ORDER || t == FIELD_SKU || t == FIELD_CAMPAIGN || t == FIELD_JSON ||
+           t == FIELD_REVISION;
 }
 
 static inline const char *field_type_name(enum field_type t)
 {
     static const char *const names[FIELD_TYPES] = { "string",   "integer", "money", "percent",  "boolean", "time",
-                                                    "customer", "order",   "sku",   "campaign", "json" };
+                                                    "customer", "order",   "sku",   "campaign", "json",    "revision" };
     return names[t];
 }

@@ -98,7 +98,12 @@ void bind_open_catalogue(lua_State *L);
 void bind_open_quote(lua_State *L);
 void bind_open_events(lua_State *L);
 void bind_open_checks(lua_State *L);
+/* vm_try() of a plugin's function number fn, with its one argument on the stack. What the stdlib (fn -1) does for a plugin counts as the
+ * plugin's. */
+int bind_try_plugin(lua_State *L, const struct bind_context *c, int fn, int nresults);
 int bind_plugin_check(lua_State *L); /* plugin.check(subject) */
+struct bind_plugin;
+void bind_plugin_pins(lua_State *L, const struct bind_plugin *p); /* plugin.revision and plugin.rules, into the table on top */
 void bind_open_crypto(lua_State *L);
 void bind_open_cart(lua_State *L); /* classes only; no module */
 

@@ -160,7 +160,7 @@ static void run_one(lua_State *L, struct bind_context *c, const struct bind_chec
     vm_push_ref(bind_state(L)->vm, vm_function(bind_state(L)->vm, check->fn));
     vm_push_json_value(L, subject); /* read fn subject */
     c->phase = BIND_PHASE_CHECK;
-    int status = vm_try(L, 1, 1); /* read given */
+    int status = bind_try_plugin(L, c, check->fn, 1); /* read given */
     c->phase = phase;
     if (status == LUA_OK) {
         lua_pushlightuserdata(L, &given);

@@ -100,6 +100,16 @@ static bool is_id(struct slice s)
     return s.len > 0 && s.len <= 64 && !memchr(s.data, '\0', s.len);
 }
 
+static bool is_revision(struct slice s)
+{
+    if (s.len != 18 || s.data[0] != 'r' || s.data[1] != '_')
+        return false;
+    for (size_t i = 2; i < s.len; i++)
+        if (!(s.data[i] >= '0' && s.data[i] <= '9') && !(s.data[i] >= 'a' && s.data[i] <= 'f'))
+            return false;
+    return true;
+}
+
 static bool is_utf8(struct slice s)
 {
     for (size_t i = 0, n; i < s.len; i += n)
@@ -119,6 +129,8 @@ static struct cell text_cell(const struct door *d, const struct collection_field
     if (id && !is_id(s))
         door_fail(d, "%s must be the id of %s %s: 1 to 64 of the characters A-Z a-z 0-9 _ . : -", f->name,
                   f->type == FIELD_ORDER ? "an" : "a", field_type_name(f->type));
+    if (f->type == FIELD_REVISION && !is_revision(s))
+        door_fail(d, "%s must be what plugin.revision() gives", f->name);
     if ((int64_t)utf8_count(s) > f->max)
         door_fail(d, "%s has %zu characters; it may have %" PRId64, f->name, utf8_count(s), f->max);
     if (f->type == FIELD_SKU && (s.len == 0 || s.data[0] == ' ' || s.data[s.len - 1] == ' '))

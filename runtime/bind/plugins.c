@@ -45,8 +45,7 @@ static int failed_inside(lua_State *L)
     return vm_rethrow(L);
 }
 
-/* Function number fn and its one argument are on the stack. What the stdlib (fn -1) does for a plugin counts as the plugin's. */
-static int try_function(lua_State *L, const struct bind_context *c, int fn, int nresults)
+int bind_try_plugin(lua_State *L, const struct bind_context *c, int fn, int nresults)
 {
     int before = fn >= 0 ? c->plugins->enter(c->plugins_ctx, fn) : 0;
     size_t string_max = vm_set_string_max(bind_state(L)->vm, fn >= 0 ? 0 : BIND_STRING_MAX);
@@ -84,7 +83,7 @@ static int l_call(lua_State *L) /* (name, args?) -> what it returns; upvalue: th
     else
         vm_push_ref(bind_state(L)->vm, vm_function(bind_state(L)->vm, found.fn));
     vm_push_json_nulls(L, args);
-    if (try_function(L, c, found.stdlib ? -1 : found.fn, 1) != LUA_OK)
+    if (bind_try_plugin(L, c, found.stdlib ? -1 : found.fn, 1) != LUA_OK)
         return failed_inside(L);
     push_copy(L, 3, c->arena);
     return 1;
@@ -126,7 +125,7 @@ static void run_now(lua_State *L, const struct bind_subscriber *s, const struct 
     luaL_checkstack(L, 4, "events");
     vm_push_ref(bind_state(L)->vm, vm_function(bind_state(L)->vm, s->fn));
     vm_push_json_value(L, payload);
-    if (try_function(L, bind_state(L)->ctx, s->fn, 0) != LUA_OK)
+    if (bind_try_plugin(L, bind_state(L)->ctx, s->fn, 0) != LUA_OK)
         failed_inside(L);
 }
 
@@ -275,6 +274,7 @@ static int modules_body(lua_State *L) /* (making) */
     method(L, p, "call", l_call);
     method(L, p, "emit", l_emit);
     method(L, p, "check", bind_plugin_check);
+    bind_plugin_pins(L, p);
     m->out[0] = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     method(L, p, "set", l_timer_set);

@@ -8,8 +8,20 @@
 
 struct bind_plugin { /* must outlive the state */
     const char *name, *version;
-    const char *const *timers; /* those of its manifest, ended by NULL */
-    const void *host;          /* the host's own */
+    const char *const *timers;  /* those of its manifest, ended by NULL */
+    const void *host;           /* the host's own */
+    const char *revision;       /* of its rules now; NULL: it goes by no revisions */
+    const char *const *modules; /* of the stdlib, that its files may require; ended by NULL */
+};
+
+/* The rules of a plugin as of a revision; everything lives in the arena of the call. */
+struct bind_rules {
+    const struct bind_rules_file {
+        struct slice name, text; /* "rules" */
+    } * files;
+    size_t count;
+    struct slice version;
+    const struct json_value *settings;
 };
 
 struct bind_procedure {
@@ -45,6 +57,9 @@ struct bind_plugin_host {
      * when that is no text. An error that ends everything may come without leave. */
     int (*enter)(void *ctx, int fn);
     void (*leave)(void *ctx, int before, bool failed, struct slice why);
+    /* The rules of this revision, the live one or one that was kept. ERR_NOT_FOUND. */
+    int (*rules)(void *ctx, const struct bind_plugin *caller, struct store_conn *conn, struct slice revision, struct arena *arena,
+                 struct bind_rules *out, struct err *err);
     /* May it read (write: move) the ledger's account of this name? */
     bool (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write);
 };

@@ -25,6 +25,13 @@ static const struct cli_option prune_options[] = {
     { "--dry-run", NULL, "Only say what would go." },
     { "--yes", NULL, "Drop it." },
     { NULL, NULL, NULL } };
+static const struct cli_option repin_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--from", "REVISION", "Only rows that go by these rules; default all others." },
+    { "--to", "REVISION", "The rules they shall go by; default the live ones." },
+    { "--collection", "NAME", "Only rows of this collection." },
+    { "--dry-run", NULL, "Only say which rows would be moved." },
+    { NULL, NULL, NULL } };
 static const struct cli_option rollback_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--to", "GENERATION", "A generation that was live; default the one before." },
@@ -82,6 +89,9 @@ const struct cli_command cli_commands[] = {
     { "prune", "SHOP", "Drop what plugins keep and the live rules name no more.", 1, 1, prune_options, cmd_prune,
       "Tables and fields of plugins only grow: what a newer version no longer names stays hidden, so that earlier rules can come\n"
       "back. This says what is hidden and which generations had it; with --yes it is dropped, for ever." },
+    { "repin", "SHOP PLUGIN", "Move what began under earlier rules of a plugin to newer ones.", 2, 2, repin_options, cmd_repin,
+      "A long-lived thing of a plugin (an open group, a bargain) goes by the rules and settings it began under until it ends.\n"
+      "This moves rows to the live rules, or to those of --to; who moved which, and when, is kept." },
     { "import", "SHOP FILE.csv", "Bring products in from a CSV file.", 2, 2, data_option, cmd_import,
       "Two forms, told apart by the header: Shopify's product export, and a plain one with the columns\n"
       "sku,title,category,tags,price,stock (title, category, tags and stock may be missing).\n"

@@ -1,4 +1,5 @@
 #include "host/plugins.h"
+#include "host/pins.h"
 #include "host/plugin_data.h"
 #include "host/secrets.h"
 #include "host/plugin_stops.h"
@@ -146,7 +147,8 @@ static const struct bind_plugin_host plugin_host = { .procedure = find_procedure
                                                      .enter = enter,
                                                      .leave = leave,
                                                      .account = may_account,
-                                                     .checks = plugin_checks_at_runtime };
+                                                     .checks = plugin_checks_at_runtime,
+                                                     .rules = pins_rules };
 
 /* --- a plugin in a state ------------------------------------------------------------------------------------------------------- */
 
@@ -188,7 +190,7 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     s->generation = g;
     s->bind.plugins = &plugin_host;
     s->bind.plugins_ctx = s;
-    *p = (struct bind_plugin){ m->name, m->version_text, timers, m };
+    *p = (struct bind_plugin){ m->name, m->version_text, timers, m, plugin->revision, plugin_modules };
     int rc = plugin_grants(generation_plugins(g), m, &s->arena, grants, err);
     if (rc == 0)
         rc = secrets_settings(shop, vm, plugin, &own_settings, err);

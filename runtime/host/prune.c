@@ -1,6 +1,7 @@
 #include "host/prune.h"
 #include "base/zone.h"
 #include "host/edition.h"
+#include "host/pins.h"
 #include "host/plugin_data.h"
 #include "host/publish.h"
 
@@ -12,6 +13,7 @@ struct item { /* "invite.links" or "invite.links.note" */
 
 struct pruning {
     const struct plugin_set *set;
+    const struct generation *generation; /* the live one */
     const char *live;
     struct arena arena;
     struct item *items;
@@ -229,7 +231,9 @@ static int drop_all(void *ctx, struct store_conn *conn, struct err *err)
     struct pruning *p = ctx;
     struct buf ignored;
     buf_init(&ignored, NULL);
-    int rc = plugin_tables_prune(conn, p->set, true, &ignored, err);
+    int rc = pins_none(conn, p->generation, err);
+    if (rc == 0)
+        rc = plugin_tables_prune(conn, p->set, true, &ignored, err);
     buf_release(&ignored);
     return rc;
 }
@@ -250,7 +254,9 @@ int prune_tables(struct shop *s, struct store_conn *reader, bool drop, struct js
         return err_reason(err, ERR_CONFLICT, "rules_draining",
                           "Calls that began under earlier rules have not ended, and may use what would go; try again in a moment.");
     struct edition *live = publisher_live(s->publisher);
-    struct pruning p = { .set = generation_plugins(live->generation), .live = generation_id(live->generation) };
+    struct pruning p = { .set = generation_plugins(live->generation),
+                         .generation = live->generation,
+                         .live = generation_id(live->generation) };
     arena_init(&p.arena, NULL, 0);
     map_init(&p.generations, NULL);
     json_object(w);

@@ -1,5 +1,6 @@
 #include "host/publish.h"
 #include "base/log.h"
+#include "host/pins.h"
 #include "host/plugin_data.h"
 #include "host/rescue.h"
 #include "host/revisions.h"
@@ -172,6 +173,8 @@ static int record_run(struct writer_command *cmd, struct store_conn *conn, struc
 {
     struct recording *r = (struct recording *)((char *)cmd - offsetof(struct recording, command));
     int rc = r->generation ? plugin_tables_grow(conn, generation_plugins(r->generation), NULL, err) : 0;
+    if (rc == 0 && r->generation)
+        rc = pins_keep(conn, r->generation, r->entry.at_ms, err);
     if (rc == 0)
         rc = revision_log(conn, &r->entry, err);
     if (rc == 0 && r->job && r->job->with && r->entry.sources)

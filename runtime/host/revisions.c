@@ -5,8 +5,7 @@
 
 /* --- keeping ---------------------------------------------------------------------------------------------------------- */
 
-/* The number of the row with this text, made when there is none. */
-static int text_row(struct store_conn *conn, struct slice text, int64_t *id, struct err *err)
+int revision_text(struct store_conn *conn, struct slice text, int64_t *id, struct err *err)
 {
     unsigned char hash[SHA256_BYTES];
     struct store_stmt *q;
@@ -45,7 +44,7 @@ static int insert_file(struct store_conn *conn, int64_t revision, const struct s
 {
     struct store_stmt *q;
     int64_t text = 0;
-    int rc = text_row(conn, f->text, &text, err);
+    int rc = revision_text(conn, f->text, &text, err);
     if (rc < 0 || (rc = store_prepare(conn, "INSERT INTO revision_files (revision, path, text) VALUES (?1, ?2, ?3)", &q, err)) < 0)
         return rc;
     store_bind_int(q, 1, revision);

@@ -15,6 +15,9 @@ struct revision_entry {
 /* Keeps the sources, unless they are there already, and logs. */
 int revision_log(struct store_conn *conn, const struct revision_entry *e, struct err *err);
 
+/* The number of the row with this text, made when there is none; inside of the caller's transaction. */
+int revision_text(struct store_conn *conn, struct slice text, int64_t *id, struct err *err);
+
 /* The sources of a generation that was live. ERR_NOT_FOUND. */
 int revision_load(struct store_conn *conn, struct slice generation, struct sources **out, struct err *err);
 /* The generation that was live last before `than`, into out. ERR_NOT_FOUND. */

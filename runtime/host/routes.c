@@ -57,6 +57,7 @@ const struct route core_routes[] = {
     { HTTP_METHOD_POST, "/v1/backup", SERVERS, SCOPE_ADMIN, &schema_backup, NULL, false, false, 200, handle_backup, NULL, "Writes a checked copy of all data into a file of the shop's machine, while the shop works on." },
     { HTTP_METHOD_GET, "/v1/needs", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_needs, NULL, "What every plugin may touch, and why." },
     { HTTP_METHOD_POST, "/v1/prune", SERVERS, SCOPE_ADMIN, &schema_prune, NULL, false, false, 200, handle_prune, NULL, "Drops what plugins' collections hold and the live rules name no more. Sent again, it finds nothing left." },
+    { HTTP_METHOD_POST, "/v1/plugins/{plugin}/repin", SERVERS, SCOPE_ADMIN, &schema_repin, NULL, false, false, 200, handle_repin, NULL, "Moves long-lived rows of a plugin to the rules of another revision; each is kept in the log of moves." },
     { HTTP_METHOD_GET, "/v1/keys", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_list, NULL, "The keys, without their secrets." },
     { HTTP_METHOD_POST, "/v1/keys", SERVERS, SCOPE_ADMIN, &schema_key, NULL, false, true, 201, handle_key_create, NULL, "A new key; its text is shown only now." },
     { HTTP_METHOD_DELETE, "/v1/keys/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_revoke, NULL, "Revokes a key at once." },

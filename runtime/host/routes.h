@@ -38,3 +38,4 @@ void handle_needs(struct call *c); /* api_plugins.c */
 void handle_prune(struct call *c);
 void handle_doctor(struct call *c);
 void handle_backup(struct call *c);
+void handle_repin(struct call *c); /* api_repin.c */

@@ -163,4 +163,11 @@ const struct schema schema_prune = { .type = SCHEMA_OBJECT, .fields = prune_fiel
 
 static const struct schema backup_fields[] = { { .name = "path", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 4000, .about = "Where to; a file that is not there yet." }, END };
 const struct schema schema_backup = { .type = SCHEMA_OBJECT, .fields = backup_fields };
+
+static const struct schema repin_fields[] = {
+    { .name = "collection", .type = SCHEMA_STRING, .min = 1, .max = 24, .about = "Only rows of this collection." },
+    { .name = "from", .type = SCHEMA_STRING, .min = 1, .max = 24, .about = "Only rows that go by this revision." },
+    { .name = "to", .type = SCHEMA_STRING, .min = 1, .max = 24, .about = "The revision that they shall go by; left out: the live one." },
+    { .name = "dry_run", .type = SCHEMA_BOOL, .about = "Only say which rows would be moved." }, END };
+const struct schema schema_repin = { .type = SCHEMA_OBJECT, .fields = repin_fields };
 /* clang-format on */

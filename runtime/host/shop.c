@@ -1,6 +1,7 @@
 /* Opening a shop and its parts in order, closing them in reverse. */
 #include "host/shop.h"
 #include "host/errand.h"
+#include "host/pins.h"
 #include "host/plugins.h"
 #include "host/publish.h"
 #include "host/soldout.h"
@@ -246,6 +247,8 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
         rc = publish_check_start(s, first, err);
     if (rc == 0)
         rc = plugins_grow(store_writer_conn(s->store), first, err);
+    if (rc == 0)
+        rc = pins_keep_alone(store_writer_conn(s->store), first, s->started_ms, err);
     if (rc == 0)
         rc = open_memory(s, err);
     if (rc == 0)

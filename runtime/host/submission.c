@@ -173,6 +173,16 @@ static bool mark(struct submitting *s, struct json_value *finding, const struct 
     return true;
 }
 
+/* Within the limits that checks of its plugin have. */
+static int call_one(struct submitting *s, const struct bind_check *check, const struct json_value *subject)
+{
+    const struct manifest *m = plugin_set_find(generation_plugins(s->g), slice_str(check->plugin));
+    struct limits_hold hold;
+    limits_hold(s->vm, &generation_plugin(s->g, m)->limits.of[LIMIT_CHECK], &hold);
+    int rc = bind_check_submission(s->vm, check, subject, &s->out->found, s->err);
+    return limits_let_go(s->vm, &hold, check->plugin, LIMIT_CHECK, rc, s->err);
+}
+
 static int ask(struct submitting *s, const struct thing *t)
 {
     struct bind_check *list;
@@ -181,7 +191,7 @@ static int ask(struct submitting *s, const struct thing *t)
     int rc = t->failed ? nomem(s->err) : plugin_checks(s->g, AT_SUBMISSION, slice_str(t->kind), &s->scratch, &list, &n, s->err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct json_value *last = found->last;
-        rc = bind_check_submission(s->vm, &list[i], t->subject, found, s->err);
+        rc = call_one(s, &list[i], t->subject);
         for (struct json_value *f = last ? last->next : found->list->first; rc == 0 && f; f = f->next)
             rc = mark(s, f, t) ? 0 : nomem(s->err);
     }

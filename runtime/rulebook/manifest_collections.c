@@ -61,6 +61,9 @@ static int read_bounds(const struct reader *r, const struct place *at, const str
 
 static int default_text(const struct reader *r, const struct place *at, const struct json_value *v, struct collection_field *f)
 {
+    if (f->type == FIELD_REVISION)
+        return reader_fail(r, at,
+                           "is the default of a revision; make the field optional, and take rows without one as rows under the live rules");
     if (f->type != FIELD_JSON) {
         if (v->type != JSON_STRING)
             return reader_fail(r, at, "must be a string, not %s", json_type_name(v->type));

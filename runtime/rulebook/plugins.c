@@ -136,6 +136,8 @@ static int settle_all(struct live_plugins *all, struct live_plugin *found, size_
         p->pub.first_fn = next_fn;
         next_fn += (int)m->hook_count;
         int rc = settle_one(&all->list[i], s, json_get(given, m->name));
+        if (rc == 0)
+            rc = rules_revision(p, s->reader.arena, s->reader.err);
         if (rc < 0)
             return rc;
     }

@@ -50,6 +50,11 @@ struct generation_plugin {
     const char *space;                 /* "plugins/invite": of vm_space_open() */
     int first_fn;                      /* of its hooks' functions; hook i has first_fn + i */
     struct limits limits;
+    /* Of its rules: rules.lua, the files of its own that this requires, and the settings. NULL: no collection has a field of the type
+     * revision, so nothing goes by it. */
+    const char *revision;
+    const struct source_file *const *rules; /* those files, sorted by path */
+    size_t rules_count;
 };
 
 /* --- generations ---------------------------------------------------------------------------------------------------- */

@@ -66,6 +66,9 @@ int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *s, c
 int plugins_settle_again(struct live_plugins *p, const struct settle *settle, const struct json_value *given,
                          const struct campaign_use *uses);
 
+/* rules_revision.c: which rules a plugin has now, when it is one of those that go by revisions. */
+int rules_revision(struct live_plugin *p, struct arena *arena, struct err *err);
+
 /* references.c: the campaigns that settings and promo.use name are there. */
 int references_check(struct live_plugins *p, const struct settle *settle, const struct json_value *given, const struct campaign_use *uses,
                      const struct json_value *campaigns);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SPACE_GLOBALS = 1, SPACE_SEALED, SPACE_LOADED, SPACE_OPTIONS };
+enum { SPACE_GLOBALS = 1, SPACE_SEALED, SPACE_LOADED, SPACE_OPTIONS, SPACE_ANCHOR };
 
 static const struct vm_space_options *options_of(lua_State *L, int space)
 {
@@ -124,28 +124,49 @@ static void push_space(lua_State *L, const char *name)
     lua_remove(L, -2);
 }
 
+static void make_space(lua_State *L, const struct vm_space_options *o) /* -> space */
+{
+    lua_createtable(L, SPACE_ANCHOR, 0);
+    int space = lua_gettop(L);
+    copy_globals(L); /* space globals */
+    lua_pushvalue(L, space);
+    lua_pushcclosure(L, space_require, 1);
+    lua_setfield(L, space + 1, "require");
+    lua_createtable(L, 0, 2); /* space globals sealed */
+    lua_pushvalue(L, space + 1);
+    lua_setfield(L, space + 2, "__index");
+    lua_pushcfunction(L, vm_refuse_global);
+    lua_setfield(L, space + 2, "__newindex");
+    lua_rawseti(L, space, SPACE_SEALED);
+    lua_rawseti(L, space, SPACE_GLOBALS);
+    lua_newtable(L);
+    lua_rawseti(L, space, SPACE_LOADED);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)o);
+    lua_rawseti(L, space, SPACE_OPTIONS);
+}
+
 static int open_body(lua_State *L) /* (options) */
 {
     const struct vm_space_options *o = lua_touserdata(L, 1);
     push_spaces(L);
-    lua_createtable(L, SPACE_OPTIONS, 0); /* options spaces space */
-    copy_globals(L);                      /* options spaces space globals */
-    lua_pushvalue(L, 3);
-    lua_pushcclosure(L, space_require, 1);
-    lua_setfield(L, 4, "require");
-    lua_createtable(L, 0, 2); /* options spaces space globals sealed */
-    lua_pushvalue(L, 4);
-    lua_setfield(L, 5, "__index");
-    lua_pushcfunction(L, vm_refuse_global);
-    lua_setfield(L, 5, "__newindex");
-    lua_rawseti(L, 3, SPACE_SEALED);
-    lua_rawseti(L, 3, SPACE_GLOBALS);
-    lua_newtable(L);
-    lua_rawseti(L, 3, SPACE_LOADED);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)o);
-    lua_rawseti(L, 3, SPACE_OPTIONS);
+    make_space(L, o); /* options spaces space */
     lua_setfield(L, 2, o->name);
     return 0;
+}
+
+void vm_space_push(lua_State *L, const struct vm_space_options *o, int anchor, const char *module, int given)
+{
+    anchor = lua_absindex(L, anchor);
+    given = lua_absindex(L, given);
+    luaL_checkstack(L, 8, "a space");
+    make_space(L, o); /* space */
+    lua_pushvalue(L, anchor);
+    lua_rawseti(L, -2, SPACE_ANCHOR);
+    lua_rawgeti(L, -1, SPACE_LOADED);
+    lua_pushvalue(L, given);
+    lua_setfield(L, -2, module);
+    lua_pop(L, 1);
+    lua_pushcclosure(L, space_require, 1); /* require */
 }
 
 int vm_space_open(struct vm *v, const struct vm_space_options *o, struct err *err)

@@ -15,6 +15,10 @@ void *vm_context(lua_State *L);
  * work grows with its input calls this in proportion. */
 void vm_charge(lua_State *L, int64_t units);
 
+/* A space of its own in the middle of a call: pushes its require(). Nobody finds it by name; the collector takes it when nobody has
+ * anything of it any more. o lives in the userdata at `anchor`, which it keeps; require(module) gives there what stands at `given`. */
+void vm_space_push(lua_State *L, const struct vm_space_options *o, int anchor, const char *module, int given);
+
 /* Calls the function at fn_index with nargs values above it; like lua_pcall with fuel, memory cap and error conversion. */
 int vm_pcall(struct vm *v, int nargs, int nresults, struct err *err);
 

@@ -22,6 +22,18 @@ function plugin.call(procedure, args) end
 ---@param payload table as events in plugin.lua describes it
 function plugin.emit(event, payload) end
 
+---Which rules the plugin has now: what a row that begins now goes by, for a field of the type `revision`. It changes with rules.lua, the
+---files that this requires, and the settings.
+---@return string revision
+function plugin.revision() end
+
+---The rules of a revision: the functions of its rules.lua, and the settings of its time. An error when there were never such rules here.
+---Handlers and procedures.
+---@param revision string what plugin.revision() gave
+---@return table<string, function> rules
+---@return table settings
+function plugin.rules(revision) end
+
 ---@class feira.Finding
 ---@field check string the check that found it, "compliance.fake_members"
 ---@field rule string what it goes by, "P17"; the check's name when it does not say
