@@ -1,6 +1,7 @@
 /* vm_attack [OPTION] FILE... - runs each file as a plugin would be loaded, each in a child process with a time limit, and says
  * what stopped it, after how long, and with how much memory. Exit status 1 when one hung, crashed, or left the state unusable.
  * --naive: with Lua's own libraries, a count hook and the memory cap only, to show that the files are dangerous.
+ * --bare: the same libraries and no hook; prints the text that a file returns.
  * --sweep K: run again and again with allocation number K, 2K, ... refused: once, that one and all that follow, and every one whose number
  * is a multiple. Nothing may crash, leak, or stay broken once memory is there again. */
 #include "base/buf.h"
@@ -172,10 +173,9 @@ static void naive_hook(lua_State *L, lua_Debug *ar)
         luaL_error(L, "out of fuel");
 }
 
-static int naive(struct slice source, const char *name)
+static lua_State *open_naive(struct naive *n)
 {
-    struct naive n = { .left = FUEL };
-    lua_State *L = lua_newstate(naive_resize, &n);
+    lua_State *L = lua_newstate(naive_resize, n);
     luaL_requiref(L, "_G", luaopen_base, 1);
     luaL_requiref(L, "string", luaopen_string, 1);
     luaL_requiref(L, "table", luaopen_table, 1);
@@ -183,6 +183,24 @@ static int naive(struct slice source, const char *name)
     luaL_requiref(L, "utf8", luaopen_utf8, 1);
     luaL_requiref(L, "coroutine", luaopen_coroutine, 1);
     lua_settop(L, 0);
+    return L;
+}
+
+/* For who wants to know what a file gives there: without a hook, its text on stdout. */
+static int bare(struct slice source, const char *name)
+{
+    struct naive n = { 0 };
+    lua_State *L = open_naive(&n);
+    bool failed = luaL_loadbuffer(L, source.data, source.len, name) != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK;
+    printf("%s%s\n", failed ? "error: " : "", lua_tostring(L, -1));
+    lua_close(L);
+    return failed;
+}
+
+static int naive(struct slice source, const char *name)
+{
+    struct naive n = { .left = FUEL };
+    lua_State *L = open_naive(&n);
     lua_sethook(L, naive_hook, LUA_MASKCOUNT, 1000);
     int64_t start = vm_cpu_ns();
     int rc = luaL_loadbuffer(L, source.data, source.len, name);
@@ -202,12 +220,16 @@ static int naive(struct slice source, const char *name)
 
 int main(int argc, char **argv)
 {
-    bool run_naive = false;
+    bool run_naive = false, run_bare = false;
     size_t step = 0;
     int passed = 0, failed = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--naive") == 0) {
             run_naive = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--bare") == 0) {
+            run_bare = true;
             continue;
         }
         if (strcmp(argv[i], "--sweep") == 0 && i + 1 < argc) {
@@ -228,9 +250,10 @@ int main(int argc, char **argv)
             struct rlimit cpu = { limit_s, limit_s };
             setrlimit(RLIMIT_CPU, &cpu);
             alarm(limit_s * 3);
-            int rc = run_naive ? naive(buf_slice(&source), name)
-                     : step    ? sweep(buf_slice(&source), name, step)
-                               : sandboxed(buf_slice(&source), name);
+            int rc = run_bare    ? bare(buf_slice(&source), name)
+                     : run_naive ? naive(buf_slice(&source), name)
+                     : step      ? sweep(buf_slice(&source), name, step)
+                                 : sandboxed(buf_slice(&source), name);
             fflush(stdout);
             buf_release(&source);
             exit(rc);
@@ -245,6 +268,7 @@ int main(int argc, char **argv)
             failed++;
         buf_release(&source);
     }
-    printf("%d passed, %d failed\n", passed, failed);
+    if (!run_bare)
+        printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;
 }
