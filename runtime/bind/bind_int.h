@@ -112,6 +112,10 @@ int bind_push_rule(struct vm *v, int fn, lua_CFunction body, struct err *err);
 /* What a failing rule says is for the merchant's log, not for the shopper; once a second is enough to read. */
 void bind_report(struct bind_state *st, const char *event, int rc, const struct err *err);
 
+struct bind_event;
+/* Tells the subscribers of an event of the shop, or of a plugin by its whole name: now, or after the commit. */
+void bind_tell(lua_State *L, struct slice event, const struct bind_event *e, const struct json_value *payload);
+
 void bind_push_quote(lua_State *L); /* the order being placed, for this call only */
 void bind_push_cart(lua_State *L);  /* the cart being priced, for this call only */
 void bind_push_line(lua_State *L, uint32_t line);

@@ -265,11 +265,12 @@ static int l_insert(lua_State *L) /* (collection, row) -> id | nil, sentence, "u
 {
     struct door d = open_door(L, "insert", true);
     struct cell *cells = cells_for_insert(&d, door_table(&d, 2, "the row"));
+    struct facts_watch *watch = facts_watch(&d, NULL, facts_touched(&d, cells));
     struct running r = { .d = &d, .s = insert_statement(&d, cells) };
     int n = run(&r, read_id);
     if (r.rc < 0)
         return not_unique(&d);
-    facts_changed(&d, NULL, facts_touched(&d, cells));
+    facts_done(&d, watch);
     return n;
 }
 
@@ -308,11 +309,12 @@ static int l_update(lua_State *L) /* (collection, key, changes) -> true | nil, s
     const struct cell *before = facts_touched(&d, cells);
     size_t changed = cells_change(&d, changes, cells, &last);
     if (changed > 0) {
+        struct facts_watch *watch = facts_watch(&d, before, facts_touched(&d, cells));
         r = (struct running){ .d = &d, .s = update_statement(&d, r.id, cells, changed == 1 ? last : SIZE_MAX) };
         run(&r, run_change);
         if (r.rc < 0)
             return not_unique(&d);
-        facts_changed(&d, before, facts_touched(&d, cells));
+        facts_done(&d, watch);
     }
     lua_pushboolean(L, true);
     return 1;
@@ -324,10 +326,10 @@ static int l_delete(lua_State *L) /* (collection, key) -> whether there was such
     struct running r;
     bool there = find_row(&d, &r);
     if (there) {
-        const struct cell *before = facts_touched(&d, r.cells);
+        struct facts_watch *watch = facts_watch(&d, facts_touched(&d, r.cells), NULL);
         r = (struct running){ .d = &d, .s = delete_statement(&d, r.id) };
         run(&r, run_change);
-        facts_changed(&d, before, NULL);
+        facts_done(&d, watch);
     }
     lua_pushboolean(L, there);
     return 1;

@@ -2,6 +2,7 @@
 #pragma once
 #include "bind/bind_int.h"
 #include "bind/collections.h"
+#include "bind/facts.h"
 
 /* A call under way: who asks for what, for checks and messages. */
 struct door {
@@ -42,13 +43,27 @@ struct locator {
 void locate(const struct door *d, int arg, struct locator *out);
 
 /* --- collection_facts.c ------------------------------------------------------------------------------------------------- */
-/* A row with these cells was inserted, changed or deleted: the customers whose facts are made of it have another version from here. A
- * copy of what names them, taken before cells_change(), is for what they were. */
-struct cell *facts_touched(const struct door *d, const struct cell *cells); /* NULL: no facts are made of the collection */
-void facts_changed(const struct door *d, const struct cell *before, const struct cell *after); /* either may be NULL */
+/* A row is about to be inserted, changed or deleted, and then was: the customers whose facts are made of it have another version from then
+ * on, and who hears fact.changed is told. */
+struct facts_watch;
+struct cell *facts_touched(const struct door *d,
+                           const struct cell *cells); /* what names customers; NULL: no facts are made of these rows */
+struct facts_watch *facts_watch(const struct door *d, const struct cell *before,
+                                const struct cell *after);    /* of facts_touched(), or NULL */
+void facts_done(const struct door *d, struct facts_watch *w); /* NULL is fine */
 /* All rows whose field `by` is the customer, in order of id, on the stack; raises when there are more than max. */
 void collection_push_rows(lua_State *L, struct bind_context *c, const struct collection *rows, const struct collection_field *by,
                           struct slice customer, int max);
+
+/* --- facts.c: within a call of a procedure. false: there is none. A function that fails gives one of the kind FAILED. */
+struct fact_about {
+    struct slice customer;
+    int64_t now_ms;
+    const struct slice *tags;
+    size_t tag_count;
+};
+bool fact_ask_inside(lua_State *L, struct bind_context *c, const struct bind_fact *f, const struct fact_about *about,
+                     struct quote_fact *out);
 
 /* --- collections.c: read_list() as run() wants it ------------------------------------------------------------------------ */
 int door_list(struct door *d, struct store_stmt *s); /* pushes the list of its rows, and gives how many there are */

@@ -1,29 +1,28 @@
 #include "bind/facts.h"
 #include "base/utf8.h"
 #include "bind/collections_int.h"
+#include "bind/plugins.h"
 #include "bind/measure.h"
 #include <assert.h>
 
 struct asking {
     const struct bind_fact *fact;
-    const struct quote_cart *cart;
-    const struct symbols *symbols;
+    const struct fact_about *about;
     struct quote_fact *out;
     bool found;
 };
 
-static void push_about(lua_State *L, const struct asking *a)
+static void push_about(lua_State *L, const struct fact_about *who)
 {
-    const struct quote_cart *cart = a->cart;
     lua_createtable(L, 0, 3); /* about */
-    bind_push_slice(L, cart->customer);
+    bind_push_slice(L, who->customer);
     lua_setfield(L, -2, "customer");
-    lua_pushinteger(L, cart->at_ms);
+    lua_pushinteger(L, who->now_ms);
     lua_setfield(L, -2, "now");
-    lua_createtable(L, (int)cart->customer_tag_count, 0); /* about tags */
+    lua_createtable(L, (int)who->tag_count, 0); /* about tags */
     vm_mark_array(L, -1);
-    for (size_t i = 0; i < cart->customer_tag_count; i++) {
-        bind_push_slice(L, symbols_name(a->symbols, cart->customer_tags[i]));
+    for (size_t i = 0; i < who->tag_count; i++) {
+        bind_push_slice(L, who->tags[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_setfield(L, -2, "tags");
@@ -32,7 +31,7 @@ static void push_about(lua_State *L, const struct asking *a)
 static void push_rows(lua_State *L, struct bind_context *c, const struct asking *a)
 {
     if (a->fact->rows) {
-        collection_push_rows(L, c, a->fact->rows, a->fact->by, a->cart->customer, BIND_FACT_ROWS_MAX);
+        collection_push_rows(L, c, a->fact->rows, a->fact->by, a->about->customer, BIND_FACT_ROWS_MAX);
         return;
     }
     lua_newtable(L);
@@ -93,21 +92,27 @@ static int take_value(lua_State *L, struct bind_context *c, const struct asking 
     return 0;
 }
 
+static void call_function(lua_State *L, struct asking *a) /* fn -> */
+{
+    struct bind_context *c = bind_state(L)->ctx;
+    a->found = false;
+    push_rows(L, c, a);
+    push_about(L, a->about); /* fn rows about */
+    lua_call(L, 2, 1);       /* value */
+    if (!lua_isnil(L, -1)) {
+        take_value(L, c, a);
+        a->found = true;
+    }
+    lua_pop(L, 1);
+}
+
 /* (asking); upvalue: the function. What it is given is made here, so that a second run gets it as it was. */
 static int fact_body(lua_State *L)
 {
     struct asking *a = lua_touserdata(L, 1);
-    struct bind_context *c = bind_state(L)->ctx;
     lua_settop(L, 0);
-    a->found = false;
     lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
-    push_rows(L, c, a);
-    push_about(L, a);  /* fn rows about */
-    lua_call(L, 2, 1); /* value */
-    if (lua_isnil(L, -1))
-        return 0;
-    take_value(L, c, a);
-    a->found = true;
+    call_function(L, a);
     return 0;
 }
 
@@ -150,8 +155,14 @@ int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *
               struct err *err)
 {
     struct bind_state *st = vm_context(vm_lua(v));
-    struct asking a = { .fact = f, .cart = cart, .symbols = symbols, .out = out };
+    struct slice *tags = arena_array(st->ctx->arena, cart->customer_tag_count, sizeof *tags);
     assert(st->ctx->arena && st->ctx->conn && cart->customer.len);
+    if (!tags)
+        return err_set(err, ERR_NOMEM, "out of memory for the tags of a customer");
+    for (size_t i = 0; i < cart->customer_tag_count; i++)
+        tags[i] = symbols_name(symbols, cart->customer_tags[i]);
+    const struct fact_about about = { cart->customer, cart->at_ms, tags, cart->customer_tag_count };
+    struct asking a = { .fact = f, .about = &about, .out = out };
     *out = (struct quote_fact){ .name = f->symbol, .text = { "", 0 } };
     int rc = ask(v, st, &a, err);
     if (rc == 0)
@@ -163,4 +174,38 @@ int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *
     out->kind = QUOTE_FACT_FAILED;
     out->number = 0;
     return 1;
+}
+
+/* --- inside of a procedure --------------------------------------------------------------------------------------------- */
+
+static int inside_body(lua_State *L) /* (asking) */
+{
+    struct asking *a = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    vm_push_ref(bind_state(L)->vm, vm_function(bind_state(L)->vm, a->fact->fn));
+    call_function(L, a);
+    return 0;
+}
+
+bool fact_ask_inside(lua_State *L, struct bind_context *c, const struct bind_fact *f, const struct fact_about *about,
+                     struct quote_fact *out)
+{
+    struct asking a = { .fact = f, .about = about, .out = out };
+    enum bind_phase phase = c->phase;
+    *out = (struct quote_fact){ .name = f->symbol, .text = { "", 0 } };
+    luaL_checkstack(L, 6, "facts");
+    vm_charge(L, 100);
+    lua_pushcfunction(L, inside_body);
+    lua_pushlightuserdata(L, &a);
+    c->phase = BIND_PHASE_RULE;
+    int before = c->plugins->enter(c->plugins_ctx, f->fn), status = vm_try(L, 1, 0);
+    bool says = status != LUA_OK && lua_type(L, -1) == LUA_TSTRING;
+    c->plugins->leave(c->plugins_ctx, before, status != LUA_OK, says ? bind_check_slice(L, -1, "the error") : slice_str(""));
+    c->phase = phase;
+    vm_charge(L, 10); /* a budget that has ended goes on to its end here */
+    if (status == LUA_OK)
+        return a.found;
+    lua_pop(L, 1);
+    out->kind = QUOTE_FACT_FAILED;
+    return true;
 }

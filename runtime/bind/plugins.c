@@ -153,6 +153,19 @@ static const struct json_value *with_inputs(lua_State *L, struct bind_context *c
     return out;
 }
 
+void bind_tell(lua_State *L, struct slice event, const struct bind_event *e, const struct json_value *payload)
+{
+    struct bind_context *c = bind_state(L)->ctx;
+    bool inputs = c->quote && c->quote->result->cart->inputs && slice_is(event, "order.placed");
+    for (size_t i = 0; i < e->count; i++) {
+        const struct json_value *its = inputs ? with_inputs(L, c, payload, e->list[i].plugin) : payload;
+        if (e->list[i].after_commit)
+            run_later(L, c, &e->list[i], event, its);
+        else
+            run_now(L, &e->list[i], its);
+    }
+}
+
 static int emit(lua_State *L, const struct bind_plugin *from) /* (event, payload) */
 {
     struct bind_context *c = bind_require(L, BIND_PROCEDURE, "emitting an event");
@@ -169,14 +182,7 @@ static int emit(lua_State *L, const struct bind_plugin *from) /* (event, payload
     if (from) /* the stdlib's payloads are tested; an order must not depend on it */
         checked(L, e.payload, payload, lua_tostring(L, 1));
     struct slice whole = from ? arena_printf(c->arena, "%s.%.*s", from->name, SLICE_FMT(name)) : name;
-    bool inputs = !from && c->quote && c->quote->result->cart->inputs && slice_is(name, "order.placed");
-    for (size_t i = 0; i < e.count; i++) {
-        const struct json_value *its = inputs ? with_inputs(L, c, payload, e.list[i].plugin) : payload;
-        if (e.list[i].after_commit)
-            run_later(L, c, &e.list[i], whole, its);
-        else
-            run_now(L, &e.list[i], its);
-    }
+    bind_tell(L, whole, &e, payload);
     return 0;
 }
 

@@ -6,6 +6,9 @@
 #include "bind/bind.h"
 #include "bind/checks.h"
 
+struct bind_fact;
+struct collection;
+
 struct bind_plugin { /* must outlive the state */
     const char *name, *version;
     const char *const *timers;  /* those of its manifest, ended by NULL */
@@ -60,6 +63,9 @@ struct bind_plugin_host {
     /* The rules of this revision, the live one or one that was kept. ERR_NOT_FOUND. */
     int (*rules)(void *ctx, const struct bind_plugin *caller, struct store_conn *conn, struct slice revision, struct arena *arena,
                  struct bind_rules *out, struct err *err);
+    /* The facts that are made of these rows of a plugin, in the arena; none when it is stopped. NULL: there are none, or no memory. */
+    const struct bind_fact *const *(*facts)(void *ctx, const char *plugin, const struct collection *rows, struct arena *arena,
+                                            size_t *count);
     /* May it read (write: move) the ledger's account of this name? */
     bool (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write);
 };

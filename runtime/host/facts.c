@@ -39,6 +39,18 @@ int plugin_facts_open(struct vm *vm, struct generation *g, struct symbols *symbo
     return s->facts ? 0 : nomem(err);
 }
 
+const struct bind_fact *const *plugin_facts_of(void *state, const char *plugin, const struct collection *rows, struct arena *arena,
+                                               size_t *count)
+{
+    struct plugin_state *s = state;
+    const struct bind_fact **list = plugin_stopped(s, plugin) ? NULL : arena_array(arena, s->fact_count + 1, sizeof *list);
+    *count = 0;
+    for (size_t i = 0; list && i < s->fact_count; i++)
+        if (s->facts[i].rows == rows)
+            list[(*count)++] = &s->facts[i];
+    return list;
+}
+
 /* --- of a customer -------------------------------------------------------------------------------------------------------- */
 
 static int read_customer(struct call *c, struct quote_cart *cart)

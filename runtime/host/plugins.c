@@ -144,6 +144,7 @@ static void leave(void *ctx, int before, bool failed, struct slice why)
 static const struct bind_plugin_host plugin_host = { .procedure = find_procedure,
                                                      .event = find_event,
                                                      .input = plugin_input,
+                                                     .facts = plugin_facts_of,
                                                      .enter = enter,
                                                      .leave = leave,
                                                      .account = may_account,

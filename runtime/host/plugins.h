@@ -38,7 +38,10 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
 /* Once the state is open: the routes of its generation. */
 int plugin_routes_open(struct vm *vm, struct generation *g, struct err *err);
 int plugin_facts_open(struct vm *vm, struct generation *g, struct symbols *symbols, struct err *err); /* facts.c */
-int plugin_inputs_open(struct vm *vm, struct generation *g, struct err *err);                         /* inputs.c */
+/* For bind: see bind_plugin_host.facts. */
+const struct bind_fact *const *plugin_facts_of(void *state, const char *plugin, const struct collection *rows, struct arena *arena,
+                                               size_t *count);
+int plugin_inputs_open(struct vm *vm, struct generation *g, struct err *err); /* inputs.c */
 /* The body of a route under these rules: quotes and orders have `inputs` of plugins. NULL = none. */
 const struct schema *plugin_body(const struct plugin_state *s, const struct route *r);
 /* For bind: does the manifest of the plugin describe this input? */

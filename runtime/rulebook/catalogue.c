@@ -20,8 +20,10 @@
 
 FIELDS(exhausted, ID("campaign", "The campaign's id."), TEXT("limit", "Which of its limits: uses, units, budget."), TIME("at", "When it happened."));
 FIELDS(joined, ID("customer", "The new customer."), TIME("at", "When it happened."));
-FIELDS(fact, ID("customer", "Whose fact it is."), TEXT("fact", "Its name, like \"member-tiers.level\"."), TIME("at", "When it happened."));
 static const struct schema any = { .type = SCHEMA_ANY };
+FIELDS(fact, ID("customer", "Whose fact it is."), TEXT("fact", "Its name, like \"member-tiers.level\"."), TIME("at", "When it happened."),
+       { .name = "old", .type = SCHEMA_ANY, .about = "What it was; absent when there was none." },
+       { .name = "new", .type = SCHEMA_ANY, .about = "What it is." });
 FIELDS(order, ORDER);
 FIELDS(placed, ORDER, { .name = "inputs", .type = SCHEMA_MAP, .item = &any, .about = "What the client sent for the plugin that hears it." });
 FIELDS(blocked, ORDER, TEXT("block", "Its name, like \"group-buy\"."));
@@ -35,7 +37,7 @@ FIELDS(low, SKU("sku"), TEXT("location", "Where."), COUNT("available", "Pieces t
 static const struct catalogue_event events[] = {
     { "campaign.exhausted", "A limit of a campaign is used up.", true, 1, &exhausted, true },
     { "customer.joined", "A customer is known to the shop for the first time.", true, 1, &joined, false },
-    { "fact.changed", "A fact of a customer has another value.", true, 1, &fact, true },
+    { "fact.changed", "A fact of a customer has another value, because a row that it is made of has changed.", true, 1, &fact, false },
     { "order.blocked", "A plugin put a block on a paid order: it is not fulfilled until the block is gone.", true, 1, &blocked, true },
     { "order.cancelled", "An order was cancelled; its holds are given back.", true, 1, &closed, false },
     { "order.completed", "Nothing more is to come: the time for returns is over.", true, 1, &order, true },

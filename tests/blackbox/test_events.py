@@ -12,6 +12,7 @@ TYPES = {
     "id": lambda v: isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", v),
     "sku": lambda v: isinstance(v, str) and 0 < len(v) <= 64,
     "string": lambda v: isinstance(v, str),
+    "any": lambda v: v is not None,
     "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
     "timestamp": lambda v: isinstance(v, str) and v.endswith("Z") and datetime.datetime.fromisoformat(v.replace("Z", "+00:00")),
 }
@@ -57,10 +58,26 @@ return events
     }
 
 
+MOODS = {
+    "plugin": """return { name = "moods", version = "1.0.0", api = 1, title = "Moods",
+  collections = { moods = { fields = { customer = "customer", mood = "string" }, key = "customer" } },
+  facts = { mood = { run = "rules.mood", type = "string", from = { collection = "moods", by = "customer" } } },
+  routes = { ["POST /mood"] = { run = "events.set", auth = "customer", body = { mood = "string" } } } }""",
+    "rules": "return { mood = function(rows) return rows[1] and rows[1].mood end }",
+    "events": """local moods = require("feira.store").moods
+return { set = function(call)
+  if not moods:update(call.customer, { mood = call.body.mood }) then moods:insert { customer = call.customer, mood = call.body.mood } end
+  return { status = 200, body = {} }
+end }""",
+}
+
+
 def live(shop):
     """A life of orders and customers in which everything happens that can."""
     sku = shop.product(price=1000, stock=100)
     anna = shop.customer()
+    for mood in "glum", "merry":
+        ok(anna.request("POST", "/v1/x/moods/mood", {"mood": mood}), 200)    # changed
     order = shop.paid_order({sku: 3}, by=anna)                          # placed, received, paid
     shop.refund(order, lines=[{"line": 1, "qty": 1}])                    # requested, succeeded
     ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/cancel", {"reason": "changed her mind"}, idempotency=unique("cancel")), 200)
@@ -72,11 +89,11 @@ def live(shop):
 def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     emitted, later = catalogue
     assert {"customer.joined", "order.placed", "order.paid", "order.cancelled", "order.expired", "payment.received", "refund.requested",
-            "refund.succeeded"} <= set(emitted)
+            "refund.succeeded", "fact.changed"} <= set(emitted)
     names = sorted({**emitted, **later})
     kinds = ("in_transaction", "after_commit")
-    shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {} }", "pay_within": '"1s"'},
-                    plugins={k.replace("_", "-"): hearing(names, k) for k in kinds})
+    shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {} }", "pay_within": '"1s"'},
+                    plugins={**{k.replace("_", "-"): hearing(names, k) for k in kinds}, "moods": MOODS})
     live(shop)
 
     def heard(kind, name):
@@ -97,6 +114,7 @@ def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     for name in later: # an event that is emitted is no name for later
         assert heard("in_transaction", name) == [], f"{name} is emitted: take `reserved` from it"
     # What is optional is there in one and missing in the other.
+    assert [(f.get("old"), f["new"]) for f in heard("in_transaction", "fact.changed")] == [(None, "glum"), ("glum", "merry")]
     orders = heard("in_transaction", "order.cancelled")
     assert {"customer" in o for o in orders} == {True, False} and {"reason" in o for o in orders} == {True, False}
 

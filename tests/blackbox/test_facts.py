@@ -359,3 +359,87 @@ t:facts "ann"
     answer = feira("repl", tmp_path, input=typed)
     assert answer.returncode == 0, answer
     assert '"club.level":6' in answer.stdout and '"club.vip":true' in answer.stdout, answer
+
+
+LISTENER = {
+    "plugin": """return { name = "ear", version = "1.0.0", api = 1, title = "An ear",
+  collections = { heard = { fields = { event = "json" } }, later = { fields = { event = "json" } } },
+  needs = { collections = { "club.members:write" } },
+  settings = { refuse = { type = "boolean", default = false, about = "Fails." }, back = { type = "boolean", default = false, about = "Puts 7 in place of 5." } },
+  on = { ["fact.changed"] = { run = "events.now", when = "in_transaction" } },
+  routes = { ["GET /heard"] = { run = "events.list", auth = "server" },
+             ["POST /rename"] = { run = "events.rename", auth = "server", body = { from = "customer", to = "customer" } },
+             ["POST /delete"] = { run = "events.delete", auth = "server", body = { customer = "customer" } } },
+}
+""",
+    "events": """
+local store = require "feira.store"
+local members = store.of("club").members
+local events = {}
+function events.now(event, settings)
+  if settings.refuse then error "no" end
+  store.heard:insert { event = event }
+  if settings.back and event.new == 5 then members:update(members:find({ customer = event.customer })[1].id, { level = 7 }) end
+end
+function events.list() return { status = 200, body = { heard = store.heard:find() } } end
+function events.rename(call)
+  members:update(members:find({ customer = call.body.from })[1].id, { customer = call.body.to })
+  return { status = 200, body = {} }
+end
+function events.delete(call) members:delete(members:find({ customer = call.body.customer })[1].id) return { status = 200, body = {} } end
+return events
+""",
+}
+
+
+def heard(shop):
+    events = [row["event"] for row in ok(shop.sk.request("GET", "/v1/x/ear/heard"), 200)["heard"]]
+    assert all(event.pop("at").endswith("Z") for event in events)
+    return [event for event in events if event["fact"] != "club.worth"]
+
+
+def listening_shop(own_shop, settings="ear = {}"):
+    shop = own_shop(settings={"plugins": f"{{ club = {{}}, {settings} }}"}, plugins={"club": CLUB, "ear": LISTENER}, campaigns={"gold": GOLD})
+    shop.product("TEA", price=1000, stock=1000)
+    return shop
+
+
+def test_who_listens_is_told_what_a_fact_was_and_is(own_shop):
+    shop = listening_shop(own_shop)
+    ann, bob = member(shop), member(shop)
+    set_level(shop, ann, 1)
+    set_level(shop, ann, 3, town="Porto")
+    set_level(shop, ann, 3, town="Porto")  # nothing changed
+    set_level(shop, ann, 13, town="Porto")  # it fails, and nobody can say what it is
+    set_level(shop, ann, 4, town="Porto")
+    ok(shop.sk.request("POST", "/v1/x/ear/rename", {"from": ann.customer, "to": bob.customer}), 200)
+    ok(shop.sk.request("POST", "/v1/x/ear/delete", {"customer": bob.customer}), 200)
+    a, b = {"customer": ann.customer}, {"customer": bob.customer}
+    level, town = {"fact": "club.level"}, {"fact": "club.town"}
+    assert heard(shop) == [
+        {**a, **level, "new": 1},
+        {**a, **level, "old": 1, "new": 3},
+        {**a, **town, "new": "Porto"},
+        {**a, **level, "new": 4},
+        {**a, **level, "old": 4},
+        {**a, **town, "old": "Porto"},
+        {**b, **level, "new": 4},
+        {**b, **town, "new": "Porto"},
+        {**b, **level, "old": 4},
+        {**b, **town, "old": "Porto"},
+    ]
+    # Somebody the shop does not know has no facts.
+    ok(shop.sk.request("POST", "/v1/x/club/level", {"customer": "stranger", "level": 5}), 200)
+    assert len(heard(shop)) == 10
+
+
+def test_a_listener_may_change_the_fact_again_and_a_veto_takes_everything_back(own_shop):
+    shop = listening_shop(own_shop, "ear = { back = true }")
+    ann = member(shop, 5)
+    assert [(event.get("old"), event["new"]) for event in heard(shop)] == [(None, 5), (5, 7)]
+    assert ok(shop.sk.request("GET", f"/v1/customers/{ann.customer}/facts"), 200)["facts"]["club.level"] == 7
+
+    shop = listening_shop(own_shop, "ear = { refuse = true }")
+    ann = member(shop)
+    problem(shop.sk.request("POST", "/v1/x/club/level", {"customer": ann.customer, "level": 5}), 500)
+    assert "club.level" not in ok(shop.sk.request("GET", f"/v1/customers/{ann.customer}/facts"), 200)["facts"]
