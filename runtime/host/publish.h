@@ -1,7 +1,7 @@
 /* host/publish.h - the publisher: one thread that builds generations beside the live one, checks them, makes them live, and closes
  * what nobody uses any more. Jobs are done one after the other.
  *
- *   read the sources → same as live: nothing to do → build → a Lua state for the writer and one for each worker
+ *   read the sources → same as live: nothing to do → build → plugins' checks → a Lua state for the writer and one for each worker
  *   → the revision is kept in the store → live: one pointer under a lock → each worker takes its seat between two calls
  *   → answered when all have
  *

@@ -294,6 +294,7 @@ end
 
 function t:publish(shop)
   local made = made_up(shop, "t:publish()")
+  bridge.now() -- what was said before is live first
   bridge.stage(made, true)
   local answer = must(self, "POST", "/v1/generations", {})
   return answer

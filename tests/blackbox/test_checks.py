@@ -291,3 +291,46 @@ def test_checks_are_described_like_everything_else(tmp_path):
     says('{ run = "checks.depth", of = "campaign" }', "must be a list")
     says('{ run = "checks.depth", of = { "Any Thing" } }', "is no kind of thing")
     says('{ run = "checks.depth", if_fails = "skip" }', "if_fails")
+
+
+# --- for authors ----------------------------------------------------------------------------------------------------------------------
+
+SPEC = """local t = require "feira.test"
+
+local function tea(percent)
+  return ([[local promo = require "feira.promo"
+return promo.campaign { id = "tea", title = "Tea", give = promo.percent_off { percent = %d } }
+]]):format(percent)
+end
+
+t:it("a deep discount does not go live", function()
+  t:shop { campaigns = { tea = tea(10) } }
+  local problem = t:refused("rules_refused", function() t:publish { campaigns = { tea = tea(60) } } end)
+  t:expect(problem.findings, { { rule = "P13", level = "block", subject = "campaign tea" } })
+  t:expect(t:publish { campaigns = { tea = tea(50) } }, { result = "live" })
+end)
+
+t:it("what is allowed is a setting", function()
+  t:shop { campaigns = { tea = tea(10) } }
+  t:expect(t:publish { settings = { max_percent = 80 }, campaigns = { tea = tea(60) } }, { result = "live" })
+end)
+
+t:it("a large order is not taken", function()
+  t:product { sku = "TEA", price = "600.00" }
+  t:refused("refused_by_check", function() t:order { lines = { TEA = 2 } } end)
+  t:order { lines = { TEA = 1 } }
+end)
+"""
+
+
+def test_checks_are_specified_without_a_server(tmp_path):
+    folder = tmp_path / "law"
+    (folder / "test").mkdir(parents=True)
+    for name, text in LAW.items():
+        (folder / f"{name}.lua").write_text(text, encoding="utf-8")
+    (folder / "test" / "law.lua").write_text(SPEC, encoding="utf-8")
+    answer = feira("test", folder)
+    assert answer.returncode == 0 and "not ok" not in answer.stdout, answer.stdout
+    (folder / "test" / "law.lua").write_text(SPEC.replace('"P13"', '"P14"'), encoding="utf-8")
+    answer = feira("test", folder)
+    assert answer.returncode != 0 and "wanted" in answer.stdout and "P13" in answer.stdout, answer.stdout
