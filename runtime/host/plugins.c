@@ -28,6 +28,7 @@ void plugin_state_free(struct plugin_state *s)
     if (!s)
         return;
     http_router_free(s->router);
+    figures_close(s->figures);
     secrets_free(s->secrets);
     stops_view_close(&s->stops);
     arena_release(&s->arena);
