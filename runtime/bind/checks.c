@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/schema.h"
 #include "bind/bind_int.h"
+#include "bind/measure.h"
 #include "bind/plugins.h"
 #include <string.h>
 
@@ -110,8 +111,11 @@ int bind_check_submission(struct vm *v, const struct bind_check *check, const st
     c->phase = BIND_PHASE_SUBMISSION;
     c->arena = out->arena;
     vm_set_undo(v, NULL, NULL); /* counted: the verdict must not depend on how fast the machine is */
+    struct bind_measure m;
+    bind_measure_begin(&m, v, vm_context(vm_lua(v)), bind_function_of(vm_context(vm_lua(v)), check->fn), false, 0);
     vm_push_json(v, subject);
     int rc = vm_call(v, fn, 1, out->arena, &given, &cause);
+    bind_measure_end(&m, v, vm_context(vm_lua(v)), rc, true, &cause);
     c->phase = BIND_PHASE_LOAD;
     c->arena = arena;
     if (rc == 0)
@@ -140,7 +144,7 @@ static int read_findings(lua_State *L) /* (what the check gave, json_value **) *
     return 0;
 }
 
-/* In the fuel of whoever asks. What the check is given and what it gives are copies. */
+/* Within its own limit, and what is left to whoever asks. What the check is given and what it gives are copies. */
 static void run_one(lua_State *L, struct bind_context *c, const struct bind_check *check, const struct json_value *subject,
                     struct bind_findings *out)
 {

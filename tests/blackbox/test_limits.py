@@ -237,3 +237,20 @@ def test_the_number_of_series_is_bounded(own_shop):
     assert len(all_of) == 501
     assert all_of["other", "other", "other"]["calls_total"] >= 200
     assert sum(f["calls_total"] for f in all_of.values()) == 700
+
+
+CHECKER = {
+    "plugin": """return { name = "warden", version = "1.0.0", api = 1, title = "Looks",
+  checks = { look = { run = "checks.look", at = "submission" } } }""",
+    "checks": "local c = {} function c.look(subject) for i = 1, 300000 do end end return c",
+}
+
+
+def test_a_check_has_a_limit(tmp_path):
+    for limits, fine in [("{}", True), ("{ warden = { check = { fuel = 50000 } } }", False)]:
+        folder = tmp_path / unique("shop")
+        folder.mkdir()
+        write_shop(folder, {"plugins": "{ warden = {} }", "limits": limits}, plugins={"warden": CHECKER})
+        done = feira("check", folder)
+        assert (done.returncode == 0) == fine, done
+        assert fine or 'limits["warden"].check.fuel of shop.lua' in done.stdout, done
