@@ -112,11 +112,12 @@ const struct cli_command cli_commands[] = {
       "feira new shop NAME            a folder with shop.lua, a campaign, a catalogue and a cart to try\n"
       "feira new campaign SHOP/NAME   SHOP/campaigns/NAME.lua\n"
       "feira new plugin NAME          a folder with plugin.lua, rules.lua and specs\n"
-      "feira new editor FOLDER        writes what an editor needs to know (.luarc.json, .feira/meta) again\n"
+      "feira new editor FOLDER        writes what an editor needs to know (.luarc.json, .luacheckrc, .feira/meta) again\n"
       "What is there already is never written over." },
-    { "check", "PATH", "List everything that is wrong with a shop's files.", 1, 1, check_options, cmd_check,
-      "PATH is a shop's folder, one file of its campaigns, or a plugin's folder. Nothing is written; a shop that is\n"
-      "being served can be checked. Warnings alone are exit code 0, errors 3." },
+    { "check", "PATH", "List everything that is wrong with a shop's or a plugin's files.", 1, 1, check_options, cmd_check,
+      "PATH is a shop's folder, one file of its campaigns, or a plugin's folder: that is loaded as a shop would load it, and what its\n"
+      "code touches is held against what plugin.lua names. When luacheck is installed and nothing is wrong, its warnings follow.\n"
+      "Nothing is written; a shop that is being served can be checked. Warnings alone are exit code 0, errors 3." },
     { "test", "PATH", "Run the specs of a shop or a plugin, offline and under a clock of their own.", 1, 1, test_options, cmd_test,
       "PATH is a shop's folder (its specs are SHOP/test/*.lua, and those of its plugins), a plugin's folder (NAME/test/*.lua), or\n"
       "one spec. Each test has an empty shop in memory; a plugin's specs say with t:shop what it is. When a test fails, 1 is the\n"

@@ -127,6 +127,9 @@ static int write_editor(struct making *m, const char *dir)
     snprintf(path, sizeof path, "%s/.luarc.json", dir);
     if (rc == 0 && !exists(path)) /* it may hold somebody's own settings */
         rc = write_one(m, "luarc.json", path);
+    snprintf(path, sizeof path, "%s/.luacheckrc", dir);
+    if (rc == 0 && !exists(path))
+        rc = write_one(m, "luacheckrc", path);
     return rc;
 }
 

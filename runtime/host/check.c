@@ -1,5 +1,7 @@
 #include "host/check.h"
+#include "host/luacheck.h"
 #include "host/plugins.h"
+#include "host/rehearse.h"
 #include "host/submission.h"
 #include <limits.h>
 #include <stdio.h>
@@ -81,6 +83,8 @@ static int check_shop(const struct rulebook_options *o, const char *dir, struct 
         return rc;
     rc = check_sources(o, src, only, r, err);
     if (rc == 0 && r->errors == 0)
+        rc = luacheck_folder(dir, src, only, r, err);
+    if (rc == 0 && r->errors == 0)
         return check_submitted(o, src, only, r, err);
     sources_free(src);
     return rc;
@@ -93,6 +97,10 @@ static int check_plugin_folder(const struct rulebook_options *o, const char *dir
     if (rc < 0)
         return rc;
     rc = check_plugin(o, src, slice_str(strrchr(dir, '/') + 1), r, err);
+    if (rc == 0 && r->errors == 0)
+        rc = rehearse_plugin(o, dir, src, r, err);
+    if (rc == 0 && r->errors == 0)
+        rc = luacheck_folder(dir, src, slice_str(""), r, err);
     sources_free(src);
     return rc;
 }

@@ -4,6 +4,7 @@
 #include "rulebook/locate.h"
 #include "rulebook/plugin_set.h"
 #include "rulebook/rulebook_int.h"
+#include "rulebook/uses.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -418,6 +419,24 @@ static void check_events(struct checking *c, const struct manifest *m)
     }
 }
 
+static void on_use(void *ctx, long line, const char *text)
+{
+    struct checking *c = ctx;
+    addf(c, false, c->file, line, "%s", text);
+}
+
+/* Its own files, not its specs; of those that can't be read there is something else to say. */
+static void check_uses(struct checking *c, const struct manifest *m)
+{
+    for (size_t i = 0; i < sources_count(c->sources); i++) {
+        const struct source_file *f = sources_at(c->sources, i);
+        if (!is_lua(f->path) || memchr(f->path.data, '/', f->path.len) || slice_is(f->path, "plugin.lua") || has_error(c->report, f->path))
+            continue;
+        c->file = f->path;
+        uses_check(m, f->text, on_use, c);
+    }
+}
+
 static int check_manifest(struct checking *c, struct slice name, struct err *err)
 {
     const struct source_file *f = sources_find(c->sources, SLICE_LIT("plugin.lua"));
@@ -441,6 +460,7 @@ static int check_manifest(struct checking *c, struct slice name, struct err *err
     }
     check_hooks(c, m);
     check_events(c, m);
+    check_uses(c, m);
     manifest_free(m);
     return 0;
 }
