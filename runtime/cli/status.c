@@ -58,6 +58,12 @@ static void screen(const struct json_value *v)
     for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next)
         cli_say_stop(s, "  ");
     functions(json_get(v, "functions"));
+    const struct json_value *alarms = json_get(rules, "alarms");
+    for (const struct json_value *alarm = alarms ? alarms->first : NULL; alarm; alarm = alarm->next) {
+        bool campaign = json_get(alarm, "campaign") != NULL;
+        printf("  alarm since %.*s: %s%.*s: %.*s\n", SLICE_FMT(text(alarm, "since")), campaign ? "campaign " : "the shop",
+               SLICE_FMT(text(alarm, "campaign")), SLICE_FMT(text(alarm, "seen")));
+    }
     const struct json_value *problems = json_get(v, "problems");
     if (!problems || problems->count == 0)
         printf("  nothing is wrong\n");

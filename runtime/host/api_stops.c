@@ -1,4 +1,5 @@
 /* Stopping a campaign or a plugin: one durable row, no build. Effective with the next quote or call of every worker. */
+#include "host/discounts.h"
 #include "host/guard.h"
 #include "host/plugin_stops.h"
 #include "host/publish.h"
@@ -165,6 +166,8 @@ void handle_resume(struct call *c)
         call_fail(c, NULL, (struct slice){ 0 });
         return;
     }
+    if (s->kind == STOP_CAMPAIGN)
+        discounts_forget(c->shop->discounts, s->name);
     s->was_quarantined = stops_free(c->shop->stops, s->kind, s->name);
     if (s->was_quarantined && s->kind == STOP_PLUGIN)
         guard_forget_plugin(c->seat->edition, s->name);

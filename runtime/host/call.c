@@ -1,5 +1,6 @@
 #include "host/call.h"
 #include "base/log.h"
+#include "host/discounts.h"
 #include "host/guard.h"
 #include "host/plugins.h"
 #include "host/rescue.h"
@@ -371,6 +372,8 @@ static void done_on_writer(struct writer_command *cmd, int rc, const struct err 
     guard_writer(c->seat->edition, &c->tally, rc, err);
     if (c->procedure && strncmp(c->procedure, "orders.", 7) == 0)
         rescue_note(c->seat->edition, RESCUE_ORDER, rc, err);
+    if (rc == 0 && c->quote && !c->replayed)
+        discounts_note(c->shop, c->quote);
     call_resume(c);
 }
 

@@ -1,4 +1,5 @@
 #include "host/metrics.h"
+#include "host/discounts.h"
 #include "host/publish.h"
 #include "host/shop.h"
 #include "host/stops.h"
@@ -81,6 +82,17 @@ static void writer_metrics(struct shop *s, struct buf *out)
     seconds(out, "writer_wait_seconds", "Time a command waited for the writer.", st.wait_ns_p50, st.wait_ns_p99);
 }
 
+static void discount_metrics(struct shop *s, struct buf *out)
+{
+    struct discounts_figures f = discounts_figures(s);
+    gauge(out, "discounts_hour_orders", "Orders placed within the last hour.", (uint64_t)f.orders);
+    gauge(out, "discounts_hour_minor", "What was taken off them, in minor units.", (uint64_t)f.off_minor);
+    gauge(out, "discounts_hour_base_minor", "What they cost before, in minor units.", (uint64_t)f.base_minor);
+    counter(out, "discount_alarms_total", "Times discounts went beyond an alarm.", atomic_load(&s->metrics.discount_alarms));
+    counter(out, "discount_stops_total", "Campaigns stopped because they took off more than their bound.",
+            atomic_load(&s->metrics.discount_stops));
+}
+
 static void rules_metrics(struct shop *s, struct buf *out)
 {
     struct publish_stats st;
@@ -117,5 +129,6 @@ void metrics_write(struct shop *s, struct buf *out)
     gauge(out, "uptime_seconds", "Since the start.", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
     writer_metrics(s, out);
     rules_metrics(s, out);
+    discount_metrics(s, out);
     figures_write_metrics(s->figures, out);
 }

@@ -2,6 +2,7 @@
 #include "host/shop.h"
 #include "host/errand.h"
 #include "host/pins.h"
+#include "host/discounts.h"
 #include "host/plugins.h"
 #include "host/publish.h"
 #include "host/soldout.h"
@@ -194,7 +195,8 @@ static int open_memory(struct shop *s, struct err *err)
 {
     struct store_conn *conn = store_writer_conn(s->store);
     s->catalogue = catalogue_new(s->symbols);
-    if (!s->catalogue)
+    s->discounts = discounts_new();
+    if (!s->catalogue || !s->discounts)
         return err_set(err, ERR_NOMEM, "Out of memory.");
     int rc = catalogue_load(s->catalogue, conn, err);
     if (rc == 0)
@@ -280,6 +282,7 @@ void shop_close(struct shop *s)
     }
     publisher_free(s->publisher);
     stops_close(s->stops);
+    discounts_free(s->discounts);
     routes_close(s->routes);
     auth_close(s->auth);
     catalogue_free(s->catalogue);

@@ -20,6 +20,7 @@ struct route_table;
 
 struct publisher;
 struct stops;
+struct discounts;
 struct edition;
 
 /* The writer thread's own: whose context the running command has, and what the running batch has changed. */
@@ -46,6 +47,7 @@ struct shop {
     struct auth *auth;
     struct rulebook_options rulebook;
     struct stops *stops;
+    struct discounts *discounts;
     struct publisher *publisher; /* what is live, and what will be */
     struct writer *writer;
     struct procedures procedures;

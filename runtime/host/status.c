@@ -1,6 +1,7 @@
 #include "host/status.h"
 #include "base/json.h"
 #include "base/zone.h"
+#include "host/discounts.h"
 #include "host/edition.h"
 #include "host/publish.h"
 #include "host/stops.h"
@@ -77,7 +78,7 @@ void stops_write(struct shop *s, struct json_writer *w)
     stops_release(stops);
 }
 
-static void write_rules(struct shop *s, struct json_writer *w)
+static void write_rules(struct shop *s, struct currency c, struct json_writer *w)
 {
     struct publish_stats st;
     char since[TIMESTAMP_MAX];
@@ -91,6 +92,8 @@ static void write_rules(struct shop *s, struct json_writer *w)
     number(w, "draining", st.draining);
     json_key(w, "stopped");
     stops_write(s, w);
+    json_key(w, "alarms");
+    discounts_write(s, c, w);
     json_object_end(w);
 }
 
@@ -167,7 +170,7 @@ void status_write(struct shop *s, struct buf *out)
     number(&w, "products", catalogue_count(catalogue));
     number(&w, "workers", (uint64_t)s->worker_count);
     number(&w, "uptime_s", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
-    write_rules(s, &w);
+    write_rules(s, settings->currency, &w);
     write_http(s, &w);
     write_work(s, &w);
     write_writer(&st, &w);

@@ -5,7 +5,7 @@
 enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, OWNER_MAX = 64, REASON_MAX = 200, PRIORITY_MAX = 1000000 };
 
 static const char *const campaign_keys[] = { "id",    "at",   "title", "priority",   "stage", "window", "scope",
-                                             "codes", "when", "give",  "on_failure", "owner", NULL };
+                                             "codes", "when", "give",  "on_failure", "owner", "watch",  NULL };
 static const char *const gate_keys[] = { "gate", "id",     "at",     "title",      "priority", "window", "scope",
                                          "when", "reason", "effect", "on_failure", "owner",    NULL };
 static const char *const stages[] = { "item", "order", "shipping", NULL };
@@ -98,14 +98,14 @@ static int quoted(struct spec *s, struct slice text, struct slice *out)
 
 static int give_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
 {
-    struct spec_node give = spec_member(n, "give"), on_failure = spec_member(n, "on_failure");
+    struct spec_node give = spec_member(n, "give"), on_failure = spec_member(n, "on_failure"), watch = spec_member(n, "watch");
     struct action *actions;
     unsigned chosen = 0;
     int rc = action_list(s, &give, &actions, &c->give_count);
     if (rc < 0)
         return rc;
     c->give = actions;
-    if ((rc = stage_compile(s, n, c)) < 0)
+    if ((rc = stage_compile(s, n, c)) < 0 || (rc = watch_compile(s, &watch, true, &c->watch)) < 0)
         return rc;
     if (on_failure.v && (rc = spec_choice(s, &on_failure, failures, &chosen)) < 0)
         return rc;
@@ -313,6 +313,9 @@ int quote_rules_build(const struct json_value *campaigns, const struct quote_rul
     if (rc == 0)
         rc = shipping_compile(&s, o->shipping, &r->shipping, &r->shipping_count);
     s.fold_codes = r->policies.fold_codes;
+    struct spec_node root = spec_root(NULL), watch = { .up = &root, .v = o->watch, .key = "watch" };
+    if (rc == 0)
+        rc = watch_compile(&s, &watch, false, &r->watch);
     if (rc == 0)
         rc = tax_compile(&s, o->tax, o->tax_rates.count > 0, &r->taxes);
     if (rc == 0)

@@ -170,6 +170,32 @@ static void no_campaigns_are_rules_too(void **state)
     assert_int_equal(fixture_build(f, "{}", NULL, NULL), 0); /* an empty table of Lua */
 }
 
+static void what_is_watched_is_checked(void **state)
+{
+    struct fixture *f = *state;
+    fixture_rules(
+        f, "[{'id': 'a', 'watch': {'discount_share': 30}, 'give': {'free_shipping': {}}},"
+           "{'id': 'b', 'watch': {'discount_share': {'stop': '60.5', 'orders': 3}, 'per_hour': {'alarm': '50.00', 'stop': '100.00'}},"
+           " 'give': {'free_shipping': {}}}, {'id': 'c', 'give': {'free_shipping': {}}}]");
+    const struct quote_watch *a = quote_campaign_watch(f->rules, 0), *b = quote_campaign_watch(f->rules, 1);
+    assert_true(a->share_ppm.alarm == 300000 && a->share_ppm.stop == 0 && a->orders == 10 && a->hour_minor.alarm == 0);
+    assert_true(b->share_ppm.alarm == 0 && b->share_ppm.stop == 605000 && b->orders == 3);
+    assert_true(b->hour_minor.alarm == 5000 && b->hour_minor.stop == 10000);
+    assert_null(quote_campaign_watch(f->rules, 2));
+    assert_null(quote_rules_watch(f->rules));
+    quote_rules_free(f->rules);
+    f->rules = NULL;
+    refused(f, ONE("'watch': {}, " GIVE), "campaigns/x.lua:7: watch: it watches nothing; write discount_share, per_hour or both");
+    refused(f, ONE("'watch': {'discount_share': {}}, " GIVE),
+            "campaigns/x.lua:7: watch.discount_share: it has no bound; write alarm, stop or both");
+    refused(f, ONE("'watch': {'discount_share': {'alarm': 60, 'stop': 30}}, " GIVE),
+            "campaigns/x.lua:7: watch.discount_share.stop: the stop comes before the alarm; write a higher one");
+    refused(f, ONE("'watch': {'discount_share': {'alarm': 60, 'order': 3}}, " GIVE),
+            "campaigns/x.lua:7: watch.discount_share: unknown key \"order\"; did you mean \"orders\"?");
+    refused(f, ONE("'watch': {'per_hour': 50}, " GIVE),
+            "campaigns/x.lua:7: watch.per_hour: a bare number can't be money; write \"50.00\" in quotes");
+}
+
 static void policies_and_shipping_are_checked(void **state)
 {
     struct fixture *f = *state;
@@ -256,6 +282,7 @@ int main(void)
         TEST(conditions_nest_only_so_deep),
         TEST(campaigns_stand_in_the_order_of_application),
         TEST(no_campaigns_are_rules_too),
+        TEST(what_is_watched_is_checked),
         TEST(policies_and_shipping_are_checked),
         TEST(texts_are_utf_8_without_control_characters),
         TEST(damaged_specs_are_refused_or_priced_and_never_do_harm),

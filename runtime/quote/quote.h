@@ -125,6 +125,7 @@ struct quote_rules_options {
     struct symbols *symbols;           /* must outlive the rules */
     const struct json_value *policies; /* shop.lua `policies`; NULL = defaults */
     const struct json_value *shipping; /* shop.lua `shipping`; NULL = nothing is shipped for money */
+    const struct json_value *watch;    /* shop.lua `watch`; NULL = the shop's discounts are not watched */
     const struct json_value *tax;      /* shop.lua `tax`; NULL = no tax, unless tax_rates find one: then it is part of the prices */
 };
 
@@ -145,6 +146,17 @@ struct slice quote_campaign_owner(const struct quote_rules *r, uint32_t campaign
 const uint32_t *quote_rules_facts(const struct quote_rules *r, bool no_campaigns, size_t *count);
 /* No rule has a say in what a cart without campaigns costs: its prices came with it. */
 bool quote_rules_leave_final(const struct quote_rules *r);
+/* What discounts are expected to come to; it changes no price. A bound of 0 is none. NULL: nothing is watched. */
+struct quote_bounds {
+    int64_t alarm, stop;
+};
+struct quote_watch {
+    struct quote_bounds share_ppm;  /* what it takes off, of what the orders with it cost before */
+    int64_t orders;                 /* a share of fewer orders says nothing */
+    struct quote_bounds hour_minor; /* what it takes off within an hour */
+};
+const struct quote_watch *quote_campaign_watch(const struct quote_rules *r, uint32_t campaign);
+const struct quote_watch *quote_rules_watch(const struct quote_rules *r); /* of the shop: all discounts; it has no stops */
 struct currency quote_rules_currency(const struct quote_rules *r);
 struct symbols *quote_rules_symbols(const struct quote_rules *r);
 

@@ -178,9 +178,13 @@ int tax_compile(struct spec *s, const struct json_value *v, bool has_rules, stru
 int shipping_compile(struct spec *s, const struct json_value *v, const struct shipping_option **out, uint32_t *count);
 
 /* --- all of it -------------------------------------------------------------------------------------------------------- */
+/* may_stop: a campaign's; the shop itself is not stopped. *out NULL when nothing is watched. */
+int watch_compile(struct spec *s, const struct spec_node *n, bool may_stop, const struct quote_watch **out);
+
 struct quote_campaign {
     struct window window;
-    const struct selector *scope; /* NULL: every line */
+    const struct quote_watch *watch; /* NULL: nothing */
+    const struct selector *scope;    /* NULL: every line */
     const struct policies *policies;
     const struct condition *when; /* all of them */
     const struct action *give;
@@ -196,6 +200,7 @@ struct quote_campaign {
 
 struct quote_rules {
     struct arena arena; /* everything below */
+    const struct quote_watch *watch;
     struct currency currency;
     struct symbols *symbols;
     struct policies policies;

@@ -229,7 +229,11 @@ static void place_setting(const struct generation *g, struct err *err)
         return;
     char rest[sizeof err->text];
     snprintf(rest, sizeof rest, "%s", err->text + n);
-    const char *key = strncmp(rest, "policies", 8) == 0 ? "policies" : strncmp(rest, "tax", 3) == 0 ? "tax" : "shipping";
+    static const char *const keys[] = { "policies", "tax", "watch", NULL };
+    const char *key = "shipping";
+    for (size_t i = 0; keys[i]; i++)
+        if (strncmp(rest, keys[i], strlen(keys[i])) == 0)
+            key = keys[i];
     int line = excerpt_line_of_key(g->sources, "shop.lua", key);
     err_field(err, err->code, err->field, "shop.lua:%d: %s", line, rest);
 }
@@ -241,7 +245,8 @@ static int compile(struct generation *g, struct loading *l)
                                      .symbols = g->options.symbols,
                                      .policies = json_get(g->settings.tree, "policies"),
                                      .shipping = json_get(g->settings.tree, "shipping"),
-                                     .tax = json_get(g->settings.tree, "tax") };
+                                     .tax = json_get(g->settings.tree, "tax"),
+                                     .watch = json_get(g->settings.tree, "watch") };
     int rc = plugins_rules(&g->plugins, HOOK_PRICING, &g->arena, &o.pricing, l->err);
     if (rc == 0)
         rc = plugins_rules(&g->plugins, HOOK_SHIPPING_RATES, &g->arena, &o.shipping_rates, l->err);

@@ -10,8 +10,9 @@
 enum { QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000, PAY_WITHIN_DEFAULT_MS = 30 * 60 * 1000, LIST_MAX = 1000 };
 #define DAY_MS INT64_C(86400000)
 
-static const char *const keys[] = { "name", "currency",        "zone",         "policies",      "quote_ttl", "pay_within", "shipping",
-                                    "tax",  "trusted_proxies", "cors_origins", "test_payments", "plugins",   "limits",     NULL };
+static const char *const keys[] = { "name",          "currency", "zone",   "policies",        "quote_ttl",
+                                    "pay_within",    "shipping", "tax",    "trusted_proxies", "cors_origins",
+                                    "test_payments", "plugins",  "limits", "watch",           NULL };
 
 struct check {
     const struct sources *src;
@@ -47,7 +48,7 @@ static int known_keys(const struct check *c)
         return wrong(c, key,
                      "there is no such setting; the settings of a shop are name, currency, zone, policies, quote_ttl, pay_within, "
                      "shipping, tax, trusted_proxies, "
-                     "cors_origins, test_payments, plugins and limits");
+                     "cors_origins, test_payments, plugins, limits and watch");
     }
     return 0;
 }

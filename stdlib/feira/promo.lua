@@ -252,6 +252,25 @@ local function bounded(kind)
   end
 end
 
+-- What discounts are expected to come to: a value alone is an alarm.
+local function expected(kind, more)
+  local fields = { alarm = kind, stop = kind }
+  for key, check in pairs(more or {}) do
+    fields[key] = check
+  end
+  local check = record(fields)
+  return function(at, path, v)
+    if type(v) ~= "table" then
+      return { alarm = kind(at, path, v) }
+    end
+    local out = check(at, path, v)
+    if out.alarm == nil and out.stop == nil then
+      fail(at, path, "it has no bound; write alarm, stop or both")
+    end
+    return out
+  end
+end
+
 -- What the value must be depends on the fact's type, which the kernel knows.
 local function fact_value(at, path, v)
   local t = type(v)
@@ -361,6 +380,16 @@ local function campaign_id(at, path, v)
   return v
 end
 
+local watch_fields = record { discount_share = expected(percent, { orders = integer(1) }), per_hour = expected(money) }
+
+local function watch(at, path, v)
+  local out = watch_fields(at, path, v)
+  if out.discount_share == nil and out.per_hour == nil then
+    fail(at, path, "it watches nothing; write discount_share, per_hour or both")
+  end
+  return out
+end
+
 local campaign = record {
   ["!id"] = campaign_id,
   title = text,
@@ -372,6 +401,7 @@ local campaign = record {
   when = condition,
   ["!give"] = action,
   on_failure = one_of("skip", "refuse"),
+  watch = watch,
 }
 
 local gate = record({

@@ -45,6 +45,21 @@ local promo = {}
 ---@alias feira.promo.When feira.promo.Condition|feira.promo.Selector|fun(cart: feira.Cart): boolean
 ---@alias feira.promo.Give feira.promo.Action|fun(cart: feira.Cart)
 
+---@class feira.promo.WatchShare
+---@field alarm? number|string percent
+---@field stop? number|string percent, not below the alarm
+---@field orders? integer of fewer orders a share says nothing; default 10
+
+---@class feira.promo.WatchMoney
+---@field alarm? string
+---@field stop? string not below the alarm
+
+---Bounds of what a campaign takes off, over the last hour of orders. A value alone is an alarm: a line in the log, `feira status`, a figure
+---in /metrics. Only `stop` ends the campaign, as `feira stop` does, until it is resumed.
+---@class feira.promo.Watch
+---@field discount_share? number|string|feira.promo.WatchShare percent of what the orders with it cost before
+---@field per_hour? string|feira.promo.WatchMoney what it takes off within an hour
+
 ---@class feira.promo.CampaignSpec
 ---@field id string 1 to 64 of A-Z a-z 0-9 _ . : -; its counters belong to it
 ---@field title? string what the shopper reads; the id when left out
@@ -56,6 +71,7 @@ local promo = {}
 ---@field when? feira.promo.When|feira.promo.When[] a list means all of them
 ---@field give feira.promo.Give|feira.promo.Give[] applied in this order
 ---@field on_failure? "skip"|"refuse" what a failing function does: to the campaign, or to the quote; default skip
+---@field watch? feira.promo.Watch what it is expected to take off; beyond that an alarm, or its end
 
 ---Declares a campaign. Mistakes are refused with the line of this call.
 ---
