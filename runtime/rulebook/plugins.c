@@ -427,6 +427,8 @@ int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *sett
     limits_hold(vm, &plugin->pub.limits.of[LIMIT_LOAD], &hold);
     rc = vm_call_keep(vm, vm_function(vm, plugin->pub.first_fn + (int)(ref.hook - ref.plugin->hooks)), 1, &made, err);
     rc = limits_let_go(vm, &hold, plugin->manifest->name, LIMIT_LOAD, rc, err);
+    if (rc < 0)
+        err_wrap(err, "%s", s.reader.file); /* what the merchant wrote is where he can change it */
     if (rc == 0 && !made)
         rc = err_set(err, ERR_INVALID, "%s: the plugin's function gives nothing; it must give promo.campaign { ... }", s.reader.file);
     if (rc == 0)

@@ -190,6 +190,9 @@ static void what_is_wrong_is_said_with_its_place(void **state)
     refuses(w, (struct text[]){ { "shop.lua", SHOP("deal = {}") }, DEAL, USE("promo.use 'dael' { tag = 'x' }"), { 0 } },
             "campaigns/a.lua:3: promo.use: there is no plugin \"dael\"; did you mean \"deal\"?");
     refuses(w, (struct text[]){ { "shop.lua", SHOP("") }, DEAL, USE("promo.use 'deal' { tag = 'x' }"), { 0 } }, "turn it on in shop.lua");
+    /* What the plugin's own function has against it is said where the merchant wrote it. */
+    refuses(w, (struct text[]){ { "shop.lua", SHOP("deal = {}") }, DEAL, USE("promo.use 'deal' { tag = 'a b', off = '1.00' }"), { 0 } },
+            "campaigns/a.lua:3: plugins/deal/rules.lua:4: id: expected 1 to 64 letters");
 }
 
 static void a_plugin_requires_what_is_its_own(void **state)
