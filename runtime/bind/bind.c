@@ -25,7 +25,7 @@ static const struct bind_module modules[] = {
 };
 
 /* How much memory one call may add to its state. What is collected between requests stays small by it. */
-enum { RULE_GROWTH_BYTES = 16 << 20, PLUGIN_GROWTH_BYTES = 32 << 20 };
+enum { RULE_GROWTH_BYTES = 16 << 20 };
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 struct opening {
@@ -85,14 +85,6 @@ struct bind_context *bind_context_of(struct vm *vm)
 }
 
 /* --- calls by name -------------------------------------------------------------------------------------------------- */
-struct calling {
-    struct slice name;
-    const struct json_value *args;
-    struct bind_answer *out;
-    struct slice *value; /* what comes back as it is, as JSON; NULL = not wanted */
-    vm_ref ref;
-};
-
 static struct slice copy_of_body(lua_State *L, int body, struct arena *arena)
 {
     if (lua_isnil(L, body))
@@ -106,23 +98,11 @@ static struct slice copy_of_body(lua_State *L, int body, struct arena *arena)
     return buf_slice(&b.buf);
 }
 
-/* (calling); upvalues: the function, its name. Its own closure for each name, so that vm/ can tell the slow ones apart. */
-static int call_body(lua_State *L)
+static int call_ended(lua_State *L, int resumed, lua_KContext k) /* result */
 {
-    struct calling *c = lua_touserdata(L, 1);
-    struct bind_context *ctx = bind_state(L)->ctx;
-    lua_settop(L, 0);
-    ctx->broken = false;
-    lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
-    if (c->args)
-        vm_push_json_nulls(L, c->args); /* fn args */
-    else
-        lua_newtable(L);
-    if (ctx->quote) {
-        bind_push_quote(L);
-        lua_setfield(L, 2, "quote");
-    }
-    lua_call(L, 1, 1); /* result */
+    struct bind_calling *c = (struct bind_calling *)k;
+    const struct bind_context *ctx = bind_state(L)->ctx;
+    (void)resumed;
     if (ctx->broken)
         return luaL_error(L, "a procedure or subscriber that was called failed, and its caller went on; everything is taken back");
     if (c->value)
@@ -144,6 +124,25 @@ static int call_body(lua_State *L)
     return 0;
 }
 
+/* (calling); upvalues: the function, its name. Its own closure for each name, so that vm/ can tell the slow ones apart. */
+static int call_body(lua_State *L)
+{
+    struct bind_calling *c = lua_touserdata(L, 1);
+    struct bind_context *ctx = bind_state(L)->ctx;
+    lua_settop(L, 0);
+    ctx->broken = false;
+    lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
+    if (c->args)
+        vm_push_json_nulls(L, c->args); /* fn args */
+    else
+        lua_newtable(L);
+    if (ctx->quote) {
+        bind_push_quote(L);
+        lua_setfield(L, 2, "quote");
+    }
+    lua_callk(L, 1, 1, (lua_KContext)c, call_ended); /* result; a task may wait in it, and goes on in call_ended() */
+    return call_ended(L, LUA_OK, (lua_KContext)c);
+}
 void bind_push_stdlib(lua_State *L, struct slice name)
 {
     const char *dot = memchr(name.data, '.', name.len);
@@ -168,7 +167,7 @@ void bind_push_stdlib(lua_State *L, struct slice name)
 /* "orders.place": function `place` of module "feira.orders". */
 static int find_body(lua_State *L) /* (calling) */
 {
-    struct calling *c = lua_touserdata(L, 1);
+    struct bind_calling *c = lua_touserdata(L, 1);
     bind_push_stdlib(L, c->name);
     lua_pushlstring(L, c->name.data, c->name.len); /* calling function name */
     lua_pushcclosure(L, call_body, 2);             /* calling call */
@@ -176,7 +175,7 @@ static int find_body(lua_State *L) /* (calling) */
     return 0;
 }
 
-static int find_call(struct vm *v, struct bind_state *st, struct calling *c, struct err *err)
+static int find_call(struct vm *v, struct bind_state *st, struct bind_calling *c, struct err *err)
 {
     for (size_t i = 0; i < st->call_count; i++) {
         if (slice_is(c->name, st->calls[i].name)) {
@@ -201,7 +200,7 @@ static int find_call(struct vm *v, struct bind_state *st, struct calling *c, str
 int bind_prepare(struct vm *v, struct slice name, struct err *err)
 {
     struct bind_state *st = vm_context(vm_lua(v));
-    struct calling c = { .name = name };
+    struct bind_calling c = { .name = name };
     vm_set_undo(v, NULL, NULL);
     return find_call(v, st, &c, err);
 }
@@ -212,7 +211,7 @@ static void nothing_to_undo(void *ctx)
 }
 
 /* Pops nothing: the call is c's, its closure is on the stack. */
-static int run_call(struct vm *v, struct bind_state *st, struct calling *c, struct err *err)
+static int run_call(struct vm *v, struct bind_state *st, struct bind_calling *c, struct err *err)
 {
     struct bind_context *ctx = st->ctx;
     if (ctx->phase == BIND_PHASE_HANDLER)
@@ -236,7 +235,7 @@ int bind_call(struct vm *v, struct slice name, const struct json_value *args, st
     assert(ctx->phase == BIND_PHASE_HANDLER || ctx->phase == BIND_PHASE_PROCEDURE);
     assert(ctx->arena && ctx->conn);
     *out = (struct bind_answer){ 0, { "", 0 } };
-    struct calling c = { .name = name, .args = args, .out = out };
+    struct bind_calling c = { .name = name, .args = args, .out = out };
     vm_set_undo(v, NULL, NULL); /* a module that is loaded half can't be taken back */
     int rc = find_call(v, st, &c, err);
     if (rc < 0)
@@ -259,11 +258,10 @@ static int make_hook(lua_State *L) /* (hooks, number, function) -> closure */
     return 1;
 }
 
-static int call_hook(struct vm *v, int fn, struct calling *c, struct err *err)
+int bind_push_hook(struct vm *v, int fn, struct err *err)
 {
     lua_State *L = vm_lua(v);
-    struct bind_state *st = vm_context(L);
-    assert(st->ctx->arena && st->ctx->conn);
+    const struct bind_state *st = vm_context(L);
     if (!lua_checkstack(L, 8))
         return err_set(err, ERR_MEMORY_CAP, "There is no memory left to call a plugin.");
     lua_rawgeti(L, LUA_REGISTRYINDEX, st->hooks);
@@ -280,28 +278,49 @@ static int call_hook(struct vm *v, int fn, struct calling *c, struct err *err)
         lua_insert(L, -2);
         lua_pushinteger(L, fn);
         vm_push_ref(v, ref); /* make_hook hooks number function */
-        int rc = vm_pcall(v, 3, 1, err);
-        if (rc < 0)
-            return rc;
+        return vm_pcall(v, 3, 1, err);
     }
+    return 0;
+}
+
+static int call_hook(struct vm *v, int fn, struct bind_calling *c, struct err *err)
+{
+    struct bind_state *st = vm_context(vm_lua(v));
+    assert(st->ctx->arena && st->ctx->conn);
+    int rc = bind_push_hook(v, fn, err);
+    if (rc < 0)
+        return rc;
     struct bind_measure m;
-    bind_measure_begin(&m, v, st, bind_function_of(st, fn), false, PLUGIN_GROWTH_BYTES);
-    int rc = run_call(v, st, c, err);
+    bind_measure_begin(&m, v, st, bind_function_of(st, fn), false, BIND_PLUGIN_GROWTH_BYTES);
+    rc = run_call(v, st, c, err);
     bind_measure_end(&m, v, st, rc, true, err);
     return rc;
 }
 
 int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err)
 {
-    struct calling c = { .args = args, .out = out };
+    struct bind_calling c = { .args = args, .out = out };
     if (out)
         *out = (struct bind_answer){ 0, { "", 0 } };
     return call_hook(v, fn, &c, err);
 }
 
+int bind_call_stdlib(struct vm *v, struct slice name, const struct json_value *args, struct slice *value, struct err *err)
+{
+    struct bind_state *st = vm_context(vm_lua(v));
+    struct bind_calling c = { .name = name, .args = args, .value = value };
+    *value = slice_str("");
+    vm_set_undo(v, NULL, NULL); /* as in bind_call() */
+    int rc = find_call(v, st, &c, err);
+    if (rc < 0)
+        return rc;
+    vm_push_ref(v, c.ref);
+    return run_call(v, st, &c, err);
+}
+
 int bind_call_value(struct vm *v, int fn, const struct json_value *args, struct slice *value, struct err *err)
 {
-    struct calling c = { .args = args, .value = value };
+    struct bind_calling c = { .args = args, .value = value };
     *value = slice_str("");
     return call_hook(v, fn, &c, err);
 }

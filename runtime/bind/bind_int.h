@@ -11,13 +11,24 @@ struct bind_functions;
 
 /* The stdlib writes documents: an order of two thousand lines, a page of orders. What it makes is bounded by what was sent. */
 enum { BIND_STRING_MAX = 32 << 20 };
+enum { BIND_PLUGIN_GROWTH_BYTES = 32 << 20 };
+
+/* A call on its way. */
+struct bind_calling {
+    struct slice name;
+    const struct json_value *args;
+    struct bind_answer *out;
+    struct slice *value; /* what comes back as it is, as JSON; NULL = not wanted */
+    vm_ref ref;
+};
 
 /* One per Lua state, found from L with bind_state(). */
 struct bind_state {
     struct bind_context *ctx;
     struct vm *vm;
-    uint64_t serial; /* of the running call; a handle made under another one is dead */
-    vm_ref require;  /* the sandbox's require() */
+    struct bind_task *task; /* that runs; NULL: what runs can't wait */
+    uint64_t serial;        /* of the running call; a handle made under another one is dead */
+    vm_ref require;         /* the sandbox's require() */
     struct {
         char name[BIND_NAME_MAX];
         vm_ref call;
@@ -52,6 +63,10 @@ struct bind_context *bind_require(lua_State *L, unsigned phases, const char *wha
 void bind_push_stdlib(lua_State *L, struct slice name);
 
 int bind_raise(lua_State *L, const struct err *err);
+/* Pushes what calls function number fn of a plugin: it takes a struct bind_calling. */
+int bind_push_hook(struct vm *v, int fn, struct err *err);
+struct bind_plugin;
+int bind_call_and_wait(lua_State *L, const struct bind_plugin *p); /* plugin.call() in handlers and jobs; tasks.c */
 
 /* Arguments and members. Strings are not turned into numbers, floats not into integers: 0.5 * 6 is not an amount. */
 int64_t bind_check_int(lua_State *L, int arg, const char *what);

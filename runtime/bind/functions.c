@@ -81,7 +81,8 @@ void bind_measure_end(const struct bind_measure *m, struct vm *v, struct bind_st
     if (!counts)
         return;
     size_t peak = vm_call_peak(v);
-    add(&f->meter.calls, 1);
+    if (!m->goes_on)
+        add(&f->meter.calls, 1);
     add(&f->meter.fuel, vm_stats(v).fuel - m->spent);
     if (is_error(rc))
         add(&f->meter.errors, 1);

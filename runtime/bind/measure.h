@@ -10,6 +10,7 @@ struct bind_measure {
     struct bind_function *f;
     int64_t fuel_was, begin_ns;
     size_t memory_was;
+    bool goes_on;          /* set when the call only waits: it is counted when it ends */
     uint64_t spent, times; /* times: what the time of this call counts for; 0 = it is not taken */
 };
 /* Around one vm_pcall(). f may be NULL: then it may take memory_bytes, and nothing is written down. counts false: the run was thrown away

@@ -57,10 +57,12 @@ int bind_try_plugin(lua_State *L, const struct bind_context *c, int fn, int nres
     return rc;
 }
 
-static int l_call(lua_State *L) /* (name, args?) -> what it returns; upvalue: the plugin */
+static int l_call(lua_State *L) /* (name, args?, { key }?) -> what it returns; upvalue: the plugin */
 {
     const struct bind_plugin *p = plugin_of(L);
-    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "plugin.call()");
+    struct bind_context *c = bind_require(L, BIND_STORE, "plugin.call()");
+    if (c->phase == BIND_PHASE_HANDLER)
+        return bind_call_and_wait(L, p);
     struct slice name = bind_check_slice(L, 1, "the procedure's name");
     struct bind_procedure found = { 0 };
     struct err err = { 0 };

@@ -66,6 +66,8 @@ struct bind_plugin_host {
     /* The facts that are made of these rows of a plugin, in the arena; none when it is stopped. NULL: there are none, or no memory. */
     const struct bind_fact *const *(*facts)(void *ctx, const char *plugin, const struct collection *rows, struct arena *arena,
                                             size_t *count);
+    /* May it call this host and port? */
+    bool (*may_call)(void *ctx, const struct bind_plugin *caller, struct slice host, int port);
     /* May it read (write: move) the ledger's account of this name? */
     bool (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write);
 };
@@ -81,6 +83,9 @@ int bind_plugin_ledger(struct vm *v, const struct bind_plugin *p, vm_ref *out, s
 int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err);
 /* The same, and what it returns, whatever it is, comes as JSON text in the arena; "" for nil. */
 int bind_call_value(struct vm *v, int fn, const struct json_value *args, struct slice *value, struct err *err);
+
+/* The same for a function of the stdlib by name. */
+int bind_call_stdlib(struct vm *v, struct slice name, const struct json_value *args, struct slice *value, struct err *err);
 
 /* Names of the durable timers that stand for a plugin's: "plugin:invite.expire", and for what runs after a commit, whose key is an id and
  * the payload: "plugin:invite/order.paid". */

@@ -10,6 +10,9 @@ static const struct cli_option serve_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--log", "FORM", "human or json; default human on a terminal, else json." },
     { "--dev", NULL, "Watch the folder and publish whenever a file is saved." },
+    { "--ca-file", "FILE", "Certificates that the calls of plugins trust; default the system's." },
+    { "--call-local", NULL, "For tests only: plugins may call this machine and private networks, also without TLS." },
+    { "--resolve", "LIST", "For tests: HOST:PORT:ADDRESS, with commas between, for the calls of plugins." },
     { NULL, NULL, NULL } };
 static const struct cli_option data_option[] = { { "--data", "DIR", "Where the shop's data is; default SHOP/data." }, { NULL, NULL, NULL } };
 static const struct cli_option doctor_options[] = {

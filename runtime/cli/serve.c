@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { RESOLVE_MAX = 32 };
+
 struct announcement {
     const char *host, *keys_path;
     bool first_start;
@@ -60,17 +62,39 @@ static int parse_workers(const char *text, int *out, struct err *err)
     return 0;
 }
 
+/* "api.example.com:443:192.0.2.1,...": cut up in place, into a list that ends with NULL. */
+static int parse_resolve(char *text, const char *out[RESOLVE_MAX + 1], struct err *err)
+{
+    int n = 0;
+    char *save = NULL;
+    for (char *p = strtok_r(text, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
+        const char *port = strchr(p, ':');
+        if (n == RESOLVE_MAX || !port || !strchr(port + 1, ':'))
+            return err_set(err, ERR_INVALID, "--resolve wants HOST:PORT:ADDRESS, at most %d of them, not \"%s\".", RESOLVE_MAX, p);
+        out[n++] = p;
+    }
+    return 0;
+}
+
 static int serve(const struct cli_args *a, struct serve_options *o, struct log *log, struct err *err)
 {
+    char resolve_text[4096];
+    const char *resolve[RESOLVE_MAX + 1] = { NULL };
     char keys_path[4096];
     struct announcement say = { .host = o->host, .keys_path = keys_path };
     struct shop *s;
     struct shop_options shop = {
         .dir = a->positional[0], .data_dir = a->values[2], .clock = clock_system(), .random = random_system(), .log = log
     };
-    int rc = shop_open(&shop, &s, err);
+    shop.outbound = (struct outbound_options){ .ca_file = a->values[5], .may_be_local = a->values[6] != NULL, .resolve = resolve };
+    snprintf(resolve_text, sizeof resolve_text, "%s", a->values[7] ? a->values[7] : "");
+    int rc = parse_resolve(resolve_text, resolve, err);
+    if (rc == 0)
+        rc = shop_open(&shop, &s, err);
     if (rc < 0)
         return rc;
+    if (shop.outbound.may_be_local)
+        log_warn(log, "serve.call_local", "Plugins may call this machine and private networks, also without TLS: for tests only.");
     rc = shop_first_keys(s, keys_path, &say.first_start, err);
     o->ready = ready;
     o->watch = a->values[4] != NULL;

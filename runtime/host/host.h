@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "http/outbound.h"
 #include "base/slice.h"
 
 struct shop;
@@ -19,8 +20,10 @@ struct shop_options {
     bool unsafe_sync;     /* commits do not wait for the disk: the negative control of a test */
     const struct clock *clock;
     const struct random_source *random;
-    struct log *log;      /* may be NULL */
-    bool made_up_secrets; /* for specs: every secret is there, and its value is "secret NAME" */
+    struct log *log;                  /* may be NULL */
+    struct outbound_options outbound; /* how plugins call out: feira.http */
+    bool offline;                     /* for specs: there is no outside */
+    bool made_up_secrets;             /* for specs: every secret is there, and its value is "secret NAME" */
     bool
         may_lack_secrets; /* for commands without a server, whose environment is another one: using a secret that is not there fails then */
 };

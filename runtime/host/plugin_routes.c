@@ -1,10 +1,13 @@
 /* Routes of plugins: mounted at /v1/x/PLUGIN, with the checks that every route has. */
 #include "host/guard.h"
 #include "host/plugin_stops.h"
+#include "host/task.h"
 #include "rulebook/plugin_set.h"
 #include "host/worker.h"
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { WAITS_MS = 60000 }; /* a handler, for the outside, in all */
 
 struct plugin_route {
     struct route route; /* first */
@@ -138,23 +141,42 @@ static struct json_value *args_of(struct call *c)
     return out;
 }
 
-static void run_handler(struct call *c, const struct json_value *args, struct vm *vm)
+static void handler_done(void *ctx, int rc, const struct err *err)
 {
-    struct plugin_state *s = plugin_state_of(vm);
-    const struct plugin_route *r = route_of(c);
-    c->rc = store_begin(c->worker->conn, &c->err);
-    if (c->rc == 0) {
-        s->bind.phase = BIND_PHASE_HANDLER;
-        s->bind.conn = c->worker->conn;
-        s->bind.now_ms = clock_wall_ms(c->shop->options.clock);
-        s->bind.arena = c->arena;
-        int fn = generation_hook(s->generation, &(struct hook_ref){ r->plugin, r->hook });
-        c->rc = bind_call_function(vm, fn, args, &c->answer, &c->err);
-        s->bind.phase = BIND_PHASE_LOAD;
-        store_rollback(c->worker->conn);
-        guard_function(c->seat->edition, fn, c->rc, &c->err);
-    }
+    struct call *c = ctx;
+    c->rc = rc;
+    if (rc < 0)
+        c->err = *err;
+    c->req->gone = NULL;
     call_answer(c);
+}
+
+static void client_gone(struct http_request *req)
+{
+    struct err why = { 0 };
+    err_reason(&why, ERR_BUSY, "client_gone", "The client has gone.");
+    task_give_up(req->user, &why);
+}
+
+/* It may wait; the request is answered when it ends. */
+static void run_handler(struct call *c, const struct json_value *args)
+{
+    const struct plugin_route *r = route_of(c);
+    const struct plugin_state *s = plugin_state_of(c->seat->vm);
+    struct http_request *req = c->req;
+    struct task_options o = { .plugin = r->plugin->name,
+                              .fn = generation_hook(s->generation, &(struct hook_ref){ r->plugin, r->hook }),
+                              .args = args,
+                              .answer = &c->answer,
+                              .arena = c->arena,
+                              .within_ms = WAITS_MS,
+                              .done = handler_done,
+                              .ctx = c };
+    struct task *t = task_start(c->worker, c->seat, &o);
+    if (!t)
+        return; /* answered, and the call is gone */
+    req->user = t;
+    req->gone = client_gone;
 }
 
 /* On the writer. Its rules may be a newer generation than those of the worker: the route is looked up by name. */
@@ -186,7 +208,7 @@ static void handle_plugin(struct call *c)
         return;
     c->share = (uint32_t)hash_bytes(plugin, strlen(plugin)) | 1;
     if (route_of(c)->hook->as == AS_HANDLER) {
-        run_handler(c, args, c->seat->vm);
+        run_handler(c, args);
         return;
     }
     c->state = args;

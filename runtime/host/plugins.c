@@ -1,4 +1,5 @@
 #include "host/plugins.h"
+#include "bind/tasks.h"
 #include "host/pins.h"
 #include "host/plugin_data.h"
 #include "host/secrets.h"
@@ -142,12 +143,19 @@ static void leave(void *ctx, int before, bool failed, struct slice why)
         tally_leave(s->tally, before, failed, why);
 }
 
+static bool may_call(void *ctx, const struct bind_plugin *caller, struct slice host, int port)
+{
+    (void)ctx;
+    return needs_http(caller->host, host, port);
+}
+
 static const struct bind_plugin_host plugin_host = { .procedure = find_procedure,
                                                      .event = find_event,
                                                      .input = plugin_input,
                                                      .facts = plugin_facts_of,
                                                      .enter = enter,
                                                      .leave = leave,
+                                                     .may_call = may_call,
                                                      .account = may_account,
                                                      .checks = plugin_checks_at_runtime,
                                                      .rules = pins_rules };
@@ -186,7 +194,7 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     struct bind_grants *grants = arena_zalloc(&s->arena, sizeof *grants);
     struct bind_plugin *p = arena_zalloc(&s->arena, sizeof *p);
     const char *const *timers = timer_names(m, &s->arena);
-    vm_ref store = 0, self = 0, timers_of = 0, ledger = 0, own_settings = 0;
+    vm_ref store = 0, self = 0, timers_of = 0, ledger = 0, http = 0, own_settings = 0;
     if (!grants || !p || !timers)
         return nomem(err);
     s->generation = g;
@@ -205,6 +213,10 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     if (rc == 0)
         rc = bind_plugin_ledger(vm, p, &ledger, err);
     if (rc == 0)
+        rc = bind_plugin_http(vm, p, &http, err);
+    if (rc == 0)
+        rc = give(vm, plugin->space, "feira.http", &http, err);
+    if (rc == 0)
         rc = give(vm, plugin->space, "feira.store", &store, err);
     if (rc == 0)
         rc = give(vm, plugin->space, "feira.plugin", &self, err);
@@ -216,6 +228,7 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     vm_release(vm, self);
     vm_release(vm, timers_of);
     vm_release(vm, ledger);
+    vm_release(vm, http);
     vm_release(vm, own_settings);
     return rc;
 }

@@ -3,6 +3,7 @@
 #include "host/publish.h"
 #include "host/routes.h"
 #include "host/sweep.h"
+#include "host/task.h"
 #include "host/totals.h"
 #include "host/watch.h"
 #include "host/worker.h"
@@ -220,6 +221,7 @@ static void finish_posts(struct running *r)
     r->drain.fn = stop_here;
     loop_post(r->worker->loop, &r->drain);
     loop_run(r->worker->loop);
+    tasks_end(r->worker); /* what still waits for the outside */
 }
 
 static void close_keeper(struct keeper *k)

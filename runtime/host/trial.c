@@ -85,9 +85,13 @@ static int open_shop(struct trial *t, struct err *err)
     t->clock = (struct clock){ wall_ms, mono_ns, t };
     random_seeded_init(&t->random, 1); /* the same ids in every run */
     int rc = scratch_make(t->data, err);
-    struct shop_options o = {
-        .dir = t->dir, .data_dir = t->data, .clock = &t->clock, .random = &t->random.face, .log = t->log, .made_up_secrets = true
-    };
+    struct shop_options o = { .dir = t->dir,
+                              .data_dir = t->data,
+                              .clock = &t->clock,
+                              .random = &t->random.face,
+                              .log = t->log,
+                              .made_up_secrets = true,
+                              .offline = true };
     if (rc == 0)
         rc = shop_open(&o, &t->shop, err);
     if (rc == 0)

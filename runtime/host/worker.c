@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "host/call.h"
 #include "host/publish.h"
+#include "host/task.h"
 #include <stdlib.h>
 
 static void on_request(void *ctx, struct http_request *req)
@@ -77,6 +78,7 @@ static void change_seat(struct worker *w, struct seat *next)
         publisher_bury_seat(w->shop->publisher, old);
     }
     publisher_took(w->shop->publisher);
+    tasks_retire(w);
 }
 
 static void take_offer(struct loop_post *post)
@@ -176,6 +178,8 @@ int worker_open(struct shop *s, int number, struct worker **out, struct err *err
         rc = store_reader_open(s->store, &w->conn, err);
     if (rc == 0)
         rc = publisher_enter(s->publisher, w, &w->seat, err);
+    if (rc == 0 && !s->options.offline)
+        rc = outbound_open(w->loop, &s->options.outbound, &w->outbound, err);
     if (rc == 0)
         rc = server_open(w, err);
     if (rc < 0) {
@@ -195,6 +199,9 @@ void worker_close(struct worker *w)
     if (w->server)
         http_server_close(w->server);
     w->server = NULL;
+    if (w->tasks)
+        tasks_end(w);
+    outbound_close(w->outbound);
     if (w->loop)
         loop_close(w->loop); /* answers what other threads still hand over */
     if (w->seat)

@@ -2,6 +2,7 @@
  * live rules). */
 #pragma once
 #include "host/edition.h"
+#include "http/outbound.h"
 
 struct worker {
     struct shop *shop;
@@ -16,6 +17,10 @@ struct worker {
     struct loop_post offer_post;
     atomic_uint_fast64_t seat_serial;
     struct id_source ids;
+    struct outbound *outbound; /* NULL: nobody may call out */
+    struct task *tasks;        /* functions of plugins that are under way */
+    size_t task_count;
+    bool ending;                          /* no more of them */
     struct buf out;                       /* the answer being written; reused */
     struct catalogue_snapshot *catalogue; /* refreshed when its version moved */
     uint64_t catalogue_version;

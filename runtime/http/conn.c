@@ -15,6 +15,14 @@ const struct peer *conn_peer(const struct http_conn *c)
 
 /* --- end of life ------------------------------------------------------------------------------------------------ */
 
+/* The host still has it; http_respond() frees it. */
+static void orphan(struct request *r)
+{
+    r->conn = NULL;
+    if (r->pub.gone)
+        r->pub.gone(&r->pub);
+}
+
 static void orphan_requests(struct http_conn *c)
 {
     struct request *r = c->first;
@@ -25,7 +33,7 @@ static void orphan_requests(struct http_conn *c)
         if (r->answered)
             request_free(r);
         else
-            r->conn = NULL; /* the host still has it; http_respond() frees it */
+            orphan(r);
         r = next;
     }
     if (c->reading)

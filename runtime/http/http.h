@@ -43,6 +43,8 @@ struct http_request {
     struct slice params[8]; /* path parameters in their order, decoded */
     size_t param_count;
     void *user; /* the host's, free to use */
+    /* The host's: the client has gone. The request must be answered all the same, here or later; that only frees it. */
+    void (*gone)(struct http_request *req);
 };
 
 /* Case-insensitive; data is NULL when the header is absent. */

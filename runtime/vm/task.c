@@ -114,7 +114,9 @@ int vm_task_run(struct vm *v, struct vm_task *t, bool *waits, struct err *err)
 {
     assert(v->depth == 0 && t->thread);
     int status, rc = 0;
-    int64_t limit = v->fuel_limit;
+    int64_t limit = v->fuel_limit, had = t->fuel_left;
+    size_t begin = v->used_bytes, peak = v->peak_bytes;
+    v->peak_bytes = begin;
     *waits = false;
     v->fuel_limit = t->fuel_limit;
     vm_limit_memory(v);
@@ -126,7 +128,9 @@ int vm_task_run(struct vm *v, struct vm_task *t, bool *waits, struct err *err)
             vm_mark_slow(v, t->fn);
     }
     t->counted = true; /* from now on others have seen what it did */
-    v->stats.fuel += (uint64_t)(t->fuel_limit - t->fuel_left);
+    v->stats.fuel += (uint64_t)(had - t->fuel_left);
+    v->call_peak = v->peak_bytes - begin;
+    v->peak_bytes = peak > v->peak_bytes ? peak : v->peak_bytes;
     if (rc == 0 && status == LUA_YIELD && v->end == VM_GOES_ON)
         *waits = true;
     else if (rc == 0 && (status != LUA_OK || v->end != VM_GOES_ON))

@@ -106,7 +106,6 @@ void vm_open_errors(lua_State *L);
 
 /* freeze.c */
 bool vm_is_view(lua_State *L, int index);
-void vm_unwrap(lua_State *L, int index);     /* replaces a view by what is behind it; index is absolute */
 void vm_freeze_value(lua_State *L);          /* like vm_freeze() for any value: captured tables of functions too */
 void vm_refuse_memory(lua_State *L, int fn); /* remember.c; raises when the Lua function assigns what is outside of it */
 /* What is known of a chunk after a look through its functions. */

@@ -48,6 +48,8 @@ void vm_provide(lua_State *L, const char *name);
 /* Replaces the table on top of the stack by a read-only view of it (recursively); writes raise. */
 void vm_freeze(lua_State *L);
 
+void vm_unwrap(lua_State *L, int index); /* replaces a view by what is behind it, for lua_next() and its like; index is absolute */
+
 /* Raises err as a Lua error with position; for C functions. Does not return. Code, reason and field come out of vm_pcall() as they
  * went in, whatever Lua code did not catch them in between; Lua sees e.code, e.reason, e.field, e.text and tostring(e). */
 int vm_raise(lua_State *L, const struct err *err);

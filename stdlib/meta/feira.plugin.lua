@@ -12,10 +12,13 @@ local plugin = {}
 ---`plugin.call("orders.cancel", { order = id, reason = "..." })` and
 ---`plugin.call("orders.refund", { order = id, lines = { { line = 1, qty = 1 } } })`; both give { order, state, total, paid, refunded }.
 ---Procedures.
+---In handlers and jobs it waits: the procedure is a step of its own, kept once it returns. With a key its result is kept too, for seven
+---days: the same step again, under the same key and with the same arguments, gives that result and does nothing.
 ---@param procedure string
 ---@param args table?
+---@param step { key: string }? handlers and jobs only; 1 to 200 bytes
 ---@return any
-function plugin.call(procedure, args) end
+function plugin.call(procedure, args, step) end
 
 ---Emits one of its own events ("full" is heard as PLUGIN.full). Procedures.
 ---@param event string

@@ -1,0 +1,348 @@
+#include "host/task.h"
+#include "bind/tasks.h"
+#include "host/guard.h"
+#include "host/plugin_stops.h"
+#include "host/worker.h"
+#include <stdlib.h>
+
+enum { TASKS_MAX = 256, STEP_STATUS = 200 };
+
+struct task {
+    struct worker *worker;
+    struct seat *seat;
+    struct task_options o;
+    struct bind_task *lua;
+    struct outbound_call *http; /* under way */
+    int64_t ends_ms;            /* of the loop's clock */
+    bool with_writer, given_up;
+    bool *ended;        /* while it is being started */
+    struct err why;     /* it was given up */
+    struct tally tally; /* of the procedure */
+    struct writer_command command;
+    struct loop_post post;
+    struct slice value; /* of the procedure */
+    int rc;
+    struct err err;
+    struct task *next, *prev;
+};
+
+/* --- its end -------------------------------------------------------------------------------------------------------------- */
+
+static void unlink_task(struct task *t)
+{
+    struct worker *w = t->worker;
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        w->tasks = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+    w->task_count--;
+}
+
+static void finish(struct task *t, int rc, const struct err *err)
+{
+    struct task_options o = t->o;
+    struct worker *w = t->worker;
+    struct seat *seat = t->seat;
+    struct err copy = { 0 };
+    if (rc < 0)
+        copy = *err;
+    if (!t->given_up)
+        guard_function(seat->edition, t->o.fn, rc, &copy);
+    if (t->ended)
+        *t->ended = true;
+    bind_task_close(t->lua);
+    unlink_task(t);
+    free(t);
+    o.done(o.ctx, rc, &copy); /* its arena may go with it */
+    worker_let_go(w, seat);
+    if (w->ending && !w->tasks)
+        loop_stop(w->loop);
+}
+
+void task_give_up(struct task *t, const struct err *why)
+{
+    t->given_up = true;
+    t->why = *why;
+    if (t->with_writer)
+        return; /* its arena is the writer's; it ends when that comes back */
+    if (t->http)
+        outbound_cancel(t->http);
+    t->http = NULL;
+    finish(t, why->code, why);
+}
+
+/* --- waiting for the writer ------------------------------------------------------------------------------------------------- */
+
+static void go_on(struct task *t);
+
+static void step_hash(const struct bind_step *step, struct arena *arena, unsigned char out[SHA256_BYTES])
+{
+    struct buf b;
+    struct json_writer w;
+    struct sha256 *h = sha256_new();
+    (void)arena;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    json_value_write(&w, step->args);
+    crypto_sha256(buf_slice(&b), out); /* when memory runs out, of less: another hash, and so a refusal */
+    if (h) {
+        sha256_add(h, step->name);
+        sha256_add(h, slice_of((char *)out, SHA256_BYTES));
+        sha256_end(h, out);
+    }
+    buf_release(&b);
+}
+
+/* The result of an earlier run under the same key: 1. */
+static int done_before(struct task *t, struct store_conn *conn, struct slice scope, const unsigned char *hash, struct err *err)
+{
+    struct idempotency_answer a;
+    int rc = idempotency_find(conn, scope, bind_task_step(t->lua)->key, hash, &a, err);
+    if (rc == ERR_MISMATCH)
+        return err_reason(
+            err, ERR_MISMATCH, "idempotency_mismatch",
+            "The key of this step was used before with another procedure or other arguments; use a key that tells them apart.");
+    if (rc != 1)
+        return rc;
+    t->value = arena_copy(t->o.arena, a.body);
+    return t->value.data ? 1 : err_set(err, ERR_NOMEM, "The shop is short of memory; try again.");
+}
+
+static int run_step(struct task *t, struct store_conn *conn, struct err *err)
+{
+    struct shop *s = t->worker->shop;
+    struct procedures *p = &s->procedures;
+    const struct bind_step *step = bind_task_step(t->lua);
+    struct bind_procedure found = { 0 };
+    if (plugin_stopped(plugin_state_of(p->vm), t->o.plugin))
+        return plugin_refuse(t->o.plugin, err);
+    int rc = p->bind->plugins->procedure(p->bind->plugins_ctx, step->plugin, step->name, &found, err);
+    if (rc < 0)
+        return rc;
+    p->bind->phase = BIND_PHASE_PROCEDURE;
+    p->bind->conn = conn;
+    p->bind->now_ms = clock_wall_ms(s->options.clock);
+    p->bind->arena = t->o.arena;
+    p->bind->quote = NULL;
+    metric_add(&s->metrics.procedures, 1);
+    tally_begin(&t->tally, s->options.clock, found.stdlib ? TALLY_SHOP : found.fn, t->command.queued_ns);
+    plugin_state_of(p->vm)->tally = &t->tally;
+    rc = found.stdlib ? bind_call_stdlib(p->vm, slice_str(found.stdlib), step->args, &t->value, err)
+                      : bind_call_value(p->vm, found.fn, step->args, &t->value, err);
+    p->bind->phase = BIND_PHASE_LOAD;
+    plugin_state_of(p->vm)->tally = NULL;
+    tally_end(&t->tally, rc < 0);
+    if (rc < 0)
+        metric_add(&s->metrics.procedure_errors, 1);
+    return rc;
+}
+
+static int run_on_writer(struct writer_command *cmd, struct store_conn *conn, struct err *err)
+{
+    struct task *t = (struct task *)((char *)cmd - offsetof(struct task, command));
+    const struct bind_step *step = bind_task_step(t->lua);
+    struct slice scope = arena_printf(t->o.arena, "plugin:%s", t->o.plugin);
+    unsigned char hash[SHA256_BYTES];
+    int rc = scope.data ? 0 : err_set(err, ERR_NOMEM, "The shop is short of memory; try again.");
+    t->value = slice_str("");
+    if (rc == 0 && step->key.len) {
+        step_hash(step, t->o.arena, hash);
+        rc = done_before(t, conn, scope, hash, err);
+    }
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    if ((rc = procedures_enter(t->worker->shop, t->seat->edition, err)) < 0)
+        return rc;
+    rc = run_step(t, conn, err);
+    if (rc == 0 && step->key.len)
+        rc = idempotency_store(conn, scope, step->key, hash, STEP_STATUS, t->value, clock_wall_ms(t->worker->shop->options.clock), err);
+    return rc;
+}
+
+static void back_on_worker(struct loop_post *post)
+{
+    struct task *t = (struct task *)((char *)post - offsetof(struct task, post));
+    t->with_writer = false;
+    if (t->given_up) {
+        finish(t, t->why.code, &t->why);
+        return;
+    }
+    bind_task_stepped(t->lua, t->rc, t->value, &t->err);
+    go_on(t);
+}
+
+static void done_on_writer(struct writer_command *cmd, int rc, const struct err *err)
+{
+    struct task *t = (struct task *)((char *)cmd - offsetof(struct task, command));
+    t->rc = rc;
+    err_clear(&t->err);
+    if (rc < 0 && err)
+        t->err = *err;
+    guard_writer(t->seat->edition, &t->tally, rc, err);
+    t->post.fn = back_on_worker;
+    loop_post(t->worker->loop, &t->post);
+}
+
+/* false: it waits. true: it did not get that far, and goes on with the reason. */
+static bool ask_writer(struct task *t)
+{
+    struct err err = { 0 };
+    uint32_t share = (uint32_t)hash_bytes(t->o.plugin, strlen(t->o.plugin)) | 1;
+    if (!t->seat->edition) {
+        err_reason(&err, ERR_BUSY, "rules_retired", "The shop's rules have changed several times since this began; try again.");
+        bind_task_stepped(t->lua, err.code, slice_str(""), &err);
+        return true;
+    }
+    t->tally = (struct tally){ .clock = NULL };
+    t->command = (struct writer_command){ .run = run_on_writer, .done = done_on_writer, .share = share };
+    t->with_writer = true; /* before the writer can answer */
+    int rc = writer_submit(t->worker->shop->writer, &t->command, &err);
+    if (rc == 0)
+        return false; /* the task is the writer's now: not a byte of it may be touched here */
+    t->with_writer = false;
+    metric_add(&t->worker->shop->metrics.queue_refused, 1);
+    bind_task_stepped(t->lua, rc, slice_str(""), &err);
+    return true;
+}
+
+/* --- waiting for the outside --------------------------------------------------------------------------------------------------- */
+
+static void on_answer(void *ctx, int rc, const struct outbound_answer *answer, const struct err *err)
+{
+    struct task *t = ctx;
+    t->http = NULL;
+    bind_task_answered(t->lua, rc, answer, err);
+    go_on(t);
+}
+
+static bool call_out(struct task *t)
+{
+    struct err err = { 0 };
+    struct outbound_request r = *bind_task_request(t->lua);
+    int64_t left_ms = t->ends_ms - loop_now_ms(t->worker->loop);
+    int rc;
+    if (r.timeout_ms > left_ms)
+        r.timeout_ms = left_ms;
+    if (left_ms <= 0)
+        rc = err_reason(&err, ERR_IO, "timeout", "this call has waited for the outside for %lld s in all, and may no longer",
+                        (long long)(t->o.within_ms / 1000));
+    else if (!t->worker->outbound)
+        rc = err_reason(&err, ERR_IO, "unreachable", "there is no outside here");
+    else
+        rc = outbound_send(t->worker->outbound, &r, on_answer, t, &t->http, &err);
+    bind_task_sent(t->lua);
+    if (rc < 0)
+        bind_task_answered(t->lua, rc, NULL, &err);
+    return rc < 0;
+}
+
+/* --- running ------------------------------------------------------------------------------------------------------------------- */
+
+/* One stretch, in a snapshot of its own: none survives a wait. */
+static int run_stretch(struct task *t, struct err *err)
+{
+    struct worker *w = t->worker;
+    struct bind_context *b = t->seat->bind;
+    int rc = store_begin(w->conn, err);
+    if (rc < 0)
+        return rc;
+    b->phase = BIND_PHASE_HANDLER;
+    b->conn = w->conn;
+    b->now_ms = clock_wall_ms(w->shop->options.clock);
+    b->arena = t->o.arena;
+    rc = bind_task_run(t->lua, err);
+    b->phase = BIND_PHASE_LOAD;
+    store_rollback(w->conn);
+    return rc;
+}
+
+static void go_on(struct task *t)
+{
+    struct err err = { 0 };
+    bool at_once = true;
+    int rc = 0;
+    while (at_once && rc == 0) {
+        rc = plugin_stopped(plugin_state_of(t->seat->vm), t->o.plugin) ? plugin_refuse(t->o.plugin, &err) : run_stretch(t, &err);
+        if (rc < 0)
+            break;
+        switch (bind_task_waits(t->lua)) {
+        case BIND_WAITS_FOR_HTTP:
+            at_once = call_out(t);
+            break;
+        case BIND_WAITS_FOR_PROCEDURE:
+            at_once = ask_writer(t);
+            break;
+        case BIND_WAITS_FOR_NOTHING:
+            finish(t, 0, NULL);
+            return;
+        }
+    }
+    if (rc < 0)
+        finish(t, rc, &err);
+}
+
+static struct task *refuse(const struct task_options *o, const struct err *err)
+{
+    o->done(o->ctx, err->code, err);
+    return NULL;
+}
+
+struct task *task_start(struct worker *w, struct seat *seat, const struct task_options *o)
+{
+    struct err err = { 0 };
+    if (w->task_count >= TASKS_MAX || w->ending) {
+        err_reason(&err, ERR_BUSY, "busy", "%d calls of plugins are under way already; try again.", TASKS_MAX);
+        return refuse(o, &err);
+    }
+    struct task *t = calloc(1, sizeof *t);
+    if (!t) {
+        err_set(&err, ERR_NOMEM, "The shop is short of memory; try again.");
+        return refuse(o, &err);
+    }
+    *t = (struct task){ .worker = w, .seat = seat, .o = *o, .ends_ms = loop_now_ms(w->loop) + o->within_ms, .next = w->tasks };
+    seat->bind->arena = o->arena;
+    if (bind_task_open(seat->vm, o->fn, o->args, o->answer, &t->lua, &err) < 0) {
+        free(t);
+        return refuse(o, &err);
+    }
+    if (w->tasks)
+        w->tasks->prev = t;
+    w->tasks = t;
+    w->task_count++;
+    worker_hold(seat);
+    bool ended = false;
+    t->ended = &ended;
+    go_on(t);
+    if (ended)
+        return NULL;
+    t->ended = NULL;
+    return t;
+}
+
+static void give_up_some(struct worker *w, bool retired_only, const struct err *why)
+{
+    for (struct task *t = w->tasks, *next; t; t = next) {
+        next = t->next;
+        if (!t->given_up && (!retired_only || (t->seat->edition && atomic_load(&t->seat->edition->retired))))
+            task_give_up(t, why);
+    }
+}
+
+void tasks_retire(struct worker *w)
+{
+    struct err why = { 0 };
+    err_reason(&why, ERR_BUSY, "rules_retired", "The shop's rules have changed several times since this request began; send it again.");
+    give_up_some(w, true, &why);
+}
+
+void tasks_end(struct worker *w)
+{
+    struct err why = { 0 };
+    err_reason(&why, ERR_BUSY, "stopping", "The shop is being stopped; send it again.");
+    w->ending = true;
+    give_up_some(w, false, &why);
+    if (w->tasks)
+        loop_run(w->loop); /* until the writer has handed back the last one */
+}
