@@ -110,9 +110,10 @@ static const struct plugin_route *route_of(const struct call *c)
  * and what else the core knows of the caller are not for plugins. */
 static struct json_value *args_of(struct call *c)
 {
-    struct json_value *all = call_args(c), *out = json_new(c->arena, JSON_OBJECT), *last = NULL;
+    struct json_value *all = call_args(c), *last = NULL;
     if (!all)
-        return NULL; /* answered */
+        return NULL; /* answered, and the call is gone */
+    struct json_value *out = json_new(c->arena, JSON_OBJECT);
     const struct schema *described = route_of(c)->hook->query;
     struct json_value *query = (struct json_value *)(uintptr_t)json_get(all, "query");
     if (described && check_query(described, query, &c->err) < 0) {
