@@ -198,7 +198,7 @@ bool fact_ask_inside(lua_State *L, struct bind_context *c, const struct bind_fac
     lua_pushcfunction(L, inside_body);
     lua_pushlightuserdata(L, &a);
     c->phase = BIND_PHASE_RULE;
-    int before = c->plugins->enter(c->plugins_ctx, f->fn), status = vm_try(L, 1, 0);
+    int before = c->plugins->enter(c->plugins_ctx, f->fn), status = bind_try_function(L, f->fn, 1, 0);
     bool says = status != LUA_OK && lua_type(L, -1) == LUA_TSTRING;
     c->plugins->leave(c->plugins_ctx, before, status != LUA_OK, says ? bind_check_slice(L, -1, "the error") : slice_str(""));
     c->phase = phase;
