@@ -158,12 +158,43 @@ static struct thing begin(struct submitting *s, const char *kind, struct slice n
 
 /* --- asking ----------------------------------------------------------------------------------------------------------------------- */
 
+/* The last name in "settings.virtual_members" or "routes[3].auth". */
+static const char *last_name(struct slice field, struct arena *a)
+{
+    size_t end = field.len, from;
+    while (end > 0 &&
+           (field.data[end - 1] == ']' || (field.data[end - 1] >= '0' && field.data[end - 1] <= '9') || field.data[end - 1] == '['))
+        end--;
+    for (from = end; from > 0 && field.data[from - 1] != '.'; from--)
+        ;
+    return end > from ? arena_strdup(a, slice_of(field.data + from, end - from)) : NULL;
+}
+
+/* Of a plugin and of shop.lua only the file is known; the field that the finding names may be found in it. What a merchant set is in
+ * shop.lua. */
+static struct slice place_of(struct submitting *s, const struct json_value *finding, const struct thing *t)
+{
+    struct arena *a = &s->out->arena;
+    const struct sources *src = generation_sources(s->g);
+    struct slice field = { "", 0 };
+    if (strcmp(t->kind, "campaign") == 0 || !json_is_string(json_get(finding, "field"), &field))
+        return arena_copy(a, t->at);
+    const char *name = last_name(field, a), *colon = memchr(t->at.data, ':', t->at.len);
+    const char *file = arena_strdup(a, slice_of(t->at.data, (size_t)(colon - t->at.data)));
+    bool setting = field.len > 9 && memcmp(field.data, "settings.", 9) == 0;
+    int line = name && setting ? sources_line_of_key(src, "shop.lua", name) : 0;
+    if (line)
+        return arena_printf(a, "shop.lua:%d", line);
+    line = name && file ? sources_line_of_key(src, file, name) : 0;
+    return line ? arena_printf(a, "%s:%d", file, line) : arena_copy(a, t->at);
+}
+
 static bool mark(struct submitting *s, struct json_value *finding, const struct thing *t)
 {
     struct arena *a = &s->out->arena;
     struct json_value *last = finding->first;
     struct json_value *subject = json_new_string(a, arena_printf(a, "%s %.*s", t->kind, SLICE_FMT(t->name)));
-    struct json_value *at = json_new_string(a, arena_copy(a, t->at));
+    struct json_value *at = json_new_string(a, place_of(s, finding, t));
     if (!subject || !at || !subject->string.data || !at->string.data)
         return false;
     while (last->next)

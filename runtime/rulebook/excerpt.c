@@ -64,7 +64,7 @@ int excerpt_add(const struct sources *src, struct err *err)
     return err->code;
 }
 
-int excerpt_line_of_key(const struct sources *src, const char *path, const char *key)
+int sources_line_of_key(const struct sources *src, const char *path, const char *key)
 {
     const struct source_file *f = sources_find(src, slice_str(path));
     struct slice line;
@@ -87,5 +87,11 @@ int excerpt_line_of_key(const struct sources *src, const char *path, const char 
                 return n;
         }
     }
-    return 1;
+    return 0;
+}
+
+int excerpt_line_of_key(const struct sources *src, const char *path, const char *key)
+{
+    int line = sources_line_of_key(src, path, key);
+    return line ? line : 1;
 }

@@ -23,6 +23,8 @@ void sources_free(struct sources *s);
 size_t sources_count(const struct sources *s);
 const struct source_file *sources_at(const struct sources *s, size_t i);
 const struct source_file *sources_find(const struct sources *s, struct slice path);
+/* The line on which `key =` is written first in a file, 0 when it is not there. */
+int sources_line_of_key(const struct sources *s, const char *path, const char *key);
 const char *sources_hash(const struct sources *s); /* 64 hex digits over paths and contents */
 
 /* --- settings of the shop (shop.lua), checked --------------------------------------------------------------------- */

@@ -37,6 +37,18 @@ function plugin.revision() end
 ---@return table settings
 function plugin.rules(revision) end
 
+---What a check is asked about. At run time whoever asks says what else is in it.
+---@class feira.Subject
+---@field kind "campaign"|"plugin"|"shop"|"order"|string
+---@field at string? at submission: "campaigns/tea.lua:3"
+---@field id string? of a campaign
+---@field name string? of a plugin
+---@field declaration table? at submission: the campaign as data; { version, manifest, settings } of a plugin; shop.lua
+---@field made_by { plugin: string, type: string, fields: table }? of a campaign that promo.use made
+---@field changed boolean? at submission: whether it differs from what was live, or is new
+---@field history { live: table? }? at submission: the declaration that was live
+---@field [string] any
+
 ---@class feira.Finding
 ---@field check string the check that found it, "compliance.fake_members"
 ---@field rule string what it goes by, "P17"; the check's name when it does not say
@@ -47,7 +59,7 @@ function plugin.rules(revision) end
 
 ---Asks all checks at run time that look at things of this kind, in their order: of this plugin and of others. They get a copy, may read the
 ---store, and change nothing. Handlers and procedures.
----@param subject { kind: string, [string]: any } { kind = "reward", trigger = "paid", depth = 1, amount = 500 }
+---@param subject feira.Subject { kind = "reward", trigger = "paid", depth = 1, amount = 500 }
 ---@return feira.Finding[] findings
 ---@return boolean blocked whether one of them blocks; what follows is the caller's
 function plugin.check(subject) end
