@@ -74,7 +74,8 @@ static const struct cli_option test_options[] = {
 const struct cli_command cli_commands[] = {
     { "serve", "SHOP", "Serve a shop over HTTP.", 1, 1, serve_options, cmd_serve,
       "SHOP is a folder with a shop.lua. The first start makes its data folder and two keys (data/keys.txt).\n"
-      "SIGTERM finishes what has begun and stops; SIGHUP publishes what is in the folder." },
+      "SIGTERM finishes what has begun and stops; SIGHUP publishes what is in the folder; SIGUSR2 hands over to the program as it is\n"
+      "now on disk, while new connections wait. Sockets from systemd (LISTEN_FDS) are served instead of --listen." },
     { "publish", "SHOP", "Make what is in the folder live, under load, or say what is wrong.", 1, 1, data_option, cmd_publish,
       "The shop goes on under the rules that are live until all is built and checked. A mistake changes nothing." },
     { "rollback", "SHOP", "Go back to rules that were live before.", 1, 1, rollback_options, cmd_rollback,
@@ -242,7 +243,7 @@ int cli_run(int argc, char **argv)
         return cmd_version(&(struct cli_args){ 0 });
     for (const struct cli_command *c = cli_commands; c->name; c++) {
         if (strcmp(argv[1], c->name) == 0) {
-            struct cli_args a = { 0 };
+            struct cli_args a = { .argv = argv };
             if (argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
                 return cmd_help(&(struct cli_args){ .positional = { c->name }, .count = 1 });
             int rc = parse(c, argc - 2, argv + 2, &a);

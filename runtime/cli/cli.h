@@ -26,6 +26,7 @@ struct cli_args {
     const char *positional[CLI_ARGS_MAX];
     int count;
     const char *values[CLI_OPTIONS_MAX]; /* by index of the command's options; "" for a flag that was given, NULL when absent */
+    char **argv;                         /* as the process was started */
 };
 
 struct cli_command {

@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "cli/sockets.h"
 #include "base/log.h"
 #include "host/host.h"
 #include <stdlib.h>
@@ -76,7 +77,20 @@ static int parse_resolve(char *text, const char *out[RESOLVE_MAX + 1], struct er
     return 0;
 }
 
-static int serve(const struct cli_args *a, struct serve_options *o, struct log *log, struct err *err)
+enum { LOCK_TRIES = 100, LOCK_WAIT_US = 100000 };
+
+/* While one program takes over from another, a command may have the shop for a moment. */
+static int open_shop(const struct shop_options *o, bool takes_over, struct shop **s, struct err *err)
+{
+    int rc = shop_open(o, s, err);
+    for (int i = 0; takes_over && rc == ERR_LOCKED && i < LOCK_TRIES; i++) {
+        usleep(LOCK_WAIT_US);
+        rc = shop_open(o, s, err);
+    }
+    return rc;
+}
+
+static int serve(const struct cli_args *a, struct serve_options *o, struct log *log, struct handover *handover, struct err *err)
 {
     char resolve_text[4096];
     const char *resolve[RESOLVE_MAX + 1] = { NULL };
@@ -91,6 +105,7 @@ static int serve(const struct cli_args *a, struct serve_options *o, struct log *
     int rc = parse_resolve(resolve_text, resolve, err);
     if (rc == 0)
         rc = shop_open(&shop, &s, err);
+    int rc = open_shop(&shop, o->inherited_count > 0, &s, err);
     if (rc < 0)
         return rc;
     if (shop.outbound.may_be_local)
@@ -101,7 +116,7 @@ static int serve(const struct cli_args *a, struct serve_options *o, struct log *
     o->published = o->watch ? published : NULL;
     o->ctx = &say;
     if (rc == 0)
-        rc = shop_serve(s, o, err);
+        rc = shop_serve(s, o, handover, err);
     shop_close(s);
     return rc;
 }
@@ -124,8 +139,15 @@ int cmd_serve(const struct cli_args *a)
             return EXIT_USAGE;
         }
     }
+    int inherited[HANDED_OVER_MAX];
+    struct handover handover = { 0 };
+    o.inherited = inherited;
+    o.inherited_count = sockets_inherited(inherited);
+    o.successor = a->argv[0];
     struct log *log = log_open(STDERR_FILENO, human ? LOG_HUMAN : LOG_JSON, LOG_INFO, clock_system());
-    int rc = serve(a, &o, log, &err);
+    int rc = serve(a, &o, log, &handover, &err);
     log_close(log);
+    if (rc == 0 && handover.wanted)
+        rc = sockets_exec(a->argv, &handover, &err);
     return rc < 0 ? cli_fail(&err) : EXIT_DONE;
 }

@@ -42,12 +42,23 @@ struct serve_options {
     void (*ready)(void *ctx, int port);
     /* The folder is watched, and published when something in it was saved. */
     bool watch;
+    /* TCP sockets that listen already (from systemd, or from the process that this one replaces): host and port are then not looked at. */
+    const int *inherited;
+    int inherited_count;
+    /* The program that SIGUSR2 hands over to, as execvp() finds it. It is first asked to check the shop; when it can't, this one goes on.
+     * NULL: SIGUSR2 is refused. */
+    const char *successor;
     /* After each attempt that nobody asked for over HTTP (watch, SIGHUP); from another thread. text is for a person. May be NULL. */
     void (*published)(void *ctx, bool live, const char *text);
     void *ctx;
 };
-/* Until SIGTERM or SIGINT; SIGHUP publishes. Also listens on data/feira.sock for the operator. */
-int shop_serve(struct shop *s, const struct serve_options *o, struct err *err);
+enum { HANDED_OVER_MAX = 128 };
+struct handover { /* after SIGUSR2: sockets on which connections wait for the successor. The caller's, close-on-exec */
+    bool wanted;
+    int fds[HANDED_OVER_MAX], count;
+};
+/* Until SIGTERM, SIGINT or SIGUSR2; SIGHUP publishes. Also listens on data/feira.sock for the operator. */
+int shop_serve(struct shop *s, const struct serve_options *o, struct handover *handover, struct err *err);
 
 /* One request as the operator. body is the answer's. */
 int shop_request(struct shop *s, const char *method, const char *target, struct slice body, int *status, struct buf *answer,

@@ -1,5 +1,6 @@
 /* Serving: W workers on threads of their own, the keeper (signals, timers) on the calling one. */
 #include "host/errand.h"
+#include "host/handover.h"
 #include "host/publish.h"
 #include "host/routes.h"
 #include "host/sweep.h"
@@ -37,6 +38,8 @@ struct keeper {
     struct running running[WORKERS_MAX];
     int count, left;
     int64_t drain_ms;
+    struct handover_check *check;
+    struct handover *handover;
 };
 
 static void *run_worker(void *arg)
@@ -69,18 +72,61 @@ static void drain_worker(struct loop_post *post)
     http_server_drain(r->worker->server, r->keeper->drain_ms, server_drained, r);
 }
 
-static void on_signal(void *ctx, int signum)
+static void drain(struct keeper *k)
 {
-    struct keeper *k = ctx;
-    (void)signum;
     if (atomic_exchange(&k->shop->draining, true))
         return;
-    log_info(k->shop->options.log, "serve.draining", "Finishing what has begun, then stopping.");
+    log_info(k->shop->options.log, "serve.draining",
+             k->handover->wanted ? "Finishing what has begun, then handing over." : "Finishing what has begun, then stopping.");
     k->left = k->count;
     for (int i = 0; i < k->count; i++) {
         k->running[i].drain.fn = drain_worker;
         loop_post(k->running[i].worker->loop, &k->running[i].drain);
     }
+}
+
+static void on_signal(void *ctx, int signum)
+{
+    (void)signum;
+    drain(ctx);
+}
+
+/* --- handing over ------------------------------------------------------------------------------------------------------- */
+
+static void successor_checked(void *ctx, bool ok)
+{
+    struct keeper *k = ctx;
+    handover_check_close(k->check);
+    k->check = NULL;
+    if (!ok) {
+        log_error(k->shop->options.log, "handover.refused",
+                  "The new program can't read the shop (see what it printed above); this one goes on serving.");
+        return;
+    }
+    if (atomic_load(&k->shop->draining))
+        return;
+    k->handover->wanted = true;
+    for (int i = 0; i < k->count; i++) /* before the workers close theirs: from here on connections wait in these queues */
+        k->handover->count +=
+            http_server_copy_listeners(k->workers[i]->server, k->handover->fds + k->handover->count, HANDED_OVER_MAX - k->handover->count);
+    drain(k);
+}
+
+static void on_handover(void *ctx, int signum)
+{
+    struct keeper *k = ctx;
+    struct err err = { 0 };
+    (void)signum;
+    if (k->check || atomic_load(&k->shop->draining))
+        return;
+    if (!k->options->successor)
+        err_set(&err, ERR_STATE, "This process was not started in a way that lets another take over; restart it.");
+    else
+        handover_check_start(k->shop, k->loop, k->options->successor, successor_checked, k, &k->check, &err);
+    if (err.code)
+        log_error(k->shop->options.log, "handover.refused", err.text);
+    else
+        log_info(k->shop->options.log, "handover.checking", "Asking the new program whether it can read the shop.");
 }
 
 /* --- publishing without a request: SIGHUP, a saved file ---------------------------------------------------------------- */
@@ -151,10 +197,32 @@ static int worker_number(const struct serve_options *o)
     return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (int)n;
 }
 
+static int listen_operator(struct keeper *k, struct err *err)
+{
+    return http_server_listen(k->workers[0]->server, &(struct listen_options){ .path = k->shop->socket_path, .mode = 0600 }, err);
+}
+
+/* Each socket has its own queue, so each must have somebody who accepts from it; and no worker is to be idle. */
+static int listen_inherited(struct keeper *k, const struct serve_options *o, struct err *err)
+{
+    int turns = o->inherited_count > k->count ? o->inherited_count : k->count;
+    int rc = 0;
+    for (int i = 0; i < turns && rc == 0; i++) {
+        struct listen_options one = { .inherited = o->inherited[i % o->inherited_count] };
+        rc = http_server_listen(k->workers[i % k->count]->server, &one, err);
+    }
+    return rc;
+}
+
 /* All workers share one address; the first one learns the port when it was left open, and has the operator's socket. */
 static int listen_all(struct keeper *k, const struct serve_options *o, int *port, struct err *err)
 {
     *port = o->port;
+    if (o->inherited_count) {
+        int rc = listen_inherited(k, o, err);
+        *port = http_server_port(k->workers[0]->server);
+        return rc < 0 ? rc : listen_operator(k, err);
+    }
     for (int i = 0; i < k->count; i++) {
         struct listen_options tcp = { .host = o->host, .port = *port, .reuse_port = true, .must_be_free = i == 0 };
         int rc = http_server_listen(k->workers[i]->server, &tcp, err);
@@ -162,7 +230,7 @@ static int listen_all(struct keeper *k, const struct serve_options *o, int *port
             return rc;
         *port = http_server_port(k->workers[0]->server);
     }
-    return http_server_listen(k->workers[0]->server, &(struct listen_options){ .path = k->shop->socket_path, .mode = 0600 }, err);
+    return listen_operator(k, err);
 }
 
 static int open_keeper(struct keeper *k, const struct serve_options *o, int *port, struct err *err)
@@ -182,6 +250,8 @@ static int open_keeper(struct keeper *k, const struct serve_options *o, int *por
         rc = loop_on_signal(k->loop, SIGINT, on_signal, k, err);
     if (rc == 0)
         rc = loop_on_signal(k->loop, SIGHUP, on_hangup, k, err);
+    if (rc == 0)
+        rc = loop_on_signal(k->loop, SIGUSR2, on_handover, k, err);
     if (rc == 0 && o->watch)
         rc = watch_open(k->loop, k->shop->dir, on_saved, k, &k->watch, err);
     if (rc == 0)
@@ -232,6 +302,7 @@ static void close_keeper(struct keeper *k)
         loop_stop(k->workers[i]->loop);
         pthread_join(k->running[i].thread, NULL);
     }
+    handover_check_close(k->check);
     watch_close(k->watch);
     errands_finish(k->shop->errands);
     publisher_stop(k->shop->publisher); /* before the writer, which it waits for */
@@ -252,7 +323,7 @@ static void close_keeper(struct keeper *k)
     unlink(k->shop->socket_path);
 }
 
-int shop_serve(struct shop *s, const struct serve_options *o, struct err *err)
+int shop_serve(struct shop *s, const struct serve_options *o, struct handover *handover, struct err *err)
 {
     struct keeper *k = calloc(1, sizeof *k);
     int port = 0;
@@ -260,6 +331,8 @@ int shop_serve(struct shop *s, const struct serve_options *o, struct err *err)
         return err_set(err, ERR_NOMEM, "Out of memory.");
     k->shop = s;
     k->options = o;
+    k->handover = handover;
+    *handover = (struct handover){ 0 };
     k->drain_ms = o->drain_ms ? o->drain_ms : DRAIN_DEFAULT_MS;
     signal(SIGPIPE, SIG_IGN);
     int rc = open_keeper(k, o, &port, err);

@@ -194,6 +194,17 @@ int http_server_port(const struct http_server *s)
     return s->first_port;
 }
 
+int http_server_copy_listeners(const struct http_server *s, int *fds, int max)
+{
+    int n = 0;
+    for (size_t i = 0; i < s->listener_count && n < max; i++) {
+        int fd = listener_copy(s->listeners[i]);
+        if (fd >= 0)
+            fds[n++] = fd;
+    }
+    return n;
+}
+
 static void stop_listening(struct http_server *s)
 {
     count_shed(s);

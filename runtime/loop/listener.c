@@ -163,6 +163,28 @@ static int tcp_socket(const struct sockaddr_storage *a, socklen_t len, bool reus
     return fd;
 }
 
+static void read_port(struct listener *s)
+{
+    struct sockaddr_storage a = { 0 };
+    socklen_t len = sizeof a;
+    getsockname(s->fd, (struct sockaddr *)&a, &len);
+    s->port = ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+static int adopt(struct listener *s, int fd, struct err *err)
+{
+    int listens = 0, on = 1;
+    socklen_t len = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens)
+        return err_set(err, ERR_STATE, "Descriptor %d was handed over as a socket that listens, and is none; see LISTEN_FDS.", fd);
+    s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (s->fd < 0 || fcntl(s->fd, F_SETFL, fcntl(s->fd, F_GETFL) | O_NONBLOCK) < 0)
+        return err_set(err, ERR_IO, "The socket that was handed over can't be used: %s.", strerror(errno));
+    setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    read_port(s);
+    return 0;
+}
+
 static int open_tcp(struct listener *s, const struct listen_options *o, struct err *err)
 {
     if (o->port < 0 || o->port > 65535)
@@ -184,9 +206,7 @@ static int open_tcp(struct listener *s, const struct listen_options *o, struct e
         return bind_failed(err, -1, o);
     if (listen(s->fd, o->backlog > 0 ? o->backlog : 1024) < 0)
         return bind_failed(err, -1, o); /* the fd goes with the listener */
-    len = sizeof a;
-    getsockname(s->fd, (struct sockaddr *)&a, &len);
-    s->port = ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+    read_port(s);
     return 0;
 }
 
@@ -302,7 +322,7 @@ int listener_open(struct loop *l, const struct listen_options *o, void (*accepte
     s->ctx = ctx;
     s->fd = -1;
     s->reserve_fd = reserve_open();
-    int rc = o->path ? open_unix(s, o, err) : open_tcp(s, o, err);
+    int rc = o->path ? open_unix(s, o, err) : o->inherited ? adopt(s, o->inherited, err) : open_tcp(s, o, err);
     if (rc == 0 && !(s->retry = loop_timer_new(l, on_retry, s)))
         rc = err_set(err, ERR_NOMEM, "There is no memory for a listener.");
     if (rc == 0 && uv_poll_init(&l->uv, &s->poll, s->fd) < 0)
@@ -321,6 +341,11 @@ int listener_open(struct loop *l, const struct listen_options *o, void (*accepte
 int listener_port(const struct listener *s)
 {
     return s->port;
+}
+
+int listener_copy(const struct listener *s)
+{
+    return s->is_unix ? -1 : fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
 }
 
 uint64_t listener_shed(const struct listener *s)

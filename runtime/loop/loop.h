@@ -67,12 +67,14 @@ struct listen_options {
     bool reuse_port;   /* SO_REUSEPORT: one listener per worker on the same address */
     bool must_be_free; /* with reuse_port: fail with ERR_LOCKED when anybody listens there already; for the first worker */
     int backlog;       /* 0 = 1024 */
+    int inherited; /* a TCP socket that listens already, got from whoever started this process; 0 = none. It is not taken: a copy is used */
 };
 /* accepted() gets a paused stream; it must call stream_start() or stream_close(). When no file descriptor is left, a
  * reserve descriptor is used to accept and close, so that the loop does not spin (the count is in listener_shed()). */
 int listener_open(struct loop *l, const struct listen_options *o, void (*accepted)(void *ctx, struct stream *s), void *ctx,
                   struct listener **out, struct err *err);
 int listener_port(const struct listener *s);
+int listener_copy(const struct listener *s); /* a descriptor that keeps its queue open, for the next process; -1 = none is left */
 uint64_t listener_shed(const struct listener *s);
 void listener_close(struct listener *s); /* stops accepting; existing streams go on */
 
