@@ -102,7 +102,7 @@ struct http_server;
 int http_server_open(struct loop *l, const struct http_server_options *o, struct http_server **out, struct err *err);
 /* Accept on an address or unix socket; may be called several times. */
 int http_server_listen(struct http_server *s, const struct listen_options *o, struct err *err);
-int http_server_port(const struct http_server *s); /* of the first TCP listener */
+int http_server_port(const struct http_server *s);                              /* of the first TCP listener */
 int http_server_copy_listeners(const struct http_server *s, int *fds, int max); /* of its TCP listeners, see listener_copy(); how many */
 /* Other proxies and origins, for requests whose head comes from now on; cors_origins must stay as long as they are used. The server's
  * thread. */
