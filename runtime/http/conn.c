@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { LINGER_MS = 2000, FLUSH_BYTES = 64 * 1024 };
+enum { LINGER_MS = 2000, FIRST_REQUEST_MS = 1000, FLUSH_BYTES = 64 * 1024 };
 #define MS_NS INT64_C(1000000)
 
 static const struct peer detached_peer = { .address = "127.0.0.1" };
@@ -553,9 +553,14 @@ void conn_tick(struct http_conn *c)
         read_timed_out(c);
 }
 
+/* Whoever has just connected has a request on the way, and would take a close for a refusal; he gets a second. */
 void conn_drain(struct http_conn *c)
 {
-    if (c->phase == CONN_IDLE && !c->first && c->pending.len == 0)
+    if (c->phase != CONN_IDLE || c->first || c->pending.len > 0)
+        return;
+    if (c->received_ns == 0)
+        c->read_deadline_ns = c->server->now_ns + FIRST_REQUEST_MS * MS_NS;
+    else
         conn_finish(c);
 }
 

@@ -458,6 +458,21 @@ static void drain_does_not_wait_for_one_whose_last_answer_was_written_before(voi
     close_all(&f);
 }
 
+static void drain_waits_a_moment_for_who_has_just_connected(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_default(&f);
+    http_server_drain(f.server, 60000, on_drained, &f);
+    assert_false(f.closed);
+    feed(&f, GET("/1"));
+    answer(f.waiting[0]);
+    assert_true(f.closed);
+    assert_true(f.drained);
+    assert_int_equal(count(&f, "Connection: close\r\n"), 1);
+    close_all(&f);
+}
+
 static void drain_ends_after_its_grace(void **state)
 {
     (void)state;
@@ -527,6 +542,7 @@ int main(void)
         cmocka_unit_test(browsers_of_known_origins_are_answered),
         cmocka_unit_test(drain_answers_what_has_begun),
         cmocka_unit_test(drain_does_not_wait_for_one_whose_last_answer_was_written_before),
+        cmocka_unit_test(drain_waits_a_moment_for_who_has_just_connected),
         cmocka_unit_test(drain_ends_after_its_grace),
         cmocka_unit_test(a_thousand_requests_in_pieces_of_any_size),
     };
