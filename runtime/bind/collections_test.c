@@ -32,7 +32,7 @@ static const struct collection_index link_indexes[] = {
 };
 static const struct collection links = { "links", "p_invite__links", link_fields, 11, link_indexes, 4, false };
 
-static const struct bind_grant invite_list[] = { { "invite", &links, true, true }, { "coupons", &codes, true, false } };
+static const struct bind_grant invite_list[] = { { "invite", &links, true, true, NULL, 0 }, { "coupons", &codes, true, false, NULL, 0 } };
 static const struct bind_grants invite = { "invite", invite_list, 2 };
 static const struct bind_grant coupons_list[] = { { "coupons", &codes, true, true } };
 static const struct bind_grants coupons = { "coupons", coupons_list, 1 };

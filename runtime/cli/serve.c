@@ -104,8 +104,7 @@ static int serve(const struct cli_args *a, struct serve_options *o, struct log *
     snprintf(resolve_text, sizeof resolve_text, "%s", a->values[7] ? a->values[7] : "");
     int rc = parse_resolve(resolve_text, resolve, err);
     if (rc == 0)
-        rc = shop_open(&shop, &s, err);
-    int rc = open_shop(&shop, o->inherited_count > 0, &s, err);
+        rc = open_shop(&shop, o->inherited_count > 0, &s, err);
     if (rc < 0)
         return rc;
     if (shop.outbound.may_be_local)

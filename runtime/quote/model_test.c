@@ -413,7 +413,7 @@ static void model_price(struct model *md, const struct json_value *campaigns, co
     md->cart = cart;
     for (const struct json_value *l = json_get(cart, "lines")->first; l; l = l->next) {
         int64_t qty = fixture_int(l, "qty", 1), subtotal = qty * fixture_int(l, "price", 0);
-        md->lines[md->count++] = (struct model_line){ l, qty, subtotal, subtotal };
+        md->lines[md->count++] = (struct model_line){ l, qty, subtotal, subtotal, false };
     }
     for (const struct json_value *c = campaigns->first; c; c = c->next) {
         if (json_get(c, "gate"))
