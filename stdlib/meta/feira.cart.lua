@@ -100,3 +100,9 @@ function Line:in_category(category) end
 ---@param what { amount: feira.Amount, units: integer?, reason: string? } the reason is shown to the buyer
 ---@return feira.Line self
 function Line:discount(what) end
+
+---What a fact's function gets behind the customer's rows: `function rules.level(rows, about, settings)`.
+---@class feira.FactAbout
+---@field customer string
+---@field now integer the clock value of the quote, ms
+---@field tags string[] the customer's

@@ -221,6 +221,41 @@ def test_a_token_is_good_until_what_is_known_of_the_customer_changes(own_shop):
     ok(place(gold, {"quote_token": shown["token"]}, "e"), 201)
 
 
+def test_a_token_keeps_its_facts_when_other_rules_go_live(own_shop):
+    shop = club_shop(own_shop)
+    gold, silver = member(shop, 3), member(shop, 2)
+    shown, other = shop.quote({"TEA": 1}, by=gold), shop.quote({"TEA": 1}, by=silver)
+    text = (shop.folder / "shop.lua").read_text(encoding="utf-8")
+    for bonus in -1, 1:
+        (shop.folder / "shop.lua").write_text(text.replace("club = {}", f"club = {{ bonus = {bonus} }}"), encoding="utf-8")
+        assert ok(shop.operator.request("POST", "/v1/generations", {}), 200)["result"] == "live"
+        assert [total(shop, c) for c in (gold, silver)] == ([1000, 1000] if bonus < 0 else [800, 800])
+    assert ok(place(gold, {"quote_token": shown["token"]}, "a"), 201)["total"] == 800
+    set_level(shop, silver, 1)
+    refused = problem(place(silver, {"quote_token": other["token"]}, "b"), 409, "facts_changed")
+    assert refused["quote"]["total"] == 1000
+
+
+def test_a_rate_sees_facts_of_a_cart_with_final_prices_and_its_order_is_compared(own_shop):
+    club = {
+        **CLUB,
+        "plugin": MANIFEST.replace("facts = {", 'shipping_rates = { bike = { run = "rules.bike" } }, facts = {', 1),
+        "rules": RULES.replace(
+            "return rules\n",
+            """function rules.bike(cart) return { { id = "bike", title = "By bike", price = (cart:fact 'club.level' or 0) >= 3 and 0 or 500 } } end
+return rules
+""",
+        ),
+    }
+    shop = club_shop(own_shop, club=club, none="return {}")
+    gold = member(shop, 3)
+    body = {"lines": [{"sku": "TEA", "qty": 1, "unit_price": 700}], "campaigns": "none", "customer": gold.customer, "shipping": {"option": "club.bike"}}
+    shown = ok(shop.sk.request("POST", "/v1/quotes", body), 200)
+    assert shown["total"] == 700
+    set_level(shop, gold, 1)
+    assert problem(place(shop.sk, {"quote_token": shown["token"]}, "a"), 409, "facts_changed")["quote"]["total"] == 1200
+
+
 def test_an_order_without_a_token_is_priced_by_the_facts_of_now(own_shop):
     shop = club_shop(own_shop)
     gold = member(shop, 3)
