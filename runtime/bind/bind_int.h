@@ -58,6 +58,8 @@ enum {
 };
 /* The context when the running phase is one of `phases`; raises otherwise. The first line of every function with a moment. */
 struct bind_context *bind_require(lua_State *L, unsigned phases, const char *what);
+/* The same for what may have to wait for the store on some engine: it raises where nothing can wait, on all of them. */
+struct bind_context *bind_require_wait(lua_State *L, unsigned phases, const char *what);
 
 /* Pushes function `place` of module "feira.orders" for "orders.place"; raises when there is none. */
 void bind_push_stdlib(lua_State *L, struct slice name);

@@ -17,6 +17,19 @@ struct bind_context *bind_require(lua_State *L, unsigned phases, const char *wha
     return c;
 }
 
+struct bind_context *bind_require_wait(lua_State *L, unsigned phases, const char *what)
+{
+    const char *callback = vm_callback(L);
+    struct bind_context *c = bind_require(L, phases, what);
+    if (callback)
+        luaL_error(
+            L,
+            "%s can't be used in a function that %s calls: it may have to wait for the store, and nothing can wait there; ask before, "
+            "and use what it gave",
+            what, callback);
+    return c;
+}
+
 int bind_raise(lua_State *L, const struct err *err)
 {
     return vm_raise(L, err);

@@ -186,7 +186,7 @@ static void run_one(lua_State *L, struct bind_context *c, const struct bind_chec
 
 static int run_checks(lua_State *L) /* (subject) -> findings, blocked */
 {
-    struct bind_context *c = bind_require(L, BIND_HANDLER | BIND_PROCEDURE, "plugin.check()");
+    struct bind_context *c = bind_require_wait(L, BIND_HANDLER | BIND_PROCEDURE, "plugin.check()");
     struct bind_findings found;
     struct err err = { 0 };
     struct slice kind;

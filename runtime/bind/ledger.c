@@ -15,7 +15,7 @@ unsigned ledger_check_flags(lua_State *L, int arg)
 
 static int l_account(lua_State *L) /* (name, unit, { no_overdraft = true }?) -> account */
 {
-    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "ledger.account()");
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "ledger.account()");
     struct slice name = bind_check_slice(L, 1, "the account's name"), unit = bind_check_slice(L, 2, "the unit");
     unsigned flags = ledger_check_flags(L, 3);
     int64_t id;
@@ -60,7 +60,7 @@ static void read_op(lua_State *L, int table, struct ledger_op *op, void *ctx)
 
 int ledger_apply_ops(lua_State *L, ledger_read_fn read, void *ctx)
 {
-    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "ledger.apply()");
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "ledger.apply()");
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_Unsigned n = lua_rawlen(L, 1);
     luaL_argcheck(L, n <= LEDGER_OPS_MAX, 1, "too many operations at once");
@@ -111,7 +111,7 @@ int ledger_push_balance(lua_State *L, const struct ledger_balance *b)
  * own changes; a handler by name, as of its snapshot. Code that serves both gives both. */
 static int l_balance(lua_State *L)
 {
-    struct bind_context *c = bind_require(L, BIND_STORE, "ledger.balance()");
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.balance()");
     struct ledger_balance b;
     struct err err = { 0 };
     int rc;

@@ -144,7 +144,7 @@ static void keep(lua_State *L, struct cache *cache, struct slice revision) /* (.
 
 static int l_rules(lua_State *L) /* (revision) -> table of functions, settings; upvalues: the plugin, its cache */
 {
-    bind_require(L, BIND_STORE, "plugin.rules()");
+    bind_require_wait(L, BIND_STORE, "plugin.rules()");
     const struct bind_plugin *p = lua_touserdata(L, lua_upvalueindex(1));
     struct cache *cache = lua_touserdata(L, lua_upvalueindex(2));
     struct slice revision = bind_check_slice(L, 1, "the revision");

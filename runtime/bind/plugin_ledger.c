@@ -30,7 +30,7 @@ static void require_account(lua_State *L, const struct bind_context *c, const st
 
 static int l_account(lua_State *L) /* (name, unit, { no_overdraft = true }?) -> name; upvalue: the plugin */
 {
-    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "ledger.account()");
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "ledger.account()");
     struct slice name = bind_check_slice(L, 1, "the account's name"), unit = bind_check_slice(L, 2, "the unit");
     unsigned flags = ledger_check_flags(L, 3);
     int64_t id;
@@ -98,7 +98,7 @@ static int l_apply(lua_State *L) /* (ops) -> true | nil, index, account; upvalue
  * there is a ledger it is asked. */
 static int l_balance(lua_State *L)
 {
-    struct bind_context *c = bind_require(L, BIND_STORE, "ledger.balance()");
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.balance()");
     struct slice name = bind_check_slice(L, 1, "the account's name");
     struct ledger_balance b;
     struct err err = { 0 };

@@ -60,7 +60,7 @@ int bind_try_plugin(lua_State *L, const struct bind_context *c, int fn, int nres
 static int l_call(lua_State *L) /* (name, args?, { key }?) -> what it returns; upvalue: the plugin */
 {
     const struct bind_plugin *p = plugin_of(L);
-    struct bind_context *c = bind_require(L, BIND_STORE, "plugin.call()");
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "plugin.call()");
     if (c->phase == BIND_PHASE_HANDLER)
         return bind_call_and_wait(L, p);
     struct slice name = bind_check_slice(L, 1, "the procedure's name");
@@ -170,7 +170,7 @@ void bind_tell(lua_State *L, struct slice event, const struct bind_event *e, con
 
 static int emit(lua_State *L, const struct bind_plugin *from) /* (event, payload) */
 {
-    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "emitting an event");
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "emitting an event");
     struct slice name = bind_check_slice(L, 1, "the event's name");
     struct bind_event e = { 0 };
     struct err err = { 0 };
@@ -234,7 +234,7 @@ static struct slice timer_name(lua_State *L, struct bind_context *c)
 
 static int l_timer_set(lua_State *L) /* (name, key, due_ms); upvalue: the plugin */
 {
-    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "timers.set()");
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "timers.set()");
     struct slice procedure = timer_name(L, c), key = bind_check_slice(L, 2, "the key");
     struct err err = { 0 };
     vm_charge(L, 200);
@@ -245,7 +245,7 @@ static int l_timer_set(lua_State *L) /* (name, key, due_ms); upvalue: the plugin
 
 static int l_timer_cancel(lua_State *L) /* (name, key); upvalue: the plugin */
 {
-    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "timers.cancel()");
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "timers.cancel()");
     struct slice procedure = timer_name(L, c), key = bind_check_slice(L, 2, "the key");
     struct err err = { 0 };
     vm_charge(L, 200);

@@ -37,7 +37,7 @@ static int l_statement(lua_State *L) /* (sql) -> statement */
 /* Values from index 2 on, as many as the statement has parameters. */
 static struct store_stmt *bind_values(lua_State *L, unsigned phases, const char *what)
 {
-    struct bind_context *c = bind_require(L, phases, what);
+    struct bind_context *c = bind_require_wait(L, phases, what);
     luaL_checkudata(L, 1, SQL_CLASS);
     lua_getiuservalue(L, 1, 1);
     const char *sql = lua_tostring(L, -1);

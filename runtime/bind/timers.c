@@ -4,7 +4,7 @@
 
 static int l_set(lua_State *L) /* (procedure, key, due_ms) */
 {
-    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "timers.set()");
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "timers.set()");
     struct slice procedure = bind_check_slice(L, 1, "the procedure"), key = bind_check_slice(L, 2, "the key");
     struct err err = { 0 };
     vm_charge(L, 200);
@@ -15,7 +15,7 @@ static int l_set(lua_State *L) /* (procedure, key, due_ms) */
 
 static int l_cancel(lua_State *L) /* (procedure, key) */
 {
-    struct bind_context *c = bind_require(L, BIND_PROCEDURE, "timers.cancel()");
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "timers.cancel()");
     struct slice procedure = bind_check_slice(L, 1, "the procedure"), key = bind_check_slice(L, 2, "the key");
     struct err err = { 0 };
     vm_charge(L, 200);

@@ -7,7 +7,9 @@ void vm_push_tostring(lua_State *L, int index)
     index = lua_absindex(L, index);
     if (luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
         lua_pushvalue(L, index);
+        const char *was = vm_callback_begin(L, "tostring");
         lua_call(L, 1, 1);
+        vm_callback_end(L, was);
         if (!lua_isstring(L, -1))
             luaL_error(L, "__tostring must return a string");
         lua_tostring(L, -1);
@@ -128,9 +130,10 @@ static int base_assert(lua_State *L)
 }
 
 /* What pcall() returns. The end of the budget, and of the memory, goes through it. */
-static int pcall_done(lua_State *L, int status, lua_KContext extra)
+static int pcall_done(lua_State *L, int status, lua_KContext callback)
 {
     struct vm *v = vm_of(L);
+    v->callback = (const char *)callback; /* of what it was called in; an error may have left another */
     if (status == LUA_ERRMEM && v->end == VM_GOES_ON)
         v->end = VM_OUT_OF_MEMORY;
     if (v->end != VM_GOES_ON)
@@ -141,7 +144,7 @@ static int pcall_done(lua_State *L, int status, lua_KContext extra)
         lua_pushvalue(L, -2);
         return 2;
     }
-    return lua_gettop(L) - (int)extra;
+    return lua_gettop(L);
 }
 
 static int base_pcall(lua_State *L)
@@ -150,8 +153,9 @@ static int base_pcall(lua_State *L)
     vm_charge(L, VM_CALL_UNITS);
     lua_pushboolean(L, 1);
     lua_insert(L, 1);
-    int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, pcall_done);
-    return pcall_done(L, status, 0);
+    lua_KContext callback = (lua_KContext)vm_of(L)->callback;
+    int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, callback, pcall_done);
+    return pcall_done(L, status, callback);
 }
 
 static int base_rawequal(lua_State *L)
@@ -220,7 +224,10 @@ static int ipairs_next(lua_State *L)
     lua_Integer i = luaL_checkinteger(L, 2);
     i = luaL_intop(+, i, 1);
     lua_pushinteger(L, i);
-    return lua_geti(L, 1, i) == LUA_TNIL ? 1 : 2;
+    const char *was = vm_callback_begin(L, "ipairs");
+    bool end = lua_geti(L, 1, i) == LUA_TNIL;
+    vm_callback_end(L, was);
+    return end ? 1 : 2;
 }
 
 static int base_ipairs(lua_State *L)

@@ -132,6 +132,7 @@ void vm_budget_begin(struct vm *v, lua_State *L, bool counted)
     v->fuel_left = v->fuel_limit;
     v->share = 0;
     v->counting = false;
+    v->callback = NULL;
     v->end = VM_GOES_ON;
     v->end_where[0] = '\0';
     v->overdue = 0;

@@ -35,8 +35,10 @@ static int resume(lua_State *L, lua_State *co, int nargs)
     vm_budget_thread(v, co);
     int nresults;
     v->running = co;
+    const char *callback = v->callback;
     int status = lua_resume(co, L, nargs, &nresults);
     v->running = L;
+    v->callback = callback;
     if (status == LUA_ERRMEM && v->end == VM_GOES_ON)
         v->end = VM_OUT_OF_MEMORY;
     if (v->end != VM_GOES_ON)

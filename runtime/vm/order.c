@@ -211,7 +211,9 @@ int vm_pairs(lua_State *L)
     lua_settop(L, 1);
     if (luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {
         lua_pushvalue(L, 1);
+        const char *was = vm_callback_begin(L, "pairs");
         lua_call(L, 1, 3);
+        vm_callback_end(L, was);
         return 3;
     }
     luaL_checktype(L, 1, LUA_TTABLE);

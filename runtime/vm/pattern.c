@@ -521,10 +521,14 @@ static bool add_value(struct matcher *m, luaL_Buffer *b, const char *s, const ch
         vm_charge(L, VM_CALL_UNITS);
         lua_pushvalue(L, 3);
         int n = push_captures(m, s, e);
+        const char *was = vm_callback_begin(L, "string.gsub");
         lua_call(L, n, 1);
+        vm_callback_end(L, was);
     } else if (type == LUA_TTABLE) {
         push_capture(m, 0, s, e);
+        const char *was = vm_callback_begin(L, "string.gsub");
         lua_gettable(L, 3);
+        vm_callback_end(L, was);
     } else {
         add_expanded(m, b, s, e);
         return true;

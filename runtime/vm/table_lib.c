@@ -249,7 +249,9 @@ static int t_sort(lua_State *L)
             note_kind(&s, i);
         lua_rawseti(L, s.elements, (lua_Integer)i + 1);
     }
+    const char *was = vm_callback_begin(L, "table.sort");
     const uint32_t *sorted = merge_sort(&s, order, order + n, n);
+    vm_callback_end(L, was);
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, s.elements, sorted[i]);
         lua_rawseti(L, 1, (lua_Integer)i + 1);

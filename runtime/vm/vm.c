@@ -519,9 +519,11 @@ static int call(struct vm *v, int nargs, int nresults, int key, struct err *err)
     if (v->depth == 0)
         return outer_call(v, L, nargs, nresults, key, err);
     /* A call within a call spends the same budget; when that ends, so does the outer call. */
+    const char *callback = v->callback;
     v->depth++;
     int status = lua_pcall(L, nargs, nresults, 0);
     v->depth--;
+    v->callback = callback;
     v->running = L;
     if (status == LUA_OK && v->end == VM_GOES_ON)
         return 0;
@@ -545,10 +547,17 @@ int vm_pcall(struct vm *v, int nargs, int nresults, struct err *err)
 int vm_try(lua_State *L, int nargs, int nresults)
 {
     struct vm *v = vm_of(L);
+    const char *callback = v->callback;
     int status = lua_pcall(L, nargs, nresults, 0);
+    v->callback = callback; /* an error may have left one */
     if (status == LUA_ERRMEM && v->end == VM_GOES_ON)
         v->end = VM_OUT_OF_MEMORY;
     return status;
+}
+
+const char *vm_callback(lua_State *L)
+{
+    return vm_of(L)->callback;
 }
 
 void vm_share_begin(lua_State *L, int64_t fuel, struct vm_share *s)

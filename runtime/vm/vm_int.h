@@ -59,8 +59,9 @@ struct vm {
     bool timed;           /* a timer watches the call; without one the hook looks at the clock */
     int64_t cpu_begin_ns; /* of a counted call: the thread's CPU time when it began */
     enum vm_end end;
-    char end_where[160]; /* "campaigns/tea.lua:3: " or "" */
-    int depth;           /* calls within calls */
+    char end_where[160];  /* "campaigns/tea.lua:3: " or "" */
+    int depth;            /* calls within calls */
+    const char *callback; /* the library function whose callback runs: "table.sort"; NULL = none */
 
     const struct vm_task *task; /* the task that runs */
     bool finalizers;            /* vm_note_finalizer() */
@@ -81,6 +82,20 @@ struct vm {
 /* Keys (addresses) of what the sandbox hides in the registry and in tables. Light userdata, so no Lua code can name them. */
 extern const char vm_key_globals, vm_key_loaded, vm_key_sealed, vm_key_real, vm_key_view, vm_key_meta, vm_key_original, vm_key_array,
     vm_key_error, vm_key_slow, vm_key_provided, vm_key_spaces, vm_key_forgetful;
+
+/* A library function is about to call what it was given, or a metamethod: until vm_callback_end() nothing can wait. An error that flies
+ * past is noticed where it is caught. */
+static inline const char *vm_callback_begin(lua_State *L, const char *name)
+{
+    struct vm *v = vm_of(L);
+    const char *was = v->callback;
+    v->callback = name;
+    return was;
+}
+static inline void vm_callback_end(lua_State *L, const char *was)
+{
+    vm_of(L)->callback = was;
+}
 
 /* budget.c */
 void vm_budget_begin(struct vm *v, lua_State *L, bool counted);

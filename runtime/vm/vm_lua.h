@@ -60,6 +60,10 @@ int vm_fail(lua_State *L, const struct err *err);
  * deal with: an ended budget must not be swallowed. Plain lua_call() is fine, too. */
 int vm_try(lua_State *L, int nargs, int nresults);
 int vm_rethrow(lua_State *L);
+
+/* The library function that called the code which runs now ("table.sort", "string.gsub"), or NULL. What may have to wait can't wait there,
+ * on any engine: a C function is in between. */
+const char *vm_callback(lua_State *L);
 int vm_error_of(lua_State *L, int status, struct err *err); /* what vm_try() left on top, which it pops; runs no Lua code. Its code */
 int vm_error_code(lua_State *L, int index);                 /* of an error value: what vm_raise() was given, ERR_SCRIPT for all others */
 

@@ -591,6 +591,68 @@ static void the_memory_of_a_call_is_what_it_added(void **state)
     assert_in_range(vm_call_peak(w->vm), 0, 10000);
 }
 
+static int probe(lua_State *L) /* -> what stands in the way of a wait, or ""; whether Lua agrees */
+{
+    const char *callback = vm_callback(L);
+    lua_pushstring(L, callback ? callback : "");
+    lua_pushboolean(L, lua_isyieldable(L) == (callback == NULL));
+    return 2;
+}
+
+/* In a coroutine Lua itself knows where nothing can wait: the two must agree. */
+static void what_cannot_wait_is_known_and_errors_leave_nothing_behind(void **state)
+{
+    struct world *w = *state;
+    lua_State *L = vm_lua(w->vm);
+    lua_newtable(L);
+    lua_pushcfunction(L, probe);
+    lua_setfield(L, -2, "probe");
+    vm_provide(L, "t");
+    static const char head[] =
+        "local probe = require('t').probe\n"
+        "local function note() return probe() end\n"
+        "local out = {}\n"
+        "local function add(name, agrees) out[#out + 1] = agrees and name or 'WRONG ' .. name end\n"
+        "local mt = setmetatable({}, { __index = function() add(note()) return 1 end, __add = function() add(note()) return 1 end,\n"
+        "  __call = function() add(note()) end, __tostring = function() add(note()) return 'x' end,\n"
+        "  __lt = function() add(note()) return true end, __pairs = function(t) add(note()) return pairs({}) end,\n"
+        "  __concat = function() add(note()) return '' end, __eq = function() add(note()) return true end })\n"
+        "local co = coroutine.wrap(function()\n";
+    static const char tail[] = "\nend) co() return table.concat(out, ' ')";
+    static const struct {
+        const char *code, *seen;
+    } cases[] = {
+        { "add(note())", "\"\"" },
+        { "pcall(function() add(note()) end)", "\"\"" },
+        { "for _ in function(_, i) add(note()) return not i or nil end do end", "\" \"" },
+        { "local x = mt.y + 1 mt() local y = mt + 1 local z = mt .. 'a'", "\"   \"" },
+        { "table.sort({ 2, 1 }, function() add(note()) return false end)", "\"table.sort\"" },
+        { "table.sort({ mt, mt })", "\"table.sort\"" },
+        { "string.gsub('ab', '.', function() add(note()) end)", "\"string.gsub string.gsub\"" },
+        { "string.gsub('a', '.', mt)", "\"string.gsub\"" },
+        { "tostring(mt)", "\"tostring\"" },
+        { "string.format('%s', mt)", "\"tostring\"" },
+        { "for _ in pairs(mt) do end", "\"pairs\"" },
+        { "for i in ipairs(mt) do if i == 2 then break end end", "\"ipairs ipairs\"" },
+        /* What is behind a callback can wait again, also after an error that was caught in it or outside of it. */
+        { "table.sort({ 2, 1 }, function() return false end) add(note())", "\"\"" },
+        { "pcall(table.sort, { 2, 1 }, function() error('x') end) add(note())", "\"\"" },
+        { "table.sort({ 2, 1 }, function() pcall(error, 'x') add(note()) return false end)", "\"table.sort\"" },
+        { "table.sort({ 2, 1 }, function() pcall(string.gsub, 'a', '.', function() error('x') end) add(note()) return false end)",
+          "\"table.sort\"" },
+        { "local c = coroutine.create(function() string.gsub('a', '.', function() error('x') end) end) coroutine.resume(c) add(note())",
+          "\"\"" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char code[4096];
+        snprintf(code, sizeof code, "%s%s%s", head, cases[i].code, tail);
+        gives(w, code, cases[i].seen);
+    }
+    fails(w, "table.sort({ 2, 1 }, function() error('x') end)", ERR_SCRIPT, "x");
+    assert_null(w->vm->running);
+    gives(w, "return require('t').probe()", "\"\"");
+}
+
 static void what_fuel_does_not_see_is_stopped_by_the_clock(void **state)
 {
     struct world *w = *state;
@@ -753,6 +815,7 @@ int main(void)
         WORLD(a_located_function_knows_its_caller_even_in_a_tail_call),
         WORLD(a_slow_call_is_undone_and_counted_and_a_fast_one_is_not),
         WORLD(what_fuel_does_not_see_is_stopped_by_the_clock),
+        WORLD(what_cannot_wait_is_known_and_errors_leave_nothing_behind),
         WORLD(a_call_within_a_call_spends_of_the_same_budget_and_has_less),
         WORLD(a_small_limit_is_counted_also_where_runs_are_free),
         WORLD(the_memory_of_a_call_is_what_it_added),
