@@ -17,6 +17,7 @@ SCOPED = [
     ("GET", "/v1/customers/x", None, "customers:read"),
     ("POST", "/v1/customers/x/tokens", {}, "tokens:write"),
     ("GET", "/v1/status", None, "admin"),
+    ("POST", "/v1/plugins/x/repin", {}, "admin"),
     ("GET", "/v1/keys", None, "admin"),
     ("POST", "/v1/keys", {"kind": "pk", "label": "x"}, "admin"),
 ]

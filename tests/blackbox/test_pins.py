@@ -219,3 +219,53 @@ def test_a_name_put_together_while_running_is_not_kept(own_shop):
     run = opened(shop)
     problem(shop.pk.request("GET", f"/v1/x/bargain/price/{run['id']}"), 500)
     assert "rules keep those files that they require by a plain name" in shop.server.stderr()
+
+
+SPEC = """local t = require "feira.test"
+
+t:it("what is open keeps its rules and settings", function()
+  t:shop { settings = { off = 10 } }
+  local run = t:call("open", { sku = "TEA" })
+  t:publish { settings = { off = 30 } }
+  local later = t:call("open", { sku = "TEA" })
+  t:expect(t:get("/v1/x/bargain/price/" .. run.id), { price = 90 })
+  t:expect(t:get("/v1/x/bargain/price/" .. later.id), { price = 70 })
+  t:advance "1h"
+  t:expect(t:get("/v1/x/bargain/rung"), { prices = { 90, 70 } })
+end)
+"""
+
+
+def test_specs_see_it_without_a_server_and_timers_too(tmp_path):
+    files = bargain()
+    files["plugin"] = files["plugin"].replace('["GET /many"]', '["GET /rung"] = { run = "events.rung", auth = "anyone" },\n    ["GET /many"]').replace(
+        "  routes = {", '  procedures = { open = "events.open_one" }, timers = { ring = "events.ring" },\n  routes = {', 1
+    )
+    files["plugin"] = files["plugin"].replace('who = "customer?"', 'who = "customer?", rung = { type = "integer", optional = true }')
+    files["events"] = files["events"].replace(
+        "function events.many()",
+        """local timers, time = require "feira.timers", require "feira.time"
+function events.open_one(args)
+  local id = store.runs:insert { sku = args.sku, rules = plugin.revision() }
+  timers.set("ring", tostring(id), time.now() + 60000)
+  return { id = id }
+end
+function events.ring(args)
+  local run = store.runs:get(math.tointeger(tonumber(args.key)))
+  local rules, settings = plugin.rules(run.rules)
+  store.runs:update(run.id, { rung = rules.price(run, settings).price })
+end
+function events.rung()
+  local prices = {}
+  for row in store.runs:each() do prices[#prices + 1] = row.rung end
+  return { status = 200, body = { prices = prices } }
+end
+function events.many()""",
+    )
+    folder = tmp_path / "bargain"
+    (folder / "test").mkdir(parents=True)
+    for name, text in files.items():
+        (folder / f"{name}.lua").write_text(text, encoding="utf-8")
+    (folder / "test" / "runs.lua").write_text(SPEC, encoding="utf-8")
+    answer = feira("test", folder)
+    assert answer.returncode == 0 and "not ok" not in answer.stdout, answer.stdout
