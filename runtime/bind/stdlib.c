@@ -1,6 +1,7 @@
 /* The stdlib as it was compiled into the program: modules for require(), tables for store_open(). */
 #include "bind/bind_int.h"
 #include "journal/journal.h"
+#include "journal/tries.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ int bind_resolve(void *ctx, struct slice name, struct slice *source, struct slic
 
 /* Constant once made; the SQL of ledger and journal is known only by calling them. A published number never changes its
  * meaning: what comes later is appended. A file of stdlib/schema begins with its number. */
-enum { LEDGER_NUMBER = 2, JOURNAL_NUMBER = 3, MIGRATIONS_MAX = 64 };
+enum { LEDGER_NUMBER = 2, JOURNAL_NUMBER = 3, TRIES_NUMBER = 7, MIGRATIONS_MAX = 64 };
 static struct store_migration migrations[MIGRATIONS_MAX + 1];
 static pthread_once_t migrations_once = PTHREAD_ONCE_INIT;
 
@@ -37,6 +38,7 @@ static void migrations_make(void)
         migrations_add(atoi(e->name), e->name, e->text);
     migrations_add(LEDGER_NUMBER, "ledger", ledger_schema_sql());
     migrations_add(JOURNAL_NUMBER, "journal", journal_schema_sql());
+    migrations_add(TRIES_NUMBER, "tries", journal_tries_schema_sql());
 }
 
 const struct store_migration *bind_core_migrations(void)

@@ -57,7 +57,7 @@ static void finish(struct task *t, int rc, const struct err *err)
     free(t);
     o.done(o.ctx, rc, &copy); /* its arena may go with it */
     worker_let_go(w, seat);
-    if (w->ending && !w->tasks)
+    if (w->waited_for && !w->tasks)
         loop_stop(w->loop);
 }
 
@@ -343,6 +343,13 @@ void tasks_end(struct worker *w)
     err_reason(&why, ERR_BUSY, "stopping", "The shop is being stopped; send it again.");
     w->ending = true;
     give_up_some(w, false, &why);
+    tasks_wait(w); /* until the writer has handed back the last one */
+}
+
+void tasks_wait(struct worker *w)
+{
+    w->waited_for = true;
     if (w->tasks)
-        loop_run(w->loop); /* until the writer has handed back the last one */
+        loop_run(w->loop);
+    w->waited_for = false;
 }

@@ -25,4 +25,5 @@ struct task *task_start(struct worker *w, struct seat *seat, const struct task_o
 void task_give_up(struct task *t, const struct err *why); /* worker's thread; done is called, now or when the writer is through */
 
 void tasks_retire(struct worker *w); /* gives up those whose edition is retired */
+void tasks_wait(struct worker *w);   /* runs the loop until none is left, for a worker without a thread */
 void tasks_end(struct worker *w);    /* gives up all; returns when none is left */

@@ -1,6 +1,8 @@
 /* Fires what is due: looks a few times a second, hands each due timer to the writer as a command of its own, and looks
- * again when all of them are done. A timer whose procedure fails is set a minute later and logged. */
+ * again when all of them are done. A timer whose procedure fails is set a minute later and logged. Jobs go
+ * to the workers (jobs.h). */
 #include "host/guard.h"
+#include "host/jobs.h"
 #include "host/plugins.h"
 #include "host/publish.h"
 #include "host/stops.h"
@@ -37,6 +39,7 @@ struct timer_pump {
     struct loop *loop;
     struct loop_timer *tick;
     struct store_conn *conn;
+    struct jobs *jobs;
     size_t in_flight;
     struct waking waking;
     bool woken; /* nothing is parked that could be due */
@@ -145,6 +148,8 @@ static void done(struct writer_command *cmd, int rc, const struct err *err)
 static int fire(void *ctx, const struct timer_due *t)
 {
     struct timer_pump *p = ctx;
+    if (jobs_take(p->jobs, t))
+        return 0;
     struct firing *f = calloc(1, sizeof *f);
     if (!f)
         return 0;
@@ -238,8 +243,10 @@ static void look(void *ctx)
     struct err err = { 0 };
     if (p->in_flight || wake_parked(p))
         return;
-    if (timer_each_due(p->conn, clock_wall_ms(p->shop->options.clock), AT_ONCE_MAX, fire, p, &err) < 0)
+    int limit = AT_ONCE_MAX + (int)jobs_under_way(p->jobs); /* whose timers stay due while they run */
+    if (timer_each_due(p->conn, clock_wall_ms(p->shop->options.clock), limit, fire, p, &err) < 0)
         log_error(p->shop->options.log, "timer.failed", err.text);
+    jobs_begin(p->jobs);
 }
 
 void timer_pump_look(struct timer_pump *p)
@@ -249,7 +256,7 @@ void timer_pump_look(struct timer_pump *p)
 
 bool timer_pump_is_busy(const struct timer_pump *p)
 {
-    return p->in_flight > 0;
+    return p->in_flight > 0 || jobs_under_way(p->jobs) > 0;
 }
 
 int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, struct err *err)
@@ -261,6 +268,8 @@ int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, 
     p->shop = s;
     p->loop = loop;
     int rc = store_reader_open(s->store, &p->conn, err);
+    if (rc == 0)
+        rc = jobs_open(s, loop, &p->jobs, err);
     if (rc == 0) {
         p->tick = loop_timer_new(loop, look, p);
         rc = p->tick ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
@@ -293,6 +302,7 @@ void timer_pump_close(struct timer_pump *p)
     if (!p)
         return;
     loop_timer_free(p->tick);
+    jobs_close(p->jobs);
     if (p->conn)
         store_reader_close(p->conn);
     free(p);

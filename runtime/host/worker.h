@@ -21,6 +21,7 @@ struct worker {
     struct task *tasks;        /* functions of plugins that are under way */
     size_t task_count;
     bool ending;                          /* no more of them */
+    bool waited_for;                      /* somebody runs the loop until none is left */
     struct buf out;                       /* the answer being written; reused */
     struct catalogue_snapshot *catalogue; /* refreshed when its version moved */
     uint64_t catalogue_version;

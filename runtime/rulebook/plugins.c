@@ -48,19 +48,6 @@ static int no_plugin(const struct reader *r, const struct place *at, const struc
                        SLICE_FMT(name));
 }
 
-/* What is not run would be silence where its author expects work. */
-static int refuse_idle(const struct manifest *m, struct err *err)
-{
-    for (size_t i = 0; i < m->hook_count; i++) {
-        const struct hook *h = &m->hooks[i];
-        bool idle = h->kind == HOOK_TIMER && h->as == AS_JOB;
-        if (idle)
-            return err_set(err, ERR_INVALID, "%s: %s[\"%s\"]: this program reads %s and does not run them yet; leave it out", m->file,
-                           hook_section(h->kind), h->name, h->kind == HOOK_TIMER ? "timers with as = \"job\"" : hook_section(h->kind));
-    }
-    return 0;
-}
-
 static int read_one(const struct reader *r, const struct place *at, const struct sources *src, struct slice name,
                     const struct rulebook_options *o, struct live_plugin *out)
 {
@@ -76,11 +63,6 @@ static int read_one(const struct reader *r, const struct place *at, const struct
     int rc = manifests_take(o->manifests, f->text, path, &out->manifest, r->err);
     if (rc < 0)
         return rc;
-    rc = refuse_idle(out->manifest, r->err);
-    if (rc < 0) {
-        manifests_give_back(o->manifests, out->manifest);
-        return rc;
-    }
     out->sources = src;
     out->pub.manifest = out->manifest;
     out->space = (struct vm_space_options){ .name = out->pub.space, .shared = o->plugin_modules ? o->plugin_modules : none };
