@@ -77,6 +77,22 @@ const struct catalogue_product *catalogue_find(const struct catalogue_snapshot *
     return e ? &e->product : NULL;
 }
 
+const struct catalogue_product *catalogue_next(const struct catalogue_snapshot *s, symbol *after)
+{
+    for (size_t i = (size_t)*after + 1; i >> CHUNK_BITS < s->chunk_count; i++) {
+        const struct chunk *c = s->chunks[i >> CHUNK_BITS];
+        if (!c) {
+            i |= CHUNK_SIZE - 1;
+            continue;
+        }
+        if (c->entries[i & (CHUNK_SIZE - 1)]) {
+            *after = (symbol)i;
+            return &c->entries[i & (CHUNK_SIZE - 1)]->product;
+        }
+    }
+    return NULL;
+}
+
 size_t catalogue_count(const struct catalogue_snapshot *s)
 {
     return s->product_count;

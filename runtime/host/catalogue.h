@@ -29,4 +29,6 @@ struct catalogue_snapshot *catalogue_acquire(struct catalogue *c);
 void catalogue_release(struct catalogue_snapshot *s);  /* NULL is fine */
 uint64_t catalogue_version(const struct catalogue *c); /* changes with every publish; cheap to ask before acquiring again */
 const struct catalogue_product *catalogue_find(const struct catalogue_snapshot *s, symbol sku); /* NULL when there is none */
+/* The first product whose symbol is above *after, which becomes its; NULL at the end. Begin with 0. */
+const struct catalogue_product *catalogue_next(const struct catalogue_snapshot *s, symbol *after);
 size_t catalogue_count(const struct catalogue_snapshot *s);

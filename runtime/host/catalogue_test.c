@@ -180,6 +180,30 @@ static void readers_never_see_half_an_update(void **state)
     }
 }
 
+static void products_are_gone_through_each_once(void **state)
+{
+    struct fixture *f = *state;
+    char sku[16];
+    for (int i = 0; i < 600; i++) {
+        snprintf(sku, sizeof sku, "N%d", i);
+        if (i % 3 == 0)
+            add(f, sku, i, "", "");
+        symbols_intern(f->symbols, slice_str(sku));
+    }
+    assert_int_equal(catalogue_load(f->catalogue, f->conn, &f->err), 0);
+    struct catalogue_snapshot *s = catalogue_acquire(f->catalogue);
+    symbol at = 0, before = 0;
+    size_t n = 0;
+    for (const struct catalogue_product *p; (p = catalogue_next(s, &at)); n++) {
+        assert_ptr_equal(p, catalogue_find(s, at));
+        assert_true(at > before);
+        before = at;
+    }
+    assert_int_equal(n, 200);
+    assert_null(catalogue_next(s, &at));
+    catalogue_release(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_variant_takes_from_its_parent_what_it_does_not_state, setup, teardown),
         cmocka_unit_test_setup_teardown(names_that_are_no_products_are_not_found, setup, teardown),
         cmocka_unit_test_setup_teardown(readers_never_see_half_an_update, setup, teardown),
+        cmocka_unit_test_setup_teardown(products_are_gone_through_each_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

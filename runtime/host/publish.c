@@ -5,6 +5,7 @@
 #include "host/rescue.h"
 #include "host/revisions.h"
 #include "host/stops.h"
+#include "host/tryout.h"
 #include "host/submission.h"
 #include "host/worker.h"
 #include <errno.h>
@@ -475,6 +476,8 @@ static int check_submission(struct publisher *p, struct publish_job *job, struct
     struct edition *live = publisher_live(p);
     int rc = submission_check(g, live->generation, found, err);
     edition_unref(live);
+    if (rc == 0)
+        rc = tryout(p->shop, g, p->conn, found, err);
     if (rc < 0)
         return rc;
     submission_log(found, p->shop->options.log);

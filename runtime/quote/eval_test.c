@@ -192,6 +192,36 @@ static void on_failure_refuse_ends_the_quote(void **state)
     assert_string_equal(fixture_reason(f, "x"), "failed");
 }
 
+static int try_out(struct fixture *f, uint32_t campaign)
+{
+    err_clear(&f->err);
+    return quote_try(f->rules, campaign, &f->cart, &f->hooks, &f->run, &f->err);
+}
+
+static void a_campaign_is_tried_on_its_lines_whatever_else_it_asks_for(void **state)
+{
+    struct fixture *f = *state;
+    struct calls c;
+    assert_int_equal(
+        run(f, &c,
+            "[{'id': 'a', 'window': {'from': '2099-01-01 00:00'}, 'codes': 'NO', 'give': {'fn': 4}},"
+            "{'id': 'b', 'scope': {'sku': 'NOTHING'}, 'give': {'fn': 4}}, {'id': 'c', 'give': {'percent_off': {'percent': 10}}},"
+            "{'id': 'd', 'when': {'any': [{'qty': {'at_least': 99}}, {'fn': 3}]}, 'give': {'percent_off': {'percent': 10}}}]",
+            CART),
+        0);
+    int64_t before = f->result.discount_minor;
+    assert_int_equal(try_out(f, 0), ERR_FUEL);
+    assert_string_equal(f->err.text, "x.lua:9: ran out of fuel");
+    assert_int_equal(try_out(f, 1), 0);
+    assert_int_equal(try_out(f, 2), 1);
+    assert_int_equal(try_out(f, 3), ERR_SCRIPT);
+    assert_int_equal(f->result.discount_minor, before);
+    assert_true(quote_campaign_calls(f->rules, 0) && quote_campaign_calls(f->rules, 1) && quote_campaign_calls(f->rules, 3));
+    assert_false(quote_campaign_calls(f->rules, 2));
+    assert_true(quote_campaign_wants(f->rules, 0, &f->cart.lines[0].product));
+    assert_false(quote_campaign_wants(f->rules, 1, &f->cart.lines[0].product));
+}
+
 static void a_failing_condition_within_none_is_a_failure_too(void **state)
 {
     struct fixture *f = *state;
@@ -280,6 +310,7 @@ int main(void)
         TEST(a_function_may_be_the_action),
         TEST(a_failure_drops_everything_the_campaign_did),
         TEST(on_failure_refuse_ends_the_quote),
+        TEST(a_campaign_is_tried_on_its_lines_whatever_else_it_asks_for),
         TEST(a_failing_condition_within_none_is_a_failure_too),
         TEST(too_much_is_refused_with_what_the_line_costs),
         TEST(a_run_that_was_thrown_away_is_repeated_once),

@@ -362,3 +362,60 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
         return rc;
     return codes_finish(&e, out, err);
 }
+
+/* --- trying out ------------------------------------------------------------------------------------------------------------ */
+
+static bool condition_calls(const struct condition *c)
+{
+    bool calls = c->kind == WHEN_FUNCTION, has_children = c->kind == WHEN_ALL || c->kind == WHEN_ANY || c->kind == WHEN_NONE;
+    for (uint32_t i = 0; has_children && i < c->child_count && !calls; i++)
+        calls = condition_calls(&c->children[i]);
+    return calls;
+}
+
+bool quote_campaign_calls(const struct quote_rules *r, uint32_t campaign)
+{
+    const struct quote_campaign *c = &r->campaigns[campaign];
+    bool calls = false;
+    for (uint32_t i = 0; i < c->when_count && !calls; i++)
+        calls = condition_calls(&c->when[i]);
+    for (uint32_t i = 0; i < c->give_count && !calls; i++)
+        calls = c->give[i].type == &function_type;
+    return calls;
+}
+
+bool quote_campaign_wants(const struct quote_rules *r, uint32_t campaign, const struct quote_product *p)
+{
+    const struct selector *scope = r->campaigns[campaign].scope;
+    struct marks marks;
+    marks_of(p, &marks);
+    return !scope || selector_match(scope, p, &marks);
+}
+
+int quote_try(const struct quote_rules *r, uint32_t campaign, struct quote_cart *cart, const struct quote_hooks *hooks, struct arena *arena,
+              struct err *err)
+{
+    struct quote_result out = { .cart = cart };
+    struct quote_eval e = { .rules = r, .cart = cart, .hooks = hooks, .arena = arena };
+    int rc = cart_start(cart, &out, err);
+    if (rc == 0)
+        rc = run_lines(&e, err);
+    if (rc < 0)
+        return rc;
+    run_customer(&e);
+    e.slots = arena_array(arena, r->count, sizeof *e.slots);
+    e.slot_codes = arena_array(arena, r->count, sizeof *e.slot_codes);
+    if (!e.slots || !e.slot_codes)
+        return eval_nomem(&e, err);
+    campaign_begin(&e, campaign);
+    const struct quote_campaign *c = e.campaign;
+    e.scope = c->scope ? eval_select(&e, c->scope, eval_every(&e), e.scope_lines) : eval_every(&e);
+    e.shipping_stage = c->stage == STAGE_SHIPPING;
+    for (uint32_t i = 0; e.scope.count && i < c->when_count && rc >= 0; i++) {
+        bool ignored;
+        rc = condition_holds(&e, &c->when[i], &ignored, err);
+    }
+    for (uint32_t i = 0; e.scope.count && i < c->give_count && rc >= 0; i++)
+        rc = c->give[i].type->apply(&e, &c->give[i], err);
+    return rc < 0 ? rc : e.scope.count > 0;
+}

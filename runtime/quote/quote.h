@@ -306,6 +306,14 @@ int quote_require_open(struct quote_result *q, struct err *err);
 /* The gate that refused, as a member of a problem: {"id", "title", "sku", "reason": {"code", ...}}. */
 void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w);
 
+/* --- trying rules out before they are live */
+bool quote_campaign_calls(const struct quote_rules *r, uint32_t campaign);                                /* it has a function */
+bool quote_campaign_wants(const struct quote_rules *r, uint32_t campaign, const struct quote_product *p); /* it is of its lines */
+/* Runs all functions of one campaign or gate on its lines of this cart, whatever its window and its other conditions say; what they do is
+ * thrown away. 1; 0 when the cart has none of its lines; negative: a function failed. */
+int quote_try(const struct quote_rules *r, uint32_t campaign, struct quote_cart *cart, const struct quote_hooks *hooks, struct arena *arena,
+              struct err *err);
+
 /* The members of the answer of POST /v1/quotes that come from the kernel (currency, lines, subtotal, discount, shipping, total,
  * campaigns, gates, unused_codes), into an object that is open. full adds what was looked at and did not apply, and all gates. */
 void quote_result_write(const struct quote_rules *r, const struct quote_result *q, bool full, struct json_writer *w);
