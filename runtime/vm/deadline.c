@@ -96,7 +96,13 @@ bool vm_deadline_arm(struct vm *v, int64_t ns)
 {
 #ifdef __SANITIZE_THREAD__
     return false; /* it holds signals back until the next call that it intercepts, and a loop makes none */
+#else
+    return vm_deadline_arm_timer(v, ns);
 #endif
+}
+
+bool vm_deadline_arm_timer(struct vm *v, int64_t ns)
+{
     struct thread_timer *t = &mine;
     if (!t->exists) {
         pthread_once(&once, install);

@@ -12,6 +12,8 @@ static const char *next_part(lua_State *L, void *ctx, size_t *size)
 {
     struct feed *f = ctx;
     struct vm *v = vm_of(L);
+    if (v->depth > 0 && !v->timed && vm_cpu_ns() - v->cpu_begin_ns > vm_stuck_ns(v))
+        v->overdue = 1;
     if (v->overdue || v->over_soft || v->too_long)
         vm_check(L);
     *size = f->rest.len < PART_BYTES ? f->rest.len : PART_BYTES;

@@ -110,7 +110,8 @@ bool vm_is_end(lua_State *L, int index);
 void vm_raise_end(lua_State *L) __attribute__((noreturn));
 
 /* deadline.c */
-bool vm_deadline_arm(struct vm *v, int64_t ns);
+bool vm_deadline_arm(struct vm *v, int64_t ns);       /* false: the hook has to look at the clock */
+bool vm_deadline_arm_timer(struct vm *v, int64_t ns); /* for its test: under every sanitizer */
 void vm_deadline_disarm(struct vm *v);
 int64_t vm_mono_ns(void);
 int64_t vm_cpu_ns(void); /* of this thread; a system call */
