@@ -92,7 +92,8 @@ const struct cli_command cli_commands[] = {
       "what it keeps and takes in, and which secrets it may use. What is not listed, it can't reach." },
     { "prune", "SHOP", "Drop what plugins keep and the live rules name no more.", 1, 1, prune_options, cmd_prune,
       "Tables and fields of plugins only grow: what a newer version no longer names stays hidden, so that earlier rules can come\n"
-      "back. This says what is hidden and which generations had it; with --yes it is dropped, for ever." },
+      "back. This says what is hidden and which generations had it; with --yes it is dropped, for ever. Rows that\n"
+      "still go by earlier rules come first: feira repin." },
     { "repin", "SHOP PLUGIN", "Move what began under earlier rules of a plugin to newer ones.", 2, 2, repin_options, cmd_repin,
       "A long-lived thing of a plugin (an open group, a bargain) goes by the rules and settings it began under until it ends.\n"
       "This moves rows to the live rules, or to those of --to; who moved which, and when, is kept." },
@@ -111,7 +112,8 @@ const struct cli_command cli_commands[] = {
       "FILE is as of one moment, and is read whole and checked before it has its name. It holds what customers have bought." },
     { "restore", "SHOP FILE", "Bring a backup back; what is there is moved aside.", 2, 2, data_option, cmd_restore,
       "The shop must not be served. FILE is checked first; nothing is removed." },
-    { "status", "SHOP", "One screen: how the shop is, and what is wrong.", 1, 1, data_option, cmd_status, NULL },
+    { "status", "SHOP", "One screen: how the shop is, and what is wrong.", 1, 1, data_option, cmd_status,
+      "With the functions of plugins and campaigns that took the most time; all of them are in GET /metrics." },
     { "new", "KIND NAME", "Begin a shop, a campaign or a plugin.", 2, 2, new_options, cmd_new,
       "feira new shop NAME            a folder with shop.lua, a campaign, a catalogue and a cart to try\n"
       "feira new campaign SHOP/NAME   SHOP/campaigns/NAME.lua\n"

@@ -109,7 +109,7 @@ static void write_hooks(struct telling *t, const struct manifest *m)
             line(t, "serves", text, auths[h->auth], h->about);
         } else if (h->kind == HOOK_SUBSCRIBER) {
             line(t, "hears", h->name, whens[h->when], h->about);
-        } else if (h->kind == HOOK_PRICING || h->kind == HOOK_SHIPPING_RATES || h->kind == HOOK_TAX_RATES) {
+        } else if (h->kind == HOOK_PRICING || h->kind == HOOK_SHIPPING_RATES || h->kind == HOOK_TAX_RATES || h->kind == HOOK_CHECK) {
             line(t, "decides", hook_section(h->kind), h->name, h->about);
         }
     }

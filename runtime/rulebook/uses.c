@@ -212,14 +212,33 @@ static void need_named(struct scanning *s, long line, const char *list, struct s
     say(s, line, "the plugin may not use %.*s; add \"%.*s\" to needs.%s in its plugin.lua", SLICE_FMT(what), SLICE_FMT(what), list);
 }
 
+/* What the plugin does not have of its own: `list` is a section of plugin.lua, `names` ended by NULL. */
+static void none_of_its_own(struct scanning *s, const struct token *t, const char *what, const char *list, const char *const *names)
+{
+    const char *near = nearest_word(t->text, names);
+    if (near)
+        say(s, t->line, "the plugin has no %s \"%.*s\"; did you mean \"%s\"?", what, SLICE_FMT(t->text), near);
+    else
+        say(s, t->line, "the plugin has no %s \"%.*s\"; add it to %s in its plugin.lua", what, SLICE_FMT(t->text), list);
+}
+
+static void check_hook(struct scanning *s, const struct token *t, enum hook_kind kind, const char *what)
+{
+    const char *names[NAMES_MAX + 1];
+    size_t n = 0;
+    if (manifest_hook(s->m, kind, t->text))
+        return;
+    for (size_t i = s->m->hook_first[kind]; i < s->m->hook_first[kind + 1] && n < NAMES_MAX; i++)
+        names[n++] = s->m->hooks[i].name;
+    names[n] = NULL;
+    none_of_its_own(s, t, what, hook_section(kind), names);
+}
+
 static void check_procedure(struct scanning *s, const struct token *t)
 {
     const char *dot = memchr(t->text.data, '.', t->text.len);
     if (!dot) {
-        if (!manifest_hook(s->m, HOOK_PROCEDURE, t->text))
-            say(s, t->line,
-                "the plugin has no procedure \"%.*s\"; add it to procedures in its plugin.lua, or name another's as PLUGIN.NAME",
-                SLICE_FMT(t->text));
+        check_hook(s, t, HOOK_PROCEDURE, "procedure");
         return;
     }
     struct slice owner = slice_of(t->text.data, (size_t)(dot - t->text.data));
@@ -230,16 +249,27 @@ static void check_procedure(struct scanning *s, const struct token *t)
 
 static void check_event(struct scanning *s, const struct token *t)
 {
-    for (size_t i = 0; i < s->m->event_count; i++)
-        if (slice_is(t->text, s->m->events[i].name))
+    const char *names[NAMES_MAX + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < s->m->event_count && n < NAMES_MAX; i++)
+        names[n++] = s->m->events[i].name;
+    names[n] = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (slice_is(t->text, names[i]))
             return;
-    say(s, t->line, "the plugin has no event \"%.*s\"; add it to events in its plugin.lua", SLICE_FMT(t->text));
+    none_of_its_own(s, t, "event", "events", names);
 }
 
-static void check_timer(struct scanning *s, const struct token *t)
+static void check_own_collection(struct scanning *s, long line, struct slice name)
 {
-    if (!manifest_hook(s->m, HOOK_TIMER, t->text))
-        say(s, t->line, "the plugin has no timer \"%.*s\"; add it to timers in its plugin.lua", SLICE_FMT(t->text));
+    const char *names[NAMES_MAX + 1];
+    size_t n = 0;
+    if (manifest_collection(s->m, name))
+        return;
+    for (size_t i = 0; i < s->m->collection_count && n < NAMES_MAX; i++)
+        names[n++] = s->m->collections[i].name;
+    names[n] = NULL;
+    none_of_its_own(s, &(struct token){ .text = name, .line = line }, "collection", "collections", names);
 }
 
 static void check_account(struct scanning *s, const struct token *t, bool write, bool is_begin)
@@ -258,16 +288,16 @@ static void check_collection(struct scanning *s, long line, const struct thing *
 {
     char text[200];
     bool own = t->owner.len == 0 || slice_is(t->owner, s->m->name);
-    if (own && !manifest_collection(s->m, t->collection)) {
-        say(s, line, "the plugin has no collection \"%.*s\"; add it to collections in its plugin.lua", SLICE_FMT(t->collection));
-    } else if (!own && slice_is(t->owner, "shop")) {
+    if (own) {
+        check_own_collection(s, line, t->collection);
+    } else if (slice_is(t->owner, "shop")) {
         if (write)
             say(s, line, "rows of the shop are only read; its procedures change them");
         else if (!needs_collection(s->m, t->collection, slice_str(""), false)) {
             snprintf(text, sizeof text, "%.*s:read", SLICE_FMT(t->collection));
             need_named(s, line, "collections", slice_str(text));
         }
-    } else if (!own && !needs_collection(s->m, t->owner, t->collection, write)) {
+    } else if (!needs_collection(s->m, t->owner, t->collection, write)) {
         snprintf(text, sizeof text, "%.*s.%.*s:%s", SLICE_FMT(t->owner), SLICE_FMT(t->collection), write ? "write" : "read");
         need_named(s, line, "collections", slice_str(text));
     }
@@ -359,7 +389,7 @@ static struct thing follow(struct scanning *s, struct thing t, size_t *i)
         else if (argument && t.kind == IS_PLUGIN && slice_is(member, "emit"))
             check_event(s, at(s, argument));
         else if (argument && t.kind == IS_TIMERS)
-            check_timer(s, at(s, argument));
+            check_hook(s, at(s, argument), HOOK_TIMER, "timer");
         else if (argument && t.kind == IS_LEDGER)
             check_account(s, at(s, argument), slice_is(member, "account"), is(s, argument + 1, "."));
         return nothing;

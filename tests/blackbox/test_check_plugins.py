@@ -28,10 +28,10 @@ HEAD = 'local plugin, store = require "feira.plugin", require("feira.store")\nlo
 
 @pytest.mark.parametrize("code,line,words", [
     ('local function f() plugin.call("coupons.revoke", {}) end', 3, ['"coupons.revoke"', "needs.procedures"]),
-    ('local function f()\n  plugin.call "minee"\nend', 4, ['no procedure "minee"']),
-    ('local function f() plugin.emit("fulll", {}) end', 3, ['no event "fulll"', "events"]),
+    ('local function f()\n  plugin.call "minee"\nend', 4, ['no procedure "minee"', 'did you mean "mine"']),
+    ('local function f() plugin.emit("fulll", {}) end', 3, ['no event "fulll"', '"full"']),
     ('local function f() timers.set("expires", "k", 1) end', 3, ['no timer "expires"']),
-    ('local function f() return store.link:get(1) end', 3, ['no collection "link"']),
+    ('local function f() return store.link:get(1) end', 3, ['no collection "link"', 'did you mean "links"']),
     ('local function f() return store.of("coupons").codes:insert { a = 1 } end', 3, ['"coupons.codes:write"', "needs.collections"]),
     ('local function f() return store.of "coupons".grants:find() end', 3, ['"coupons.grants:read"']),
     ('local codes = store.of("coupons").codes\nlocal function f() codes:delete(1) end', 4, ['"coupons.codes:write"']),
