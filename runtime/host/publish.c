@@ -470,6 +470,26 @@ static struct slice findings_text(const struct submission *s)
     return out;
 }
 
+struct selling {
+    struct symbols *symbols;
+    struct catalogue_snapshot *catalogue;
+};
+
+static bool is_sold(void *ctx, struct slice sku)
+{
+    const struct selling *s = ctx;
+    symbol known = symbols_find(s->symbols, sku);
+    return known && catalogue_find(s->catalogue, known);
+}
+
+static int check_skus(struct publisher *p, const struct generation *g, struct submission *found, struct err *err)
+{
+    struct selling s = { p->shop->symbols, catalogue_acquire(p->shop->catalogue) };
+    int rc = submission_skus(g, is_sold, &s, found, err);
+    catalogue_release(s.catalogue);
+    return rc;
+}
+
 /* found lives as long as the job; on a refusal it says what was found, too. */
 static int check_submission(struct publisher *p, struct publish_job *job, struct generation *g, struct submission *found, struct err *err)
 {
@@ -478,6 +498,8 @@ static int check_submission(struct publisher *p, struct publish_job *job, struct
     edition_unref(live);
     if (rc == 0)
         rc = tryout(p->shop, g, p->conn, found, err);
+    if (rc == 0)
+        rc = check_skus(p, g, found, err);
     if (rc < 0)
         return rc;
     submission_log(found, p->shop->options.log);

@@ -158,14 +158,14 @@ static struct thing begin(struct submitting *s, const char *kind, struct slice n
 
 /* --- asking ----------------------------------------------------------------------------------------------------------------------- */
 
-/* The last name in "settings.virtual_members" or "routes[3].auth". */
+/* The last name in "settings.virtual_members", "routes[3].auth" or "settings.more/2/sku". */
 static const char *last_name(struct slice field, struct arena *a)
 {
     size_t end = field.len, from;
     while (end > 0 &&
            (field.data[end - 1] == ']' || (field.data[end - 1] >= '0' && field.data[end - 1] <= '9') || field.data[end - 1] == '['))
         end--;
-    for (from = end; from > 0 && field.data[from - 1] != '.'; from--)
+    for (from = end; from > 0 && field.data[from - 1] != '.' && field.data[from - 1] != '/'; from--)
         ;
     return end > from ? arena_strdup(a, slice_of(field.data + from, end - from)) : NULL;
 }
@@ -357,6 +357,59 @@ int submission_check(struct generation *g, const struct generation *before, stru
     figures_free(figures);
     generation_put_back_vm(g, s.vm);
     return rc;
+}
+
+/* --- SKUs ------------------------------------------------------------------------------------------------------------------- */
+
+struct naming {
+    struct submitting s;
+    const struct manifest *plugin;
+    bool (*has)(void *ctx, struct slice sku);
+    void *ctx;
+    int rc;
+};
+
+static struct json_value *unknown_sku(struct arena *a, struct slice setting, struct slice sku)
+{
+    char quoted[JSON_QUOTE_MAX];
+    struct thing t = { .subject = json_new(a, JSON_OBJECT) };
+    put_text(&t, a, "rule", SLICE_LIT("unknown_sku"));
+    put_text(&t, a, "level", SLICE_LIT("warn"));
+    put_text(&t, a, "text", arena_printf(a, "There is no product %s.", json_quote(quoted, sku)));
+    put_text(&t, a, "field", arena_printf(a, "settings.%.*s", SLICE_FMT(setting)));
+    put_text(&t, a, "satisfy", SLICE_LIT("Put it into the catalogue, or name another in shop.lua."));
+    struct json_value *list = t.failed ? NULL : json_new(a, JSON_ARRAY);
+    if (list)
+        json_append(list, NULL, t.subject);
+    return list;
+}
+
+/* A warning, no refusal: products may come after the rules. */
+static void look_at_sku(void *ctx, struct slice setting, struct slice sku)
+{
+    static const struct bind_check settings = { .plugin = "", .name = "settings" };
+    struct naming *n = ctx;
+    struct bind_findings *found = &n->s.out->found;
+    if (n->rc < 0 || n->has(n->ctx, sku))
+        return;
+    struct json_value *list = unknown_sku(found->arena, setting, sku);
+    struct thing t = { .kind = "plugin", .name = slice_str(n->plugin->name), .at = arena_printf(found->arena, "%s:1", n->plugin->file) };
+    n->rc = list ? bind_findings_add(found, &settings, list, n->s.err) : nomem(n->s.err);
+    if (n->rc == 0 && !mark(&n->s, found->last, &t))
+        n->rc = nomem(n->s.err);
+}
+
+int submission_skus(const struct generation *g, bool (*has)(void *ctx, struct slice sku), void *ctx, struct submission *out,
+                    struct err *err)
+{
+    const struct plugin_set *set = generation_plugins(g);
+    struct naming n = { .s = { .g = (struct generation *)(uintptr_t)g, .out = out, .err = err }, .has = has, .ctx = ctx };
+    for (size_t i = 0; i < plugin_set_count(set) && n.rc == 0; i++) {
+        n.plugin = plugin_set_at(set, i);
+        values_texts(n.plugin->settings, n.plugin->setting_count, VALUE_SKU, generation_plugin(g, n.plugin)->settings, &out->arena,
+                     look_at_sku, &n);
+    }
+    return n.rc;
 }
 
 /* --- what came of it ------------------------------------------------------------------------------------------------------------------ */

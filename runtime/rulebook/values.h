@@ -66,6 +66,10 @@ int values_settle(const struct settle *s, const struct place *at, const struct v
 void values_secrets(const struct value_spec *fields, size_t count, const struct json_value *settled, struct arena *scratch,
                     void (*fn)(void *ctx, struct slice setting, struct slice name), void *ctx);
 
+/* The same for all values of another type that is text: a campaign, a sku. */
+void values_texts(const struct value_spec *fields, size_t count, enum value_type type, const struct json_value *settled,
+                  struct arena *scratch, void (*fn)(void *ctx, struct slice setting, struct slice text), void *ctx);
+
 /* --- the wire ------------------------------------------------------------------------------------------------------------ */
 /* The same description as schema.h knows it: an object whose members are the values. NULL when out of memory. */
 const struct schema *values_schema(const struct value_spec *fields, size_t count, struct arena *arena);

@@ -281,40 +281,47 @@ int values_settle(const struct settle *s, const struct place *at, const struct v
 
 /* --- secrets ------------------------------------------------------------------------------------------------------------ */
 
-struct secrets {
+struct texts {
+    enum value_type type;
     struct arena *arena;
     void (*fn)(void *ctx, struct slice setting, struct slice name);
     void *ctx;
 };
 
-static void secrets_in(const struct secrets *q, struct slice path, const struct value_spec *spec, const struct json_value *v);
+static void texts_in(const struct texts *q, struct slice path, const struct value_spec *spec, const struct json_value *v);
 
-static void secrets_of_fields(const struct secrets *q, struct slice path, const struct value_spec *fields, size_t count,
-                              const struct json_value *v)
+static void texts_of_fields(const struct texts *q, struct slice path, const struct value_spec *fields, size_t count,
+                            const struct json_value *v)
 {
     for (size_t i = 0; i < count; i++) {
         const struct json_value *m = json_get(v, fields[i].name);
         if (m)
-            secrets_in(q, arena_printf(q->arena, "%.*s%s%s", SLICE_FMT(path), path.len ? "/" : "", fields[i].name), &fields[i], m);
+            texts_in(q, arena_printf(q->arena, "%.*s%s%s", SLICE_FMT(path), path.len ? "/" : "", fields[i].name), &fields[i], m);
     }
 }
 
-static void secrets_in(const struct secrets *q, struct slice path, const struct value_spec *spec, const struct json_value *v)
+static void texts_in(const struct texts *q, struct slice path, const struct value_spec *spec, const struct json_value *v)
 {
-    if (spec->type == VALUE_SECRET && v->type == JSON_STRING)
+    if (spec->type == q->type && v->type == JSON_STRING)
         q->fn(q->ctx, path, v->string);
     if (spec->type == VALUE_RECORD)
-        secrets_of_fields(q, path, spec->fields, spec->field_count, v);
+        texts_of_fields(q, path, spec->fields, spec->field_count, v);
     if (spec->type != VALUE_LIST || v->type != JSON_ARRAY)
         return;
     uint32_t i = 0;
     for (const struct json_value *m = v->first; m; m = m->next)
-        secrets_in(q, arena_printf(q->arena, "%.*s/%u", SLICE_FMT(path), ++i), spec->item, m);
+        texts_in(q, arena_printf(q->arena, "%.*s/%u", SLICE_FMT(path), ++i), spec->item, m);
 }
 
 void values_secrets(const struct value_spec *fields, size_t count, const struct json_value *settled, struct arena *scratch,
                     void (*fn)(void *ctx, struct slice setting, struct slice name), void *ctx)
 {
-    struct secrets q = { scratch, fn, ctx };
-    secrets_of_fields(&q, slice_str(""), fields, count, settled);
+    values_texts(fields, count, VALUE_SECRET, settled, scratch, fn, ctx);
+}
+
+void values_texts(const struct value_spec *fields, size_t count, enum value_type type, const struct json_value *settled,
+                  struct arena *scratch, void (*fn)(void *ctx, struct slice setting, struct slice text), void *ctx)
+{
+    struct texts q = { type, scratch, fn, ctx };
+    texts_of_fields(&q, slice_str(""), fields, count, settled);
 }

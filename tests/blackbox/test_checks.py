@@ -243,6 +243,24 @@ def test_a_rollback_asks_no_check_because_it_was_live(own_shop):
     assert (back["generation"], back["result"]) == (first, "live")
 
 
+def test_a_sku_that_a_setting_names_and_nobody_sells_is_a_warning(own_shop):
+    settings = """settings = { gift = { type = "sku", optional = true, about = "A gift." },
+      more = { type = "list", default = {}, about = "More.", of = { type = "record", fields = { sku = { type = "sku", about = "One." } } } } },"""
+    gives = {"gives": plugin("gives", settings)}
+    shop = own_shop(settings={"plugins": "{ gives = {} }"}, campaigns={}, plugins=gives)
+    sku = shop.product(price=500)
+
+    def found(values):
+        return ok(publish(shop, {}, {"plugins": f"{{ gives = {values} }}"}, gives), 200).get("findings", [])
+
+    assert found(f'{{ gift = "{sku}" }}') == []
+    one = found(f'{{ gift = "NOBODY", more = {{ {{ sku = "{sku}" }}, {{ sku = "NEITHER" }} }} }}')
+    assert [(f["rule"], f["level"], f["field"], f["subject"]) for f in one] == [
+        ("unknown_sku", "warn", "settings.gift", "plugin gives"), ("unknown_sku", "warn", "settings.more/2/sku", "plugin gives"),
+    ]  # fmt: skip
+    assert one[0]["at"].startswith("shop.lua:") and '"NOBODY"' in one[0]["text"]
+
+
 # --- at run time -------------------------------------------------------------------------------------------------------------------
 
 
