@@ -164,13 +164,23 @@ static int run_all(struct store_conn *c, const char *plugin, const struct collec
 
 /* --- growing ------------------------------------------------------------------------------------------------------------------ */
 
-/* Plans for all plugins before the first statement runs. */
-static int plan_all(struct store_conn *c, const struct plugin_set *s, struct arena *arena, struct collections_plan *plans,
-                    struct slice *records, struct err *err)
+/* Manifests are shared (manifests.h): the same one is the same pointer, mostly at the same place of the order. */
+static bool is_live(const struct plugin_set *live, const struct manifest *m, size_t i)
+{
+    if (!live)
+        return false;
+    return (i < plugin_set_count(live) && plugin_set_at(live, i) == m) || plugin_set_find(live, slice_str(m->name)) == m;
+}
+
+/* Plans for all plugins before the first statement runs; nothing for those that are live. */
+static int plan_all(struct store_conn *c, const struct plugin_set *s, const struct plugin_set *live, struct arena *arena,
+                    struct collections_plan *plans, struct slice *records, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < plugin_set_count(s) && rc == 0; i++) {
         const struct manifest *m = plugin_set_at(s, i);
+        if (is_live(live, m, i))
+            continue;
         rc = read_record(c, m->name, arena, &records[i], err);
         if (rc == 0)
             rc = collections_plan(m, records[i], arena, &plans[i], err);
@@ -178,14 +188,15 @@ static int plan_all(struct store_conn *c, const struct plugin_set *s, struct are
     return rc;
 }
 
-static int grow(struct store_conn *c, const struct plugin_set *s, bool run, size_t *statements, struct err *err)
+static int grow(struct store_conn *c, const struct plugin_set *s, const struct plugin_set *live, bool run, size_t *statements,
+                struct err *err)
 {
     struct arena arena;
     arena_init(&arena, NULL, 0);
     size_t n = plugin_set_count(s);
     struct collections_plan *plans = arena_array(&arena, n + 1, sizeof *plans);
     struct slice *records = arena_array(&arena, n + 1, sizeof *records);
-    int rc = plans && records ? plan_all(c, s, &arena, plans, records, err) : nomem(err);
+    int rc = plans && records ? plan_all(c, s, live, &arena, plans, records, err) : nomem(err);
     *statements = 0;
     for (size_t i = 0; i < n && rc == 0 && run; i++) {
         const struct manifest *m = plugin_set_at(s, i);
@@ -204,13 +215,13 @@ static int grow(struct store_conn *c, const struct plugin_set *s, bool run, size
 int plugin_tables_check(struct store_conn *c, const struct plugin_set *s, struct err *err)
 {
     size_t none;
-    return grow(c, s, false, &none, err);
+    return grow(c, s, NULL, false, &none, err);
 }
 
-int plugin_tables_grow(struct store_conn *c, const struct plugin_set *s, size_t *statements, struct err *err)
+int plugin_tables_grow(struct store_conn *c, const struct plugin_set *s, const struct plugin_set *live, size_t *statements, struct err *err)
 {
     size_t n;
-    return grow(c, s, true, statements ? statements : &n, err);
+    return grow(c, s, live, true, statements ? statements : &n, err);
 }
 
 /* --- pruning ------------------------------------------------------------------------------------------------------------------- */

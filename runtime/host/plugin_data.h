@@ -13,8 +13,10 @@ int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct a
 int plugin_tables_check(struct store_conn *c, const struct plugin_set *s, struct err *err);
 
 /* Brings the tables to what the manifests name. Inside of the caller's transaction on the writing connection; on an error nothing of it may
- * be kept: the caller rolls back, and what was live stays live. *statements (may be NULL): how many ran. */
-int plugin_tables_grow(struct store_conn *c, const struct plugin_set *s, size_t *statements, struct err *err);
+ * be kept: the caller rolls back, and what was live stays live. `live` (may be NULL): plugins that are live, so their tables are there;
+ * whose manifest is the same one is not asked again. *statements (may be NULL): how many ran. */
+int plugin_tables_grow(struct store_conn *c, const struct plugin_set *s, const struct plugin_set *live, size_t *statements,
+                       struct err *err);
 
 /* Lists what no manifest of the set names (also of plugins that are gone), one line each; with `drop` drops it, inside of the caller's
  * transaction. Not while an earlier revision is pinned. */

@@ -240,7 +240,7 @@ int plugins_grow(struct store_conn *conn, const struct generation *g, struct err
     int rc = store_begin(conn, err);
     if (rc < 0)
         return rc;
-    rc = plugin_tables_grow(conn, generation_plugins(g), NULL, err);
+    rc = plugin_tables_grow(conn, generation_plugins(g), NULL, NULL, err);
     if (rc == 0)
         rc = store_commit(conn, err);
     if (rc < 0)

@@ -165,6 +165,7 @@ struct recording {
     struct publish_job *job; /* NULL for the start */
     struct revision_entry entry;
     const struct generation *generation; /* whose plugins' tables are to be there; NULL = none */
+    const struct generation *live;       /* whose are; NULL = nobody knows */
     int rc;
     struct err err;
     bool over;
@@ -173,7 +174,8 @@ struct recording {
 static int record_run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
 {
     struct recording *r = (struct recording *)((char *)cmd - offsetof(struct recording, command));
-    int rc = r->generation ? plugin_tables_grow(conn, generation_plugins(r->generation), NULL, err) : 0;
+    const struct plugin_set *live = r->live ? generation_plugins(r->live) : NULL;
+    int rc = r->generation ? plugin_tables_grow(conn, generation_plugins(r->generation), live, NULL, err) : 0;
     if (rc == 0 && r->generation)
         rc = pins_keep(conn, r->generation, r->entry.at_ms, err);
     if (rc == 0)
@@ -198,10 +200,10 @@ static void record_done(struct writer_command *cmd, int rc, const struct err *er
 
 /* Waits for the commit. */
 static int record(struct publisher *p, struct publish_job *job, const struct revision_entry *entry, const struct generation *g,
-                  struct err *err)
+                  const struct generation *live, struct err *err)
 {
     struct recording r = {
-        .command = { .run = record_run, .done = record_done }, .publisher = p, .job = job, .entry = *entry, .generation = g
+        .command = { .run = record_run, .done = record_done }, .publisher = p, .job = job, .entry = *entry, .generation = g, .live = live
     };
     int rc = writer_submit(p->shop->writer, &r.command, err);
     if (rc < 0)
@@ -392,7 +394,7 @@ static int make_ready(struct publisher *p, struct publish_job *job, const struct
     snprintf(job->previous, sizeof job->previous, "%s", generation_id(old->generation));
     job->campaigns = quote_rules_count(generation_rules(g));
     job->changed = true;
-    return record(p, job, &entry, g, err);
+    return record(p, job, &entry, g, old->generation, err);
 }
 
 static int go_live(struct publisher *p, struct publish_job *job, struct generation *g, struct err *err)
@@ -609,7 +611,7 @@ static void log_refused(struct publisher *p, const struct publish_job *job)
     if (job->err.code != ERR_INVALID)
         return; /* not the rules' fault: no part of their history */
     struct revision_entry entry = { .how = job->how, .author = job->author, .error = job->err.text, .at_ms = now_ms(p) };
-    record(p, NULL, &entry, NULL, &ignored);
+    record(p, NULL, &entry, NULL, NULL, &ignored);
 }
 
 static void tell(struct publisher *p, const struct publish_job *job)
@@ -787,7 +789,7 @@ static int record_start(struct publisher *p, struct err *err)
     if (rc != 0)
         return rc < 0 ? rc : 0;
     struct revision_entry entry = { generation_id(g), generation_sources(g), "start", "operator", NULL, now_ms(p) };
-    return record(p, NULL, &entry, NULL, err);
+    return record(p, NULL, &entry, NULL, NULL, err);
 }
 
 int publisher_start(struct publisher *p, struct err *err)

@@ -26,7 +26,7 @@ CONNECTIONS = 64
 EVERY_S = 0.1  # a thousand in a hundred seconds
 SLICE_S = 10
 MARKS = 100
-WARM = 8  # publishes before memory is measured first: the publisher's heap is there then, and what it keeps compiled
+WARM = 20  # publishes before memory is measured first: by then eight generations stay compiled, and the code of older ones is forgotten
 
 BY_DATA = """local promo = require "feira.promo"
 return promo.campaign {{ id = "by-data", title = "mark-{mark}", scope = promo.tag "in-season", priority = 50, give = promo.percent_off {{ percent = 1 }} }}
