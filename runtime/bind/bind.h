@@ -56,7 +56,8 @@ struct bind_context {
     /* A keyed hash of a telephone number, as hex with its NUL; the shop's secret is the key. */
     void (*pseudonym)(void *ctx, struct slice text, char out[65]);
     void *pseudonym_ctx;
-    bool broken; /* a procedure or subscriber that was called failed: so does the whole call, even when its caller went on */
+    bool outdated; /* newer rules are live: facts may be made of rows of which these rules do not know it */
+    bool broken;   /* a procedure or subscriber that was called failed: so does the whole call, even when its caller went on */
 };
 
 /* A sandbox with every feira.* module and the stdlib (compiled into the program) behind require(). ctx must outlive it. */

@@ -4,14 +4,31 @@
 #include "bind/collections_int.h"
 #include "bind/plugins.h"
 
-struct cell *facts_touched(const struct door *d, const struct cell *cells)
+/* The fields that name customers whose facts are made of the rows. A call that began under rules of before takes all that name any: newer
+ * ones may make facts of them. */
+static size_t projected(const struct door *d, uint16_t out[COLLECTION_FIELDS_MAX])
 {
     const struct bind_grant *g = d->grant;
-    if (g->projected_count == 0)
-        return NULL;
-    struct cell *out = door_alloc(d, g->projected_count, sizeof *out);
-    for (size_t i = 0; i < g->projected_count; i++)
-        out[i] = cells[g->projected[i]];
+    size_t n = 0;
+    for (uint16_t i = 0; d->ctx->outdated && i < d->shape->field_count; i++)
+        if (d->shape->fields[i].type == FIELD_CUSTOMER)
+            out[n++] = i;
+    if (d->ctx->outdated)
+        return n;
+    for (; n < g->projected_count; n++)
+        out[n] = g->projected[n];
+    return n;
+}
+
+struct facts_named facts_touched(const struct door *d, const struct cell *cells)
+{
+    uint16_t fields[COLLECTION_FIELDS_MAX];
+    struct facts_named out = { .count = projected(d, fields) };
+    if (out.count == 0)
+        return out;
+    out.cells = door_alloc(d, out.count, sizeof *out.cells);
+    for (size_t i = 0; i < out.count; i++)
+        out.cells[i] = cells[fields[i]];
     return out;
 }
 
@@ -51,9 +68,10 @@ struct facts_watch {
     size_t fact_count;
 };
 
-static void add(struct facts_watch *w, const struct cell *cells, size_t n)
+static void add(struct facts_watch *w, struct facts_named named)
 {
-    for (size_t i = 0; cells && i < n; i++) {
+    const struct cell *cells = named.cells;
+    for (size_t i = 0; i < named.count; i++) {
         size_t k = 0;
         while (k < w->count && !slice_eq(w->list[k].customer, cells[i].text))
             k++;
@@ -117,15 +135,14 @@ static void listen(const struct door *d, struct facts_watch *w)
         w->list[i].before = ask_all(d, w, &w->list[i]);
 }
 
-struct facts_watch *facts_watch(const struct door *d, const struct cell *before, const struct cell *after)
+struct facts_watch *facts_watch(const struct door *d, struct facts_named before, struct facts_named after)
 {
-    size_t n = d->grant->projected_count;
-    if (n == 0)
+    if (before.count + after.count == 0)
         return NULL;
     struct facts_watch *w = door_alloc(d, 1, sizeof *w);
-    w->list = door_alloc(d, 2 * n, sizeof *w->list);
-    add(w, before, n);
-    add(w, after, n);
+    w->list = door_alloc(d, before.count + after.count, sizeof *w->list);
+    add(w, before);
+    add(w, after);
     if (w->count)
         listen(d, w);
     return w;

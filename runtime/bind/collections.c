@@ -265,7 +265,7 @@ static int l_insert(lua_State *L) /* (collection, row) -> id | nil, sentence, "u
 {
     struct door d = open_door(L, "insert", true);
     struct cell *cells = cells_for_insert(&d, door_table(&d, 2, "the row"));
-    struct facts_watch *watch = facts_watch(&d, NULL, facts_touched(&d, cells));
+    struct facts_watch *watch = facts_watch(&d, (struct facts_named){ 0 }, facts_touched(&d, cells));
     struct running r = { .d = &d, .s = insert_statement(&d, cells) };
     int n = run(&r, read_id);
     if (r.rc < 0)
@@ -306,7 +306,7 @@ static int l_update(lua_State *L) /* (collection, key, changes) -> true | nil, s
         return 3;
     }
     struct cell *cells = r.cells;
-    const struct cell *before = facts_touched(&d, cells);
+    struct facts_named before = facts_touched(&d, cells);
     size_t changed = cells_change(&d, changes, cells, &last);
     if (changed > 0) {
         struct facts_watch *watch = facts_watch(&d, before, facts_touched(&d, cells));
@@ -326,7 +326,7 @@ static int l_delete(lua_State *L) /* (collection, key) -> whether there was such
     struct running r;
     bool there = find_row(&d, &r);
     if (there) {
-        struct facts_watch *watch = facts_watch(&d, facts_touched(&d, r.cells), NULL);
+        struct facts_watch *watch = facts_watch(&d, facts_touched(&d, r.cells), (struct facts_named){ 0 });
         r = (struct running){ .d = &d, .s = delete_statement(&d, r.id) };
         run(&r, run_change);
         facts_done(&d, watch);

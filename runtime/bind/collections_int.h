@@ -46,10 +46,12 @@ void locate(const struct door *d, int arg, struct locator *out);
 /* A row is about to be inserted, changed or deleted, and then was: the customers whose facts are made of it have another version from then
  * on, and who hears fact.changed is told. */
 struct facts_watch;
-struct cell *facts_touched(const struct door *d,
-                           const struct cell *cells); /* what names customers; NULL: no facts are made of these rows */
-struct facts_watch *facts_watch(const struct door *d, const struct cell *before,
-                                const struct cell *after);    /* of facts_touched(), or NULL */
+struct facts_named { /* what names customers in a row; none when no facts are made of these rows */
+    struct cell *cells;
+    size_t count;
+};
+struct facts_named facts_touched(const struct door *d, const struct cell *cells); /* copied */
+struct facts_watch *facts_watch(const struct door *d, struct facts_named before, struct facts_named after);
 void facts_done(const struct door *d, struct facts_watch *w); /* NULL is fine */
 /* All rows whose field `by` is the customer, in order of id, on the stack; raises when there are more than max. */
 void collection_push_rows(lua_State *L, struct bind_context *c, const struct collection *rows, const struct collection_field *by,

@@ -265,6 +265,16 @@ static void rows_that_no_fact_is_made_of_change_nobody(void **state)
           0, 0);
 }
 
+/* Under newer rules facts may be made of them. */
+static void a_call_of_before_changes_every_customer_that_a_row_names(void **state)
+{
+    struct world *w = *state;
+    w->f.ctx.outdated = true;
+    moves(w, w->unwatched, "store.members:insert { customer = 'ana', friend = 'bob', points = 1 }", 1, 1);
+    moves(w, w->unwatched, "store.members:update(1, { friend = 'ana' })", 1, 1);
+    moves(w, w->unwatched, "store.members:delete(1)", 1, 0);
+}
+
 #define WORLD(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -280,6 +290,7 @@ int main(void)
         WORLD(a_store_that_fails_is_an_error),
         WORLD(a_change_of_a_row_is_a_change_of_its_customer),
         WORLD(rows_that_no_fact_is_made_of_change_nobody),
+        WORLD(a_call_of_before_changes_every_customer_that_a_row_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

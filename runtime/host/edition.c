@@ -21,6 +21,7 @@ int edition_open(struct shop *s, struct generation *g, struct edition **out, str
         return nomem(err);
     atomic_init(&e->refs, 1);
     atomic_init(&e->retired, false);
+    atomic_init(&e->replaced, false);
     e->shop = s;
     e->generation = generation_ref(g);
     int rc = guard_open(e, err);

@@ -18,6 +18,7 @@ struct edition {
     struct bind_context *bind;
     struct edition_guard *guard; /* how its campaigns and plugins are doing */
     struct rescue *rescue;       /* how quotes and orders are */
+    atomic_bool replaced;        /* another one is live */
     atomic_bool retired;         /* too many are draining: what still waits under this one is refused */
     struct edition *next;        /* publisher */
 };

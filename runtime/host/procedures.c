@@ -30,6 +30,7 @@ int procedures_enter(struct shop *s, struct edition *e, struct err *err)
                           "The shop's rules have changed several times since this request began; send it again.");
     s->procedures.vm = e->vm;
     s->procedures.bind = e->bind;
+    e->bind->outdated = atomic_load(&e->replaced);
     return 0;
 }
 

@@ -322,6 +322,7 @@ static void drain(struct publisher *p, struct edition *old)
         p->draining_count--;
     }
     p->draining[p->draining_count++] = old;
+    atomic_store(&old->replaced, true); /* before any worker prices by the new ones */
 }
 
 /* With the lock. The seats go to their workers; each takes its own between two calls. */

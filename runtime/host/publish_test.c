@@ -193,6 +193,9 @@ static void a_held_seat_keeps_its_edition_until_it_is_let_go(void **state)
     assert_int_equal(draining(f), 1);
     assert_ptr_equal(f->worker->left, held);
     assert_int_equal(procedures_enter(f->shop, held->edition, &f->err), 0);
+    assert_true(held->edition->bind->outdated);
+    assert_int_equal(procedures_enter(f->shop, f->worker->seat->edition, &f->err), 0);
+    assert_false(f->worker->seat->edition->bind->outdated);
     worker_let_go(f->worker, held);
     assert_ptr_equal(f->worker->left, held);
     worker_let_go(f->worker, held);
