@@ -12,20 +12,13 @@ static const struct bind_plugin *plugin_of(lua_State *L)
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-static struct slice first_word(struct slice name)
-{
-    const char *end = memchr(name.data, '/', name.len);
-    return slice_of(name.data, end ? (size_t)(end - name.data) : name.len);
-}
-
 static void require_account(lua_State *L, const struct bind_context *c, const struct bind_plugin *p, struct slice name, bool write)
 {
-    if (c->plugins && c->plugins->account(c->plugins_ctx, p, name, write))
-        return;
-    struct slice word = first_word(name);
-    const char *first = lua_pushlstring(L, word.data, word.len);
-    luaL_error(L, "the plugin %s may not %s accounts of %s; add \"%s:%s\" to needs.ledger in its plugin.lua, or begin the name with %s/",
-               p->name, write ? "move" : "read", first, first, write ? "write" : "read", p->name);
+    struct err err = { 0 };
+    if (!c->plugins)
+        luaL_error(L, "there are no plugins here");
+    if (c->plugins->account(c->plugins_ctx, p, name, write, &err) < 0)
+        bind_raise(L, &err);
 }
 
 static int l_account(lua_State *L) /* (name, unit, { no_overdraft = true }?) -> name; upvalue: the plugin */

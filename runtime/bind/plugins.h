@@ -68,8 +68,8 @@ struct bind_plugin_host {
                                             size_t *count);
     /* May it call this host and port? */
     bool (*may_call)(void *ctx, const struct bind_plugin *caller, struct slice host, int port);
-    /* May it read (write: move) the ledger's account of this name? */
-    bool (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write);
+    /* May it read (write: move) the ledger's account of this name? ERR_SCRIPT says what to do. */
+    int (*account)(void *ctx, const struct bind_plugin *caller, struct slice name, bool write, struct err *err);
 };
 
 /* The values that require "feira.plugin" and require "feira.timers" are to give to this plugin. settings: of bind_settings(); the ref stays

@@ -124,10 +124,23 @@ static int find_event(void *ctx, const struct bind_plugin *from, struct slice na
     return 0;
 }
 
-static bool may_account(void *ctx, const struct bind_plugin *caller, struct slice name, bool write)
+static int may_account(void *ctx, const struct bind_plugin *caller, struct slice name, bool write, struct err *err)
 {
+    const struct manifest *m = caller->host;
+    const char *end = memchr(name.data, '/', name.len);
+    struct slice first = slice_of(name.data, end ? (size_t)(end - name.data) : name.len);
     (void)ctx;
-    return needs_ledger(caller->host, name, write);
+    if (needs_ledger(m, name, write))
+        return 0;
+    if (write && catalogue_is_core(first))
+        return err_set(err, ERR_SCRIPT,
+                       "the plugin %s may not move accounts of %.*s, which belong to the shop: its procedures move them, name those in "
+                       "needs.procedures; or begin the name with %s/",
+                       m->name, SLICE_FMT(first), m->name);
+    return err_set(
+        err, ERR_SCRIPT,
+        "the plugin %s may not %s accounts of %.*s; add \"%.*s:%s\" to needs.ledger in its plugin.lua, or begin the name with %s/", m->name,
+        write ? "move" : "read", SLICE_FMT(first), SLICE_FMT(first), write ? "write" : "read", m->name);
 }
 
 static int enter(void *ctx, int fn)

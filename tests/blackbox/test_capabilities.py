@@ -95,7 +95,7 @@ def test_a_plugin_moves_accounts_of_its_own_name_and_others_only_as_needs_says(o
     assert shop.state() == before
     log = shop.server.stderr()
     assert 'the plugin thief may not move accounts of points; add \\"points:write\\" to needs.ledger' in log, log
-    assert 'the plugin thief may not move accounts of stock; add \\"stock:write\\"' in log, log
+    assert "the plugin thief may not move accounts of stock, which belong to the shop" in log, log
     assert 'the plugin thief may not read accounts of stock; add \\"stock:read\\"' in log, log
     shop.server.terminate()
     shop.server.start()
