@@ -1,4 +1,5 @@
 /* Stopping a campaign or a plugin: one durable row, no build. Effective with the next quote or call of every worker. */
+#include "base/log.h"
 #include "host/discounts.h"
 #include "host/guard.h"
 #include "host/plugin_stops.h"
@@ -41,6 +42,37 @@ static int answer(struct call *c, int status, bool stopped)
     c->answer = (struct bind_answer){ status, b.failed ? (struct slice){ 0 } : arena_copy(c->arena, buf_slice(&b)) };
     buf_release(&b);
     return c->answer.body.data ? 0 : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+}
+
+/* When it is on disk; asked for again under the same key, it was said already. */
+static void say(const struct call *c, const char *event, const char *text)
+{
+    const struct stopping *s = c->state;
+    struct slice reason = { "", 0 };
+    json_is_string(json_get(c->body, "reason"), &reason);
+    if (c->rc == 0 && !c->replayed)
+        log_warn(c->shop->options.log, event, text, LOG_SLICE(word(s->kind), s->name), LOG_STR("by", c->who.id), LOG_SLICE("why", reason));
+}
+
+static void stopped(struct call *c)
+{
+    const struct stopping *s = c->state;
+    if (s->kind == STOP_PLUGIN)
+        say(c, "plugin.stopped",
+            "A plugin is stopped: its routes answer 503, its rules are left out or refuse, events and timers wait for it.");
+    else
+        say(c, "campaign.stopped", "A campaign is stopped and does not apply any more.");
+    call_answer(c);
+}
+
+static void resumed(struct call *c)
+{
+    const struct stopping *s = c->state;
+    if (s->kind == STOP_PLUGIN)
+        say(c, "plugin.resumed", "A plugin works again; events and timers that waited for it come now.");
+    else
+        say(c, "campaign.resumed", "A campaign may apply again.");
+    call_answer(c);
 }
 
 static int stop(struct call *c, struct store_conn *conn, struct err *err)
@@ -150,10 +182,12 @@ void handle_stop(struct call *c)
     struct stopping *s = arena_zalloc(c->arena, sizeof *s);
     c->state = s;
     c->rc = s ? find_to_stop(c, s) : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
-    if (c->rc < 0)
+    if (c->rc < 0) {
         call_fail(c, NULL, (struct slice){ 0 });
-    else
-        call_write_native(c, stop);
+        return;
+    }
+    c->done = stopped;
+    call_write_native(c, stop);
 }
 
 void handle_resume(struct call *c)
@@ -173,6 +207,7 @@ void handle_resume(struct call *c)
         guard_forget_plugin(c->seat->edition, s->name);
     else if (s->was_quarantined && quote_campaign_find(generation_rules(c->seat->generation), s->name, &n))
         guard_forget_campaign(c->seat->edition, n);
+    c->done = resumed;
     call_write_native(c, resume);
 }
 

@@ -79,8 +79,10 @@ static const char *last_of(const struct err *err, char buf[LAST_MAX])
 /* what: "It", "Its routes[\"GET /links\"]" */
 static void because(char why[WHY_MAX], const char *what, const struct health_sum *sum, const char *last)
 {
-    snprintf(why, WHY_MAX, "%s failed %lld of %lld times within %d s%s%s", what, (long long)sum->failures, (long long)sum->calls,
-             HEALTH_WINDOW_MS / 1000, *last ? ", last with: " : ".", last);
+    size_t n = strlen(last);
+    bool ends = n && strchr(".!?", last[n - 1]);
+    snprintf(why, WHY_MAX, "%s failed %lld of %lld times within %d s%s%s%s", what, (long long)sum->failures, (long long)sum->calls,
+             HEALTH_WINDOW_MS / 1000, n ? ", last with: " : "", last, ends ? "" : ".");
 }
 
 /* --- campaigns --------------------------------------------------------------------------------------------------------------- */

@@ -439,6 +439,6 @@ void submission_log(const struct submission *s, struct log *log)
 {
     for (const struct json_value *f = s->found.list->first; f; f = f->next)
         if (!submission_blocks(f))
-            log_warn(log, "check.finding", arena_strdup(s->found.arena, text_of(f, "text")), LOG_SLICE("level", text_of(f, "level")),
+            log_warn(log, "check.finding", arena_strdup(s->found.arena, text_of(f, "text")), LOG_SLICE("finding", text_of(f, "level")),
                      LOG_SLICE("rule", text_of(f, "rule")), LOG_SLICE("subject", text_of(f, "subject")), LOG_SLICE("at", text_of(f, "at")));
 }

@@ -4,8 +4,7 @@ import threading
 
 import pytest
 from market import feira, ok, problem, unique, write_shop
-from test_quarantine import told
-from test_stops import eventually
+from test_stops import eventually, told
 
 CAMPAIGN = """local promo = require "feira.promo"
 return promo.campaign {{ id = "half", give = promo.percent_off {{ percent = 50 }}, scope = promo.tag "sale", {watch} }}

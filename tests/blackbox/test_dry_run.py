@@ -2,7 +2,7 @@
 
 from market import feira, ok, problem, write_shop
 from test_plugins import plugin
-from test_quarantine import told
+from test_stops import told
 
 FINE = 'local promo = require "feira.promo"\nreturn promo.campaign { id = "fine", give = promo.percent_off { percent = 10 } }\n'
 BROKEN = """local promo = require "feira.promo"

@@ -1,13 +1,12 @@
 """Plugins that fail too often are taken out of service by themselves, and the rest of the shop sells on."""
 
-import json
 import threading
 import time
 
 import pytest
 from market import feira, ok, problem, unique, write_shop
 from test_plugins import plugin
-from test_stops import eventually, post
+from test_stops import eventually, post, told
 
 # Each kind of function fails for every third number, when the setting says so.
 SHAKY = plugin(
@@ -95,10 +94,6 @@ def shop_that(own_shop, fails, every=3):
 
 def stopped(shop):
     return {s["plugin"]: s for s in ok(shop.operator.request("GET", "/v1/stops"), 200)["items"] if "plugin" in s}
-
-
-def told(shop, event):
-    return [line for line in map(json.loads, shop.server.stderr().splitlines()) if line["event"] == event]
 
 
 class Orders:

@@ -4,8 +4,8 @@ import json
 
 from market import feira, ok, problem, unique, write_shop
 from test_plugins import plugin
-from test_quarantine import stopped, told
-from test_stops import eventually
+from test_quarantine import stopped
+from test_stops import eventually, told
 
 
 def needed(fails, kind="pricing"):

@@ -1,5 +1,6 @@
 """A plugin that the shop has stopped: what of it does not work, what waits, and that nothing is lost."""
 
+import json
 import threading
 import time
 
@@ -87,6 +88,10 @@ def eventually(holds, within=10):
     while not holds():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.05)
+
+
+def told(shop, event):
+    return [line for line in map(json.loads, shop.server.stderr().splitlines()) if line["event"] == event]
 
 
 def post(client, path, body=None):
@@ -246,10 +251,15 @@ def test_what_may_not_be_left_out_refuses_until_it_works_again(own_shop):
 
 def test_who_stopped_what_and_why_is_listed(shop):
     stop(shop, "teller", "--reason", "too loud")
+    (line,) = told(shop, "plugin.stopped")
+    assert (line["plugin"], line["by"], line["why"]) == ("teller", "operator", "too loud")
     (one,) = ok(shop.operator.request("GET", "/v1/stops"), 200)["items"]
     assert (one["plugin"], one["quarantined"], one["by"], one["reason"]) == ("teller", False, "operator", "too loud") and one["at"]
     for screen in (feira("status", shop.folder).stdout, feira("generations", shop.folder).stdout):
         assert "plugin teller is stopped since" in screen and "too loud" in screen
+    resume(shop, "teller")
+    assert [line["plugin"] for line in told(shop, "plugin.resumed")] == ["teller"]
+    stop(shop, "teller")
     assert "feira_plugins_stopped 1\n" in shop.pk.request("GET", "/metrics").body.decode()
 
 
