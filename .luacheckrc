@@ -7,7 +7,7 @@ std = {
 }
 max_line_length = 140
 codes = true
-exclude_files = { "build/**", "**/node_modules/**", "runtime/vm/attacks/**" }
+exclude_files = { "build/**", "**/node_modules/**", "runtime/vm/attacks/**", "tests/attacks/cases/**" }
 
 -- Declarations for editors: their functions are never run.
 files["stdlib/meta"] = { ignore = { "212", "241" } }

@@ -267,6 +267,13 @@ static int l_array(lua_State *L) /* (table) -> table, an array also when it is e
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
+    if (lua_getmetatable(L, 1)) { /* a mark in the place of what makes a shared table read-only would open it */
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &array_key);
+        luaL_argcheck(L, lua_rawequal(L, -1, -2), 1,
+                      "a plain table is expected, neither a read-only one nor one with a metatable; copy it");
+        lua_settop(L, 1);
+        return 1;
+    }
     vm_mark_array(L, 1);
     return 1;
 }

@@ -1,0 +1,2 @@
+local log = require "feira.log"
+while true do pcall(log.info, ("flood "):rep(100)) end

@@ -1,0 +1,3 @@
+-- Rows without end, in one transaction.
+local ok, store = pcall(require, "feira.store")
+while ok do store.marks:insert { text = "one more" } end
