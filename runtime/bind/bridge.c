@@ -76,6 +76,19 @@ static int l_stage(lua_State *L) /* (shop, keep?) */
     return b->stage(b->ctx, vm_check_json(L, 1, b->arena), lua_toboolean(L, 2), &err) < 0 ? bind_raise(L, &err) : 0;
 }
 
+static int l_outside(lua_State *L) /* (function or nil) */
+{
+    const struct bind_bridge *b = bridge_of(L);
+    vm_ref fn = 0;
+    if (!lua_isnoneornil(L, 1)) {
+        luaL_checktype(L, 1, LUA_TFUNCTION);
+        lua_settop(L, 1);
+        fn = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    b->outside(b->ctx, fn);
+    return 0;
+}
+
 static int l_advance(lua_State *L) /* (ms) */
 {
     const struct bind_bridge *b = bridge_of(L);
@@ -123,9 +136,10 @@ static int l_result(lua_State *L) /* (name, passed, message?) */
 
 static int open_body(lua_State *L) /* (bridge) */
 {
-    static const luaL_Reg functions[] = { { "request", l_request }, { "call", l_call },   { "stage", l_stage }, { "advance", l_advance },
-                                          { "now", l_now },         { "fresh", l_fresh }, { "enter", l_enter }, { "leave", l_leave },
-                                          { "result", l_result },   { NULL, NULL } };
+    static const luaL_Reg functions[] = { { "request", l_request }, { "call", l_call },   { "stage", l_stage },
+                                          { "advance", l_advance }, { "now", l_now },     { "fresh", l_fresh },
+                                          { "enter", l_enter },     { "leave", l_leave }, { "result", l_result },
+                                          { "outside", l_outside }, { NULL, NULL } };
     const struct bind_bridge *b = lua_touserdata(L, 1);
     luaL_newlibtable(L, functions); /* bridge module */
     lua_pushvalue(L, 1);            /* bridge module bridge */

@@ -15,6 +15,8 @@ struct bind_bridge {
     int (*call)(void *ctx, struct slice name, const struct json_value *args, struct slice *value, struct err *err);
     /* What the made-up shop of a plugin's specs is; keep: the shop goes on with its data, and the new files wait for a publish */
     int (*stage)(void *ctx, const struct json_value *shop, bool keep, struct err *err);
+    /* What answers in the place of the outside, until the test ends; taken over. 0: nobody. */
+    void (*outside)(void *ctx, vm_ref fn);
     int (*advance)(void *ctx, int64_t ms, struct err *err); /* what comes due on the way happens */
     int (*now)(void *ctx, int64_t *ms, struct err *err);
     int (*fresh)(void *ctx, struct err *err);    /* an empty shop, and the clock at its beginning */

@@ -22,8 +22,10 @@ struct shop_options {
     const struct random_source *random;
     struct log *log;                  /* may be NULL */
     struct outbound_options outbound; /* how plugins call out: feira.http */
-    bool offline;                     /* for specs: there is no outside */
-    bool made_up_secrets;             /* for specs: every secret is there, and its value is "secret NAME" */
+    /* For specs: stands for the outside, which is not there then. The answer lives until the next call. NULL = the real one. */
+    int (*outside)(void *ctx, const struct outbound_request *r, struct outbound_answer *answer, struct err *err);
+    void *outside_ctx;
+    bool made_up_secrets; /* for specs: every secret is there, and its value is "secret NAME" */
     bool
         may_lack_secrets; /* for commands without a server, whose environment is another one: using a secret that is not there fails then */
 };

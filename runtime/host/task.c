@@ -217,8 +217,10 @@ static void on_answer(void *ctx, int rc, const struct outbound_answer *answer, c
     go_on(t);
 }
 
-static bool call_out(struct task *t)
+/* *kept: an answer that is there at once. */
+static bool call_out(struct task *t, struct outbound_answer *kept)
 {
+    const struct shop *s = t->worker->shop;
     struct err err = { 0 };
     struct outbound_request r = *bind_task_request(t->lua);
     int64_t left_ms = t->ends_ms - loop_now_ms(t->worker->loop);
@@ -228,14 +230,14 @@ static bool call_out(struct task *t)
     if (left_ms <= 0)
         rc = err_reason(&err, ERR_IO, "timeout", "this call has waited for the outside for %lld s in all, and may no longer",
                         (long long)(t->o.within_ms / 1000));
-    else if (!t->worker->outbound)
-        rc = err_reason(&err, ERR_IO, "unreachable", "there is no outside here");
+    else if (s->options.outside)
+        rc = s->options.outside(s->options.outside_ctx, &r, kept, &err);
     else
         rc = outbound_send(t->worker->outbound, &r, on_answer, t, &t->http, &err);
     bind_task_sent(t->lua);
-    if (rc < 0)
-        bind_task_answered(t->lua, rc, NULL, &err);
-    return rc < 0;
+    if (rc < 0 || s->options.outside)
+        bind_task_answered(t->lua, rc, rc < 0 ? NULL : kept, &err);
+    return rc < 0 || s->options.outside;
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------------------- */
@@ -261,6 +263,7 @@ static int run_stretch(struct task *t, struct err *err)
 static void go_on(struct task *t)
 {
     struct err err = { 0 };
+    struct outbound_answer made_up;
     bool at_once = true;
     int rc = 0;
     while (at_once && rc == 0) {
@@ -269,7 +272,7 @@ static void go_on(struct task *t)
             break;
         switch (bind_task_waits(t->lua)) {
         case BIND_WAITS_FOR_HTTP:
-            at_once = call_out(t);
+            at_once = call_out(t, &made_up);
             break;
         case BIND_WAITS_FOR_PROCEDURE:
             at_once = ask_writer(t);

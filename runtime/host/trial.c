@@ -1,4 +1,5 @@
 #include "host/trial.h"
+#include "host/trial_world.h"
 #include "bind/bridge.h"
 #include "host/edition.h"
 #include "host/publish.h"
@@ -29,6 +30,7 @@ struct trial {
     struct store_conn *conn;
     struct arena arena;
     struct vm *vm; /* of the specs */
+    vm_ref world;  /* a function of theirs that stands for the outside; 0 = nobody answers */
     struct bind_context bind;
     struct bind_bridge bridge;
     struct edition *edition; /* whose currency and zone the specs know */
@@ -80,6 +82,12 @@ static void shut(struct trial *t)
     t->data[0] = '\0';
 }
 
+static int trial_outside(void *ctx, const struct outbound_request *r, struct outbound_answer *answer, struct err *err)
+{
+    struct trial *t = ctx;
+    return trial_world_answer(t->vm, t->world, &t->arena, r, answer, err);
+}
+
 static int open_shop(struct trial *t, struct err *err)
 {
     t->clock = (struct clock){ wall_ms, mono_ns, t };
@@ -91,7 +99,8 @@ static int open_shop(struct trial *t, struct err *err)
                               .random = &t->random.face,
                               .log = t->log,
                               .made_up_secrets = true,
-                              .offline = true };
+                              .outside = trial_outside,
+                              .outside_ctx = t };
     if (rc == 0)
         rc = shop_open(&o, &t->shop, err);
     if (rc == 0)
@@ -136,11 +145,20 @@ static int remember_outside(struct trial *t, const struct json_value *shop, stru
     return t->outside.failed ? err_set(err, ERR_NOMEM, "Out of memory.") : 0;
 }
 
+static void set_world(void *ctx, vm_ref fn)
+{
+    struct trial *t = ctx;
+    if (t->world)
+        vm_release(t->vm, t->world);
+    t->world = fn;
+}
+
 static int fresh(void *ctx, struct err *err)
 {
     struct trial *t = ctx;
     shut(t);
     arena_reset(&t->arena);
+    set_world(t, 0);
     atomic_store(&t->passed_ms, 0);
     t->testing = true;
     return t->stage ? restage(t, err) : open_shop(t, err);
@@ -287,6 +305,7 @@ int trial_open(const char *dir, const struct trial_events *events, struct log *l
                                       .arena = &t->arena,
                                       .request = request,
                                       .call = call,
+                                      .outside = set_world,
                                       .advance = advance,
                                       .now = now,
                                       .fresh = fresh,

@@ -178,7 +178,7 @@ int worker_open(struct shop *s, int number, struct worker **out, struct err *err
         rc = store_reader_open(s->store, &w->conn, err);
     if (rc == 0)
         rc = publisher_enter(s->publisher, w, &w->seat, err);
-    if (rc == 0 && !s->options.offline)
+    if (rc == 0 && !s->options.outside)
         rc = outbound_open(w->loop, &s->options.outbound, &w->outbound, err);
     if (rc == 0)
         rc = server_open(w, err);

@@ -309,6 +309,12 @@ function t:call(name, args)
   fail(2, ("%s failed: %s%s"):format(name, value.detail, field), value)
 end
 
+---What answers in the place of the outside, until the test ends: feira.http of the plugins asks it.
+function t:outside(fn)
+  if fn ~= nil and type(fn) ~= "function" then fail(2, "t:outside() takes a function that gets the request") end
+  bridge.outside(fn)
+end
+
 -- Time ---------------------------------------------------------------------------------------------------------------------------
 
 function t:now()

@@ -124,6 +124,12 @@ function t:get(path) end
 ---@return table
 function t:post(path, body) end
 
+---What answers in the place of the outside, until the test ends: feira.http of the plugins asks it. It gets { method, url, headers,
+---body } and gives { status, headers, body or json }, or nil: then nobody answers. Without one nobody does. Secrets are `secret NAME`
+---in specs.
+---@param fn fun(request: table): table|nil
+function t:outside(fn) end
+
 ---Any request; refusals come back, too.
 ---@param method string
 ---@param path string

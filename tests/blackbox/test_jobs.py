@@ -196,6 +196,23 @@ t:describe("jobs", function()
     t:advance "48h"
     t:expect(#t:get("/v1/x/sender/sent").rows, 1)
   end)
+  t:it("call what the spec puts in the place of the outside", function()
+    local seen = {}
+    t:outside(function(request)
+      seen[#seen + 1] = request.method .. " " .. request.url
+      if #seen == 1 then return { status = 503 } end
+      if #seen == 2 then return nil end
+      return { headers = { ["X-A"] = "b" }, json = { a = 1 } }
+    end)
+    t:request("POST", "/v1/x/sender/send", { key = "plain echo" })
+    t:advance "3s"
+    t:expect(#seen, 1)
+    t:advance "10s"
+    t:expect(#seen, 2)
+    t:advance "1m"
+    t:expect(seen[3]:match "^GET http://api.example.com:%d+/echo$" ~= nil, true)
+    t:expect(t:get("/v1/x/sender/sent").rows[2], { key = "plain echo", attempt = 3 })
+  end)
   t:it("find no outside in specs", function()
     t:request("POST", "/v1/x/sender/send", { key = "once echo" })
     t:advance "3s"
