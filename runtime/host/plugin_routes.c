@@ -1,6 +1,7 @@
 /* Routes of plugins: mounted at /v1/x/PLUGIN, with the checks that every route has. */
 #include "host/guard.h"
 #include "host/plugin_stops.h"
+#include "host/signed.h"
 #include "host/task.h"
 #include "rulebook/plugin_set.h"
 #include "host/worker.h"
@@ -24,6 +25,8 @@ static unsigned callers_of(enum hook_auth auth)
         return CALLER_SERVER | CALLER_OPERATOR;
     case AUTH_OPERATOR:
         return CALLER_OPERATOR;
+    case AUTH_SIGNED:
+        return 0; /* a stranger, who shows by a signature who he is */
     case AUTH_ANYONE:
         break;
     }
@@ -121,10 +124,12 @@ static struct json_value *args_of(struct call *c)
         return NULL;
     }
     const struct json_value *who = json_get(all, "principal");
+    bool is_signed = route_of(c)->hook->auth == AUTH_SIGNED;
     struct json_value *const parts[] = { (struct json_value *)(uintptr_t)json_get(all, "params"),
                                          (struct json_value *)(uintptr_t)json_get(all, "body"),
-                                         (struct json_value *)(uintptr_t)json_get(who, "customer"), described ? query : NULL,
-                                         json_new_string(c->arena, caller_word(c->who.kind)) };
+                                         is_signed ? NULL : (struct json_value *)(uintptr_t)json_get(who, "customer"),
+                                         described ? query : NULL,
+                                         json_new_string(c->arena, is_signed ? SLICE_LIT("signed") : caller_word(c->who.kind)) };
     if (!out || !parts[4]) {
         nomem(&c->err);
         call_fail(c, NULL, (struct slice){ 0 });
@@ -139,6 +144,10 @@ static struct json_value *args_of(struct call *c)
         json_append(out, last, parts[i]);
         last = parts[i];
     }
+    if (is_signed && signed_args(c, out, last, &c->err) < 0) {
+        call_fail(c, NULL, (struct slice){ 0 });
+        return NULL;
+    }
     return out;
 }
 
@@ -149,7 +158,10 @@ static void handler_done(void *ctx, int rc, const struct err *err)
     if (rc < 0)
         c->err = *err;
     c->req->gone = NULL;
-    call_answer(c);
+    if (route_of(c)->hook->auth == AUTH_SIGNED)
+        signed_answer(c);
+    else
+        call_answer(c);
 }
 
 static void client_gone(struct http_request *req)
@@ -213,6 +225,7 @@ static void handle_plugin(struct call *c)
         return;
     }
     c->state = args;
+    c->done = route_of(c)->hook->auth == AUTH_SIGNED ? signed_answer : NULL;
     c->owner = generation_hook(c->seat->generation, &(struct hook_ref){ route_of(c)->plugin, route_of(c)->hook });
     call_write_native(c, run_procedure);
 }

@@ -43,7 +43,8 @@ enum hook_kind {
     HOOK_CHECK,
     HOOK_KINDS
 };
-enum hook_auth { AUTH_ANYONE, AUTH_CUSTOMER, AUTH_SERVER, AUTH_OPERATOR }; /* anyone: a pk_ or better */
+/* anyone: a pk_ or better. signed: no key at all; the plugin checks a signature of the body by itself */
+enum hook_auth { AUTH_ANYONE, AUTH_CUSTOMER, AUTH_SERVER, AUTH_OPERATOR, AUTH_SIGNED };
 enum hook_as { AS_HANDLER, AS_PROCEDURE, AS_JOB };
 enum hook_when { WHEN_IN_TRANSACTION, WHEN_AFTER_COMMIT };
 enum hook_at { AT_SUBMISSION, AT_RUNTIME };

@@ -17,7 +17,7 @@ struct section {
     int (*read)(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m, struct hook *h);
 };
 
-static const char *const auths[] = { "anyone", "customer", "server", "operator", NULL };
+static const char *const auths[] = { "anyone", "customer", "server", "operator", "signed", NULL };
 static const char *const route_kinds[] = { "handler", "procedure", NULL };
 static const char *const timer_kinds[] = { "procedure", "job", NULL };
 static const char *const moments[] = { "in_transaction", "after_commit", NULL };
@@ -149,6 +149,8 @@ static int read_route(const struct reader *r, const struct place *at, const stru
         return reader_fail(r, at, "is a GET, which changes nothing; use as = \"handler\", or another method");
     h->auth = (enum hook_auth)auth;
     h->as = (enum hook_as)as;
+    if (rc == 0 && h->auth == AUTH_SIGNED && json_get(v, "body"))
+        return reader_fail(r, at, "is signed: its function gets the body as it came, to check the signature; leave body out");
     if (rc == 0)
         rc = read_query(r, at, v, h);
     return rc < 0 ? rc : read_described(r, at, v, "body", VALUES_WIRE, h);
