@@ -2,7 +2,7 @@
 #pragma once
 #include "base/arena.h"
 #include "http/outbound.h"
-#include "vm/vm.h"
+#include "bind/bind.h"
 
 /* fn 0, or one that gives nil: nobody answers (ERR_IO "unreachable"). The answer lives in the arena. */
 int trial_world_answer(struct vm *vm, vm_ref fn, struct arena *arena, const struct outbound_request *r, struct outbound_answer *out,
