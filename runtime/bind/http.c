@@ -102,6 +102,7 @@ static struct slice write_pairs(lua_State *L, struct bind_task *t, int index, st
     }
     if (size > max)
         luaL_error(L, "%s is longer than %d bytes", what, (int)max);
+    vm_charge(L, (int64_t)(size / 2));
     for (size_t i = 1; i < n; i++) { /* few: insertion */
         struct slice name = names[i];
         size_t k = i;
@@ -151,6 +152,7 @@ static bool has_header(const struct bind_task *t, const char *name)
 static struct slice keep(lua_State *L, struct bind_task *t, const char *head, struct slice s)
 {
     size_t n = strlen(head);
+    vm_charge(L, (int64_t)(s.len / 16));
     char *out = bind_wiped_alloc(L, t, n + s.len + 1);
     memcpy(out, head, n);
     memcpy(out + n, s.data, s.len);

@@ -144,6 +144,17 @@ static struct json_value *args_of(struct call *c)
         json_append(out, last, parts[i]);
         last = parts[i];
     }
+    if (c->idempotency_key.data && route_of(c)->hook->as == AS_HANDLER) { /* a handler keys its steps with it */
+        struct json_value *key = json_new_string(c->arena, c->idempotency_key);
+        if (!key) {
+            nomem(&c->err);
+            call_fail(c, NULL, (struct slice){ 0 });
+            return NULL;
+        }
+        key->key = SLICE_LIT("idempotency_key");
+        json_append(out, last, key);
+        last = key;
+    }
     if (is_signed && signed_args(c, out, last, &c->err) < 0) {
         call_fail(c, NULL, (struct slice){ 0 });
         return NULL;
