@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SLOTS = 60, SLOT_MS = 60000, SENTENCE_MAX = 240, MONEY_TEXT = 32 };
+enum { SLOTS = 60, SLOT_MS = 60000, SENTENCE_MAX = 240, MONEY_TEXT = 32, MANY = 256 };
 
 struct slot {
     int64_t number; /* which minute it holds */
@@ -199,12 +199,26 @@ static void judge(struct shop *shop, struct meter *m, const struct slice *name, 
     }
 }
 
+/* Campaigns come and go: those without an order in the hour are forgotten once there are many. */
+static void forget_idle(struct discounts *d, int64_t now)
+{
+    for (size_t i = d->campaigns.count; i-- > 0;) {
+        struct meter *m = d->campaigns.entries[i].value;
+        if (sum_of(m, now).orders == 0)
+            free(map_remove(&d->campaigns, d->campaigns.entries[i].key));
+    }
+}
+
 /* With the lock. NULL when memory is short: the next order tries again. */
-static struct meter *meter_of(struct discounts *d, struct slice id)
+static struct meter *meter_of(struct discounts *d, struct slice id, int64_t now)
 {
     struct meter *m = map_get(&d->campaigns, id);
-    if (m || !(m = calloc(1, sizeof *m)))
+    if (m)
         return m;
+    if (d->campaigns.count >= MANY)
+        forget_idle(d, now);
+    if (!(m = calloc(1, sizeof *m)))
+        return NULL;
     if (map_set(&d->campaigns, id, m))
         return m;
     free(m);
@@ -229,7 +243,7 @@ void discounts_note(struct shop *s, const struct bind_quote *quote)
         const struct quote_outcome *o = &r->outcomes[i];
         const struct quote_watch *watch = o->applied ? quote_campaign_watch(quote->rules, o->campaign) : NULL;
         struct slice id = quote_campaign_id(quote->rules, o->campaign);
-        struct meter *m = watch ? meter_of(d, id) : NULL;
+        struct meter *m = watch ? meter_of(d, id, now) : NULL;
         if (!m)
             continue;
         m->watch = *watch;

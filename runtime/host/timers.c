@@ -42,7 +42,8 @@ struct timer_pump {
     struct jobs *jobs;
     size_t in_flight;
     struct waking waking;
-    bool woken; /* nothing is parked that could be due */
+    bool woken;     /* nothing is parked that could be due */
+    bool woke_last; /* what is due has its turn now: many that wake hold up nobody */
     uint64_t stops_version;
     char generation[GENERATION_ID_MAX]; /* as of the last look */
     struct loop_post last;
@@ -241,7 +242,10 @@ static void look(void *ctx)
 {
     struct timer_pump *p = ctx;
     struct err err = { 0 };
-    if (p->in_flight || wake_parked(p))
+    if (p->in_flight)
+        return;
+    p->woke_last = !p->woke_last && wake_parked(p);
+    if (p->woke_last)
         return;
     int limit = AT_ONCE_MAX + (int)jobs_under_way(p->jobs); /* whose timers stay due while they run */
     if (timer_each_due(p->conn, clock_wall_ms(p->shop->options.clock), limit, fire, p, &err) < 0)

@@ -213,7 +213,7 @@ int timer_unpark(struct store_conn *c, struct slice from, struct slice end, int 
     struct store_stmt *s;
     int rc = store_prepare(c,
                            "UPDATE journal_timers SET due_ms = due_ms - ?1 WHERE id IN (SELECT id FROM journal_timers"
-                           " WHERE procedure >= ?2 AND procedure < ?3 AND due_ms >= ?1 LIMIT ?4)",
+                           " WHERE procedure >= ?2 AND procedure < ?3 AND due_ms >= ?1 ORDER BY due_ms, id LIMIT ?4)",
                            &s, err);
     if (rc < 0)
         return rc;

@@ -45,5 +45,6 @@ int timer_done(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err
  * as ever. ERR_NOT_FOUND as timer_done(). */
 int timer_park(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err);
 int timer_any_parked(struct store_conn *c, struct err *err); /* 1 = there are some; also for readers */
-/* Up to `limit` of the parked timers whose procedure is from <= p < end are due again when they were; *moved says how many. */
+/* Up to `limit` of the parked timers, those first that were due first, whose procedure is from <= p < end are due again when they were;
+ * *moved says how many. */
 int timer_unpark(struct store_conn *c, struct slice from, struct slice end, int limit, int64_t *moved, struct err *err);

@@ -158,6 +158,17 @@ static void test_a_parked_timer_waits_and_comes_back_as_it_was(void **state)
     assert_int_equal(moved, 1);
     assert_string_equal(due(c, 2000, 10).text, "plugin:a.x(1) ");
     assert_int_equal(due(c, 2000, 10).due[0], 1000);
+    /* Of several those come first that were due first. */
+    assert_int_equal(timer_set(c, S("plugin:b.x"), S("later"), 1900, &err), 0);
+    assert_int_equal(timer_set(c, S("plugin:b.x"), S("x-earlier"), 1800, &err), 0);
+    struct seen both = due(c, 2000, 10);
+    for (int i = 0; i < both.n; i++)
+        assert_int_equal(timer_park(c, both.id[i], both.due[i], &err), 0);
+    assert_int_equal(timer_unpark(c, SLICE_LIT("plugin:b."), SLICE_LIT("plugin:b0"), 1, &moved, &err), 0);
+    assert_string_equal(due(c, 2000, 10).text, "plugin:b.x(x-earlier) ");
+    assert_int_equal(timer_unpark(c, SLICE_LIT("plugin:"), SLICE_LIT("plugin:ab"), 10, &moved, &err), 0);
+    assert_int_equal(timer_unpark(c, SLICE_LIT("plugin:b."), SLICE_LIT("plugin:b0"), 10, &moved, &err), 0);
+    assert_int_equal(moved, 1);
     /* Setting one anew brings it back, too; nobody can set one as if it were parked. */
     assert_int_equal(timer_set(c, S("plugin:ab.x"), S("1"), INT64_MAX, &err), 0);
     assert_int_equal(timer_any_parked(c, &err), 0);
