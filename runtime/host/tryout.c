@@ -346,6 +346,7 @@ static int run(struct trying *t, struct store_conn *conn, struct submission *fou
     struct figures *figures = figures_new(); /* for the limits: what is tried here is nobody's daily work */
     struct figures_part *part = NULL;
     t->bind = bind_context_of(t->vm);
+    const struct bind_context before = *t->bind;
     t->bind->log = NULL; /* what fails here is told once, as a finding */
     t->bind->arena = &t->arena;
     t->functions = bind_quote_hooks(t->vm);
@@ -362,7 +363,8 @@ static int run(struct trying *t, struct store_conn *conn, struct submission *fou
     bind_set_functions(t->vm, NULL);
     figures_close(part);
     figures_free(figures);
-    shop_close_vm(t->vm);
+    *t->bind = before;
+    generation_put_back_vm(t->g, t->vm); /* rules remember nothing: a worker takes it as it would one that it has priced with */
     return rc < 0 ? rc : report_all(t, found, err);
 }
 
