@@ -254,3 +254,39 @@ def test_a_check_has_a_limit(tmp_path):
         done = feira("check", folder)
         assert (done.returncode == 0) == fine, done
         assert fine or 'limits["warden"].check.fuel of shop.lua' in done.stdout, done
+
+
+def test_figures_are_exact_while_they_are_read_and_rules_change(own_shop):
+    import threading
+
+    campaign = """local promo = require "feira.promo" -- %d
+return promo.campaign { id = "counted", scope = promo.sku "P", give = function(cart)
+  for line in cart:lines() do line:discount { amount = 1 } end end }"""
+    shop = busy(own_shop, "{}", campaigns={"one": campaign % 0})
+    shop.product("P", price=100000)
+    key, each = shop.server.keys()["pk"], 150
+    failed = []
+
+    def quotes():
+        client = shop.client(key)
+        for _ in range(each):
+            answer = client.request("POST", "/v1/quotes", {"lines": [{"sku": "P", "qty": 1}]})
+            if answer.status != 200 or answer.json()["discount"] != 1:
+                failed.append(answer)
+
+    threads = [threading.Thread(target=quotes) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    last = 0
+    for i in range(1, 6):
+        write_shop(shop.folder, {"plugins": "{ busy = {} }"}, {"one": campaign % i})
+        assert feira("publish", shop.folder).returncode == 0
+        seen = figures(shop).get(("campaigns", "campaign", "counted"), {"calls_total": 0})["calls_total"]
+        assert seen >= last
+        last = seen
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    all_of = figures(shop)
+    assert all_of["campaigns", "campaign", "counted"]["calls_total"] == 4 * each
+    assert all_of["busy", "rule", "pricing.unit"]["calls_total"] == 4 * each
