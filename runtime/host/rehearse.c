@@ -128,13 +128,17 @@ static void take_out(char *text, const char *what)
 }
 
 /* "plugins/NAME/rules.lua:3: ..." is the folder's rules.lua, line 3. */
+/* Other places are no problem of the plugin, but then nobody knows whether it loads. */
 static int report(const char *name, const struct sources *src, struct check_report *r, struct err *err)
 {
     char head[64];
     size_t n = (size_t)snprintf(head, sizeof head, "plugins/%s/", name);
-    if (strncmp(err->text, head, n) != 0)
-        return 0;
-    char place[320], text[sizeof err->text];
+    char place[320], text[sizeof err->text + 100];
+    if (strncmp(err->text, head, n) != 0) {
+        snprintf(text, sizeof text, "it was not loaded on trial, because a shop that has it can't be made up: %.*s",
+                 (int)strcspn(err->text, "\n"), err->text);
+        return check_report_add(r, src, true, SLICE_LIT("plugin.lua"), slice_str(text), err);
+    }
     const char *rest = strchr(err->text + n, ':');
     if (!rest)
         return 0;

@@ -3,6 +3,6 @@
 #pragma once
 #include "rulebook/check.h"
 
-/* src: the folder's files, in which nothing else is wrong. What is wrong goes into the report, at the plugin's own files. What a shop would
- * have to say for it first (a setting that nobody can make up) is no problem of the plugin. */
+/* src: the folder's files, in which nothing else is wrong. What is wrong goes into the report, at the plugin's own files. When no
+ * shop can be made up for it (another plugin that it needs is neither beside it nor ships) that is a warning. */
 int rehearse_plugin(const struct rulebook_options *o, const char *dir, const struct sources *src, struct check_report *r, struct err *err);

@@ -93,6 +93,13 @@ def test_a_plugin_that_needs_one_beside_it_is_loaded_with_it(tmp_path):
                        'needs = { procedures = { "coupons.grant" } }, procedures = { go = "events.f" },') == []
 
 
+def test_a_plugin_that_cannot_be_tried_is_a_warning(tmp_path):
+    folder = plugin(tmp_path, "probe", 'needs = { plugins = { "nobody" } }, procedures = { go = "events.f" },',
+                    events="return { f = function() end }")
+    problems = check(folder)["problems"]
+    assert [(p["severity"], p["file"]) for p in problems] == [("warning", "plugin.lua")] and "nobody" in problems[0]["message"], problems
+
+
 needs_luacheck = pytest.mark.skipif(not shutil.which("luacheck"), reason="luacheck is not installed")
 
 
