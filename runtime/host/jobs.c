@@ -94,6 +94,7 @@ static void say_end(const struct job *job, int rc, const struct err *err)
     if (job->end != JOB_FAILED)
         return;
     metric_add(&s->metrics.timers_failed, 1);
+    metric_add(&s->metrics.jobs_given_up, job->given_up);
     if (job->given_up)
         log_error(log, "job.given_up", job->why.text, LOG_SLICE("procedure", job->procedure), LOG_SLICE("key", job->key),
                   LOG_INT("tries", job->tries));

@@ -125,7 +125,10 @@ void metrics_write(struct shop *s, struct buf *out)
     counter(out, "idempotent_replays_total", "Requests answered again from their idempotency key.", atomic_load(&m->idempotent_replays));
     counter(out, "rule_errors_total", "Campaign functions that failed.", atomic_load(&m->rule_errors));
     counter(out, "timers_fired_total", "Timers fired.", atomic_load(&m->timers_fired));
-    counter(out, "timers_failed_total", "Timers whose procedure failed.", atomic_load(&m->timers_failed));
+    counter(out, "timers_failed_total", "Timers whose procedure or job failed.", atomic_load(&m->timers_failed));
+    counter(out, "jobs_given_up_total", "Jobs that failed too often.", atomic_load(&m->jobs_given_up));
+    counter(out, "outbound_requests_total", "Requests of plugins to the outside.", atomic_load(&m->outbound_requests));
+    counter(out, "outbound_failed_total", "Requests to the outside that got no answer.", atomic_load(&m->outbound_failed));
     gauge(out, "uptime_seconds", "Since the start.", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
     writer_metrics(s, out);
     rules_metrics(s, out);

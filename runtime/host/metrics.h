@@ -6,7 +6,7 @@
 struct metrics {
     atomic_uint_fast64_t quotes, orders_placed, orders_refused, orders_sold_out, procedures, procedure_errors, idempotent_replays;
     atomic_uint_fast64_t rule_errors, quarantined, plugins_quarantined, rescues, discount_alarms, discount_stops, timers_fired,
-        timers_failed, queue_refused;
+        timers_failed, jobs_given_up, outbound_requests, outbound_failed, queue_refused;
     atomic_uint_fast64_t requests_per_second; /* of the last whole second, while serving */
 };
 

@@ -213,6 +213,7 @@ static void on_answer(void *ctx, int rc, const struct outbound_answer *answer, c
 {
     struct task *t = ctx;
     t->http = NULL;
+    metric_add(&t->worker->shop->metrics.outbound_failed, rc < 0);
     bind_task_answered(t->lua, rc, answer, err);
     go_on(t);
 }
@@ -235,6 +236,8 @@ static bool call_out(struct task *t, struct outbound_answer *kept)
     else
         rc = outbound_send(t->worker->outbound, &r, on_answer, t, &t->http, &err);
     bind_task_sent(t->lua);
+    metric_add(&t->worker->shop->metrics.outbound_requests, 1);
+    metric_add(&t->worker->shop->metrics.outbound_failed, rc < 0);
     if (rc < 0 || s->options.outside)
         bind_task_answered(t->lua, rc, rc < 0 ? NULL : kept, &err);
     return rc < 0 || s->options.outside;

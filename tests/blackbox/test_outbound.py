@@ -131,6 +131,8 @@ def test_what_goes_wrong_outside_comes_as_a_sentence_and_a_code(caller):
     caller.outside.close()
     answer = call(caller, url="/echo")
     assert answer["code"] == "unreachable" and "api.example.com" in answer["why"]
+    metrics = caller.pk.request("GET", "/metrics").body.decode()
+    assert "feira_outbound_requests_total 7\n" in metrics and "feira_outbound_failed_total 6\n" in metrics, metrics
 
 
 def test_a_redirect_is_an_answer_and_not_followed(caller):
