@@ -4,6 +4,7 @@
 #include "host/stops.h"
 #include "host/worker.h"
 #include "rulebook/manifests.h"
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,6 +154,21 @@ static void a_manifest_that_did_not_change_is_read_once(void **state)
     assert_int_equal(manifests(f), 1);
 }
 
+/* What a publish makes goes when its generation is forgotten. Sanitizers have their own malloc: they look for what nobody has any more. */
+static void memory_does_not_grow_with_publishes(void **state)
+{
+    struct fixture *f = *state;
+    enum { WARM = 60, TIMES = 200, MARKS = 12, GROWTH_MAX = 500 * TIMES }; /* the store caches a row of its own for each */
+    for (int i = 0; i < WARM; i++)
+        assert_int_equal(publish(f, 1 + i % MARKS), 0);
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < TIMES; i++)
+        assert_int_equal(publish(f, 1 + i % MARKS), 0);
+    size_t after = mallinfo2().uordblks;
+    print_message("%zu bytes before, %zu after\n", before, after);
+    assert_true(after < before + GROWTH_MAX);
+}
+
 /* The files that are the same are not compiled again, nor is the stdlib, by whichever state. */
 static void only_what_changed_is_compiled(void **state)
 {
@@ -291,6 +307,7 @@ int main(void)
         TEST(a_broken_folder_changes_nothing),
         TEST(a_manifest_that_did_not_change_is_read_once),
         TEST(only_what_changed_is_compiled),
+        TEST(memory_does_not_grow_with_publishes),
         TEST(an_error_says_where_also_in_code_that_was_not_compiled_again),
         TEST(a_held_seat_keeps_its_edition_until_it_is_let_go),
         TEST(what_waits_under_the_fifth_from_last_is_refused),
