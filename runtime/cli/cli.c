@@ -121,8 +121,8 @@ const struct cli_command cli_commands[] = {
       "feira new editor FOLDER        writes what an editor needs to know (.luarc.json, .luacheckrc, .feira/meta) again\n"
       "What is there already is never written over." },
     { "check", "PATH", "List everything that is wrong with a shop's or a plugin's files.", 1, 1, check_options, cmd_check,
-      "PATH is a shop's folder, one file of its campaigns, or a plugin's folder: that is loaded as a shop would load it, and what its\n"
-      "code touches is held against what plugin.lua names. When luacheck is installed and nothing is wrong, its warnings follow.\n"
+      "PATH is a shop's folder, one file of its campaigns, or a plugin's folder, which is loaded as a shop would load it. What the code\n"
+      "of plugins touches is held against what plugin.lua names. When luacheck is installed and nothing is wrong, its warnings follow.\n"
       "Nothing is written; a shop that is being served can be checked. Warnings alone are exit code 0, errors 3." },
     { "test", "PATH", "Run the specs of a shop or a plugin, offline and under a clock of their own.", 1, 1, test_options, cmd_test,
       "PATH is a shop's folder (its specs are SHOP/test/*.lua, and those of its plugins), a plugin's folder (NAME/test/*.lua), or\n"

@@ -346,6 +346,49 @@ static int look_at_functions(struct checking *c, const struct source_file *f, st
     return 0;
 }
 
+/* --- what code of plugins touches ---------------------------------------------------------------------------------------- */
+
+static void on_use(void *ctx, long line, const char *text)
+{
+    struct checking *c = ctx;
+    addf(c, false, c->file, line, "%s", text);
+}
+
+/* Its own files lie beside plugin.lua: "" or "plugins/invite/". Of those that can't be read there is something else to say. */
+static void check_uses(struct checking *c, const struct manifest *m, struct slice folder)
+{
+    for (size_t i = 0; i < sources_count(c->sources); i++) {
+        const struct source_file *f = sources_at(c->sources, i);
+        if (!is_lua(f->path) || f->path.len <= folder.len || memcmp(f->path.data, folder.data, folder.len) != 0)
+            continue;
+        struct slice name = slice_of(f->path.data + folder.len, f->path.len - folder.len);
+        if (memchr(name.data, '/', name.len) || slice_is(name, "plugin.lua") || has_error(c->report, f->path))
+            continue;
+        c->file = f->path;
+        uses_check(m, f->text, on_use, c);
+    }
+}
+
+/* The plugins of a shop; what is wrong with a manifest is said where it is read. */
+static void check_uses_of_all(struct checking *c)
+{
+    static const char head[] = "plugins/", tail[] = "/plugin.lua";
+    for (size_t i = 0; i < sources_count(c->sources); i++) {
+        const struct source_file *f = sources_at(c->sources, i);
+        size_t n = f->path.len, t = sizeof tail - 1;
+        char path[256];
+        struct manifest *m;
+        if (n <= sizeof head + t || n >= sizeof path || memcmp(f->path.data, head, sizeof head - 1) != 0 ||
+            memcmp(f->path.data + n - t, tail, t) != 0)
+            continue;
+        snprintf(path, sizeof path, "%.*s", SLICE_FMT(f->path));
+        if (manifest_read(f->text, path, NULL, &m, NULL) < 0)
+            continue;
+        check_uses(c, m, slice_of(f->path.data, n - t + 1));
+        manifest_free(m);
+    }
+}
+
 /* --- a shop -------------------------------------------------------------------------------------------------------------- */
 
 static int check_campaigns(struct checking *c, struct slice only, struct err *err)
@@ -384,6 +427,8 @@ int check_sources(const struct rulebook_options *o, const struct sources *src, s
             rc = read_file(&c, f, err);
     }
     close_reader(&c);
+    if (rc == 0 && !only.len)
+        check_uses_of_all(&c);
     if (rc == 0)
         rc = try_build(&c, (struct slice){ "", 0 }, SLICE_LIT("shop.lua"), err);
     /* Without the shop's currency and zone nobody can say whether a campaign's amounts and times are right. */
@@ -419,24 +464,6 @@ static void check_events(struct checking *c, const struct manifest *m)
     }
 }
 
-static void on_use(void *ctx, long line, const char *text)
-{
-    struct checking *c = ctx;
-    addf(c, false, c->file, line, "%s", text);
-}
-
-/* Its own files, not its specs; of those that can't be read there is something else to say. */
-static void check_uses(struct checking *c, const struct manifest *m)
-{
-    for (size_t i = 0; i < sources_count(c->sources); i++) {
-        const struct source_file *f = sources_at(c->sources, i);
-        if (!is_lua(f->path) || memchr(f->path.data, '/', f->path.len) || slice_is(f->path, "plugin.lua") || has_error(c->report, f->path))
-            continue;
-        c->file = f->path;
-        uses_check(m, f->text, on_use, c);
-    }
-}
-
 static int check_manifest(struct checking *c, struct slice name, struct err *err)
 {
     const struct source_file *f = sources_find(c->sources, SLICE_LIT("plugin.lua"));
@@ -460,7 +487,7 @@ static int check_manifest(struct checking *c, struct slice name, struct err *err
     }
     check_hooks(c, m);
     check_events(c, m);
-    check_uses(c, m);
+    check_uses(c, m, slice_str(""));
     manifest_free(m);
     return 0;
 }

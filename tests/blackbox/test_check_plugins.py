@@ -77,6 +77,16 @@ for _, timers in pairs({}) do timers.set("nope", 1) end
 """) == []
 
 
+def test_plugins_of_a_shop_are_read_like_that_too(tmp_path):
+    (tmp_path / "shop").mkdir()
+    shop = write_shop(tmp_path / "shop", {"plugins": '{ ["volume-pricing"] = {}, probe = {} }'})
+    folder = plugin(shop / "plugins", "probe", 'procedures = { go = "events.f" },',
+                    events='local plugin = require "feira.plugin"\nreturn { f = function() plugin.call "coupons.grant" end }')
+    assert [(p["file"], p["line"]) for p in check(shop)["problems"]] == [("plugins/probe/events.lua", 2)]
+    assert [(p["file"], p["line"]) for p in check(folder)["problems"]] == [("events.lua", 2)]
+    assert check(shop / "campaigns" / next(iter(sorted(os.listdir(shop / "campaigns")))))["problems"] == []
+
+
 def test_a_function_that_is_not_there_and_a_file_that_breaks_are_found_by_loading(tmp_path):
     needed = 'settings = { rate = { type = "percent", min = 5, max = 6, about = "R." }, tags = { type = "list", min = 2, of = { type = "string", min = 3, about = "T." }, about = "L." }, prize = { type = "campaign", about = "P." }, key = { type = "secret", about = "K." }, wait = { type = "duration", min = "2h", about = "W." }, level = { type = "record", about = "Z.", fields = { cost = { type = "money", min = "7.50", about = "C." } } } },'
     found = problems_of(tmp_path, "local x = 1", needed + 'procedures = { go = "events.missing" },')
