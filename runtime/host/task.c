@@ -5,7 +5,8 @@
 #include "host/worker.h"
 #include <stdlib.h>
 
-enum { TASKS_MAX = 256, STEP_STATUS = 200 };
+/* Of a worker. One plugin gets at most a part of each, so that a slow host which it calls is not everybody's. */
+enum { TASKS_MAX = 256, TASKS_OF_ONE = 192, CALLS_OF_ONE = 64, STEP_STATUS = 200 };
 
 struct task {
     struct worker *worker;
@@ -218,6 +219,14 @@ static void on_answer(void *ctx, int rc, const struct outbound_answer *answer, c
     go_on(t);
 }
 
+static size_t count_of(const struct worker *w, const char *plugin, bool calling)
+{
+    size_t n = 0;
+    for (const struct task *t = w->tasks; t; t = t->next)
+        n += strcmp(t->o.plugin, plugin) == 0 && (!calling || t->http);
+    return n;
+}
+
 /* *kept: an answer that is there at once. */
 static bool call_out(struct task *t, struct outbound_answer *kept)
 {
@@ -231,6 +240,8 @@ static bool call_out(struct task *t, struct outbound_answer *kept)
     if (left_ms <= 0)
         rc = err_reason(&err, ERR_IO, "timeout", "this call has waited for the outside for %lld s in all, and may no longer",
                         (long long)(t->o.within_ms / 1000));
+    else if (count_of(t->worker, t->o.plugin, true) >= CALLS_OF_ONE)
+        rc = err_reason(&err, ERR_BUSY, "busy", "the plugin %s has %d requests under way already; try again", t->o.plugin, CALLS_OF_ONE);
     else if (s->options.outside)
         rc = s->options.outside(s->options.outside_ctx, &r, kept, &err);
     else
@@ -298,8 +309,8 @@ static struct task *refuse(const struct task_options *o, const struct err *err)
 struct task *task_start(struct worker *w, struct seat *seat, const struct task_options *o)
 {
     struct err err = { 0 };
-    if (w->task_count >= TASKS_MAX || w->ending) {
-        err_reason(&err, ERR_BUSY, "busy", "%d calls of plugins are under way already; try again.", TASKS_MAX);
+    if (w->task_count >= TASKS_MAX || w->ending || (w->task_count >= TASKS_OF_ONE && count_of(w, o->plugin, false) >= TASKS_OF_ONE)) {
+        err_reason(&err, ERR_BUSY, "busy", "Too many calls of plugins are under way already; try again.");
         return refuse(o, &err);
     }
     struct task *t = calloc(1, sizeof *t);

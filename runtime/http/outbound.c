@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum {
-    AT_ONCE_DEFAULT = 64,
+    AT_ONCE_DEFAULT = 128,
     CONNECT_WITHIN_MS = 5000,
     HEADERS_MAX = 100,
     HEADER_BYTES_MAX = 65536,

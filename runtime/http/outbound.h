@@ -13,7 +13,7 @@ struct outbound_options {
     bool may_be_local;
     const char *ca_file;        /* certificates to trust; NULL = the system's */
     const char *const *resolve; /* "HOST:PORT:ADDRESS", as in a hosts file; NULL-terminated, must stay. May be NULL */
-    size_t at_once;             /* 0 = 64; more are refused with ERR_BUSY */
+    size_t at_once;             /* 0 = 128; more are refused with ERR_BUSY */
 };
 
 struct outbound;

@@ -240,6 +240,30 @@ def test_many_wait_at_once_and_nobody_else_does(own_shop, outside):
     assert time.monotonic() - began < 20  # one after the other they would take 45 s
 
 
+def test_one_plugin_leaves_room_for_others(own_shop, outside):
+    other = {"plugin": PLUGIN.replace('name = "caller"', 'name = "other"').format(port=outside.port).replace("BODY", BODY),
+             "events": EVENTS.replace("PORT", str(outside.port))}
+    shop = own_shop(settings={"plugins": "{ caller = {}, other = {} }"}, plugins={**plugin_for(outside.port), "other": other},
+                    options=options(outside), workers=1)
+    codes, key = [], shop.server.keys()["pk"]
+
+    def wait(client):
+        answer = client.request("POST", "/v1/x/caller/call", {"request": json.dumps({"url": "/slow?ms=4000"})}).json()
+        codes.append(answer.get("code", answer.get("status")))
+
+    threads = [threading.Thread(target=wait, args=(shop.client(key),)) for _ in range(80)]
+    for t in threads:
+        t.start()
+    deadline = time.monotonic() + 10
+    while len(outside.seen_at("/slow")) < 64 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    answer = ok(shop.client(key).request("POST", "/v1/x/other/call", {"request": json.dumps({"url": "/echo"})}), 200)
+    assert answer["status"] == 200
+    for t in threads:
+        t.join()
+    assert codes.count("busy") == 16 and codes.count(200) == 64, codes
+
+
 def test_fuel_counts_on_after_a_wait(caller):
     problem(caller.pk.request("POST", "/v1/x/caller/spin", {}), 500)
     assert "budget" in caller.server.stderr()
