@@ -290,3 +290,32 @@ return promo.campaign { id = "counted", scope = promo.sku "P", give = function(c
     all_of = figures(shop)
     assert all_of["campaigns", "campaign", "counted"]["calls_total"] == 4 * each
     assert all_of["busy", "rule", "pricing.unit"]["calls_total"] == 4 * each
+
+
+def test_a_job_has_a_limit_and_figures(own_shop):
+    import time
+
+    worker = {
+        "plugin": """return { name = "toiler", version = "1.0.0", api = 1, title = "Toils",
+  routes = { ["POST /set"] = { run = "events.set", auth = "anyone" } }, timers = { go = { run = "jobs.go", as = "job" } } }""",
+        "events": """local timers, time = require "feira.timers", require "feira.time"
+return { set = function() timers.set("go", "one", time.now()) return { status = 200, body = {} } end }""",
+        "jobs": "return { go = function() for i = 1, 300000 do end end }",
+    }
+
+    def run(limits, over):
+        shop = own_shop(settings={"plugins": "{ toiler = {} }", "limits": limits}, plugins={"toiler": worker})
+        ok(shop.pk.request("POST", "/v1/x/toiler/set", {}, idempotency=unique("set")), 200)
+        end = time.monotonic() + 15
+        while not over(shop) and time.monotonic() < end:
+            time.sleep(0.05)
+        return shop
+
+    def called(shop):
+        return figures(shop).get(("toiler", "job", "go"), {"calls_total": 0})["calls_total"] > 0
+
+    assert figures(run("{}", called))["toiler", "job", "go"]["errors_total"] == 0
+    tight = run("{ toiler = { job = { fuel = 50000 } } }", called)
+    assert figures(tight)["toiler", "job", "go"]["errors_total"] >= 1
+    log = log_of(tight).replace("\\", "")
+    assert 'limits["toiler"].job.fuel of shop.lua' in log and "50000 instructions" in log, log
