@@ -70,6 +70,17 @@ static void show(lua_State *L, struct eval *e, int index)
     lua_pop(L, 1);
 }
 
+/* Specs raise tables with a `text`, for whoever catches them; at the console nobody does, and a person wants the sentence. */
+static int fail_in_words(lua_State *L)
+{
+    if (vm_of(L)->end == VM_GOES_ON && lua_type(L, -1) == LUA_TTABLE) {
+        lua_pushliteral(L, "text");
+        if (lua_rawget(L, -2) != LUA_TSTRING)
+            lua_pop(L, 1);
+    }
+    return vm_of(L)->end == VM_GOES_ON ? lua_error(L) : (vm_rethrow(L), 0);
+}
+
 static int eval_body(lua_State *L)
 {
     struct eval *e = lua_touserdata(L, 1);
@@ -91,7 +102,8 @@ static int eval_body(lua_State *L)
     push_environment(L);
     if (!lua_setupvalue(L, 3, 1))
         lua_pop(L, 1);
-    lua_call(L, 0, LUA_MULTRET);
+    if (vm_try(L, 0, LUA_MULTRET) != LUA_OK)
+        return fail_in_words(L);
     luaL_checkstack(L, 8, "too many values");
     for (int i = 3, n = lua_gettop(L); i <= n; i++) {
         if (i > 3)

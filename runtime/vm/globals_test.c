@@ -96,6 +96,9 @@ static void the_console_tells_what_is_unfinished_from_what_is_wrong(void **state
     assert_string_equal(eval(f, ""), "");
     assert_non_null(strstr(eval(f, "end"), "typed:1:"));
     assert_non_null(strstr(eval(f, "error 'oops'"), "oops"));
+    assert_string_equal(eval(f, "error { text = 'no such customer' }"), "no such customer");
+    assert_non_null(strstr(eval(f, "error { text = {} }"), "it raised a table"));
+    assert_non_null(strstr(eval(f, "error(setmetatable({}, { __index = { text = 'x' } }))"), "it raised a table"));
     assert_non_null(strstr(eval(f, "while true do end"), "budget"));
     assert_string_equal(eval(f, "1"), "1");
 }

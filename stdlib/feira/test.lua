@@ -175,6 +175,7 @@ function t:post(path, body)
 end
 
 function t:product(product)
+  if type(product) ~= "table" then fail(2, 't:product wants a table, like { sku = "TEA", price = "6.00" }') end
   local made = copy(product)
   if type(made.price) == "string" then made.price = money.parse(made.price) end
   if type(made.compare_at) == "string" then made.compare_at = money.parse(made.compare_at) end
@@ -185,6 +186,9 @@ function t:product(product)
 end
 
 function t:customer(customer)
+  if type(customer) ~= "table" or type(customer.id) ~= "string" then
+    fail(2, 't:customer wants a table with an id, like { id = "ann" }')
+  end
   local facts = copy(customer)
   facts.id = nil
   must(self, "PUT", "/v1/customers/" .. tostring(customer.id), facts)
@@ -264,7 +268,11 @@ end
 
 -- Whoever `self` is: only the operator makes keys.
 function t:as(customer)
-  local made = must(t, "POST", "/v1/customers/" .. tostring(customer) .. "/tokens", {})
+  local status, made = ask(t, "POST", "/v1/customers/" .. tostring(customer) .. "/tokens", {})
+  if status == 404 then
+    fail(2, ('there is no customer "%s" in this test; make one first: t:customer { id = "%s" }'):format(customer, customer), made)
+  end
+  if status >= 300 then fail(2, made.detail, made) end
   return with_key(made.token)
 end
 

@@ -99,6 +99,13 @@ def test_a_new_plugin_passes_its_check(tmp_path):
     assert check(tmp_path / "my-plugin")["problems"] == []
 
 
+def test_the_first_plugin_of_a_shop_makes_the_folder_for_it(made):
+    done = feira("new", "plugin", "plugins/first", cwd=made)
+    assert done.returncode == 0 and (made / "plugins/first/plugin.lua").exists() and 'plugins = { ["first"] = {} }' in done.stdout, done
+    assert feira("new", "plugin", made / "plugins" / "second").returncode == 0
+    assert feira("new", "plugin", made.parent / "plugins" / "third").returncode == 1  # there is no shop
+
+
 def snapshot(folder):
     return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()}
 
@@ -126,6 +133,7 @@ def test_nothing_is_written_over(made):
     (["new", "campaign", "alone"], 2),
     (["new", "campaign", "no-shop/x"], 1),
     (["new", "plugin", "Big_Name"], 2),
+    (["new", "plugin", "orders"], 2),
     (["new", "editor", "nowhere"], 1),
     (["check"], 2),
     (["check", "nowhere"], 1),
@@ -394,6 +402,8 @@ end)
     ("t:describe('x', function() error 'inside' end)", "inside"),
     ("os.exit(0)", "os"),
     ("t:it()", ""),
+    ("t:it('x', function()\n t:as 'ann'\nend)", "test/a.lua:3: there is no customer"),
+    ("t:it('x', function()\n t:customer 'ann'\nend)", "test/a.lua:3: t:customer wants a table"),
     ("t.it = 1", ""),
 ])
 def test_a_spec_that_breaks_is_a_failed_test_and_not_the_end(made, text, word):
@@ -470,6 +480,12 @@ def test_the_console_keeps_globals_prices_carts_and_goes_on_after_errors(made):
     assert json.loads(said[7]) == {"percent_off": {"percent": 10}}
     assert said[8] == "3" and said[9] == "nil" and said[10].startswith("typed:1:") and said[11] == "20" and len(said) == 12
     assert not (made / "data").exists()
+
+
+def test_what_a_spec_refuses_is_a_sentence_at_the_console_too(made):
+    said = typed(made, 't:quote { lines = { NOPE = 1 } }', 't:as "ann"', 't:customer "ann"', 't:product "TEA"', 't:customer { id = "ann" }', 't:as("ann"):get("/v1/orders").items')
+    assert 'There is no product with the SKU "NOPE"' in said[0] and 't:customer { id = "ann" }' in said[1]
+    assert said[2:] == ['t:customer wants a table with an id, like { id = "ann" }', 't:product wants a table, like { sku = "TEA", price = "6.00" }', "ann", "[]"]
 
 
 def test_an_empty_line_gives_up_on_what_goes_on(made):
