@@ -4,6 +4,7 @@
 #include "base/money.h"
 #include "base/schema.h"
 #include "base/zone.h"
+#include "rulebook/catalogue.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -245,12 +246,35 @@ static int new_campaign(struct making *m, char *path)
     return rc;
 }
 
+/* SHOP/plugins, when the path is SHOP/plugins/NAME and the shop has no plugin yet. */
+static int make_plugins_folder(struct making *m, const char *path)
+{
+    char folder[PATH_MAX], shop[PATH_MAX + 16];
+    size_t n = (size_t)(m->name - path);
+    snprintf(folder, sizeof folder, "%.*s", (int)(n ? n - 1 : 0), path);
+    const char *slash = strrchr(folder, '/'), *last = slash ? slash + 1 : folder;
+    if (strcmp(last, "plugins") != 0 || exists(folder))
+        return 0;
+    snprintf(shop, sizeof shop, "%.*sshop.lua", (int)(last - folder), folder);
+    return exists(shop) ? make_folder(m, folder) : 0;
+}
+
+static int check_plugin_name(const char *name, struct err *err)
+{
+    int rc = check_name(name, true, err);
+    if (rc == 0 && catalogue_is_core(slice_str(name)))
+        return err_set(err, ERR_INVALID, "\"%s\" is the name of a part of the shop itself; choose another.", name);
+    return rc;
+}
+
 static int new_plugin(struct making *m, char *path)
 {
     m->name = last_part(path);
-    int rc = check_name(m->name, true, m->err);
+    int rc = check_plugin_name(m->name, m->err);
     if (rc == 0 && exists(path))
         rc = err_set(m->err, ERR_CONFLICT, "\"%s\" is there already and is left as it is; take another name.", path);
+    if (rc == 0)
+        rc = make_plugins_folder(m, path);
     if (rc == 0)
         rc = make_folder(m, path);
     if (rc == 0)
@@ -258,7 +282,9 @@ static int new_plugin(struct making *m, char *path)
     if (rc == 0)
         rc = write_editor(m, path);
     if (rc == 0)
-        printf("%1$s is a plugin. Next:\n\n  feira check %1$s\n  feira test %1$s\n", path);
+        printf("%1$s is a plugin. Next:\n\n  feira check %1$s\n  feira test %1$s\n\n"
+               "A shop has it when its folder is SHOP/plugins/%2$s, and shop.lua says plugins = { [\"%2$s\"] = {} }.\n",
+               path, m->name);
     return rc;
 }
 
