@@ -82,6 +82,8 @@ static int problem_to_err(int status, struct slice answer, struct err *err)
         json_is_string(json_get(v, "field"), &field);
     }
     int code = status == 422 || status == 400 ? ERR_INVALID : status == 404 ? ERR_NOT_FOUND : ERR_IO;
+    if (memchr(detail.data, '\n', detail.len) || memmem(detail.data, detail.len, field.data, field.len))
+        field.len = 0; /* the sentence names it, or ends with a line of a file */
     err_set(err, code, "%.*s%s%.*s%s", SLICE_FMT(detail), field.len ? " (" : "", SLICE_FMT(field), field.len ? ")" : "");
     arena_release(&a);
     return code;

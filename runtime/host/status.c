@@ -142,7 +142,7 @@ static void write_problems(struct shop *s, const struct writer_stats *st, struct
     }
     stops_release(stops);
     if (atomic_load(&s->metrics.timers_failed))
-        json_str(w, "Timers failed; the log names them (timer.failed).");
+        json_str(w, "Timers failed; the log names them (timer.failed, job.failed).");
     if (s->draining)
         json_str(w, "The server is shutting down.");
     json_array_end(w);

@@ -54,10 +54,10 @@ static const struct catalogue_event events[] = {
 };
 
 static const struct catalogue_hook hooks[] = {
-    { "routes", "A request to /v1/x/PLUGIN/...", "call (params, query, body, customer)", "{ status, body }", "handler on a worker, or procedure on the writer", 1 },
-    { "procedures", "Called by the plugin's handlers and jobs, and by plugins whose needs name it.", "args", "a table, or nothing", "procedure on the writer, in the caller's transaction", 1 },
-    { "on", "An event happened.", "event (its payload)", "nothing", "procedure, in the emitting transaction or after its commit (at least once)", 1 },
-    { "timers", "A timer that the plugin has set is due.", "{ key, due_ms }", "nothing", "procedure on the writer, or job on a worker", 1 },
+    { "routes", "A request to /v1/x/PLUGIN/...", "call (params, query, body, customer, caller; with auth = \"signed\" headers), settings", "{ status, body }", "handler on a worker, or procedure on the writer", 1 },
+    { "procedures", "Called by the plugin's handlers and jobs, and by plugins whose needs name it.", "args, settings", "a table, or nothing", "procedure on the writer, in the caller's transaction", 1 },
+    { "on", "An event happened.", "event (its payload), settings", "nothing", "procedure, in the emitting transaction or after its commit (at least once)", 1 },
+    { "timers", "A timer that the plugin has set is due.", "{ key, due_ms, attempt (of a job) }, settings", "nothing", "procedure on the writer, or job on a worker", 1 },
     { "campaigns", "promo.use \"PLUGIN\" { ... } in a campaign file.", "fields (what the merchant filled in), settings", "a campaign", "while files are loaded", 1 },
     { "pricing", "The unit price of a line is looked for.", "line, cart, settings", "a price in minor units, or nil", "rule on a worker, inside a quote", 1 },
     { "shipping_rates", "Ways to send a cart are looked for.", "cart, settings", "a list of { id, title, price }", "rule on a worker, inside a quote", 1 },
