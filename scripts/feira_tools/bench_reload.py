@@ -11,8 +11,10 @@ The exit code is 0 when no request failed, no answer was mixed and every publish
 printed as held or missed: on a machine that has other work they tell of that work."""
 
 import json
+import os
 import pathlib
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -90,6 +92,21 @@ end
 """
 
 
+def cpu_ms(server):
+    """CPU time of all its threads."""
+    tasks = pathlib.Path(f"/proc/{server.process.pid}/task")
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e6
+
+
+def spent(server):
+    """Milliseconds of CPU so far: of the server; of server, ended load generators and this program; of everybody on this machine."""
+    children, tick_ms = resource.getrusage(resource.RUSAGE_CHILDREN), 1000 / os.sysconf("SC_CLK_TCK")
+    user, nice, system, _, _, irq, softirq, steal = map(int, pathlib.Path("/proc/stat").read_text().split()[1:9])
+    of_server = cpu_ms(server)
+    ours = of_server + (children.ru_utime + children.ru_stime + time.process_time()) * 1000
+    return of_server, ours, (user + nice + system + irq + softirq + steal) * tick_ms
+
+
 class Load:
     """One run of wrk, in the background."""
 
@@ -101,9 +118,11 @@ class Load:
             ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(work / "look.lua"), f"http://127.0.0.1:{server.port}"],
             stdout=subprocess.PIPE, text=True,
         )
+        self.server, self.begin = server, spent(server)
 
     def result(self):
         said = self.process.communicate()[0]
+        server_ms, ours_ms, all_ms = (now - then for now, then in zip(spent(self.server), self.begin))
         found = re.search(r"SUM answers=(\d+) failed=(\d+) mixed=(\d+) lost=(\d+) seconds=([\d.]+) p50=([\d.]+) p99=([\d.]+)", said)
         if not found:
             sys.exit(f"wrk said nothing of use:\n{said}")
@@ -116,7 +135,8 @@ class Load:
                 mixed += known.setdefault(generation, mark) != mark  # two threads saw one generation with two marks
         for line in [] if self.quiet else re.findall(r"^ODD .*$", said, re.M):
             print(line)
-        return {"answers": answers, "failed": failed + lost, "mixed": mixed, "p50": p50, "p99": p99, "seconds": seconds, "generations": len(known)}
+        return {"answers": answers, "failed": failed + lost, "mixed": mixed, "p50": p50, "p99": p99, "seconds": seconds, "generations": len(known),
+                "server_ms": server_ms, "others": max(0, 1 - ours_ms / all_ms)}
 
 
 def resident_kib(server):
@@ -175,12 +195,6 @@ def open_shop(work, name):
     write_marks(shop / "campaigns", 0)
     subprocess.run([str(program()), "import", str(shop), str(shop / "catalogue.csv")], check=True, stdout=subprocess.DEVNULL)
     return shop
-
-
-def cpu_ms(server):
-    """CPU time of all its threads."""
-    tasks = pathlib.Path(f"/proc/{server.process.pid}/task")
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e6
 
 
 def time_to_live(work, plugins, rounds=16):
@@ -278,6 +292,9 @@ def bench(publishes, work):
     print(f"throughput     {statistics.median(busy.rates()):,.0f} /s with reloads, {statistics.median(quiet.rates()):,.0f} /s without")
     print(f"p50            {busy.median('p50'):.2f} ms with reloads, {quiet.median('p50'):.2f} ms without")
     print(f"p99            {busy.median('p99'):.2f} ms with reloads, {quiet.median('p99'):.2f} ms without")
+    cpu = [side.sum("server_ms") * 1000 / side.sum("answers") for side in (busy, quiet)]
+    print(f"CPU            {cpu[0]:.2f} us of the server for each answer with reloads, {cpu[1]:.2f} us without: {cpu[0] / cpu[1]:.3f} times")
+    print(f"other work     {100 * busy.median('others'):.0f} % of the CPU time with reloads, {100 * quiet.median('others'):.0f} % without; rates and times mean little above some 5 %")
     print(f"resident       {resident / 1024:.1f} MiB before, {resident_after / 1024:.1f} MiB after")
     print(f"to live        {statistics.median(reloads.live_ms):.1f} ms median, {max(reloads.live_ms):.1f} ms at most, under full load")
     for plugins in (5, 500):
