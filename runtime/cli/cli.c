@@ -75,7 +75,8 @@ const struct cli_command cli_commands[] = {
     { "serve", "SHOP", "Serve a shop over HTTP.", 1, 1, serve_options, cmd_serve,
       "SHOP is a folder with a shop.lua. The first start makes its data folder and two keys (data/keys.txt).\n"
       "SIGTERM finishes what has begun and stops; SIGHUP publishes what is in the folder; SIGUSR2 hands over to the program as it is\n"
-      "now on disk, while new connections wait. Sockets from systemd (LISTEN_FDS) are served instead of --listen." },
+      "now on disk, while new connections wait. Sockets from systemd (LISTEN_FDS) are served instead of --listen.\n"
+      "Secrets that settings of plugins name come from the environment (FEIRA_SECRET_NAME) or from files data/secrets/NAME of mode 0600." },
     { "publish", "SHOP", "Make what is in the folder live, under load, or say what is wrong.", 1, 1, data_option, cmd_publish,
       "The shop goes on under the rules that are live until all is built and checked. A mistake changes nothing." },
     { "rollback", "SHOP", "Go back to rules that were live before.", 1, 1, rollback_options, cmd_rollback,
