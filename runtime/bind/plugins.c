@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "bind/bind_int.h"
 #include "bind/measure.h"
+#include "journal/events.h"
 #include "journal/journal.h"
 #include <stdio.h>
 #include <string.h>
@@ -106,18 +107,34 @@ static struct slice payload_text(lua_State *L, const struct json_value *payload,
     return buf_slice(&b.buf);
 }
 
-/* Kept in the transaction as a timer that is due at once: so it comes after the commit, and also after a crash. */
-static void run_later(lua_State *L, struct bind_context *c, const struct bind_subscriber *s, struct slice event,
+/* What goes by the same key is heard in its order: "order ord_..."; "" when it has none. */
+static struct slice order_key(lua_State *L, const struct bind_event *e, const struct json_value *payload, struct arena *arena)
+{
+    static const char *const usual[] = { "order", "customer", "sku", "campaign", NULL };
+    const char *const named[] = { e->key, NULL };
+    struct slice value, key = slice_str("");
+    int64_t number;
+    for (const char *const *name = e->key ? named : usual; *name && key.len == 0; name++) {
+        const struct json_value *v = json_get(payload, *name);
+        if (json_is_string(v, &value))
+            key = arena_printf(arena, "%s %.*s", *name, SLICE_FMT(value));
+        else if (json_is_int(v, &number))
+            key = arena_printf(arena, "%s %lld", *name, (long long)number);
+        if (!key.data)
+            luaL_error(L, "out of memory for an event");
+    }
+    return key;
+}
+
+/* Kept in the transaction: so it comes after the commit, and also after a crash. */
+static void run_later(lua_State *L, struct bind_context *c, const struct bind_subscriber *s, struct slice event, struct slice key,
                       const struct json_value *payload)
 {
-    char procedure[160], id[ID_MAX];
     struct err err = { 0 };
-    id_make(c->ids, "evt", id);
-    struct slice text = payload_text(L, payload, c->arena), key = arena_printf(c->arena, "%s %.*s", id, SLICE_FMT(text));
-    int n = snprintf(procedure, sizeof procedure, BIND_PLUGIN_TIMER "%s/%.*s", s->plugin, SLICE_FMT(event));
-    if (!key.data || n >= (int)sizeof procedure)
+    struct slice text = payload_text(L, payload, c->arena), who = arena_printf(c->arena, BIND_PLUGIN_TIMER "%s", s->plugin);
+    if (!who.data)
         luaL_error(L, "out of memory for an event");
-    if (timer_set(c->conn, slice_str(procedure), key, c->now_ms, &err) < 0)
+    if (event_add(c->conn, who, event, key, text, c->now_ms, &err) < 0)
         bind_raise(L, &err);
 }
 
@@ -162,7 +179,7 @@ void bind_tell(lua_State *L, struct slice event, const struct bind_event *e, con
     for (size_t i = 0; i < e->count; i++) {
         const struct json_value *its = inputs ? with_inputs(L, c, payload, e->list[i].plugin) : payload;
         if (e->list[i].after_commit)
-            run_later(L, c, &e->list[i], event, its);
+            run_later(L, c, &e->list[i], event, order_key(L, e, payload, c->arena), its);
         else
             run_now(L, &e->list[i], its);
     }

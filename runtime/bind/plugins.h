@@ -41,6 +41,7 @@ struct bind_subscriber {
 
 struct bind_event {
     const struct schema *payload;
+    const char *key; /* the member of the payload by which it keeps its order; NULL = the first of order, customer, sku, campaign */
     const struct bind_subscriber *list;
     size_t count;
 };
@@ -87,7 +88,6 @@ int bind_call_value(struct vm *v, int fn, const struct json_value *args, struct 
 /* The same for a function of the stdlib by name. */
 int bind_call_stdlib(struct vm *v, struct slice name, const struct json_value *args, struct slice *value, struct err *err);
 
-/* Names of the durable timers that stand for a plugin's: "plugin:invite.expire", and for what runs after a commit, whose key is an id and
- * the payload: "plugin:invite/order.paid". */
+/* Names of the durable timers that stand for a plugin's: "plugin:invite.expire"; and who hears an event after the commit, in
+ * journal/events.h: "plugin:invite". */
 #define BIND_PLUGIN_TIMER "plugin:"
-enum { BIND_EVENT_KEY_ID = 32 }; /* an id of at most that many bytes, one space, the payload as JSON */

@@ -35,6 +35,12 @@ static const struct cli_option repin_options[] = {
     { "--collection", "NAME", "Only rows of this collection." },
     { "--dry-run", NULL, "Only say which rows would be moved." },
     { NULL, NULL, NULL } };
+static const struct cli_option events_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--dead", NULL, "List dead letters: what failed ten times and is not tried any more." },
+    { "--replay", "ID", "Bring this event to its plugin at once; all: every dead letter." },
+    { "--drop", "ID", "Drop this dead letter, for ever." },
+    { NULL, NULL, NULL } };
 static const struct cli_option rollback_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--to", "GENERATION", "A generation that was live; default the one before." },
@@ -98,6 +104,10 @@ const struct cli_command cli_commands[] = {
     { "repin", "SHOP PLUGIN", "Move what began under earlier rules of a plugin to newer ones.", 2, 2, repin_options, cmd_repin,
       "A long-lived thing of a plugin (an open group, a bargain) goes by the rules and settings it began under until it ends.\n"
       "This moves rows to the live rules, or to those of --to; who moved which, and when, is kept." },
+    { "events", "SHOP", "What plugins are still to hear, and dead letters.", 1, 1, events_options, cmd_events,
+      "What a plugin hears after the commit waits here until it was heard, in order for each order, customer, product or campaign.\n"
+      "What fails is tried again after 5 s, 30 s, 2, 10 and 30 min, 1, 3, 6 and 12 h; after the tenth time it is a dead letter, and\n"
+      "those behind it go on. Replayed, it comes before those that still wait. feira help events also lists what plugins can hear." },
     { "import", "SHOP FILE.csv", "Bring products in from a CSV file.", 2, 2, data_option, cmd_import,
       "Two forms, told apart by the header: Shopify's product export, and a plain one with the columns\n"
       "sku,title,category,tags,price,stock (title, category, tags and stock may be missing).\n"

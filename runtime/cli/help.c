@@ -26,13 +26,13 @@ static void explain(const struct cli_command *c)
     }
 }
 
-/* What is no command, and still has a page. */
+/* Pages for authors; what has the name of a command, too, comes behind it. */
 static const struct topic {
     const char *name;
     void (*write)(struct buf *out);
 } topics[] = { { "events", handbook_events }, { "hooks", handbook_hooks } };
 
-static bool explain_topic(const char *name)
+static bool explain_topic(const char *name, const char *before)
 {
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
         struct buf out;
@@ -40,7 +40,7 @@ static bool explain_topic(const char *name)
             continue;
         buf_init(&out, NULL);
         topics[i].write(&out);
-        printf("%.*s", SLICE_FMT(buf_slice(&out)));
+        printf("%s%.*s", before, SLICE_FMT(buf_slice(&out)));
         buf_release(&out);
         return true;
     }
@@ -71,10 +71,11 @@ int cmd_help(const struct cli_args *a)
     for (const struct cli_command *c = cli_commands; c->name; c++) {
         if (strcmp(c->name, a->positional[0]) == 0) {
             explain(c);
+            explain_topic(c->name, "\n");
             return EXIT_DONE;
         }
     }
-    return explain_topic(a->positional[0]) ? EXIT_DONE : no_such_page(a->positional[0]);
+    return explain_topic(a->positional[0], "") ? EXIT_DONE : no_such_page(a->positional[0]);
 }
 
 int cmd_version(const struct cli_args *a)

@@ -54,6 +54,8 @@ static void screen(const struct json_value *v)
         printf("  commit time    %.1f ms median, %.1f ms at 99 %%\n", (double)number(v, "writer", "commit_us_p50") / 1000,
                (double)number(v, "writer", "commit_us_p99") / 1000);
     }
+    if (number(v, "events", "waiting") || number(v, "events", "dead"))
+        printf("  events         %lld to be heard, %lld dead letters\n", number(v, "events", "waiting"), number(v, "events", "dead"));
     const struct json_value *rules = json_get(v, "rules"), *stopped = json_get(rules, "stopped");
     for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next)
         cli_say_stop(s, "  ");

@@ -29,7 +29,7 @@ void handle_metrics(struct call *c)
 {
     struct buf *out = &c->worker->out;
     buf_clear(out);
-    metrics_write(c->shop, out);
+    metrics_write(c->shop, c->worker->conn, out);
     if (!out_of_memory(c, out))
         http_respond(c->req, &(struct http_response){ 200, "text/plain; version=0.0.4", NULL, 0, buf_slice(out) });
 }
@@ -47,7 +47,7 @@ void handle_status(struct call *c)
 {
     struct buf *out = &c->worker->out;
     buf_clear(out);
-    status_write(c->shop, out);
+    status_write(c->shop, c->worker->conn, out);
     if (!out_of_memory(c, out))
         call_answer_json(c, 200, buf_slice(out));
 }

@@ -166,6 +166,27 @@ static int look_at_timers(struct visit *v)
     return 0;
 }
 
+static int look_at_events(struct visit *v)
+{
+    int64_t late = 0, dead = 0;
+    char text[160];
+    int rc = count(v, "SELECT count(*) FROM journal_events WHERE due_ms < ?1", v->now_ms - OVERDUE_MS, &late);
+    if (rc == 0)
+        rc = count(v, "SELECT count(*) FROM journal_dead WHERE died_ms <= ?1", INT64_MAX, &dead);
+    if (rc < 0)
+        return rc;
+    snprintf(text, sizeof text, "%lld events are dead letters, %lld more than a minute overdue.", (long long)dead, (long long)late);
+    if (dead)
+        warn(v, "events", text, "See what the plugin said: feira events SHOP --dead. Mend it, then: feira events SHOP --replay all.");
+    else if (late && v->shop->worker_count == 0)
+        warn(v, "events", text, "Nobody serves the shop; they are heard when it starts.");
+    else if (late)
+        warn(v, "events", text, "There are more than the shop can bring to its plugins now: see event.failed in the log.");
+    else
+        well(v, "events", "No event is overdue, and none is a dead letter.");
+    return 0;
+}
+
 static int look_at_schema(struct visit *v)
 {
     const struct store_migration *m = bind_core_migrations();
@@ -254,6 +275,8 @@ int doctor_write(struct shop *s, struct store_conn *conn, struct json_writer *w,
         rc = ask(&v, &questions[i]);
     if (rc == 0)
         rc = look_at_timers(&v);
+    if (rc == 0)
+        rc = look_at_events(&v);
     if (rc == 0)
         rc = look_at_schema(&v);
     look_at_space(&v);

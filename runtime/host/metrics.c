@@ -5,6 +5,9 @@
 #include "host/stops.h"
 #include "host/totals.h"
 #include "host/worker.h"
+#include "journal/events.h"
+
+enum { METRICS_COUNT_MAX = 10000 }; /* rows that one scrape looks at */
 
 void shop_http_stats(struct shop *s, struct http_stats *out)
 {
@@ -112,7 +115,20 @@ static void rules_metrics(struct shop *s, struct buf *out)
     stops_release(stops);
 }
 
-void metrics_write(struct shop *s, struct buf *out)
+static void event_metrics(struct shop *s, struct store_conn *conn, struct buf *out)
+{
+    int64_t waiting, dead;
+    counter(out, "events_heard_total", "Events that subscribers heard after the commit.", atomic_load(&s->metrics.events_heard));
+    counter(out, "events_failed_total", "Times a subscriber failed to hear an event after the commit.",
+            atomic_load(&s->metrics.events_failed));
+    counter(out, "events_given_up_total", "Events that became dead letters.", atomic_load(&s->metrics.events_given_up));
+    if (event_count(conn, false, METRICS_COUNT_MAX, &waiting, NULL) == 0)
+        gauge(out, "events_waiting", "Events that are still to be heard; 10000 stands for all above, too.", (uint64_t)waiting);
+    if (event_count(conn, true, METRICS_COUNT_MAX, &dead, NULL) == 0)
+        gauge(out, "events_dead", "Dead letters; 10000 stands for all above, too.", (uint64_t)dead);
+}
+
+void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
 {
     struct metrics *m = &s->metrics;
     http_metrics(s, out);
@@ -129,6 +145,7 @@ void metrics_write(struct shop *s, struct buf *out)
     counter(out, "jobs_given_up_total", "Jobs that failed too often.", atomic_load(&m->jobs_given_up));
     counter(out, "outbound_requests_total", "Requests of plugins to the outside.", atomic_load(&m->outbound_requests));
     counter(out, "outbound_failed_total", "Requests to the outside that got no answer.", atomic_load(&m->outbound_failed));
+    event_metrics(s, conn, out);
     gauge(out, "uptime_seconds", "Since the start.", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
     writer_metrics(s, out);
     rules_metrics(s, out);

@@ -6,7 +6,7 @@
 struct metrics {
     atomic_uint_fast64_t quotes, orders_placed, orders_refused, orders_sold_out, procedures, procedure_errors, idempotent_replays;
     atomic_uint_fast64_t rule_errors, quarantined, plugins_quarantined, rescues, discount_alarms, discount_stops, timers_fired,
-        timers_failed, jobs_given_up, outbound_requests, outbound_failed, queue_refused;
+        timers_failed, jobs_given_up, outbound_requests, outbound_failed, events_heard, events_failed, events_given_up, queue_refused;
     atomic_uint_fast64_t requests_per_second; /* of the last whole second, while serving */
 };
 
@@ -16,4 +16,5 @@ static inline void metric_add(atomic_uint_fast64_t *m, uint_fast64_t n)
 }
 
 struct shop;
-void metrics_write(struct shop *s, struct buf *out); /* Prometheus text */
+struct store_conn;
+void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out); /* Prometheus text; conn: a reader */

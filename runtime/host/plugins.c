@@ -83,7 +83,7 @@ static const struct plugin_event *own_event(const struct manifest *m, struct sli
     return NULL;
 }
 
-static int event_payload(const struct bind_plugin *from, struct slice name, const struct schema **out, struct err *err)
+static int event_payload(const struct bind_plugin *from, struct slice name, const struct schema **out, const char **key, struct err *err)
 {
     if (!from) {
         const struct catalogue_event *e = catalogue_event(name);
@@ -93,6 +93,7 @@ static int event_payload(const struct bind_plugin *from, struct slice name, cons
     const struct manifest *m = from->host;
     const struct plugin_event *e = own_event(m, name);
     *out = e ? e->payload : NULL;
+    *key = e ? e->key : NULL;
     return e ? 0
              : err_set(err, ERR_SCRIPT, "the plugin %s has no event \"%.*s\"; add it to events in its plugin.lua", m->name,
                        SLICE_FMT(name));
@@ -103,7 +104,7 @@ static int find_event(void *ctx, const struct bind_plugin *from, struct slice na
 {
     struct plugin_state *s = ctx;
     struct slice whole = from ? arena_printf(arena, "%s.%.*s", from->name, SLICE_FMT(name)) : name;
-    int rc = whole.data ? event_payload(from, name, &out->payload, err) : nomem(err);
+    int rc = whole.data ? event_payload(from, name, &out->payload, &out->key, err) : nomem(err);
     if (rc < 0)
         return rc;
     const struct hook_ref *refs = plugin_set_subscribers(generation_plugins(s->generation), whole, &out->count);
@@ -290,41 +291,44 @@ static struct json_value *timer_args(struct arena *arena, struct slice key, int6
     return args;
 }
 
-/* "invite.expire" → its timer; "invite/order.paid" → what hears that after the commit (or was stopped when it should have heard it in the
- * transaction). */
-static bool is_event(struct slice procedure)
-{
-    size_t n = sizeof BIND_PLUGIN_TIMER - 1 + plugin_timer_owner(procedure).len;
-    return n < procedure.len && procedure.data[n] == '/';
-}
-
+/* "plugin:invite.expire" → its timer. */
 bool plugin_timer_hook(const struct generation *g, struct slice procedure, struct hook_ref *out)
 {
     struct slice plugin = plugin_timer_owner(procedure);
     size_t n = sizeof BIND_PLUGIN_TIMER - 1 + plugin.len;
     struct slice rest = n < procedure.len ? slice_of(procedure.data + n + 1, procedure.len - n - 1) : slice_str("");
     const struct manifest *m = plugin_set_find(generation_plugins(g), plugin);
-    *out = (struct hook_ref){ m, m ? manifest_hook(m, is_event(procedure) ? HOOK_SUBSCRIBER : HOOK_TIMER, rest) : NULL };
+    *out = (struct hook_ref){ m, m ? manifest_hook(m, HOOK_TIMER, rest) : NULL };
     return out->hook != NULL;
 }
 
-/* An event's payload stands in the key, behind an id. */
 int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err)
 {
     const struct plugin_state *s = plugin_state_of(vm);
     struct hook_ref ref;
-    bool event = is_event(procedure), h = s->generation && plugin_timer_hook(s->generation, procedure, &ref);
-    if (!h && event)
-        return 0; /* nobody listens any more */
-    if (!h)
+    if (!s->generation || !plugin_timer_hook(s->generation, procedure, &ref))
         return err_set(err, ERR_NOT_FOUND, "The plugin that set the timer %.*s is not turned on, or has it no more; it waits.",
                        SLICE_FMT(procedure));
-    struct json_value *args = NULL;
-    const char *space = event ? memchr(key.data, ' ', key.len) : NULL;
-    int rc = 0;
-    if (event && space)
-        rc = json_parse(slice_of(space + 1, (size_t)(key.data + key.len - space - 1)), NULL, s->bind.arena, &args, err);
-    else if (!event && !(args = timer_args(s->bind.arena, key, due_ms)))
-        rc = nomem(err);
+    const struct json_value *args = timer_args(s->bind.arena, key, due_ms);
+    return args ? bind_call_function(vm, generation_hook(s->generation, &ref), args, NULL, err) : nomem(err);
+}
+
+/* --- events that are heard after the commit --------------------------------------------------------------------------------------- */
+
+bool plugin_event_hook(const struct generation *g, struct slice subscriber, struct slice event, struct hook_ref *out)
+{
+    const struct manifest *m = plugin_set_find(generation_plugins(g), plugin_timer_owner(subscriber));
+    *out = (struct hook_ref){ m, m ? manifest_hook(m, HOOK_SUBSCRIBER, event) : NULL };
+    return out->hook != NULL;
+}
+
+int plugin_event_run(struct vm *vm, struct slice subscriber, struct slice event, struct slice payload, struct err *err)
+{
+    const struct plugin_state *s = plugin_state_of(vm);
+    struct hook_ref ref;
+    struct json_value *args;
+    if (!s->generation || !plugin_event_hook(s->generation, subscriber, event, &ref))
+        return 0;
+    int rc = json_parse(payload, NULL, s->bind.arena, &args, err);
     return rc < 0 ? rc : bind_call_function(vm, generation_hook(s->generation, &ref), args, NULL, err);
 }

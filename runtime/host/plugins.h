@@ -60,8 +60,12 @@ int plugin_checks_at_runtime(void *ctx, struct slice kind, struct arena *arena, 
 
 /* A timer of the journal that stands for a plugin's. */
 bool plugin_timer_is(struct slice procedure);
-struct slice plugin_timer_owner(struct slice procedure); /* the name of the plugin */
+struct slice plugin_timer_owner(struct slice procedure); /* the name of the plugin; also of a subscriber in journal/events.h */
 /* What it runs; false when the plugin is not there, or has it no more. */
 struct hook_ref;
 bool plugin_timer_hook(const struct generation *g, struct slice procedure, struct hook_ref *out);
 int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err);
+
+/* What of the plugin hears this event; false when nothing does any more, and then nothing is run. */
+bool plugin_event_hook(const struct generation *g, struct slice subscriber, struct slice event, struct hook_ref *out);
+int plugin_event_run(struct vm *vm, struct slice subscriber, struct slice event, struct slice payload, struct err *err);

@@ -18,6 +18,9 @@ static const struct query_param order_query[] = {
     { "customer", "Only of this customer (servers).", NULL }, { "state", "Only in this state.", NULL }, { "reference", "Only with this reference.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param quote_query[] = { { "explain", "\"full\" also lists campaigns that did not apply, each with its reason.", NULL }, { NULL, NULL, NULL } };
 
+static const struct query_param event_query[] = {
+    { "dead", "true: dead letters, which were tried too often; default false.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
+    { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param stop_query[] = { { "kind", "campaign or plugin, where both have that name.", NULL }, { NULL, NULL, NULL } };
 
 const struct route core_routes[] = {
@@ -58,6 +61,9 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/needs", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_needs, NULL, "What every plugin may touch, and why." },
     { HTTP_METHOD_POST, "/v1/prune", SERVERS, SCOPE_ADMIN, &schema_prune, NULL, false, false, 200, handle_prune, NULL, "Drops what plugins' collections hold and the live rules name no more. Sent again, it finds nothing left." },
     { HTTP_METHOD_POST, "/v1/plugins/{plugin}/repin", SERVERS, SCOPE_ADMIN, &schema_repin, NULL, false, false, 200, handle_repin, NULL, "Moves long-lived rows of a plugin to the rules of another revision; each is kept in the log of moves." },
+    { HTTP_METHOD_GET, "/v1/events", SERVERS, SCOPE_ADMIN, NULL, event_query, false, false, 200, handle_event_list, NULL, "Events that plugins are still to hear after the commit, or dead letters, oldest first, a page at a time." },
+    { HTTP_METHOD_POST, "/v1/events/{id}/replay", SERVERS, SCOPE_ADMIN, &schema_event_replay, NULL, false, false, 200, handle_event_replay, NULL, "Brings a dead letter, or an event that waits after a failure, to its plugin at once; all: the 500 oldest dead letters." },
+    { HTTP_METHOD_DELETE, "/v1/events/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_event_drop, NULL, "Drops a dead letter, for ever." },
     { HTTP_METHOD_GET, "/v1/keys", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_list, NULL, "The keys, without their secrets." },
     { HTTP_METHOD_POST, "/v1/keys", SERVERS, SCOPE_ADMIN, &schema_key, NULL, false, true, 201, handle_key_create, NULL, "A new key; its text is shown only now." },
     { HTTP_METHOD_DELETE, "/v1/keys/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_revoke, NULL, "Revokes a key at once." },

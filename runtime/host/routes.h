@@ -38,4 +38,7 @@ void handle_needs(struct call *c); /* api_plugins.c */
 void handle_prune(struct call *c);
 void handle_doctor(struct call *c);
 void handle_backup(struct call *c);
-void handle_repin(struct call *c); /* api_repin.c */
+void handle_repin(struct call *c);      /* api_repin.c */
+void handle_event_list(struct call *c); /* api_events.c */
+void handle_event_replay(struct call *c);
+void handle_event_drop(struct call *c);

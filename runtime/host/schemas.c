@@ -144,8 +144,9 @@ static const struct schema key_fields[] = {
 const struct schema schema_key = { .type = SCHEMA_OBJECT, .fields = key_fields };
 
 /* --- rules --------------------------------------------------------------------------------------------------- */
-static const struct schema publish_fields[] = { END };
-const struct schema schema_publish = { .type = SCHEMA_OBJECT, .fields = publish_fields };
+static const struct schema no_fields[] = { END };
+const struct schema schema_publish = { .type = SCHEMA_OBJECT, .fields = no_fields };
+const struct schema schema_event_replay = { .type = SCHEMA_OBJECT, .fields = no_fields };
 
 static const struct schema rollback_fields[] = {
     { .name = "to", .type = SCHEMA_STRING, .min = 1, .max = 31, .format = "id", .about = "A generation that was live; default the one before the live one." }, END };

@@ -6,6 +6,7 @@
 #include "host/publish.h"
 #include "host/stops.h"
 #include "host/totals.h"
+#include "journal/events.h"
 #include <stdio.h>
 #include <sys/statvfs.h>
 
@@ -97,6 +98,23 @@ static void write_rules(struct shop *s, struct currency c, struct json_writer *w
     json_object_end(w);
 }
 
+/* Counted no further than that. */
+enum { EVENTS_COUNT_MAX = 10000 };
+
+static void write_events(struct shop *s, struct store_conn *conn, struct json_writer *w)
+{
+    int64_t waiting = 0, dead = 0;
+    event_count(conn, false, EVENTS_COUNT_MAX, &waiting, NULL);
+    event_count(conn, true, EVENTS_COUNT_MAX, &dead, NULL);
+    json_key(w, "events");
+    json_object(w);
+    number(w, "heard", atomic_load(&s->metrics.events_heard));
+    number(w, "failed", atomic_load(&s->metrics.events_failed));
+    number(w, "waiting", (uint64_t)waiting);
+    number(w, "dead", (uint64_t)dead);
+    json_object_end(w);
+}
+
 static void write_work(struct shop *s, struct json_writer *w)
 {
     struct metrics *m = &s->metrics;
@@ -114,8 +132,22 @@ static void write_work(struct shop *s, struct json_writer *w)
     json_object_end(w);
 }
 
+static void write_dead_letters(struct store_conn *conn, struct json_writer *w)
+{
+    char sentence[256];
+    int64_t dead = 0;
+    event_count(conn, true, EVENTS_COUNT_MAX, &dead, NULL);
+    if (dead == 0)
+        return;
+    snprintf(sentence, sizeof sentence,
+             "%s%lld event%s could not be brought to a plugin and %s given up. See what it said: feira events SHOP --dead; mend it, then: "
+             "feira events SHOP --replay all",
+             dead == EVENTS_COUNT_MAX ? "At least " : "", (long long)dead, dead == 1 ? "" : "s", dead == 1 ? "was" : "were");
+    json_str(w, sentence);
+}
+
 /* Each problem is a sentence that says what to do. */
-static void write_problems(struct shop *s, const struct writer_stats *st, struct json_writer *w)
+static void write_problems(struct shop *s, struct store_conn *conn, const struct writer_stats *st, struct json_writer *w)
 {
     struct statvfs disk;
     json_key(w, "problems");
@@ -143,12 +175,13 @@ static void write_problems(struct shop *s, const struct writer_stats *st, struct
     stops_release(stops);
     if (atomic_load(&s->metrics.timers_failed))
         json_str(w, "Timers failed; the log names them (timer.failed, job.failed).");
+    write_dead_letters(conn, w);
     if (s->draining)
         json_str(w, "The server is shutting down.");
     json_array_end(w);
 }
 
-void status_write(struct shop *s, struct buf *out)
+void status_write(struct shop *s, struct store_conn *conn, struct buf *out)
 {
     struct json_writer w;
     struct writer_stats st;
@@ -173,10 +206,11 @@ void status_write(struct shop *s, struct buf *out)
     write_rules(s, settings->currency, &w);
     write_http(s, &w);
     write_work(s, &w);
+    write_events(s, conn, &w);
     write_writer(&st, &w);
     json_key(&w, "functions");
     figures_write_json(s->figures, FUNCTIONS_SHOWN, &w);
-    write_problems(s, &st, &w);
+    write_problems(s, conn, &st, &w);
     json_object_end(&w);
     catalogue_release(catalogue);
     edition_unref(live);

@@ -3,5 +3,6 @@
 #include "base/json.h"
 
 struct shop;
-void status_write(struct shop *s, struct buf *out);
-void stops_write(struct shop *s, struct json_writer *w); /* the array of what is stopped or quarantined */
+struct store_conn;
+void status_write(struct shop *s, struct store_conn *conn, struct buf *out); /* conn: a reader */
+void stops_write(struct shop *s, struct json_writer *w);                     /* the array of what is stopped or quarantined */

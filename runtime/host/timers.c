@@ -1,6 +1,7 @@
 /* Fires what is due: looks a few times a second, hands each due timer to the writer as a command of its own, and looks
  * again when all of them are done. A timer whose procedure fails is set a minute later and logged. Jobs go
- * to the workers (jobs.h). */
+ * to the workers (jobs.h), events their own way (deliveries.h), at the same pace. */
+#include "host/deliveries.h"
 #include "host/guard.h"
 #include "host/jobs.h"
 #include "host/plugins.h"
@@ -40,6 +41,7 @@ struct timer_pump {
     struct loop_timer *tick;
     struct store_conn *conn;
     struct jobs *jobs;
+    struct deliveries *deliveries;
     size_t in_flight;
     struct waking waking;
     bool woken;     /* nothing is parked that could be due */
@@ -187,7 +189,7 @@ static int wake(struct writer_command *cmd, struct store_conn *conn, struct err 
         int64_t moved = 0;
         if (stops_find(now, STOP_PLUGIN, slice_str(name)))
             continue;
-        snprintf(from, sizeof from, BIND_PLUGIN_TIMER "%s.", name); /* '.', '/', '0': its timers, its events, and what is behind both */
+        snprintf(from, sizeof from, BIND_PLUGIN_TIMER "%s.", name); /* '0' is behind '.', and no part of a name stands there */
         snprintf(end, sizeof end, BIND_PLUGIN_TIMER "%s0", name);
         rc = timer_unpark(conn, slice_str(from), slice_str(end), WAKE_AT_ONCE, &moved, err);
         w->moved += moved;
@@ -242,6 +244,7 @@ static void look(void *ctx)
 {
     struct timer_pump *p = ctx;
     struct err err = { 0 };
+    deliveries_look(p->deliveries);
     if (p->in_flight)
         return;
     p->woke_last = !p->woke_last && wake_parked(p);
@@ -260,7 +263,7 @@ void timer_pump_look(struct timer_pump *p)
 
 bool timer_pump_is_busy(const struct timer_pump *p)
 {
-    return p->in_flight > 0 || jobs_under_way(p->jobs) > 0;
+    return p->in_flight > 0 || jobs_under_way(p->jobs) > 0 || deliveries_are_under_way(p->deliveries);
 }
 
 int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, struct err *err)
@@ -274,6 +277,8 @@ int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, 
     int rc = store_reader_open(s->store, &p->conn, err);
     if (rc == 0)
         rc = jobs_open(s, loop, &p->jobs, err);
+    if (rc == 0)
+        rc = deliveries_open(s, loop, &p->deliveries, err);
     if (rc == 0) {
         p->tick = loop_timer_new(loop, look, p);
         rc = p->tick ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
@@ -296,6 +301,7 @@ static void stop_here(struct loop_post *post)
 void timer_pump_finish(struct timer_pump *p)
 {
     loop_timer_stop(p->tick);
+    deliveries_stop(p->deliveries);
     p->last.fn = stop_here;
     loop_post(p->loop, &p->last);
     loop_run(p->loop);
@@ -307,6 +313,7 @@ void timer_pump_close(struct timer_pump *p)
         return;
     loop_timer_free(p->tick);
     jobs_close(p->jobs);
+    deliveries_close(p->deliveries);
     if (p->conn)
         store_reader_close(p->conn);
     free(p);

@@ -6,6 +6,7 @@
 #include "host/scratch.h"
 #include "host/stage.h"
 #include "host/trial_call.h"
+#include "journal/events.h"
 #include <stdlib.h>
 
 enum { STEPS_MAX = 100000, LOOK_EVERY_MS = 1 };
@@ -224,6 +225,16 @@ static void fire_due(struct trial *t)
     loop_timer_stop(t->until_idle);
 }
 
+/* Of timers and events. */
+static int next_due(struct trial *t, int64_t *due, struct err *err)
+{
+    int64_t event = 0;
+    int timers = timer_next_due(t->conn, due, err), events = timers < 0 ? timers : event_next_due(t->conn, &event, err);
+    if (events > 0 && (timers == 0 || event < *due))
+        *due = event;
+    return events != 0 ? events : timers;
+}
+
 /* From one due timer to the next, so that each sees the time it was set for. */
 static int advance(void *ctx, int64_t ms, struct err *err)
 {
@@ -233,7 +244,7 @@ static int advance(void *ctx, int64_t ms, struct err *err)
     if (rc < 0)
         return rc;
     for (int steps = 0;; steps++) {
-        rc = timer_next_due(t->conn, &due, err);
+        rc = next_due(t, &due, err);
         if (rc < 0)
             return rc;
         if (rc == 0 || due > end)

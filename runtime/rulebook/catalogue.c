@@ -154,8 +154,10 @@ static void write_core(struct buf *out, bool reserved)
 
 void catalogue_write_events(struct buf *out, const struct plugin_set *set)
 {
-    buf_add_str(out, "Events a plugin can hear, with what they carry. Amounts are in minor units, times RFC 3339.\n"
-                     "In plugin.lua: on = { [\"order.paid\"] = { run = \"events.paid\", when = \"in_transaction\" } }\n\n");
+    buf_add_str(out,
+                "Events a plugin can hear, with what they carry. Amounts are in minor units, times RFC 3339.\n"
+                "In plugin.lua: on = { [\"order.paid\"] = { run = \"events.paid\", when = \"in_transaction\" } }\n"
+                "After the commit, those of one order (else customer, sku or campaign) are heard in the order in which they happened.\n\n");
     write_core(out, false);
     for (size_t p = 0; set && p < plugin_set_count(set); p++) {
         const struct manifest *m = plugin_set_at(set, p);

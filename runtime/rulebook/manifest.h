@@ -75,6 +75,7 @@ struct hook {
 
 struct plugin_event { /* what the plugin itself may emit, as "PLUGIN.NAME" */
     const char *name, *about;
+    const char *key; /* the member of its payload by which those who hear it later hear it in order; NULL = the usual ones */
     const struct schema *payload;
     const struct value_spec *values;
     size_t value_count;

@@ -435,9 +435,27 @@ int manifest_read_hooks(const struct reader *r, const struct place *root, const 
 
 /* --- events of its own ----------------------------------------------------------------------------------------------------- */
 
+/* What has the same value there is heard in its order. */
+static int read_event_key(const struct reader *r, const struct place *at, const struct json_value *v, struct plugin_event *e)
+{
+    struct place here = place_in(at, "key");
+    const struct value_spec *found = NULL;
+    int rc = reader_text(r, at, v, "key", false, &e->key);
+    if (rc < 0 || !e->key)
+        return rc;
+    for (size_t i = 0; i < e->value_count && !found; i++)
+        if (strcmp(e->values[i].name, e->key) == 0)
+            found = &e->values[i];
+    if (!found)
+        return reader_fail(r, &here, "names no member of the payload; describe \"%s\" in payload", e->key);
+    if (found->optional || found->type == VALUE_BOOLEAN || found->type == VALUE_LIST || found->type == VALUE_RECORD)
+        return reader_fail(r, &here, "may name a text or a number that is always there; \"%s\" is not one", e->key);
+    return 0;
+}
+
 int manifest_read_events(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m)
 {
-    static const char *const known[] = { "about", "payload", NULL };
+    static const char *const known[] = { "about", "key", "payload", NULL };
     int rc = reader_table(r, at, v);
     if (rc < 0)
         return rc;
@@ -460,6 +478,8 @@ int manifest_read_events(const struct reader *r, const struct place *at, const s
             rc = values_read(r, &inside, payload, VALUES_WIRE, &list[n].values, &list[n].value_count);
         if (rc == 0 && !(list[n].payload = values_schema(list[n].values, list[n].value_count, r->arena)))
             rc = reader_nomem(r);
+        if (rc == 0)
+            rc = read_event_key(r, &here, e, &list[n]);
     }
     m->events = list;
     m->event_count = n;

@@ -77,7 +77,8 @@ static void everything_a_manifest_can_say_is_kept(void **state)
         "about = 'x', after = { 'points' }, before = { 'tiers' },"
         "needs = { plugins = { 'points' }, events = { 'group-buy.full' }, ledger = { { name = 'points:write', why = 'rewards' } },"
         "          http = { 'api.example.com', { host = 'x.example.org:8443', why = 'maps' } }, collections = { 'coupons.codes:write' } },"
-        "events = { joined = { about = 'A friend came.', payload = { who = 'customer', n = { type = 'integer', optional = true } } } },"
+        "events = { joined = { about = 'A friend came.', key = 'who', payload = { who = 'customer', n = { type = 'integer', optional = "
+        "true } } } },"
         "collections = { codes = { key = 'code', fields = { code = 'sku', note = 'string?', data = { type = 'json', default = { a = 1 } },"
         "  n = { type = 'integer', min = 0, default = 7 }, rate = { type = 'percent', default = 12.5 }, ['until'] = 'time?', paid = { type "
         "= 'money', default = 0 } },"
@@ -207,6 +208,9 @@ static void each_mistake_says_what_to_write(void **state)
         { "collections = { a = { fields = { x = { type = 'customer', max = 5 } } } },", "has a max" },
         { "events = { full = {} },", "events.full: lacks about" },
         { "events = { ['invite.full'] = { about = 'x' } },", "is no name of an event" },
+        { "events = { full = { about = 'x', key = 'group' } },", "events.full.key: names no member of the payload; describe \"group\"" },
+        { "events = { full = { about = 'x', key = 'g', payload = { g = { type = 'string', optional = true } } } },", "always there" },
+        { "events = { full = { about = 'x', key = 'g', payload = { g = 'boolean' } } },", "may name a text or a number" },
         { "routes = { ['GET /a'] = 'events.f' },", "needs more than a function" },
         { "routes = { ['GET /a'] = { run = 'events.f' } },", "lacks auth; write auth = \"anyone\"" },
         { "routes = { ['get /a'] = { run = 'events.f', auth = 'anyone' } },", "write METHOD /path" },

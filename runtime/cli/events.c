@@ -1,0 +1,138 @@
+/* feira events: what plugins are still to hear, and dead letters. */
+#include "base/json.h"
+#include "cli/cli.h"
+#include <inttypes.h>
+
+enum { EVENTS_DATA, EVENTS_DEAD, EVENTS_REPLAY, EVENTS_DROP };
+
+static struct slice text(const struct json_value *v, const char *key)
+{
+    struct slice s = { "", 0 };
+    json_is_string(json_get(v, key), &s);
+    return s;
+}
+
+static int64_t number(const struct json_value *v, const char *key)
+{
+    int64_t n = 0;
+    json_is_int(json_get(v, key), &n);
+    return n;
+}
+
+static void say_event(const struct json_value *e)
+{
+    struct slice key = text(e, "key"), state = text(e, "state"), why = text(e, "last_error");
+    int64_t tries = number(e, "tries");
+    printf("%" PRId64 "  %.*s  %.*s  %.*s%s%.*s", number(e, "id"), SLICE_FMT(text(e, "made_at")), SLICE_FMT(text(e, "plugin")),
+           SLICE_FMT(text(e, "event")), key.len ? "  " : "", SLICE_FMT(key));
+    if (slice_is(state, "behind"))
+        printf("  waits for an earlier one");
+    else if (slice_is(state, "parked"))
+        printf("  waits until the plugin is resumed");
+    else if (slice_is(state, "dead"))
+        printf("  given up %.*s", SLICE_FMT(text(e, "given_up_at")));
+    else
+        printf("  next %.*s", SLICE_FMT(text(e, "next_try_at")));
+    if (tries)
+        printf("  failed %" PRId64 " time%s", tries, tries == 1 ? "" : "s");
+    printf("\n");
+    if (why.len)
+        printf("    %.*s\n", SLICE_FMT(why));
+}
+
+/* One request; the answer stands in the arena. */
+static int ask(const struct cli_args *a, const char *method, const char *target, struct arena *arena, struct json_value **out,
+               struct err *err)
+{
+    struct buf answer;
+    buf_init(&answer, NULL);
+    int rc = shop_ask_ok(a->positional[0], a->values[EVENTS_DATA], method, target, slice_str(strcmp(method, "POST") == 0 ? "{}" : ""),
+                         &answer, err);
+    struct slice kept = rc == 0 ? arena_copy(arena, buf_slice(&answer)) : (struct slice){ 0 };
+    if (rc == 0)
+        rc = kept.data ? json_parse(kept, NULL, arena, out, err) : err_set(err, ERR_NOMEM, "Out of memory.");
+    buf_release(&answer);
+    return rc;
+}
+
+static int list(const struct cli_args *a, struct err *err)
+{
+    const char *dead = a->values[EVENTS_DEAD] ? "true" : "false";
+    char target[128], cursor[32] = "";
+    size_t n = 0;
+    int rc;
+    do {
+        struct arena arena;
+        struct json_value *v = NULL;
+        arena_init(&arena, NULL, 0);
+        snprintf(target, sizeof target, "/v1/events?dead=%s&limit=200%s%s", dead, *cursor ? "&cursor=" : "", cursor);
+        rc = ask(a, "GET", target, &arena, &v, err);
+        const struct json_value *items = rc == 0 ? json_get(v, "items") : NULL;
+        for (const struct json_value *e = items ? items->first : NULL; e; e = e->next, n++)
+            say_event(e);
+        snprintf(cursor, sizeof cursor, "%.*s", SLICE_FMT(rc == 0 ? text(v, "next_cursor") : slice_str("")));
+        arena_release(&arena);
+    } while (rc == 0 && *cursor);
+    if (rc == 0 && n == 0)
+        printf(a->values[EVENTS_DEAD] ? "There are no dead letters.\n" : "No event waits to be heard.\n");
+    return rc;
+}
+
+static bool is_id(const char *text)
+{
+    return *text && strlen(text) <= 18 && strspn(text, "0123456789") == strlen(text);
+}
+
+static int one(const struct cli_args *a, const char *method, const char *id, const char *what, struct err *err)
+{
+    char target[64];
+    struct arena arena;
+    struct json_value *v;
+    if (!is_id(id))
+        return err_set(err, ERR_INVALID, "\"%.40s\" is no number of an event; feira events SHOP and feira events SHOP --dead list them.",
+                       id);
+    arena_init(&arena, NULL, 0);
+    snprintf(target, sizeof target, "/v1/events/%s%s", id, what);
+    int rc = ask(a, method, target, &arena, &v, err);
+    arena_release(&arena);
+    return rc;
+}
+
+static int replay_all(const struct cli_args *a, struct err *err)
+{
+    int64_t sum = 0, some = 1;
+    int rc = 0;
+    while (rc == 0 && some > 0) {
+        struct arena arena;
+        struct json_value *v = NULL;
+        arena_init(&arena, NULL, 0);
+        rc = ask(a, "POST", "/v1/events/all/replay", &arena, &v, err);
+        some = rc == 0 ? number(v, "replayed") : 0;
+        sum += some;
+        arena_release(&arena);
+    }
+    if (rc == 0)
+        printf("%" PRId64 " dead letter%s brought to the plugins again.\n", sum, sum == 1 ? " is" : "s are");
+    return rc;
+}
+
+int cmd_events(const struct cli_args *a)
+{
+    struct err err = { 0 };
+    const char *again = a->values[EVENTS_REPLAY], *drop = a->values[EVENTS_DROP];
+    int rc;
+    if (again && strcmp(again, "all") == 0) {
+        rc = replay_all(a, &err);
+    } else if (again) {
+        rc = one(a, "POST", again, "/replay", &err);
+        if (rc == 0)
+            printf("Event %s is brought to its plugin again.\n", again);
+    } else if (drop) {
+        rc = one(a, "DELETE", drop, "", &err);
+        if (rc == 0)
+            printf("Event %s is dropped.\n", drop);
+    } else {
+        rc = list(a, &err);
+    }
+    return rc < 0 ? cli_fail(&err) : EXIT_DONE;
+}
