@@ -295,9 +295,12 @@ def test_a_plugin_comes_changes_and_goes_while_the_shop_sells(own_shop):
 
 
 def test_a_shop_with_plugins_can_be_checked(tmp_path):
-    write_shop(tmp_path, settings=ON, plugins={"notes": NOTES, "friend": FRIEND})
+    write_shop(tmp_path, settings={"plugins": "{ notes = {} }"}, plugins={"notes": NOTES})
     answer = feira("check", tmp_path)
     assert answer.returncode == 0, answer
+    write_shop(tmp_path, settings=ON, plugins={"notes": NOTES, "friend": FRIEND})  # who touches on purpose what needs does not name
+    answer = feira("check", tmp_path)
+    assert answer.returncode == 3 and "plugins/friend/events.lua" in answer.stdout and "needs" in answer.stdout, answer
     write_shop(tmp_path, settings=ON, plugins={"notes": {**NOTES, "events": "return {}"}})
     answer = feira("check", tmp_path)
     assert answer.returncode == 3 and "there is no function" in answer.stdout + answer.stderr, answer
