@@ -37,7 +37,11 @@ int vm_task_open(struct vm *v, void *arg, struct vm_task *t, struct err *err)
     assert(v->depth == 0);
     lua_State *L = v->main;
     *t = (struct vm_task){ .arg = arg, .fuel_left = v->fuel_limit, .fuel_limit = v->fuel_limit };
-    t->counted = !lua_checkstack(L, 8) || v->fuel_limit < VM_FREE_FUEL_MIN || vm_is_slow(L, lua_gettop(L));
+    if (!lua_checkstack(L, 8)) {
+        lua_pop(L, 1);
+        return err_set(err, ERR_MEMORY_CAP, "there is no memory to begin a call");
+    }
+    t->counted = v->fuel_limit < VM_FREE_FUEL_MIN || vm_is_slow(L, lua_gettop(L));
     v->stats.calls++;
     return make_thread(v, t, err);
 }

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/alloc_fault.h"
 #include "vm/vm_int.h"
 #include <stdio.h>
 #include <string.h>
@@ -250,6 +251,48 @@ static void one_that_waits_can_be_closed_and_another_call_runs_in_between(void *
     vm_close(v);
 }
 
+/* Two tasks side by side, with every allocation refused in turn, once and for good: nothing leaks, and each end is a code. */
+static void any_allocation_may_fail(void **state)
+{
+    (void)state;
+    static const char body[] = "local test = require 'test' return function() local t = {} for i = 1, 20 do t[i] = { i } end "
+                               "local x = test.wait(1) pcall(test.wait, 2) pcall(error, {}) local s = ('x'):rep(100) .. x "
+                               "for i = 1, 20 do t[i] = { s .. i, test.wait(i) } end if x == 70 then error('late ' .. s) end end";
+    for (int for_good = 0; for_good < 2; for_good++) {
+        bool refused = true;
+        for (size_t k = 1; refused; k++) {
+            struct alloc_fault fault;
+            alloc_fault_init(&fault, k, for_good);
+            struct waiting w = { .given = 70 };
+            struct vm *v;
+            struct err err = { 0 };
+            struct vm_task tasks[2] = { { 0 } };
+            vm_ref ref = 0;
+            if (vm_open(&(struct vm_options){ .alloc = &fault.face }, &v, &err) == 0) {
+                vm_set_context(v, &w);
+                lua_pushcfunction(vm_lua(v), provide);
+                int rc = vm_pcall(v, 0, 0, &err);
+                if (rc == 0)
+                    rc = vm_run(v, slice_str(body), "t.lua", &ref, &err);
+                for (int i = 0; i < 2 && rc == 0; i++) {
+                    vm_push_ref(v, ref);
+                    rc = vm_task_open(v, NULL, &tasks[i], &err);
+                }
+                bool waits[2] = { true, true };
+                for (int turn = 0; turn < 40 && rc == 0 && (waits[0] || waits[1]); turn++)
+                    if (waits[turn % 2])
+                        rc = vm_task_run(v, &tasks[turn % 2], &waits[turn % 2], &err);
+                assert_true(rc == 0 || err.code == rc);
+                vm_task_close(v, &tasks[0]);
+                vm_task_close(v, &tasks[1]);
+                vm_close(v);
+            }
+            refused = fault.refused;
+            assert_int_equal(fault.live_bytes, 0);
+        }
+    }
+}
+
 /* What the sandbox promises holds after a wait: the time a call used before counts, too, and nothing slow hides behind it. */
 static void a_stuck_call_ends_after_a_wait(void **state)
 {
@@ -272,6 +315,7 @@ int main(void)
         cmocka_unit_test(many_wait_at_once_and_end_in_any_order),
         cmocka_unit_test(one_that_waits_can_be_closed_and_another_call_runs_in_between),
         cmocka_unit_test(a_stuck_call_ends_after_a_wait),
+        cmocka_unit_test(any_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@ POINTS = plugin(
       ["POST /give"] = { run = "events.give", auth = "server", body = { to = "string", amount = "integer", id = "string" } },
       ["POST /spend"] = { run = "events.spend", auth = "server", body = { from = "string", amount = "integer", id = "string" } },
       ["POST /give-and-fail"] = { run = "events.give_and_fail", auth = "server", body = { to = "string", amount = "integer", id = "string" } },
+      ["POST /hold/{order}"] = { run = "events.hold", auth = "server" },
       ["GET /of/{who}"] = { run = "events.balance", auth = "server" },
       ["GET /stock/{sku}"] = { run = "events.stock", auth = "server" },
     },
@@ -43,6 +44,11 @@ function events.spend(call)
   local op = { kind = "transfer", id = body.id, debit = account(body.from), credit = ledger.account("points/spent", "points"), amount = body.amount }
   if not ledger.apply { op } then fail.conflict("too_few", "There are too few points.") end
   return { status = 200, body = { balance = ledger.balance("points/" .. body.from) } }
+end
+function events.hold(call)
+  local op = { kind = "hold", id = "h", debit = account "ann", credit = ledger.account("points/spent", "points"), amount = 1, reference = call.params.order }
+  assert(ledger.apply { op })
+  return { status = 200, body = {} }
 end
 function events.balance(call) return { status = 200, body = { balance = ledger.balance("points/" .. call.params.who) } } end
 function events.stock(call) return { status = 200, body = { pieces = ledger.balance("stock/" .. call.params.sku .. "/main") } } end
@@ -77,7 +83,7 @@ return events
 
 
 def test_a_plugin_moves_accounts_of_its_own_name_and_others_only_as_needs_says(own_shop):
-    shop = own_shop(settings={"plugins": "{ points = {}, thief = {} }"}, plugins={"points": POINTS, "thief": THIEF})
+    shop = own_shop(settings={"plugins": "{ points = {}, thief = {} }", "test_payments": "true"}, plugins={"points": POINTS, "thief": THIEF})
     sku = shop.product(price=500, stock=7)
     assert ok(post(shop.sk, "/v1/x/points/give", {"to": "ann", "amount": 50, "id": "a"}), 200) == {"balance": 50}
     assert ok(post(shop.sk, "/v1/x/points/give", {"to": "ann", "amount": 50, "id": "a"}), 200) == {"balance": 50}  # the same transfer
@@ -87,6 +93,12 @@ def test_a_plugin_moves_accounts_of_its_own_name_and_others_only_as_needs_says(o
     assert ok(shop.sk.request("GET", "/v1/x/points/of/ann"), 200) == {"balance": 30}
     assert ok(shop.sk.request("GET", "/v1/x/thief/looks/ann"), 200) == {"n": 30}
     assert ok(shop.sk.request("GET", f"/v1/x/points/stock/{sku}"), 200) == {"pieces": 7}
+
+    # what a plugin holds for an order is its own affair
+    ok(shop.sk.request("PUT", "/v1/customers/ann", {}), 201)
+    ok(post(shop.sk, f"/v1/x/points/hold/{shop.paid_order({sku: 1}, customer='ann')['id']}"), 200)
+    doctor = ok(shop.operator.request("GET", "/v1/doctor"), 200)
+    assert [f for f in doctor["findings"] if f["check"] == "holds"][0]["level"] == "ok", doctor
 
     before = shop.state()
     problem(post(shop.sk, "/v1/x/thief/steal"), 500)
