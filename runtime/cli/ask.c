@@ -61,11 +61,25 @@ static int ask_here(const char *dir, const char *data_dir, const char *method, c
     return rc;
 }
 
+enum { SOCKET_PATH_BYTES = 4200 };
+
+static void place_of_socket(const char *dir, const char *data_dir, char out[SOCKET_PATH_BYTES])
+{
+    snprintf(out, SOCKET_PATH_BYTES, data_dir ? "%s/feira.sock" : "%s/data/feira.sock", data_dir ? data_dir : dir);
+}
+
+bool shop_is_served(const char *dir, const char *data_dir)
+{
+    char socket_path[SOCKET_PATH_BYTES];
+    place_of_socket(dir, data_dir, socket_path);
+    return somebody_listens(socket_path);
+}
+
 int shop_ask(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, int *status,
              struct buf *answer, struct err *err)
 {
-    char socket_path[4200];
-    snprintf(socket_path, sizeof socket_path, data_dir ? "%s/feira.sock" : "%s/data/feira.sock", data_dir ? data_dir : dir);
+    char socket_path[SOCKET_PATH_BYTES];
+    place_of_socket(dir, data_dir, socket_path);
     if (somebody_listens(socket_path))
         return ask_served(socket_path, method, target, body, status, answer, err);
     return ask_here(dir, data_dir, method, target, body, status, answer, err);

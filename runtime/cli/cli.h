@@ -71,6 +71,8 @@ void cli_overview(FILE *out);
 int cli_fail(const struct err *e);                                     /* prints the sentence, gives the exit code */
 int cli_read_file(const char *path, struct buf *out, struct err *err); /* "-" is standard input; at most 256 MiB */
 
+bool shop_is_served(const char *dir, const char *data_dir); /* data_dir may be NULL (SHOP/data), as below */
+
 /* Sends one request to the shop, served or not. answer is the body. data_dir may be NULL (SHOP/data). */
 int shop_ask(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, int *status,
              struct buf *answer, struct err *err);

@@ -57,9 +57,20 @@ static int ask(const struct cli_args *a, const char *method, const char *target,
     return rc < 0 ? cli_fail(&err) : EXIT_DONE;
 }
 
+/* To be asked at all the shop was opened, with what is in the folder: so there is nothing left to publish. */
+static void say_unserved(const struct json_value *v)
+{
+    int64_t campaigns = 0;
+    json_is_int(json_get(v, "campaigns"), &campaigns);
+    printf("Nobody serves the shop now; its next start takes what is in the folder: %.*s, %lld campaigns.\n",
+           SLICE_FMT(text(v, "generation")), (long long)campaigns);
+    say_findings(json_get(v, "findings"));
+}
+
 int cmd_publish(const struct cli_args *a)
 {
-    return ask(a, "POST", "/v1/generations", SLICE_LIT("{}"), say);
+    bool served = shop_is_served(a->positional[0], a->values[0]);
+    return ask(a, "POST", "/v1/generations", SLICE_LIT("{}"), served ? say : say_unserved);
 }
 
 static void say_rollback(const struct json_value *v)
