@@ -209,6 +209,7 @@ static void the_whole_stdlib_loads(void **state)
              "'customers', 'page',\n"
              "                       'check', 'caller', 'signatures' } do assert(type(require('feira.' .. name)) == 'table', name) end");
     fails(f, "require 'feira.no_such'", "no module");
+    fails(f, "require 'feira.store'", "is for plugins");
     fails(f, "require('feira.orders').place = 1", "");
 }
 

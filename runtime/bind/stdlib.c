@@ -7,6 +7,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* What a plugin's files have, and nothing else. */
+static bool is_of_plugins(struct slice name)
+{
+    static const char *const names[] = { "feira.store", "feira.plugin", "feira.http" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (slice_is(name, names[i]))
+            return true;
+    return false;
+}
+
 int bind_resolve(void *ctx, struct slice name, struct slice *source, struct slice *chunk_name, struct err *err)
 {
     (void)ctx;
@@ -17,6 +27,9 @@ int bind_resolve(void *ctx, struct slice name, struct slice *source, struct slic
             return 0;
         }
     }
+    if (is_of_plugins(name))
+        return err_set(err, ERR_NOT_FOUND, "\"%.*s\" is for plugins: a campaign, a spec or the console has no such module.",
+                       SLICE_FMT(name));
     return err_set(err, ERR_NOT_FOUND, "There is no module \"%.*s\"; the modules of the shop system begin with \"feira.\".",
                    SLICE_FMT(name));
 }

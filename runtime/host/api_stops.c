@@ -50,8 +50,12 @@ static void say(const struct call *c, const char *event, const char *text)
     const struct stopping *s = c->state;
     struct slice reason = { "", 0 };
     json_is_string(json_get(c->body, "reason"), &reason);
-    if (c->rc == 0 && !c->replayed)
+    if (c->rc < 0 || c->replayed)
+        return;
+    if (reason.len)
         log_warn(c->shop->options.log, event, text, LOG_SLICE(word(s->kind), s->name), LOG_STR("by", c->who.id), LOG_SLICE("why", reason));
+    else
+        log_warn(c->shop->options.log, event, text, LOG_SLICE(word(s->kind), s->name), LOG_STR("by", c->who.id));
 }
 
 static void stopped(struct call *c)

@@ -245,9 +245,9 @@ int stops_delete(struct store_conn *conn, enum stop_kind kind, struct slice name
     store_bind_text(q, 1, row_name(kind, name, buf));
     if ((rc = store_run(q, &changed, err)) < 0)
         return rc;
-    return changed
-               ? 0
-               : err_reason(err, ERR_NOT_FOUND, "not_stopped", "\"%.*s\" is not stopped; GET /v1/stops lists what is.", SLICE_FMT(name));
+    return changed ? 0
+                   : err_reason(err, ERR_NOT_FOUND, "not_stopped",
+                                "\"%.*s\" is not stopped; feira generations and GET /v1/stops list what is.", SLICE_FMT(name));
 }
 
 /* --- quarantine -------------------------------------------------------------------------------------------------------------- */

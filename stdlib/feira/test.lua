@@ -6,7 +6,7 @@ local time = require "feira.time"
 local vm = require "feira.vm"
 
 local found, bridge = pcall(require, "feira.bridge")
-if not found then error("feira.test is there in the specs that feira test runs, and nowhere else", 0) end
+if not found then error("feira.test is there in the specs that feira test runs, and nowhere else", 4) end
 
 local t = {}
 

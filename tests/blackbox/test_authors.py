@@ -431,6 +431,7 @@ def test_feira_test_is_only_in_specs(made):
     (made / "campaigns/x.lua").write_text('local t = require "feira.test" return {}')
     report = check(made)
     assert report["errors"] == 1 and "specs" in report["problems"][0]["message"], report
+    assert (report["problems"][0]["file"], report["problems"][0]["line"]) == ("campaigns/x.lua", 1), report
 
 
 def test_tests_leave_nothing_behind_and_a_served_shop_alone(own_shop):
