@@ -86,8 +86,11 @@ static int check_query(const struct schema *s, struct json_value *query, struct 
             if (slice_is(v->key, f->name))
                 typed(v, f);
     int rc = schema_check(s, query, err);
-    if (rc < 0 && err->field[0] == '/') /* a parameter, no place in a document */
+    if (rc < 0 && err->field[0] == '/') { /* a parameter, no place in a document */
         memmove(err->field, err->field + 1, strlen(err->field));
+        if (err->text[0] == '/')
+            memmove(err->text, err->text + 1, strlen(err->text));
+    }
     return rc;
 }
 

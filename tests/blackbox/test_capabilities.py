@@ -283,7 +283,7 @@ def test_query_parameters_are_checked_typed_and_described(own_shop):
         "": "limit", "?limit=0": "limit", "?limit=101": "limit", "?limit=1.5": "limit", "?limit=x": "limit", "?limit=": "limit",
         "?limit=1&open=yes": "open", "?limit=1&sort=best": "sort", "?limit=1&text=12345678901": "text",
     }.items():  # fmt: skip
-        problem(ask(query), 422, field=field)
+        assert problem(ask(query), 422, field=field)["detail"].startswith(field + ": ")
     assert ask("?limit=1&limit=2").status in (400, 422)
     operation = ok(shop.pk.request("GET", "/v1/openapi.json"), 200)["paths"]["/v1/x/lists/echo"]["get"]
     params = {p["name"]: p for p in operation["parameters"]}
