@@ -15,7 +15,8 @@ enum {
     SOURCE_MAX = 1 << 20,
     STRING_REFUSED_TIMES = 8, /* string_max */
     STRING_HEAD = 64,         /* at most what Lua puts before the bytes */
-    LARGE_BLOCK = 4096,       /* from here on an allocation takes fuel by its size: one instruction can ask for a lot */
+    HUGE_BLOCK = 1 << 20,
+    LARGE_BLOCK = 4096, /* from here on an allocation takes fuel by its size: one instruction can ask for a lot */
 };
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
@@ -28,8 +29,8 @@ static int64_t price(const void *ptr, size_t kind, size_t size)
         return kind == LUA_TTABLE || kind == LUA_TFUNCTION || kind == LUA_TUSERDATA ? 16 : 0;
     if (size < LARGE_BLOCK)
         return 0;
-    if (ptr)
-        return (int64_t)(size / 16);
+    if (ptr) /* a stack or an array that has become this large is also looked through by the collector, again and again */
+        return (int64_t)(size / (size < HUGE_BLOCK ? 16 : 8));
     /* A fresh block without a kind is the hash part of a table: all its members are about to be hashed again. A long string is hashed when
      * it becomes a key. */
     return (int64_t)(size / (kind == 0 ? 6 : kind == LUA_TSTRING ? 8 : 16));
