@@ -267,6 +267,6 @@ int cli_run(int argc, char **argv)
     names[n] = NULL;
     const char *near = nearest_word(slice_str(argv[1]), names);
     fprintf(stderr, "feira: there is no command \"%s\"%s%s%s; see: feira help\n", argv[1], near ? "; did you mean \"" : "",
-            near ? near : "", near ? "\"?" : "");
+            near ? near : "", near ? "\"" : "");
     return EXIT_USAGE;
 }

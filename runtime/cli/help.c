@@ -58,7 +58,7 @@ static int no_such_page(const char *name)
     names[n] = NULL;
     const char *near = nearest_word(slice_str(name), names);
     fprintf(stderr, "feira: there is no command \"%s\"%s%s%s; see: feira help\n", name, near ? "; did you mean \"" : "", near ? near : "",
-            near ? "\"?" : "");
+            near ? "\"" : "");
     return EXIT_USAGE;
 }
 

@@ -118,8 +118,8 @@ static bool has_plugin(const struct call *c, struct slice name)
 
 static int ambiguous(struct call *c, struct slice name)
 {
-    return err_reason(&c->err, ERR_INVALID, "ambiguous", "\"%.*s\" is a campaign and a plugin; say which of them is meant.",
-                      SLICE_FMT(name));
+    return err_reason(&c->err, ERR_INVALID, "ambiguous",
+                      "\"%.*s\" is a campaign and a plugin; say which of them is meant (--campaign or --plugin).", SLICE_FMT(name));
 }
 
 static int find_by_name(struct call *c, struct stopping *s)
