@@ -4,7 +4,7 @@
 #include "base/zone.h"
 #include <stdio.h>
 
-enum { DEFAULT_MAX = 1000, KEY_MAX = 64, DISTANCE_MAX = 2, WORD_MAX = 64 };
+enum { DEFAULT_MAX = 1000, KEY_MAX = 64, DISTANCE_MAX = 2, BEGUN_MIN = 3, WORD_MAX = 64 };
 
 /* Where in the document we are: a chain on the C stack, written out only when something is wrong. */
 struct place {
@@ -42,9 +42,12 @@ static size_t edit_distance(struct slice a, struct slice b)
     return last[b.len];
 }
 
-/* The distance when it makes a sensible suggestion, else more than DISTANCE_MAX. A word that shares no letter is none. */
+/* The distance when it makes a sensible suggestion, else more than DISTANCE_MAX. A word that shares no letter is none; one that was
+ * only begun ("int") is as near as one edit. */
 static size_t suggestion_distance(struct slice word, struct slice known)
 {
+    if (word.len >= BEGUN_MIN && word.len < known.len && memcmp(word.data, known.data, word.len) == 0)
+        return 1;
     size_t longer = word.len > known.len ? word.len : known.len, shorter = word.len + known.len - longer;
     if (longer > WORD_MAX || longer - shorter > DISTANCE_MAX)
         return DISTANCE_MAX + 1;

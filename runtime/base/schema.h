@@ -32,5 +32,6 @@ int schema_check(const struct schema *s, const struct json_value *v, struct err 
 /* Writes s as JSON Schema (the dialect of OpenAPI 3.1). */
 void schema_write(const struct schema *s, struct json_writer *w);
 
-/* The known word nearest to `word` within two edits, or NULL. `words` ends with NULL. Used in every "did you mean". */
+/* The known word nearest to `word` within two edits, or one that begins with it, or NULL. `words` ends with NULL. Used in every "did you
+ * mean". */
 const char *nearest_word(struct slice word, const char *const *words);

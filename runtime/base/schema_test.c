@@ -182,6 +182,8 @@ static void the_nearest_word_is_within_two_edits(void **state)
     assert_string_equal(nearest_word(SLICE_LIT("precent_off"), words), "percent_off"); /* neighbours swapped: one edit */
     assert_string_equal(nearest_word(SLICE_LIT("amuont_of"), words), "amount_off");
     assert_string_equal(nearest_word(SLICE_LIT("qty"), words), "qty");
+    assert_string_equal(nearest_word(SLICE_LIT("amount"), words), "amount_off"); /* begun */
+    assert_null(nearest_word(SLICE_LIT("bu"), words));
     assert_null(nearest_word(SLICE_LIT("free_shipping"), words));
     assert_null(nearest_word(SLICE_LIT("no"), words)); /* two edits from "id", but nothing of it is left */
     assert_null(nearest_word(SLICE_LIT(""), words));
