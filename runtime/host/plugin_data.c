@@ -147,18 +147,18 @@ static int delete_record(struct store_conn *c, const char *plugin, struct arena 
 static int run_all(struct store_conn *c, const char *plugin, const struct collections_plan *p, struct err *err)
 {
     int rc = 0;
-    for (size_t i = 0; i < p->count && rc == 0; i++) {
+    size_t i = 0;
+    for (; i < p->count && rc == 0; i++) {
         struct store_stmt *q;
         rc = store_prepare(c, p->statements[i], &q, err);
         if (rc == 0)
             rc = store_run(q, NULL, err);
     }
     if (rc == ERR_CONFLICT)
-        return err_field(
-            err, ERR_INVALID, plugin,
-            "plugins/%s/plugin.lua: collections: a unique is new, and rows that are there have equal values; leave it out, or make these "
-            "rows differ first",
-            plugin);
+        return err_field(err, ERR_INVALID, plugin,
+                         "plugins/%s/plugin.lua: %s is new, and rows that are there have equal values; leave it out, or make these rows "
+                         "differ first",
+                         plugin, p->uniques[i - 1] ? p->uniques[i - 1] : "collections: a unique");
     return rc;
 }
 

@@ -169,7 +169,8 @@ static void a_refused_manifest_leaves_all_tables_as_they_were(void **state)
     make(f);
     assert_int_equal(plugin_tables_check(f->conn, f->set, &f->err), 0);
     assert_int_equal(grow(f, NULL), ERR_INVALID);
-    assert_non_null(strstr(f->err.text, "rows that are there have equal values"));
+    assert_non_null(
+        strstr(f->err.text, "plugin.lua: collections.links.unique: { \"a\" } is new, and rows that are there have equal values"));
     assert_int_equal(number(f, "SELECT count(*) FROM sqlite_master WHERE name = 'p_coupons__codes'"), 0);
     assert_int_equal(number(f, "SELECT count(*) FROM pragma_table_info('p_invite__links')"), 2);
 }

@@ -12,7 +12,7 @@ struct planning {
     const char *plugin;
     struct arena *arena;
     struct shape old, new;
-    const char **statements;
+    const char **statements, **uniques; /* side by side */
     size_t count, cap;
     const char **hidden;
     size_t hidden_count;
@@ -36,6 +36,7 @@ static int add(struct planning *p, struct buf *b)
     buf_release(b);
     if (!text || p->count == p->cap)
         return nomem(p);
+    p->uniques[p->count] = NULL;
     p->statements[p->count++] = text;
     return 0;
 }
@@ -87,6 +88,21 @@ static bool index_name(const char *table, const struct shape_index *x, bool uniq
     return fine;
 }
 
+/* Of the statement that was added last. */
+static int name_unique(struct planning *p, const char *table, const struct shape_index *x)
+{
+    struct buf b;
+    buf_init(&b, NULL);
+    buf_printf(&b, "collections.%s.unique: {", table + strlen("p_") + strlen(p->plugin) + strlen("__"));
+    for (size_t i = 0; i < x->count; i++)
+        buf_printf(&b, "%s \"%.*s\"", i ? "," : "", SLICE_FMT(x->names[i]));
+    buf_add_str(&b, " }");
+    const char *text = b.failed ? NULL : arena_strdup(p->arena, buf_slice(&b));
+    buf_release(&b);
+    p->uniques[p->count - 1] = text;
+    return text ? 0 : nomem(p);
+}
+
 static int create_index(struct planning *p, const char *table, const struct shape_index *x, bool unique)
 {
     char name[INDEX_NAME];
@@ -100,7 +116,8 @@ static int create_index(struct planning *p, const char *table, const struct shap
     for (size_t i = 0; i < x->count; i++)
         buf_printf(&b, "%s\"%.*s\"", i ? ", " : "", SLICE_FMT(x->names[i]));
     buf_add_char(&b, ')');
-    return add(p, &b);
+    int rc = add(p, &b);
+    return rc == 0 && unique ? name_unique(p, table, x) : rc;
 }
 
 static int create_indexes(struct planning *p, const char *table, const struct shape_indexes *all, const struct shape_indexes *there,
@@ -218,8 +235,9 @@ static int begin(struct planning *p, struct slice record)
         columns += 1 + p->old.tables[i].field_count + p->old.tables[i].uniques.count + p->old.tables[i].indexes.count + 1;
     p->cap = columns + STATEMENTS_MAX;
     p->statements = arena_array(p->arena, p->cap, sizeof *p->statements);
+    p->uniques = arena_array(p->arena, p->cap, sizeof *p->uniques);
     p->hidden = arena_array(p->arena, columns + 1, sizeof *p->hidden);
-    return p->statements && p->hidden ? 0 : nomem(p);
+    return p->statements && p->uniques && p->hidden ? 0 : nomem(p);
 }
 
 static int list_hidden(struct planning *p)
@@ -263,8 +281,9 @@ static int see(struct planning *p, struct shape *s, const char *hash)
 
 static int finish(struct planning *p, const struct shape *s, struct collections_plan *out)
 {
-    *out =
-        (struct collections_plan){ .statements = p->statements, .count = p->count, .hidden = p->hidden, .hidden_count = p->hidden_count };
+    *out = (struct collections_plan){
+        .statements = p->statements, .uniques = p->uniques, .count = p->count, .hidden = p->hidden, .hidden_count = p->hidden_count
+    };
     return shape_write(s, p->arena, &out->record, p->err);
 }
 

@@ -8,6 +8,7 @@
 
 struct collections_plan {
     const char *const *statements; /* in order; each one SQL statement, NUL-terminated */
+    const char *const *uniques;    /* beside each, what it fails on when rows are equal: collections.links.unique: { "a" }; or NULL */
     size_t count;
     struct slice record;       /* what to remember once they have run */
     const char *const *hidden; /* "links", "links.note": tables and columns that the manifest does not name */
