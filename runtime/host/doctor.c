@@ -62,7 +62,7 @@ struct question {
 
 static const struct question questions[] = {
     { "holds",
-      "SELECT t.id FROM ledger_transfers t LEFT JOIN orders o ON o.order_id = t.reference WHERE t.kind = 1 AND t.reference LIKE 'ord\\_%' "
+      "SELECT t.id FROM ledger_transfers t LEFT JOIN orders o ON o.order_id = t.reference WHERE t.kind = 1 AND t.id LIKE 'ord\\_%' "
       "ESCAPE '\\' AND (o.id IS NULL OR o.state <> 1) AND NOT EXISTS (SELECT 1 FROM ledger_transfers r WHERE r.pending = t.seq)",
       "Every piece that is held belongs to an order that waits for its payment.",
       "pieces are held for orders that do not wait for a payment (any more)",
