@@ -86,7 +86,8 @@ const struct cli_command cli_commands[] = {
     { "publish", "SHOP", "Make what is in the folder live, under load, or say what is wrong.", 1, 1, data_option, cmd_publish,
       "The shop goes on under the rules that are live until all is built and checked. A mistake changes nothing." },
     { "rollback", "SHOP", "Go back to rules that were live before.", 1, 1, rollback_options, cmd_rollback,
-      "From the store, not from the folder: it works also when the files are gone. See: feira generations SHOP" },
+      "From the store, not from the folder: while the shop is served it works also when the files are broken or gone.\n"
+      "See: feira generations SHOP" },
     { "generations", "SHOP", "Which rules were live when, and what is stopped.", 1, 1, data_option, cmd_generations, NULL },
     { "stop", "SHOP NAME", "Stop a campaign or a plugin within a second, until it is resumed.", 2, 2, stop_options, cmd_stop,
       "A campaign does not apply any more, whatever is published; orders with a quote that had it are answered with a fresh one.\n"
