@@ -26,8 +26,11 @@ struct shop_options {
     int (*outside)(void *ctx, const struct outbound_request *r, struct outbound_answer *answer, struct err *err);
     void *outside_ctx;
     bool made_up_secrets; /* for specs: every secret is there, and its value is "secret NAME" */
-    bool
-        may_lack_secrets; /* for commands without a server, whose environment is another one: using a secret that is not there fails then */
+    /* For commands without a server, whose environment is another one: using a secret that is not there fails then. */
+    bool may_lack_secrets;
+    /* For them, too: where the folder's rules are broken, those that were live last are used, so that a campaign can always be stopped and
+     * the data looked at. */
+    bool or_live_rules;
 };
 
 /* Takes data/lock, opens the store, loads the rulebook. ERR_LOCKED when somebody serves the shop; a broken file is

@@ -5,6 +5,7 @@
 #include "host/discounts.h"
 #include "host/plugins.h"
 #include "host/publish.h"
+#include "host/revisions.h"
 #include "host/soldout.h"
 #include "host/stops.h"
 #include "rulebook/manifests.h"
@@ -191,6 +192,28 @@ static int open_store(struct shop *s, struct err *err)
     return rc;
 }
 
+/* What was live last, from the store, which is open when this succeeds. When there is nothing, err stays what was wrong with the folder. */
+static int open_live(struct shop *s, struct generation **first, struct err *err)
+{
+    struct err broken = *err;
+    char id[GENERATION_ID_MAX];
+    struct sources *src;
+    int rc = has_bytes(s->store_path) ? open_store(s, err) : ERR_NOT_FOUND;
+    if (rc == 0)
+        rc = revision_before(store_writer_conn(s->store), "", id, err);
+    if (rc == 0)
+        rc = revision_load(store_writer_conn(s->store), slice_str(id), &src, err);
+    if (rc == 0 && (rc = generation_build(&s->rulebook, src, first, err)) < 0)
+        sources_free(src);
+    if (rc == 0) {
+        log_warn(s->options.log, "rules.from_store", broken.text);
+        err_clear(err);
+        return 0;
+    }
+    *err = broken;
+    return broken.code;
+}
+
 static int open_memory(struct shop *s, struct err *err)
 {
     struct store_conn *conn = store_writer_conn(s->store);
@@ -243,7 +266,10 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
         rc = make_data_dir(s, err);
     if (rc == 0)
         rc = open_rulebook(s, &first, err); /* before the store: a shop whose rules are broken does not touch its data */
-    if (rc == 0)
+    bool from_store = rc < 0 && rc != ERR_NOMEM && o->or_live_rules;
+    if (from_store)
+        rc = open_live(s, &first, err);
+    if (rc == 0 && !from_store)
         rc = open_store(s, err);
     if (rc == 0)
         rc = publish_check_start(s, first, err);

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from market import feira, ok, problem, unique, write_shop
+from market import feira, ok, open_shop, problem, unique, write_shop
 from test_plugins import plugin
 
 # Tells everything it hears, and has one of each thing that a plugin can have.
@@ -323,3 +323,22 @@ def test_a_stop_is_effective_within_a_second_under_load(shop):
     late = [at - begin for at, stopped in seen if begin + 0.1 < at < middle and not stopped]
     assert not late or max(late) < 0.5, f"still working after {max(late):.3f} s"
     assert any(not stopped for at, stopped in seen if at > middle + 0.5)
+
+
+def test_with_nobody_serving_and_broken_files_what_was_live_can_still_be_stopped_and_looked_at(tmp_path):
+    write_shop(tmp_path)
+    broken = tmp_path / "campaigns" / "broken.lua"
+    broken.write_text("return {")
+    out = feira("status", tmp_path)
+    assert out.returncode == 3 and "campaigns/broken.lua:" in out.stderr  # nothing was ever live
+    broken.unlink()
+    with open_shop(tmp_path):
+        pass
+    broken.write_text("return {")
+    for command in ("stop", tmp_path, "sale"), ("status", tmp_path), ("generations", tmp_path), ("doctor", tmp_path), ("keys", tmp_path):
+        out = feira(*command)
+        assert out.returncode == 0, (command, out.stdout + out.stderr)
+    assert "sale is stopped" in feira("generations", tmp_path).stdout
+    for command in ("publish", tmp_path), ("quote", tmp_path, "-"):
+        out = feira(*command, input='{"lines":[{"sku":"X","qty":1}]}')
+        assert out.returncode == 3 and "campaigns/broken.lua:" in out.stdout + out.stderr, (command, out.stdout + out.stderr)
