@@ -116,3 +116,27 @@ int shop_ask_ok(const char *dir, const char *data_dir, const char *method, const
         return rc;
     return status < 300 ? 0 : problem_to_err(status, buf_slice(answer), err);
 }
+
+struct slice cli_text(const struct json_value *v, const char *key)
+{
+    struct slice s = { "", 0 };
+    json_is_string(json_get(v, key), &s);
+    return s;
+}
+
+int cli_ask(const struct cli_args *a, const char *method, const char *target, struct slice body, cli_show_fn show)
+{
+    struct err err = { 0 };
+    struct buf answer;
+    struct arena arena;
+    struct json_value *v;
+    buf_init(&answer, NULL);
+    arena_init(&arena, NULL, 0);
+    int rc = shop_ask_ok(a->positional[0], a->values[0], method, target, body, &answer, &err);
+    if (rc == 0)
+        rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err);
+    int code = rc < 0 ? cli_fail(&err) : show(a, v, buf_slice(&answer));
+    arena_release(&arena);
+    buf_release(&answer);
+    return code;
+}

@@ -8,46 +8,31 @@
 
 enum { DATA, JSON };
 
-static struct slice text(const struct json_value *v, const char *key)
-{
-    struct slice s = { "", 0 };
-    json_is_string(json_get(v, key), &s);
-    return s;
-}
-
 static void print_findings(const struct json_value *v)
 {
     const struct json_value *list = json_get(v, "findings");
     for (const struct json_value *f = list ? list->first : NULL; f; f = f->next) {
-        struct slice advice = text(f, "advice");
-        printf("%-8.*s %-22.*s %.*s\n", SLICE_FMT(text(f, "level")), SLICE_FMT(text(f, "check")), SLICE_FMT(text(f, "text")));
+        struct slice advice = cli_text(f, "advice");
+        printf("%-8.*s %-22.*s %.*s\n", SLICE_FMT(cli_text(f, "level")), SLICE_FMT(cli_text(f, "check")), SLICE_FMT(cli_text(f, "text")));
         if (advice.len)
             printf("%-31s -> %.*s\n", "", SLICE_FMT(advice));
     }
 }
 
+static int show_findings(const struct cli_args *a, const struct json_value *v, struct slice raw)
+{
+    bool healthy = false;
+    json_is_bool(json_get(v, "healthy"), &healthy);
+    if (a->values[JSON])
+        printf("%.*s\n", SLICE_FMT(raw));
+    else
+        print_findings(v);
+    return healthy ? EXIT_DONE : EXIT_FAILED;
+}
+
 int cmd_doctor(const struct cli_args *a)
 {
-    struct err err = { 0 };
-    struct buf answer;
-    struct arena arena;
-    struct json_value *v;
-    bool healthy = false;
-    buf_init(&answer, NULL);
-    arena_init(&arena, NULL, 0);
-    int rc = shop_ask_ok(a->positional[0], a->values[DATA], "GET", "/v1/doctor", (struct slice){ "", 0 }, &answer, &err);
-    if (rc == 0)
-        rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err);
-    if (rc == 0) {
-        json_is_bool(json_get(v, "healthy"), &healthy);
-        if (a->values[JSON])
-            printf("%.*s\n", SLICE_FMT(buf_slice(&answer)));
-        else
-            print_findings(v);
-    }
-    arena_release(&arena);
-    buf_release(&answer);
-    return rc < 0 ? cli_fail(&err) : healthy ? EXIT_DONE : EXIT_FAILED;
+    return cli_ask(a, "GET", "/v1/doctor", slice_str(""), show_findings);
 }
 
 /* The server may stand in another folder, so it is told the whole path. */
@@ -60,42 +45,35 @@ static int whole_path(const char *file, char out[PATH_MAX], struct err *err)
     return n < PATH_MAX ? 0 : err_set(err, ERR_INVALID, "The path of the backup is too long.");
 }
 
-static void print_backup(const struct json_value *v)
+static int show_backup(const struct cli_args *a, const struct json_value *v, struct slice raw)
 {
     int64_t bytes = 0, took_ms = 0;
+    (void)a;
+    (void)raw;
     json_is_int(json_get(v, "bytes"), &bytes);
     json_is_int(json_get(v, "took_ms"), &took_ms);
-    printf("%.*s: %.1f MiB, checked, in %.1f s\n", SLICE_FMT(text(v, "path")), (double)bytes / (1024.0 * 1024.0), (double)took_ms / 1000);
+    printf("%.*s: %.1f MiB, checked, in %.1f s\n", SLICE_FMT(cli_text(v, "path")), (double)bytes / (1024.0 * 1024.0),
+           (double)took_ms / 1000);
+    return EXIT_DONE;
 }
 
 int cmd_backup(const struct cli_args *a)
 {
     struct err err = { 0 };
-    struct buf body, answer;
+    struct buf body;
     struct json_writer w;
-    struct arena arena;
-    struct json_value *v;
     char path[PATH_MAX];
+    if (whole_path(a->positional[1], path, &err) < 0)
+        return cli_fail(&err);
     buf_init(&body, NULL);
-    buf_init(&answer, NULL);
-    arena_init(&arena, NULL, 0);
-    int rc = whole_path(a->positional[1], path, &err);
-    if (rc == 0) {
-        json_writer_init(&w, &body);
-        json_object(&w);
-        json_key(&w, "path");
-        json_str(&w, path);
-        json_object_end(&w);
-        rc = shop_ask_ok(a->positional[0], a->values[DATA], "POST", "/v1/backup", buf_slice(&body), &answer, &err);
-    }
-    if (rc == 0)
-        rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err);
-    if (rc == 0)
-        print_backup(v);
-    arena_release(&arena);
-    buf_release(&answer);
+    json_writer_init(&w, &body);
+    json_object(&w);
+    json_key(&w, "path");
+    json_str(&w, path);
+    json_object_end(&w);
+    int code = cli_ask(a, "POST", "/v1/backup", buf_slice(&body), show_backup);
     buf_release(&body);
-    return rc < 0 ? cli_fail(&err) : EXIT_DONE;
+    return code;
 }
 
 int cmd_restore(const struct cli_args *a)

@@ -68,6 +68,7 @@ int cmd_version(const struct cli_args *a);
 struct json_value;
 void cli_say_stop(const struct json_value *stop, const char *before); /* stop.c: one entry of what is stopped, as a line */
 void cli_overview(FILE *out);
+struct slice cli_text(const struct json_value *v, const char *key);    /* a member that is text; "" when it is not there */
 int cli_fail(const struct err *e);                                     /* prints the sentence, gives the exit code */
 int cli_read_file(const char *path, struct buf *out, struct err *err); /* "-" is standard input; at most 256 MiB */
 
@@ -79,3 +80,7 @@ int shop_ask(const char *dir, const char *data_dir, const char *method, const ch
 /* The same for answers that must be a success: turns a problem document into an err. */
 int shop_ask_ok(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, struct buf *answer,
                 struct err *err);
+/* Asks about the shop of the command line (positional[0]; its first option is --data) and shows the answer: `v` as read, `raw` as it came.
+ * The exit code is show's; a failure is printed. */
+typedef int (*cli_show_fn)(const struct cli_args *a, const struct json_value *v, struct slice raw);
+int cli_ask(const struct cli_args *a, const char *method, const char *target, struct slice body, cli_show_fn show);

@@ -5,13 +5,6 @@
 
 enum { EVENTS_DATA, EVENTS_DEAD, EVENTS_REPLAY, EVENTS_DROP };
 
-static struct slice text(const struct json_value *v, const char *key)
-{
-    struct slice s = { "", 0 };
-    json_is_string(json_get(v, key), &s);
-    return s;
-}
-
 static int64_t number(const struct json_value *v, const char *key)
 {
     int64_t n = 0;
@@ -21,18 +14,18 @@ static int64_t number(const struct json_value *v, const char *key)
 
 static void say_event(const struct json_value *e)
 {
-    struct slice key = text(e, "key"), state = text(e, "state"), why = text(e, "last_error");
+    struct slice key = cli_text(e, "key"), state = cli_text(e, "state"), why = cli_text(e, "last_error");
     int64_t tries = number(e, "tries");
-    printf("%" PRId64 "  %.*s  %.*s  %.*s%s%.*s", number(e, "id"), SLICE_FMT(text(e, "made_at")), SLICE_FMT(text(e, "plugin")),
-           SLICE_FMT(text(e, "event")), key.len ? "  " : "", SLICE_FMT(key));
+    printf("%" PRId64 "  %.*s  %.*s  %.*s%s%.*s", number(e, "id"), SLICE_FMT(cli_text(e, "made_at")), SLICE_FMT(cli_text(e, "plugin")),
+           SLICE_FMT(cli_text(e, "event")), key.len ? "  " : "", SLICE_FMT(key));
     if (slice_is(state, "behind"))
         printf("  waits for an earlier one");
     else if (slice_is(state, "parked"))
         printf("  waits until the plugin is resumed");
     else if (slice_is(state, "dead"))
-        printf("  given up %.*s", SLICE_FMT(text(e, "given_up_at")));
+        printf("  given up %.*s", SLICE_FMT(cli_text(e, "given_up_at")));
     else
-        printf("  next %.*s", SLICE_FMT(text(e, "next_try_at")));
+        printf("  next %.*s", SLICE_FMT(cli_text(e, "next_try_at")));
     if (tries)
         printf("  failed %" PRId64 " time%s", tries, tries == 1 ? "" : "s");
     printf("\n");
@@ -70,7 +63,7 @@ static int list(const struct cli_args *a, struct err *err)
         const struct json_value *items = rc == 0 ? json_get(v, "items") : NULL;
         for (const struct json_value *e = items ? items->first : NULL; e; e = e->next, n++)
             say_event(e);
-        snprintf(cursor, sizeof cursor, "%.*s", SLICE_FMT(rc == 0 ? text(v, "next_cursor") : slice_str("")));
+        snprintf(cursor, sizeof cursor, "%.*s", SLICE_FMT(rc == 0 ? cli_text(v, "next_cursor") : slice_str("")));
         arena_release(&arena);
     } while (rc == 0 && *cursor);
     if (rc == 0 && n == 0)

@@ -5,13 +5,6 @@
 
 enum { REPIN_DATA, REPIN_FROM, REPIN_TO, REPIN_COLLECTION, REPIN_DRY_RUN };
 
-static struct slice text(const struct json_value *v, const char *key)
-{
-    struct slice s = { "", 0 };
-    json_is_string(json_get(v, key), &s);
-    return s;
-}
-
 static void member(struct json_writer *w, const char *key, const char *value)
 {
     if (!value)
@@ -20,29 +13,32 @@ static void member(struct json_writer *w, const char *key, const char *value)
     json_str(w, value);
 }
 
-static void say(const struct json_value *v)
+static int say(const struct cli_args *a, const struct json_value *v, struct slice raw)
 {
+    (void)a;
+    (void)raw;
     const struct json_value *rows = json_get(v, "rows");
     int64_t found = 0;
     bool dry = false;
     json_is_int(json_get(v, "found"), &found);
     json_is_bool(json_get(v, "dry_run"), &dry);
     if (found == 0) {
-        printf("There is nothing to move: no row goes by other rules than %.*s.\n", SLICE_FMT(text(v, "to")));
-        return;
+        printf("There is nothing to move: no row goes by other rules than %.*s.\n", SLICE_FMT(cli_text(v, "to")));
+        return EXIT_DONE;
     }
     printf("%" PRId64 " row%s %s by %.*s:\n", found, found == 1 ? "" : "s",
            dry          ? "would go"
            : found == 1 ? "goes"
                         : "go",
-           SLICE_FMT(text(v, "to")));
+           SLICE_FMT(cli_text(v, "to")));
     for (const struct json_value *r = rows ? rows->first : NULL; r; r = r->next) {
         int64_t id = 0;
         json_is_int(json_get(r, "id"), &id);
-        printf("  %.*s %" PRId64 ", by %.*s before\n", SLICE_FMT(text(r, "collection")), id, SLICE_FMT(text(r, "from")));
+        printf("  %.*s %" PRId64 ", by %.*s before\n", SLICE_FMT(cli_text(r, "collection")), id, SLICE_FMT(cli_text(r, "from")));
     }
     if (rows && found > rows->count)
         printf("  and %" PRId64 " more\n", found - rows->count);
+    return EXIT_DONE;
 }
 
 static bool is_plugin(const char *name)
@@ -56,9 +52,7 @@ static bool is_plugin(const char *name)
 int cmd_repin(const struct cli_args *a)
 {
     struct err err = { 0 };
-    struct buf body, answer;
-    struct arena arena;
-    struct json_value *v = NULL;
+    struct buf body;
     struct json_writer w;
     char target[80];
     if (!is_plugin(a->positional[1])) {
@@ -67,8 +61,6 @@ int cmd_repin(const struct cli_args *a)
     }
     snprintf(target, sizeof target, "/v1/plugins/%s/repin", a->positional[1]);
     buf_init(&body, NULL);
-    buf_init(&answer, NULL);
-    arena_init(&arena, NULL, 0);
     json_writer_init(&w, &body);
     json_object(&w);
     member(&w, "from", a->values[REPIN_FROM]);
@@ -79,13 +71,7 @@ int cmd_repin(const struct cli_args *a)
         json_bool(&w, true);
     }
     json_object_end(&w);
-    int rc = shop_ask_ok(a->positional[0], a->values[REPIN_DATA], "POST", target, buf_slice(&body), &answer, &err);
-    if (rc == 0)
-        rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err);
-    if (rc == 0)
-        say(v);
-    arena_release(&arena);
-    buf_release(&answer);
+    int code = cli_ask(a, "POST", target, buf_slice(&body), say);
     buf_release(&body);
-    return rc < 0 ? cli_fail(&err) : EXIT_DONE;
+    return code;
 }

@@ -8,13 +8,6 @@ static long long number(const struct json_value *v, const char *group, const cha
     return n;
 }
 
-static struct slice text(const struct json_value *v, const char *key)
-{
-    struct slice s = { "", 0 };
-    json_is_string(json_get(v, key), &s);
-    return s;
-}
-
 /* What plugins and campaigns do, those that take the most time first. */
 static void functions(const struct json_value *list)
 {
@@ -24,23 +17,25 @@ static void functions(const struct json_value *list)
     for (const struct json_value *f = list->first; f; f = f->next) {
         char name[160];
         long long calls = number(f, NULL, "calls"), us = number(f, NULL, "time_us");
-        snprintf(name, sizeof name, "%.*s %.*s %.*s", SLICE_FMT(text(f, "owner")), SLICE_FMT(text(f, "kind")),
-                 SLICE_FMT(text(f, "function")));
+        snprintf(name, sizeof name, "%.*s %.*s %.*s", SLICE_FMT(cli_text(f, "owner")), SLICE_FMT(cli_text(f, "kind")),
+                 SLICE_FMT(cli_text(f, "function")));
         printf("  %-44s %9lld %7lld %8.2f s %7lld us %6lld KiB\n", name, calls, number(f, NULL, "errors"), (double)us / 1000000,
                calls ? us / calls : 0, (number(f, NULL, "peak_bytes") + 1023) / 1024);
     }
     printf("\n");
 }
 
-static void screen(const struct json_value *v)
+static int screen(const struct cli_args *a, const struct json_value *v, struct slice raw)
 {
+    (void)a;
+    (void)raw;
     long long up = number(v, NULL, "uptime_s"), workers = number(v, NULL, "workers");
-    printf("%.*s  (feira %.*s)\n", SLICE_FMT(text(v, "shop")), SLICE_FMT(text(v, "version")));
+    printf("%.*s  (feira %.*s)\n", SLICE_FMT(cli_text(v, "shop")), SLICE_FMT(cli_text(v, "version")));
     if (workers)
         printf("  served by      %lld workers, up %lldd %02lldh %02lldm\n", workers, up / 86400, up / 3600 % 24, up / 60 % 60);
     else
         printf("  not being served\n");
-    printf("  rules          %.*s, %lld campaigns\n", SLICE_FMT(text(v, "generation")), number(v, NULL, "campaigns"));
+    printf("  rules          %.*s, %lld campaigns\n", SLICE_FMT(cli_text(v, "generation")), number(v, NULL, "campaigns"));
     printf("  catalogue      %lld products\n", number(v, NULL, "products"));
     if (workers) {
         printf("  requests       %lld, now %lld a second; %lld connections; %lld refused, %lld timed out, %lld failed\n",
@@ -63,30 +58,18 @@ static void screen(const struct json_value *v)
     const struct json_value *alarms = json_get(rules, "alarms");
     for (const struct json_value *alarm = alarms ? alarms->first : NULL; alarm; alarm = alarm->next) {
         bool campaign = json_get(alarm, "campaign") != NULL;
-        printf("  alarm since %.*s: %s%.*s: %.*s\n", SLICE_FMT(text(alarm, "since")), campaign ? "campaign " : "the shop",
-               SLICE_FMT(text(alarm, "campaign")), SLICE_FMT(text(alarm, "seen")));
+        printf("  alarm since %.*s: %s%.*s: %.*s\n", SLICE_FMT(cli_text(alarm, "since")), campaign ? "campaign " : "the shop",
+               SLICE_FMT(cli_text(alarm, "campaign")), SLICE_FMT(cli_text(alarm, "seen")));
     }
     const struct json_value *problems = json_get(v, "problems");
     if (!problems || problems->count == 0)
         printf("  nothing is wrong\n");
     for (const struct json_value *p = problems ? problems->first : NULL; p; p = p->next)
         printf("  ! %.*s\n", SLICE_FMT(p->string));
+    return EXIT_DONE;
 }
 
 int cmd_status(const struct cli_args *a)
 {
-    struct err err = { 0 };
-    struct buf answer;
-    struct arena arena;
-    struct json_value *v;
-    buf_init(&answer, NULL);
-    arena_init(&arena, NULL, 0);
-    int rc = shop_ask_ok(a->positional[0], a->values[0], "GET", "/v1/status", (struct slice){ "", 0 }, &answer, &err);
-    if (rc == 0)
-        rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err);
-    if (rc == 0)
-        screen(v);
-    arena_release(&arena);
-    buf_release(&answer);
-    return rc < 0 ? cli_fail(&err) : EXIT_DONE;
+    return cli_ask(a, "GET", "/v1/status", slice_str(""), screen);
 }

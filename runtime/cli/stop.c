@@ -2,51 +2,28 @@
 #include "base/json.h"
 #include "cli/cli.h"
 
-static struct slice text(const struct json_value *v, const char *key)
-{
-    struct slice s = { "", 0 };
-    json_is_string(json_get(v, key), &s);
-    return s;
-}
-
 void cli_say_stop(const struct json_value *stop, const char *before)
 {
     bool quarantined = false, plugin = json_get(stop, "plugin") != NULL;
-    struct slice reason = text(stop, "reason");
+    struct slice reason = cli_text(stop, "reason");
     json_is_bool(json_get(stop, "quarantined"), &quarantined);
     printf("%s%s %.*s is %s since %.*s, by %.*s%s%.*s\n", before, plugin ? "plugin" : "campaign",
-           SLICE_FMT(text(stop, plugin ? "plugin" : "campaign")), quarantined ? "quarantined" : "stopped", SLICE_FMT(text(stop, "at")),
-           SLICE_FMT(text(stop, "by")), reason.len ? ": " : "", SLICE_FMT(reason));
+           SLICE_FMT(cli_text(stop, plugin ? "plugin" : "campaign")), quarantined ? "quarantined" : "stopped",
+           SLICE_FMT(cli_text(stop, "at")), SLICE_FMT(cli_text(stop, "by")), reason.len ? ": " : "", SLICE_FMT(reason));
 }
 
-static void say(const struct json_value *v)
+static int say(const struct cli_args *a, const struct json_value *v, struct slice raw)
 {
+    (void)a;
+    (void)raw;
     bool stopped = false, plugin = json_get(v, "plugin") != NULL;
     const struct json_value *effects = json_get(v, "effects");
     json_is_bool(json_get(v, "stopped"), &stopped);
-    printf("%.*s %s\n", SLICE_FMT(text(v, plugin ? "plugin" : "campaign")),
+    printf("%.*s %s\n", SLICE_FMT(cli_text(v, plugin ? "plugin" : "campaign")),
            stopped ? "is stopped." : (plugin ? "works again." : "may apply again."));
     for (const struct json_value *e = effects ? effects->first : NULL; e; e = e->next)
         printf("  %.*s\n", SLICE_FMT(e->string));
-}
-
-/* Asks, and shows the answer. */
-static int ask(const struct cli_args *a, const char *method, const char *target, struct slice body)
-{
-    struct err err = { 0 };
-    struct buf answer;
-    struct arena arena;
-    struct json_value *v;
-    buf_init(&answer, NULL);
-    arena_init(&arena, NULL, 0);
-    int rc = shop_ask_ok(a->positional[0], a->values[0], method, target, body, &answer, &err);
-    if (rc == 0)
-        rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err);
-    if (rc == 0)
-        say(v);
-    arena_release(&arena);
-    buf_release(&answer);
-    return rc < 0 ? cli_fail(&err) : EXIT_DONE;
+    return EXIT_DONE;
 }
 
 enum { DATA, CAMPAIGN, PLUGIN, REASON }; /* options, in the order of cli.c */
@@ -65,9 +42,9 @@ int cmd_stop(const struct cli_args *a)
         json_str(&w, a->values[REASON]);
     }
     json_object_end(&w);
-    int rc = ask(a, "POST", "/v1/stops", buf_slice(&body));
+    int code = cli_ask(a, "POST", "/v1/stops", buf_slice(&body), say);
     buf_release(&body);
-    return rc;
+    return code;
 }
 
 int cmd_resume(const struct cli_args *a)
@@ -83,5 +60,5 @@ int cmd_resume(const struct cli_args *a)
     }
     snprintf(target, sizeof target, "/v1/stops/%s%s", a->positional[1],
              a->values[PLUGIN] ? "?kind=plugin" : (a->values[CAMPAIGN] ? "?kind=campaign" : ""));
-    return ask(a, "DELETE", target, (struct slice){ "", 0 });
+    return cli_ask(a, "DELETE", target, slice_str(""), say);
 }
