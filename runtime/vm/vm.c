@@ -513,7 +513,7 @@ static int outer_call(struct vm *v, lua_State *L, int nargs, int nresults, int k
     return rc;
 }
 
-static int call(struct vm *v, int nargs, int nresults, int key, struct err *err)
+int vm_call_known(struct vm *v, int nargs, int nresults, int key, struct err *err)
 {
     lua_State *L = vm_lua(v);
     int fn = lua_gettop(L) - nargs;
@@ -542,7 +542,7 @@ int vm_pcall(struct vm *v, int nargs, int nresults, struct err *err)
     int fn = lua_gettop(L) - nargs;
     /* A C function that is handed a function to call stands for that one. */
     bool stands_for = nargs > 0 && lua_iscfunction(L, fn) && lua_type(L, fn + 1) == LUA_TFUNCTION;
-    return call(v, nargs, nresults, stands_for ? fn + 1 : fn, err);
+    return vm_call_known(v, nargs, nresults, stands_for ? fn + 1 : fn, err);
 }
 
 int vm_try(lua_State *L, int nargs, int nresults)
@@ -742,7 +742,7 @@ void vm_load_file(lua_State *L, struct slice source, const char *chunk_name, int
     lua_remove(L, first); /* value */
 }
 
-static void load_with_globals(lua_State *L, struct slice source, const char *chunk_name, int nargs)
+void vm_load_with_globals(lua_State *L, struct slice source, const char *chunk_name, int nargs)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_globals);
     lua_insert(L, -1 - nargs);
@@ -763,7 +763,7 @@ struct run_args {
 static int run_file(lua_State *L)
 {
     struct run_args *a = lua_touserdata(L, 1);
-    load_with_globals(L, a->source, a->chunk_name, 0); /* args value */
+    vm_load_with_globals(L, a->source, a->chunk_name, 0); /* args value */
     if (!lua_isnil(L, -1))
         a->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
@@ -791,260 +791,4 @@ void vm_release(struct vm *v, vm_ref ref)
 {
     if (ref > 0)
         luaL_unref(v->main, LUA_REGISTRYINDEX, ref);
-}
-
-/* --- modules ------------------------------------------------------------------------------------------------------- */
-
-void vm_provide(lua_State *L, const char *name)
-{
-    vm_freeze(L);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_loaded);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, name);
-    lua_pop(L, 1);
-}
-
-static int load_module(lua_State *L) /* name -> module */
-{
-    struct vm *v = vm_of(L);
-    size_t len;
-    const char *name = lua_tolstring(L, 1, &len);
-    struct slice source, chunk;
-    struct err err = { 0 };
-    int rc = v->resolve ? v->resolve(v->resolve_ctx, slice_of(name, len), &source, &chunk, &err) : ERR_NOT_FOUND;
-    if (rc == ERR_NOT_FOUND)
-        err.code = ERR_SCRIPT; /* not a thing that a caller of the shop looked for */
-    if (rc < 0 && !err.text[0])
-        err_set(&err, ERR_SCRIPT, "there is no module \"%s\" to require", name);
-    if (rc < 0)
-        return vm_raise_at(L, 2, &err); /* 1 is require() */
-    const char *chunk_name = lua_pushlstring(L, chunk.data, chunk.len);
-    lua_pushvalue(L, 1);
-    load_with_globals(L, source, chunk_name, 1); /* name chunk module */
-    if (lua_isnil(L, -1))
-        return luaL_error(L, "module '%s' returns nothing; end it with `return` and its table", name);
-    vm_freeze_value(L);
-    return 1;
-}
-
-/* require(name): a module is loaded once per state. While it loads, `false` stands in its place. */
-int vm_require(lua_State *L)
-{
-    luaL_checkstring(L, 1);
-    lua_settop(L, 1);
-    vm_charge(L, VM_ERROR_UNITS);                      /* most that are repeated fail */
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_loaded); /* name loaded */
-    lua_pushvalue(L, 1);
-    if (lua_rawget(L, 2) != LUA_TNIL) {
-        if (lua_type(L, -1) == LUA_TBOOLEAN && !lua_toboolean(L, -1))
-            return luaL_error(L, "module '%s' requires itself, by way of another; break the circle", lua_tostring(L, 1));
-        return 1;
-    }
-    lua_settop(L, 2);
-    lua_pushvalue(L, 1);
-    lua_pushboolean(L, 0);
-    lua_rawset(L, 2);
-    lua_pushcfunction(L, load_module);
-    lua_pushvalue(L, 1);
-    int status = vm_try(L, 1, 1); /* name loaded module|error */
-    lua_pushvalue(L, 1);
-    if (status == LUA_OK)
-        lua_pushvalue(L, 3);
-    else
-        lua_pushnil(L);
-    lua_rawset(L, 2);
-    lua_settop(L, 3);
-    return status == LUA_OK ? 1 : vm_rethrow(L);
-}
-
-/* --- data across the border --------------------------------------------------------------------------------------- */
-
-struct tree_args {
-    struct arena *arena;
-    struct json_value *tree;
-    vm_ref ref;
-};
-
-static int tree_body(lua_State *L)
-{
-    struct tree_args *a = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, a->ref);
-    a->tree = vm_tree(L, lua_gettop(L), VM_TREE_FUNCTIONS, a->arena);
-    return 0;
-}
-
-int vm_to_json(struct vm *v, vm_ref ref, struct arena *arena, struct json_value **out, struct err *err)
-{
-    lua_State *L = vm_lua(v);
-    struct tree_args a = { .arena = arena, .ref = ref };
-    if (!lua_checkstack(L, 4))
-        return err_set(err, ERR_NOMEM, "there is no memory to read a table");
-    lua_pushcfunction(L, tree_body);
-    lua_pushlightuserdata(L, &a);
-    size_t before = v->function_count;
-    int rc = vm_pcall(v, 1, 0, err);
-    *out = rc < 0 ? NULL : a.tree;
-    while (rc < 0 && v->function_count > before)
-        vm_release(v, v->functions[--v->function_count]);
-    return rc;
-}
-
-size_t vm_function_count(const struct vm *v)
-{
-    return v->function_count;
-}
-
-vm_ref vm_function(const struct vm *v, int fn)
-{
-    return fn >= 1 && (size_t)fn <= v->function_count ? v->functions[fn - 1] : 0;
-}
-
-struct push_args {
-    const struct json_value *tree;
-    struct slice text;
-};
-
-static int push_body(lua_State *L)
-{
-    struct push_args *a = lua_touserdata(L, 1);
-    if (a->tree)
-        vm_push_json_value(L, a->tree);
-    else
-        lua_pushlstring(L, a->text.data, a->text.len);
-    return 1;
-}
-
-static void push(struct vm *v, struct push_args a)
-{
-    lua_State *L = vm_lua(v);
-    if (!lua_checkstack(L, 8)) {
-        v->push_failed = true;
-        return;
-    }
-    lua_pushcfunction(L, push_body);
-    lua_pushlightuserdata(L, &a);
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
-        v->push_failed = true;
-        lua_pop(L, 1);
-        lua_pushnil(L);
-    }
-}
-
-void vm_push_json(struct vm *v, const struct json_value *value)
-{
-    push(v, (struct push_args){ .tree = value });
-}
-
-void vm_push_string(struct vm *v, struct slice s)
-{
-    push(v, (struct push_args){ .text = s });
-}
-
-void vm_push_int(struct vm *v, int64_t n)
-{
-    lua_State *L = vm_lua(v);
-    if (lua_checkstack(L, 4))
-        lua_pushinteger(L, n);
-    else
-        v->push_failed = true;
-}
-
-void vm_push_ref(struct vm *v, vm_ref ref)
-{
-    lua_State *L = vm_lua(v);
-    if (!lua_checkstack(L, 4))
-        v->push_failed = true;
-    else if (ref > 0)
-        lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
-    else
-        lua_pushnil(L);
-}
-
-static int result_body(lua_State *L)
-{
-    struct tree_args *a = lua_touserdata(L, lua_gettop(L));
-    lua_pop(L, 1);
-    lua_call(L, lua_gettop(L) - 1, 1);
-    a->tree = vm_tree(L, lua_gettop(L), VM_TREE_DATA, a->arena);
-    return 0;
-}
-
-static int keep_tree(lua_State *L) /* (push_args) -> ref */
-{
-    struct push_args *a = lua_touserdata(L, 1);
-    vm_push_json_value(L, a->tree);
-    lua_pushinteger(L, luaL_ref(L, LUA_REGISTRYINDEX));
-    return 1;
-}
-
-int vm_keep_json(struct vm *v, const struct json_value *value, vm_ref *out, struct err *err)
-{
-    lua_State *L = vm_lua(v);
-    struct push_args a = { .tree = value };
-    *out = 0;
-    if (!lua_checkstack(L, 4))
-        return err_set(err, ERR_MEMORY_CAP, "there is no memory to keep a value");
-    lua_pushcfunction(L, keep_tree);
-    lua_pushlightuserdata(L, &a);
-    int rc = vm_pcall(v, 1, 1, err);
-    if (rc == 0) {
-        *out = (vm_ref)lua_tointeger(L, -1);
-        lua_pop(L, 1);
-    }
-    return rc;
-}
-
-static int keep_body(lua_State *L) /* function, args..., (tree_args) */
-{
-    struct tree_args *a = lua_touserdata(L, lua_gettop(L));
-    lua_pop(L, 1);
-    lua_call(L, lua_gettop(L) - 1, 1);
-    if (!lua_isnil(L, 1))
-        a->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    return 0;
-}
-
-int vm_call_keep(struct vm *v, vm_ref fn, int nargs, vm_ref *out, struct err *err)
-{
-    lua_State *L = vm_lua(v);
-    struct tree_args a = { 0 };
-    *out = 0;
-    if (v->push_failed || fn <= 0 || !lua_checkstack(L, 4)) {
-        v->push_failed = false;
-        lua_pop(L, nargs);
-        return err_set(err, ERR_MEMORY_CAP, "the arguments of a function do not fit into its memory");
-    }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, fn);
-    lua_insert(L, -1 - nargs);
-    lua_pushcfunction(L, keep_body);
-    lua_insert(L, -2 - nargs);
-    lua_pushlightuserdata(L, &a);
-    int rc = vm_pcall(v, nargs + 2, 0, err);
-    *out = a.ref;
-    return rc;
-}
-
-int vm_call(struct vm *v, vm_ref fn, int nargs, struct arena *arena, struct json_value **result, struct err *err)
-{
-    lua_State *L = vm_lua(v);
-    if (result)
-        *result = NULL;
-    if (v->push_failed || fn <= 0 || !lua_checkstack(L, 4)) {
-        bool failed = v->push_failed;
-        v->push_failed = false;
-        lua_settop(L, lua_gettop(L) >= nargs ? lua_gettop(L) - nargs : 0);
-        return failed ? err_set(err, ERR_MEMORY_CAP, "the arguments of a function do not fit into its memory")
-                      : err_set(err, ERR_INTERNAL, "a call names no function");
-    }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, fn);
-    lua_insert(L, -1 - nargs);
-    if (!result)
-        return vm_pcall(v, nargs, 0, err);
-    struct tree_args a = { .arena = arena };
-    lua_pushcfunction(L, result_body);
-    lua_insert(L, -2 - nargs);
-    lua_pushlightuserdata(L, &a);
-    int rc = call(v, nargs + 2, 0, lua_gettop(L) - nargs - 1, err);
-    *result = rc < 0 ? NULL : a.tree;
-    return rc;
 }

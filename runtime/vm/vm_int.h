@@ -176,6 +176,11 @@ int vm_string_gsub(lua_State *L);
 /* tostring() without addresses; pushes a string. */
 void vm_push_tostring(lua_State *L, int index);
 
+/* vm.c */
+/* vm_pcall() of a body that stands for the function at stack index `key`, by which slow ones are remembered. */
+int vm_call_known(struct vm *v, int nargs, int nresults, int key, struct err *err);
+void vm_load_with_globals(lua_State *L, struct slice source, const char *chunk_name, int nargs); /* a file under the state's globals */
+
 /* tree.c */
 int vm_keep_function(lua_State *L, int index); /* gives its number; raises when memory runs out */
 enum vm_tree_mode { VM_TREE_DATA, VM_TREE_FUNCTIONS };
