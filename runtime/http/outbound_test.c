@@ -104,13 +104,15 @@ struct fixture {
 
 static void *serve(void *arg)
 {
+    enum { CONNECTIONS_MAX = 2000 };
     const struct fixture *f = arg;
-    int fd;
-    while ((fd = accept(f->listener, NULL, NULL)) >= 0) {
-        pthread_t t;
-        assert_int_equal(pthread_create(&t, NULL, serve_one, (void *)(intptr_t)fd), 0);
-        pthread_detach(t);
-    }
+    pthread_t *threads = calloc(CONNECTIONS_MAX, sizeof *threads);
+    int fd, n = 0;
+    while (n < CONNECTIONS_MAX && (fd = accept(f->listener, NULL, NULL)) >= 0)
+        assert_int_equal(pthread_create(&threads[n++], NULL, serve_one, (void *)(intptr_t)fd), 0);
+    while (n > 0)
+        pthread_join(threads[--n], NULL);
+    free(threads);
     return NULL;
 }
 
