@@ -1,13 +1,19 @@
+#ifdef FEIRA_KNOWS_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
 #include "vm/vm_int.h"
 #include <stdio.h>
 
 /* The one value the sandbox's pcall and resume never hand to Lua. */
 static const char end_marker;
 
+enum { DEADLINE_LEAST_NS = 20000000 }; /* what has little fuel may still meet cold memory and a slow machine */
+
 /* A unit of fuel is worth some four nanoseconds; on a machine half as fast, waiting for memory, ten. A free run comes before. */
 int64_t vm_deadline_ns(int64_t fuel)
 {
-    return 2000000 + fuel * 10;
+    int64_t ns = 2000000 + fuel * 10;
+    return ns < DEADLINE_LEAST_NS ? DEADLINE_LEAST_NS : ns;
 }
 
 /* A call may take this much CPU time before it is ended whatever its fuel says: some single instructions (comparing two
@@ -17,6 +23,8 @@ int64_t vm_stuck_ns(const struct vm *v)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     enum { SLOWER = 20 };
+#elif defined(FEIRA_KNOWS_VALGRIND)
+    const int SLOWER = RUNNING_ON_VALGRIND ? 100 : 1;
 #else
     enum { SLOWER = 1 };
 #endif
