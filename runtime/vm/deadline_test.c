@@ -121,7 +121,7 @@ static void calls_without_end_are_ended_wherever_the_signal_finds_them(void **st
     for (int n = 0; n < STATES; n++) { /* a state remembers which functions are slow, and counts them from the start */
         struct vm *v;
         struct err err;
-        assert_int_equal(vm_open(&(struct vm_options){ .fuel = FUEL }, &v, &err), 0);
+        assert_int_equal(vm_open(&(struct vm_options){ .fuel = FUEL, .patience = 200 }, &v, &err), 0); /* valgrind */
         for (size_t i = 0; i < BODIES; i++) {
             char text[512];
             vm_ref fn;
