@@ -10,9 +10,6 @@
 
 enum { AT_ONCE_MAX = 64, WAITS_MS = 300000, SOON_MS = 2000 };
 
-/* After the first failure, the second, ...: some 23 hours in all. */
-static const int64_t wait_ms[JOB_TRIES - 1] = { 5000, 30000, 120000, 600000, 1800000, 3600000, 10800000, 21600000, 43200000 };
-
 enum job_end { JOB_ENDED_WELL, JOB_FAILED, JOB_CUT_OFF };
 
 struct job {
@@ -73,12 +70,14 @@ static int run_end(struct writer_command *cmd, struct store_conn *conn, struct e
     if (rc == ERR_NOT_FOUND || job->end == JOB_ENDED_WELL)
         return tries_forget(conn, job->procedure, job->key, err);
     rc = job->end == JOB_FAILED ? tries_add(conn, job->procedure, job->key, &job->tries, err) : 0;
-    if (rc == 0 && job->end == JOB_FAILED && job->tries >= JOB_TRIES) {
+    if (rc < 0)
+        return rc;
+    if (job->end == JOB_FAILED && job->tries >= TRIES_MAX) {
         job->given_up = true;
         return tries_forget(conn, job->procedure, job->key, err);
     }
-    job->again_ms = clock_wall_ms(clock) + (job->end == JOB_FAILED ? wait_ms[job->tries - 1] : SOON_MS);
-    return rc < 0 ? rc : timer_set(conn, job->procedure, job->key, job->again_ms, err);
+    job->again_ms = clock_wall_ms(clock) + (job->end == JOB_FAILED ? tries_again_after_ms(job->tries) : SOON_MS);
+    return timer_set(conn, job->procedure, job->key, job->again_ms, err);
 }
 
 static void say_end(const struct job *job, int rc, const struct err *err)

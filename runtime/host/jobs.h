@@ -2,14 +2,12 @@
  * is removed only when it has ended well. So a job runs at least once, whatever happens in between.
  *
  *   due → on a worker → ended well → the timer is removed
- *                     → failed     → due again, later each time; after JOB_TRIES times given up and logged
+ *                     → failed     → due again, later each time; after TRIES_MAX times (journal/tries.h) given up and logged
  *                     → cut off (stop, crash, rules retired, plugin stopped) → due again, and that does not count
  *
  * A job that its own procedures have moved or cancelled meanwhile stays as they left it. All calls are for the keeper's thread. */
 #pragma once
 #include "host/shop.h"
-
-enum { JOB_TRIES = 10 };
 
 struct jobs;
 int jobs_open(struct shop *s, struct loop *loop, struct jobs **out, struct err *err);

@@ -1,9 +1,8 @@
 #include "journal/events.h"
-#include <assert.h>
+#include "journal/journal_int.h"
+#include "journal/tries.h"
 
-/* What is parked is due that much later than it was: after the end of time, as the rest of the shop sees it. */
-#define PARKED_MS ((int64_t)1 << 52)
-#define PARKED    "due_ms >= 4503599627370496"
+#define PARKED "due_ms >= 4503599627370496" /* JOURNAL_PARKED_MS */
 
 const char *journal_events_schema_sql(void)
 {
@@ -41,13 +40,6 @@ const char *journal_events_schema_sql(void)
            "DELETE FROM journal_timers WHERE procedure GLOB 'plugin:*/*';";
 }
 
-int64_t event_again_after_ms(int tries)
-{
-    static const int64_t seconds[EVENT_TRIES - 1] = { 5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200 };
-    assert(tries >= 1);
-    return seconds[tries < EVENT_TRIES ? tries - 1 : EVENT_TRIES - 2] * 1000;
-}
-
 /* Index of the key in each line: rowids stand behind it, so a line is in the order of its ids. */
 #define LINE "subscriber = ?1 AND key = ?2 AND key <> ''"
 
@@ -65,7 +57,7 @@ int event_add(struct store_conn *c, struct slice subscriber, struct slice event,
     store_bind_text(s, 2, key);
     store_bind_text(s, 3, event);
     store_bind_text(s, 4, payload);
-    store_bind_int(s, 5, now_ms < PARKED_MS ? now_ms : PARKED_MS - 1);
+    store_bind_int(s, 5, now_ms < JOURNAL_PARKED_MS ? now_ms : JOURNAL_PARKED_MS - 1);
     return store_run(s, NULL, err);
 }
 
@@ -77,7 +69,7 @@ static void read_row(struct store_stmt *s, bool dead, struct event_row *e)
 {
     bool behind = !dead && store_column_type(s, 2) == STORE_NULL;
     int64_t due_ms = behind ? 0 : store_column_int(s, 2);
-    bool parked = !dead && due_ms >= PARKED_MS;
+    bool parked = !dead && due_ms >= JOURNAL_PARKED_MS;
     *e = (struct event_row){ .id = store_column_int(s, 0),
                              .made_ms = store_column_int(s, 1),
                              .due_ms = due_ms,
@@ -110,17 +102,7 @@ static int walk(struct store_stmt *s, bool dead, event_fn fn, void *ctx, struct 
 
 int event_next_due(struct store_conn *c, int64_t *due_ms, struct err *err)
 {
-    struct store_stmt *s;
-    int rc = store_prepare(c, "SELECT due_ms FROM journal_events WHERE due_ms < ?1 ORDER BY due_ms LIMIT 1", &s, err);
-    if (rc < 0)
-        return rc;
-    store_bind_int(s, 1, PARKED_MS);
-    rc = store_step(s, err);
-    if (rc > 0) {
-        *due_ms = store_column_int(s, 0);
-        store_reset(s);
-    }
-    return rc;
+    return journal_next_due(c, "SELECT due_ms FROM journal_events WHERE due_ms < ?1 ORDER BY due_ms LIMIT 1", due_ms, err);
 }
 
 int event_each_due(struct store_conn *c, int64_t now_ms, int limit, event_fn fn, void *ctx, struct err *err)
@@ -239,10 +221,10 @@ int event_failed(struct store_conn *c, int64_t id, int64_t due_ms, int64_t now_m
     int rc = tries_of(c, id, due_ms, &tries, err);
     if (rc < 0)
         return rc;
-    *dead = ++tries >= EVENT_TRIES;
+    *dead = ++tries >= TRIES_MAX;
     if (!*dead)
         return note_failure(c, "UPDATE journal_events SET due_ms = ?2, tries = ?3, why = ?4 WHERE id = ?1", id,
-                            now_ms + event_again_after_ms(tries), tries, why, err);
+                            now_ms + tries_again_after_ms(tries), tries, why, err);
     rc = note_failure(c,
                       "INSERT INTO journal_dead (id, subscriber, event, key, payload, made_ms, died_ms, tries, why)"
                       " SELECT id, subscriber, event, key, payload, made_ms, ?2, ?3, ?4 FROM journal_events WHERE id = ?1",
@@ -257,7 +239,7 @@ int event_postpone(struct store_conn *c, int64_t id, int64_t due_ms, int64_t aga
 
 int event_park(struct store_conn *c, int64_t id, int64_t due_ms, struct err *err)
 {
-    return event_postpone(c, id, due_ms, due_ms + PARKED_MS, err);
+    return event_postpone(c, id, due_ms, due_ms + JOURNAL_PARKED_MS, err);
 }
 
 int event_any_parked(struct store_conn *c, struct err *err)
@@ -280,7 +262,7 @@ int event_unpark(struct store_conn *c, struct slice subscriber, int limit, int64
                            &s, err);
     if (rc < 0)
         return rc;
-    store_bind_int(s, 1, PARKED_MS);
+    store_bind_int(s, 1, JOURNAL_PARKED_MS);
     store_bind_text(s, 2, subscriber);
     store_bind_int(s, 3, limit);
     return store_run(s, moved, err);
@@ -330,7 +312,7 @@ static int replay_waiting(struct store_conn *c, int64_t id, int64_t now_ms, stru
     if (behind)
         return err_reason(err, ERR_STATE, "event_behind", "It waits for event %lld, which has the same key and is older; replay that one.",
                           (long long)first);
-    if (due_ms >= PARKED_MS)
+    if (due_ms >= JOURNAL_PARKED_MS)
         return err_reason(err, ERR_STATE, "event_parked", "Its plugin is stopped; it is heard when the plugin is resumed.");
     return event_postpone(c, id, due_ms, now_ms, err);
 }

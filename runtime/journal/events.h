@@ -5,7 +5,7 @@
  * gone. So one of them is never heard before an earlier one, and a million of them cost nothing to whoever looks for what is due.
  *
  *   added → due → heard: removed, the next of its line is due
- *             ↘ failed: due again, later each time; after EVENT_TRIES times a dead letter, and the next of its line is due
+ *             ↘ failed: due again, later each time; after TRIES_MAX times (journal/tries.h) a dead letter, and the next of its line is due
  *             ↘ parked (its subscriber is stopped): due again when that is over, and it does not count
  *
  * A dead letter is kept until somebody replays or drops it. Replayed, it has its id and its place in the line again: before all that
@@ -14,9 +14,6 @@
 #include "store/store.h"
 
 const char *journal_events_schema_sql(void);
-
-enum { EVENT_TRIES = 10 };               /* then it is a dead letter */
-int64_t event_again_after_ms(int tries); /* how long after the failure number `tries` it is due again: 5 s to 12 h */
 
 struct event_row {
     int64_t id;

@@ -1,4 +1,5 @@
 #include "journal/events.h"
+#include "journal/tries.h"
 #include "journal/journal.h"
 #include "store/faultvfs.h"
 #include "store/writer.h"
@@ -177,7 +178,7 @@ static void test_it_is_tried_ten_times_ever_later_and_then_given_up(void **state
     int64_t now = 1000;
     add(c, "plugin:a", "order 1", "1", now);
     add(c, "plugin:a", "order 1", "2", now);
-    for (size_t i = 0; i < EVENT_TRIES - 1; i++) {
+    for (size_t i = 0; i < TRIES_MAX - 1; i++) {
         assert_false(fails(c, now));
         DUE(c, now + after_s[i] * 1000 - 1, "");
         now += after_s[i] * 1000;
@@ -189,7 +190,7 @@ static void test_it_is_tried_ten_times_ever_later_and_then_given_up(void **state
     DUE(c, now, "2");
     struct found f = dead(c);
     assert_int_equal(f.n, 1);
-    assert_int_equal(f.last.tries, EVENT_TRIES);
+    assert_int_equal(f.last.tries, TRIES_MAX);
     assert_int_equal(f.last.standing, EVENT_DEAD);
     assert_int_equal(f.last.made_ms, 1000);
     assert_int_equal(f.last.due_ms, now);

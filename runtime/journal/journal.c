@@ -1,4 +1,5 @@
 #include "journal/journal.h"
+#include "journal/journal_int.h"
 
 /* The key of an idempotency record is the millisecond it was made in, shifted, plus a count. So records lie in order of
  * time, the oldest can be swept without an index, and one stamped by a clock that was wrong does not hold up the others. */
@@ -101,9 +102,6 @@ int idempotency_sweep(struct store_conn *c, int64_t older_than_ms, int limit, in
 
 /* --- timers ------------------------------------------------------------------------------------------------------------- */
 
-/* What is parked is due that much later than it was: after the end of time, as the rest of the shop sees it. */
-#define PARKED_MS ((int64_t)1 << 52)
-
 int timer_set(struct store_conn *c, struct slice procedure, struct slice key, int64_t due_ms, struct err *err)
 {
     struct store_stmt *s;
@@ -115,7 +113,7 @@ int timer_set(struct store_conn *c, struct slice procedure, struct slice key, in
         return rc;
     store_bind_text(s, 1, procedure);
     store_bind_text(s, 2, key);
-    store_bind_int(s, 3, due_ms < PARKED_MS ? due_ms : PARKED_MS - 1);
+    store_bind_int(s, 3, due_ms < JOURNAL_PARKED_MS ? due_ms : JOURNAL_PARKED_MS - 1);
     return store_run(s, NULL, err);
 }
 
@@ -130,19 +128,25 @@ int timer_cancel(struct store_conn *c, struct slice procedure, struct slice key,
     return store_run(s, NULL, err);
 }
 
-int timer_next_due(struct store_conn *c, int64_t *due_ms, struct err *err)
+/* sql: ?1 = the end of what is not parked; the earliest first. */
+int journal_next_due(struct store_conn *c, const char *sql, int64_t *due_ms, struct err *err)
 {
     struct store_stmt *s;
-    int rc = store_prepare(c, "SELECT due_ms FROM journal_timers WHERE due_ms < ?1 ORDER BY due_ms LIMIT 1", &s, err);
+    int rc = store_prepare(c, sql, &s, err);
     if (rc < 0)
         return rc;
-    store_bind_int(s, 1, PARKED_MS);
+    store_bind_int(s, 1, JOURNAL_PARKED_MS);
     rc = store_step(s, err);
     if (rc > 0) {
         *due_ms = store_column_int(s, 0);
         store_reset(s);
     }
     return rc;
+}
+
+int timer_next_due(struct store_conn *c, int64_t *due_ms, struct err *err)
+{
+    return journal_next_due(c, "SELECT due_ms FROM journal_timers WHERE due_ms < ?1 ORDER BY due_ms LIMIT 1", due_ms, err);
 }
 
 int timer_each_due(struct store_conn *c, int64_t now_ms, int limit, int (*fn)(void *ctx, const struct timer_due *t), void *ctx,
@@ -202,7 +206,7 @@ int timer_any_parked(struct store_conn *c, struct err *err)
     int rc = store_prepare(c, "SELECT 1 FROM journal_timers WHERE due_ms >= ?1 LIMIT 1", &s, err);
     if (rc < 0)
         return rc;
-    store_bind_int(s, 1, PARKED_MS);
+    store_bind_int(s, 1, JOURNAL_PARKED_MS);
     rc = store_step(s, err);
     store_reset(s);
     return rc;
@@ -217,7 +221,7 @@ int timer_unpark(struct store_conn *c, struct slice from, struct slice end, int 
                            &s, err);
     if (rc < 0)
         return rc;
-    store_bind_int(s, 1, PARKED_MS);
+    store_bind_int(s, 1, JOURNAL_PARKED_MS);
     store_bind_text(s, 2, from);
     store_bind_text(s, 3, end);
     store_bind_int(s, 4, limit);

@@ -1,4 +1,12 @@
 #include "journal/tries.h"
+#include <assert.h>
+
+int64_t tries_again_after_ms(int64_t tries)
+{
+    static const int64_t seconds[TRIES_MAX - 1] = { 5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200 };
+    assert(tries >= 1);
+    return seconds[tries < TRIES_MAX ? tries - 1 : TRIES_MAX - 2] * 1000;
+}
 
 const char *journal_tries_schema_sql(void)
 {
