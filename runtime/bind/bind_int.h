@@ -120,6 +120,8 @@ void bind_open_checks(lua_State *L);
 int bind_try_plugin(lua_State *L, const struct bind_context *c, int fn, int nresults);
 int bind_plugin_check(lua_State *L); /* plugin.check(subject) */
 struct bind_plugin;
+/* A module whose functions have the plugin as their upvalue: what require() of it gives there. */
+int bind_plugin_module(struct vm *v, const struct bind_plugin *p, const luaL_Reg *functions, vm_ref *out, struct err *err);
 void bind_plugin_pins(lua_State *L, const struct bind_plugin *p); /* plugin.revision and plugin.rules, into the table on top */
 void bind_open_crypto(lua_State *L);
 void bind_open_cart(lua_State *L); /* classes only; no module */

@@ -436,32 +436,8 @@ static int l_post(lua_State *L)
     return with_method(L, "POST");
 }
 
-struct making {
-    const struct bind_plugin *plugin;
-    vm_ref out;
-};
-
-static int module_body(lua_State *L) /* (making) */
-{
-    static const luaL_Reg functions[] = { { "request", l_request }, { "get", l_get }, { "post", l_post }, { NULL, NULL } };
-    struct making *m = lua_touserdata(L, 1);
-    luaL_newlibtable(L, functions);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)m->plugin);
-    luaL_setfuncs(L, functions, 1);
-    m->out = luaL_ref(L, LUA_REGISTRYINDEX);
-    return 0;
-}
-
 int bind_plugin_http(struct vm *v, const struct bind_plugin *p, vm_ref *out, struct err *err)
 {
-    lua_State *L = vm_lua(v);
-    struct making m = { .plugin = p };
-    *out = 0;
-    if (!lua_checkstack(L, 4))
-        return err_set(err, ERR_MEMORY_CAP, "there is no memory for a plugin");
-    lua_pushcfunction(L, module_body);
-    lua_pushlightuserdata(L, &m);
-    int rc = vm_pcall(v, 1, 0, err);
-    *out = m.out;
-    return rc;
+    static const luaL_Reg functions[] = { { "request", l_request }, { "get", l_get }, { "post", l_post }, { NULL, NULL } };
+    return bind_plugin_module(v, p, functions, out, err);
 }

@@ -106,29 +106,8 @@ static int l_balance(lua_State *L)
     return rc < 0 ? bind_raise(L, &err) : ledger_push_balance(L, &b);
 }
 
-struct making {
-    const struct bind_plugin *plugin;
-    vm_ref out;
-};
-
-static int module_body(lua_State *L) /* (making) */
-{
-    static const luaL_Reg functions[] = { { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { NULL, NULL } };
-    struct making *m = lua_touserdata(L, 1);
-    luaL_newlibtable(L, functions);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)m->plugin);
-    luaL_setfuncs(L, functions, 1);
-    m->out = luaL_ref(L, LUA_REGISTRYINDEX);
-    return 0;
-}
-
 int bind_plugin_ledger(struct vm *v, const struct bind_plugin *p, vm_ref *out, struct err *err)
 {
-    lua_State *L = vm_lua(v);
-    struct making m = { .plugin = p };
-    lua_pushcfunction(L, module_body);
-    lua_pushlightuserdata(L, &m);
-    int rc = vm_pcall(v, 1, 0, err);
-    *out = m.out;
-    return rc;
+    static const luaL_Reg functions[] = { { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { NULL, NULL } };
+    return bind_plugin_module(v, p, functions, out, err);
 }

@@ -319,3 +319,33 @@ int bind_plugin_modules(struct vm *v, const struct bind_plugin *p, vm_ref settin
     *timers = m.out[1];
     return rc;
 }
+
+struct module {
+    const struct bind_plugin *plugin;
+    const luaL_Reg *functions;
+    vm_ref out;
+};
+
+static int module_body(lua_State *L) /* (module) */
+{
+    struct module *m = lua_touserdata(L, 1);
+    lua_newtable(L);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)m->plugin);
+    luaL_setfuncs(L, m->functions, 1);
+    m->out = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+int bind_plugin_module(struct vm *v, const struct bind_plugin *p, const luaL_Reg *functions, vm_ref *out, struct err *err)
+{
+    lua_State *L = vm_lua(v);
+    struct module m = { .plugin = p, .functions = functions };
+    *out = 0;
+    if (!lua_checkstack(L, 4))
+        return err_set(err, ERR_MEMORY_CAP, "there is no memory for a plugin");
+    lua_pushcfunction(L, module_body);
+    lua_pushlightuserdata(L, &m);
+    int rc = vm_pcall(v, 1, 0, err);
+    *out = m.out;
+    return rc;
+}

@@ -40,15 +40,8 @@ static int grow(struct quote_eval *e, struct offers *o, struct err *err)
 
 int64_t quote_eval_weight_g(const struct quote_eval *e)
 {
-    int64_t sum = 0;
-    for (size_t i = 0; i < e->cart->line_count; i++) {
-        int64_t g;
-        if (e->cart->lines[i].closed)
-            continue;
-        if (!money_mul(e->cart->lines[i].product.weight_g, e->cart->lines[i].qty, &g) || !money_add(sum, g, &sum))
-            return INT64_MAX;
-    }
-    return sum;
+    int64_t sum;
+    return cart_weight(e->cart, &sum, NULL) < 0 ? INT64_MAX : sum;
 }
 
 static bool is_utf8(struct slice text)

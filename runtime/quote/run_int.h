@@ -158,3 +158,4 @@ int tax_price(struct quote_eval *e, struct quote_result *out, struct err *err);
 
 /* --- shipping.c: lists the options, or finds the price of the chosen one. Lines are settled. */
 int shipping_price(struct quote_eval *e, struct quote_result *out, struct err *err);
+int cart_weight(const struct quote_cart *cart, int64_t *out, struct err *err); /* grams; ERR_OVERFLOW names the line */

@@ -89,7 +89,7 @@ int shipping_compile(struct spec *s, const struct json_value *v, const struct sh
 
 /* --- a cart's rates ---------------------------------------------------------------------------------------------------- */
 
-static int cart_weight(const struct quote_cart *cart, int64_t *out, struct err *err)
+int cart_weight(const struct quote_cart *cart, int64_t *out, struct err *err)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < cart->line_count; i++) {
