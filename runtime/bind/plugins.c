@@ -58,6 +58,19 @@ int bind_try_plugin(lua_State *L, const struct bind_context *c, int fn, int nres
     return rc;
 }
 
+struct json_value *bind_shop_call_args(const struct bind_plugin *caller, const struct json_value *args, struct arena *arena)
+{
+    struct json_value *out = json_new(arena, JSON_OBJECT), *who = json_new_string(arena, slice_str(caller->name));
+    if (!out || !who)
+        return NULL;
+    /* In front: whatever the arguments hold, this is the one that is found. */
+    who->key = SLICE_LIT("plugin");
+    who->next = args->first;
+    out->first = who;
+    out->count = args->count + 1;
+    return out;
+}
+
 static int l_call(lua_State *L) /* (name, args?, { key }?) -> what it returns; upvalue: the plugin */
 {
     const struct bind_plugin *p = plugin_of(L);
@@ -81,6 +94,8 @@ static int l_call(lua_State *L) /* (name, args?, { key }?) -> what it returns; u
     struct json_value *args = vm_check_json(L, 2, c->arena);
     checked(L, found.args, args, lua_tostring(L, 1));
     vm_charge(L, 100);
+    if (found.stdlib && !(args = bind_shop_call_args(p, args, c->arena)))
+        return luaL_error(L, "out of memory for a call");
     if (found.stdlib)
         bind_push_stdlib(L, slice_str(found.stdlib));
     else

@@ -85,6 +85,9 @@ int bind_call_function(struct vm *v, int fn, const struct json_value *args, stru
 /* The same, and what it returns, whatever it is, comes as JSON text in the arena; "" for nil. */
 int bind_call_value(struct vm *v, int fn, const struct json_value *args, struct slice *value, struct err *err);
 
+/* What a procedure of the shop gets from a plugin: its arguments, and as "plugin" who calls. NULL when out of memory. */
+struct json_value *bind_shop_call_args(const struct bind_plugin *caller, const struct json_value *args, struct arena *arena);
+
 /* The same for a function of the stdlib by name. */
 int bind_call_stdlib(struct vm *v, struct slice name, const struct json_value *args, struct slice *value, struct err *err);
 

@@ -21,6 +21,8 @@ static const struct query_param quote_query[] = { { "explain", "\"full\" also li
 static const struct query_param event_query[] = {
     { "dead", "true: dead letters, which were tried too often; default false.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
     { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
+static const struct schema why = { .type = SCHEMA_STRING, .required = true, .min = 1, .max = 200 };
+static const struct query_param block_query[] = { { "reason", "Why it is lifted, for the record.", &why }, { NULL, NULL, NULL } };
 static const struct query_param stop_query[] = { { "kind", "campaign or plugin, where both have that name.", NULL }, { NULL, NULL, NULL } };
 
 const struct route core_routes[] = {
@@ -43,6 +45,7 @@ const struct route core_routes[] = {
     { HTTP_METHOD_POST, "/v1/orders/{id}/payments", KNOWN, SCOPE_ORDERS_WRITE, &schema_payment, NULL, true, false, 201, call_write, "orders.pay", "Pays what is owed." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/cancel", KNOWN, SCOPE_ORDERS_WRITE, &schema_cancel, NULL, true, false, 200, call_write, "orders.cancel", "Cancels: what was held is given back, what was paid is refunded." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/refunds", SERVERS, SCOPE_REFUNDS_WRITE, &schema_refund, NULL, true, false, 201, call_write, "orders.refund", "Gives money back by line and quantity; without lines, all that is left." },
+    { HTTP_METHOD_DELETE, "/v1/orders/{id}/blocks/{plugin}/{name}", SERVERS, SCOPE_ORDERS_WRITE, NULL, block_query, false, false, 200, call_write, "orders.lift_block", "Lifts a block by hand, when the plugin that put it on does not." },
 
     { HTTP_METHOD_PUT, "/v1/customers/{id}", SERVERS, SCOPE_CUSTOMERS_WRITE, &schema_customer, NULL, false, false, 200, call_write, "customers.put", "Makes a customer or replaces his data." },
     { HTTP_METHOD_GET, "/v1/customers/{id}", KNOWN, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, call_read, "customers.get", "One customer." },

@@ -130,8 +130,12 @@ static int run_step(struct task *t, struct store_conn *conn, struct err *err)
     metric_add(&s->metrics.procedures, 1);
     tally_begin(&t->tally, s->options.clock, found.stdlib ? TALLY_SHOP : found.fn, t->command.queued_ns);
     plugin_state_of(p->vm)->tally = &t->tally;
-    rc = found.stdlib ? bind_call_stdlib(p->vm, slice_str(found.stdlib), step->args, &t->value, err)
-                      : bind_call_value(p->vm, found.fn, step->args, &t->value, err);
+    const struct json_value *args = found.stdlib ? bind_shop_call_args(step->plugin, step->args, t->o.arena) : step->args;
+    if (!args)
+        rc = err_set(err, ERR_NOMEM, "The shop is short of memory; try again.");
+    else
+        rc = found.stdlib ? bind_call_stdlib(p->vm, slice_str(found.stdlib), args, &t->value, err)
+                          : bind_call_value(p->vm, found.fn, args, &t->value, err);
     p->bind->phase = BIND_PHASE_LOAD;
     plugin_state_of(p->vm)->tally = NULL;
     tally_end(&t->tally, rc < 0);

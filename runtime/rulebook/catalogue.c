@@ -26,8 +26,11 @@ FIELDS(fact, ID("customer", "Whose fact it is."), TEXT("fact", "Its name, like \
        { .name = "new", .type = SCHEMA_ANY, .about = "What it is." });
 FIELDS(order, ORDER);
 FIELDS(placed, ORDER, { .name = "inputs", .type = SCHEMA_MAP, .item = &any, .about = "What the client sent for the plugin that hears it." });
-FIELDS(blocked, ORDER, TEXT("block", "Its name, like \"group-buy\"."));
-FIELDS(closed, ORDER, { .name = "reason", .type = SCHEMA_STRING, .max = 200, .about = "Why, when somebody said so." });
+#define BLOCK          TEXT("block", "Its name, like \"group-buy\"."), MAYBE_ID("plugin", "Which plugin's block it is."), \
+                       { .name = "blocks", .type = SCHEMA_INT, .max = INT64_MAX, .about = "How many are on the order now." }
+#define REASON         { .name = "reason", .type = SCHEMA_STRING, .max = 200, .about = "Why, when somebody said so." }
+FIELDS(blocked, ORDER, BLOCK, REASON);
+FIELDS(closed, ORDER, REASON);
 FIELDS(mismatched, ID("order", "The order that the money was meant for."), PAYMENT, AMOUNT("expected", "What was due, in minor units."), TIME("at", "When it happened."));
 FIELDS(received, ID("order", "The order."), MAYBE_ID("customer", "Whose it is; a guest has none."), PAYMENT, TIME("at", "When it happened."));
 FIELDS(refund, REFUND);
@@ -38,13 +41,14 @@ static const struct catalogue_event events[] = {
     { "campaign.exhausted", "A limit of a campaign is used up.", true, 1, &exhausted, true },
     { "customer.joined", "A customer is known to the shop for the first time.", true, 1, &joined, false },
     { "fact.changed", "A fact of a customer has another value, because a row that it is made of has changed.", true, 1, &fact, false },
-    { "order.blocked", "A plugin put a block on a paid order: it is not fulfilled until the block is gone.", true, 1, &blocked, true },
+    { "order.blocked", "A plugin put a block on an order: it is not fulfilled until the block is gone.", true, 1, &blocked, false },
     { "order.cancelled", "An order was cancelled; its holds are given back.", true, 1, &closed, false },
     { "order.completed", "Nothing more is to come: the time for returns is over.", true, 1, &order, true },
     { "order.expired", "An order was not paid in time; its holds are given back.", true, 1, &order, false },
     { "order.fulfilled", "Everything was handed over or sent.", true, 1, &order, true },
     { "order.paid", "All that was due is paid.", true, 1, &order, false },
     { "order.placed", "An order was placed; its holds are taken.", true, 1, &placed, false },
+    { "order.unblocked", "A block is gone from an order that goes on; when none is left, it can be fulfilled.", true, 1, &blocked, false },
     { "payment.mismatched", "Money came in that does not fit its order: another amount, currency or shop.", true, 1, &mismatched, true },
     { "payment.received", "Money came in for an order.", true, 1, &received, false },
     { "refund.failed", "The provider could not give the money back.", true, 1, &refund_failed, true },

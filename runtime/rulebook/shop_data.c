@@ -57,7 +57,8 @@ _Static_assert(COUNT(customer_fields) == COUNT(customer_personal) && COUNT(order
 
 #define END    { .name = NULL }
 #define ORDER  { .name = "order", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "id", .about = "The order's id." }
-#define REASON { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 500, .about = "Why, for the order's document." }
+#define REASON_OF(n) { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = n, .about = "Why, for the order's document." }
+#define REASON REASON_OF(500)
 static const struct schema cancel_fields[] = { ORDER, REASON, END };
 static const struct schema cancel = { .type = SCHEMA_OBJECT, .fields = cancel_fields };
 static const struct schema refund_line_fields[] = {
@@ -71,9 +72,16 @@ static const struct schema refund_fields[] = {
     { .name = "restock", .type = SCHEMA_BOOL, .about = "Whether the goods can be sold again." }, END };
 static const struct schema refund = { .type = SCHEMA_OBJECT, .fields = refund_fields };
 
+static const struct schema block_fields[] = {
+    ORDER, REASON_OF(200),
+    { .name = "name", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "id", .about = "Its name, of the plugin's own." }, END };
+static const struct schema block = { .type = SCHEMA_OBJECT, .fields = block_fields };
+
 static const struct shop_procedure procedures[] = {
+    { "orders.block", "Keeps an order that is not sent from being fulfilled, until the plugin takes the block off.", "shop_calls.orders_block", &block },
     { "orders.cancel", "Ends an order that is not being fulfilled yet; what was paid goes back.", "shop_calls.orders_cancel", &cancel },
     { "orders.refund", "Gives money and goods of a paid order back.", "shop_calls.orders_refund", &refund },
+    { "orders.unblock", "Takes a block off that the same plugin put on.", "shop_calls.orders_unblock", &block },
 };
 /* clang-format on */
 

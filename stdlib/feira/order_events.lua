@@ -9,11 +9,13 @@ local order_events = {}
 ---@param order { order_id: string, customer: string?, total: integer }
 ---@param at integer ms UTC
 ---@param more table? further members
+---@return boolean whether anybody heard it; the order may have changed then
 function order_events.emit(name, order, at, more)
-  if not events.heard(name) then return end
+  if not events.heard(name) then return false end
   local payload = { order = order.order_id, customer = order.customer, total = order.total, at = time.format(at) }
   for key, value in pairs(more or {}) do payload[key] = value end
   events.emit(name, payload)
+  return true
 end
 
 ---@param name string "refund.requested", "refund.succeeded"

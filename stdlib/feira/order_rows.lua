@@ -16,6 +16,8 @@ local find = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.order_id = ?1"
 local contact_of = sql.statement "SELECT contact, address, note FROM order_contacts WHERE order_id = ?1"
 local payments_of = sql.statement "SELECT payment_id, provider, amount, state, at FROM payments WHERE order_id = ?1 ORDER BY n"
 local refunds_of = sql.statement "SELECT refund_id, amount, shipping, lines, reason, at FROM refunds WHERE order_id = ?1 ORDER BY n"
+local blocks_of = sql.statement [[
+  SELECT plugin, name, reason, since_ms FROM order_blocks WHERE order_id = ?1 AND until_ms IS NULL ORDER BY id]]
 local returned_of = sql.statement "SELECT line, qty, amount, restocked FROM order_line_refunds WHERE order_id = ?1"
 
 local function opened(order)
@@ -73,28 +75,36 @@ local function refunds(order)
   return json.array(out)
 end
 
--- Two pieces, so that a new order, which has neither payments nor refunds, is written without reading it again.
-local function write(order, contact, lines, paid_by, sent_back)
+local function blocks(order)
+  local out = {}
+  for i, b in ipairs(blocks_of:rows(order.id)) do
+    out[i] = json.object("plugin", b.plugin, "name", b.name, "reason", b.reason or json.null, "since", time.format(b.since_ms))
+  end
+  return json.array(out)
+end
+
+-- In pieces, so that a new order, which has none of the lists, is written without reading it again.
+local function write(order, contact, lines, paid_by, sent_back, blocked_by)
   return json.object(
     "id", order.order_id, "state", order.state, "customer", order.customer or json.null, "reference", order.reference,
     "lines", lines, json.raw(order.priced), "total", order.total, "paid", order.paid, "refunded", order.refunded,
     "placed_at", time.format(order.placed_at), "expires_at", order.expires_at and time.format(order.expires_at) or json.null,
     "generation", order.generation, "note", contact.note, "contact", contact.contact and json.raw(contact.contact) or json.null,
     "address", contact.address and json.raw(contact.address) or json.null, "close_reason", order.close_reason,
-    "payments", paid_by, "refunds", sent_back, "updated_at", time.format(order.updated_at))
+    "payments", paid_by, "refunds", sent_back, "blocks", blocked_by, "updated_at", time.format(order.updated_at))
 end
 
 local EMPTY, NOTHING = json.raw "[]", {}
 
 ---The document of an order that was placed by this call.
 ---@param contact { contact: string?, address: string?, note: string? } JSON texts, note plain
-function rows.document_of_new(order, contact) return write(order, contact, json.raw(order.lines), EMPTY, EMPTY) end
+function rows.document_of_new(order, contact) return write(order, contact, json.raw(order.lines), EMPTY, EMPTY, EMPTY) end
 
 ---The document of an order as it is now.
 function rows.document(order)
   local sent_back = refunds(order)
   local lines = #sent_back > 0 and lines_with_refunds(order) or json.raw(order.lines)
-  return write(order, contact_of:row(order.id) or NOTHING, lines, payments(order), sent_back)
+  return write(order, contact_of:row(order.id) or NOTHING, lines, payments(order), sent_back, blocks(order))
 end
 
 return rows

@@ -7,6 +7,7 @@
 --
 -- Goods are held from placed on and sold from paid on. Refunds by line and quantity happen in paid, fulfilling, fulfilled and
 -- completed and change no state. completed, cancelled and expired are final: nothing that comes later brings an order back.
+-- A block (feira.order_blocks) is no state: it keeps an order from fulfilling and fulfilled as long as it is on, and ends with the order.
 local fail = require "feira.fail"
 local sql = require "feira.sql"
 
@@ -22,6 +23,7 @@ local next_of = {
   fulfilling = { fulfilled = true },
   fulfilled = { completed = true },
 }
+local blockable = { placed = true, paid = true, fulfilling = true }
 local refundable = { paid = true, fulfilling = true, fulfilled = true, completed = true }
 
 local move = sql.statement
@@ -34,6 +36,9 @@ function states.name(code) return names[code] end
 ---@param name string
 ---@return integer|nil
 function states.code(name) return codes[name] end
+
+---@return boolean whether something is left that a block could hold back
+function states.is_blockable(name) return blockable[name] == true end
 
 ---@return boolean
 function states.is_refundable(name) return refundable[name] == true end

@@ -3,6 +3,7 @@
 --
 -- args of every function: { principal = { kind, customer? }, params = {...}, query = {...}, body = {...},
 -- shop = { pay_within_ms?, test_payments? } }, and quote while an order is placed.
+local blocks = require "feira.order_blocks"
 local caller = require "feira.caller"
 local check = require "feira.check"
 local checks = require "feira.checks"
@@ -22,7 +23,7 @@ local stock = require "feira.stock"
 local time = require "feira.time"
 local timers = require "feira.timers"
 
-local orders = { refund = refunds.refund }
+local orders = { refund = refunds.refund, lift_block = blocks.lift }
 
 local PAY_WITHIN_MS = 30 * 60 * 1000
 -- So that no single order can bring the sums of an account near the end of 64 bits, after which nobody could pay any more.
@@ -112,9 +113,10 @@ function orders.place(args)
   insert_evidence:run(id, quote.evidence)
   if contact.contact or contact.address or contact.note then insert_contact:run(id, contact.contact, contact.address, contact.note) end
   if expires then timers.set("orders.expire", order_id, expires) end
-  events.emit("order.placed", order, now)
-  if is_paid then events.emit("order.paid", order, now) end
-  return { status = 201, body = rows.document_of_new(order, contact) }
+  local heard = events.emit("order.placed", order, now)
+  if is_paid then heard = events.emit("order.paid", order, now) or heard end
+  -- Who heard it may have done something with it.
+  return { status = 201, body = heard and rows.document(rows.find(order_id)) or rows.document_of_new(order, contact) }
 end
 
 -- --- pay ------------------------------------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ function orders.pay(args)
   timers.cancel("orders.expire", order.order_id)
   order.paid = order.paid + amount
   events.received(order, payment.id, body.provider, amount, now)
-  events.emit("order.paid", order, now)
+  if events.emit("order.paid", order, now) then order = rows.find(order.order_id) end -- who heard it may have done something with it
   return { status = 201, body = rows.document(order) }
 end
 
@@ -166,6 +168,7 @@ function orders.cancel(args)
     fail.state("already_paid", "The order is paid already; ask the shop to cancel it.")
   end
   states.move(order, "cancelled", now, "It can't be cancelled.", reason)
+  blocks.finish(order, now)
   if was == "placed" then
     release(order)
   else
@@ -187,6 +190,7 @@ function orders.expire(args)
     return { status = 200 }
   end
   states.move(order, "expired", now, "It can't expire.")
+  blocks.finish(order, now)
   if order.holds then book(stock.settle_ops(json.decode(order.holds), order.order_id, "void"), order) end
   if order.customer_row then customers.release(order.customer_row, now) end
   events.emit("order.expired", order, now)

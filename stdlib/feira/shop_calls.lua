@@ -1,7 +1,10 @@
 -- feira.shop_calls: the shop's own procedures as plugins may call them ("orders.cancel"), when needs.procedures names them. What comes back
--- has no personal fields.
+-- has no personal fields. args.plugin: which plugin calls; the host says it.
+local blocks = require "feira.order_blocks"
+local fail = require "feira.fail"
 local orders = require "feira.orders"
 local rows = require "feira.order_rows"
+local time = require "feira.time"
 
 local calls = {}
 
@@ -23,6 +26,24 @@ function calls.orders_refund(args)
   local body = { lines = args.lines, shipping = args.shipping, reason = args.reason, restock = args.restock }
   orders.refund { principal = SYSTEM, params = { id = args.order }, body = body }
   return facts_of(args.order)
+end
+
+local function order_of(args)
+  return rows.find(args.order) or fail.not_found(("There is no order %q."):format(args.order))
+end
+
+---@param args { order: string, name: string, reason: string?, plugin: string }
+function calls.orders_block(args)
+  local order = order_of(args)
+  blocks.put(order, { plugin = args.plugin, name = args.name, reason = args.reason }, time.now())
+  return blocks.facts(order)
+end
+
+---@param args { order: string, name: string, reason: string?, plugin: string }
+function calls.orders_unblock(args)
+  local order = order_of(args)
+  blocks.take_off(order, { plugin = args.plugin, name = args.name }, "plugin", args.reason, time.now())
+  return blocks.facts(order)
 end
 
 return calls

@@ -10,7 +10,9 @@ local plugin = {}
 ---Calls a procedure, of its own ("grant") or of a plugin that needs.procedures names ("coupons.grant"), in the same transaction. Both get
 ---copies. When it fails, everything fails, whether the error is caught or not. Of the shop's own there are
 ---`plugin.call("orders.cancel", { order = id, reason = "..." })` and
----`plugin.call("orders.refund", { order = id, lines = { { line = 1, qty = 1 } } })`; both give { order, state, total, paid, refunded }.
+---`plugin.call("orders.refund", { order = id, lines = { { line = 1, qty = 1 } } })`; both give { order, state, total, paid, refunded };
+---and `plugin.call("orders.block", { order = id, name = "group", reason = "..." })` and
+---`plugin.call("orders.unblock", { order = id, name = "group" })`; both give { order, state, blocked }, and twice is once.
 ---Procedures.
 ---In handlers and jobs it waits: the procedure is a step of its own, kept once it returns. With a key its result is kept too, for seven
 ---days: the same step again, under the same key and with the same arguments, gives that result and does nothing.

@@ -62,10 +62,15 @@ MOODS = {
     "plugin": """return { name = "moods", version = "1.0.0", api = 1, title = "Moods",
   collections = { moods = { fields = { customer = "customer", mood = "string" }, key = "customer" } },
   facts = { mood = { run = "rules.mood", type = "string", from = { collection = "moods", by = "customer" } } },
-  routes = { ["POST /mood"] = { run = "events.set", auth = "customer", body = { mood = "string" } } } }""",
+  needs = { procedures = { "orders.block", "orders.unblock" } },
+  routes = { ["POST /mood"] = { run = "events.set", auth = "customer", body = { mood = "string" } },
+             ["POST /block/{order}"] = { run = "events.block", auth = "server" } } }""",
     "rules": "return { mood = function(rows) return rows[1] and rows[1].mood end }",
-    "events": """local moods = require("feira.store").moods
-return { set = function(call)
+    "events": """local moods, plugin = require("feira.store").moods, require "feira.plugin"
+return { block = function(call)
+  for _, name in ipairs { "orders.block", "orders.unblock" } do plugin.call(name, { order = call.params.order, name = "mood" }) end
+  return { status = 200, body = {} }
+end, set = function(call)
   if not moods:update(call.customer, { mood = call.body.mood }) then moods:insert { customer = call.customer, mood = call.body.mood } end
   return { status = 200, body = {} }
 end }""",
@@ -79,6 +84,7 @@ def live(shop):
     for mood in "glum", "merry":
         ok(anna.request("POST", "/v1/x/moods/mood", {"mood": mood}), 200)    # changed
     order = shop.paid_order({sku: 3}, by=anna)                          # placed, received, paid
+    ok(shop.sk.request("POST", f"/v1/x/moods/block/{order['id']}", {}), 200)    # blocked, unblocked
     shop.refund(order, lines=[{"line": 1, "qty": 1}])                    # requested, succeeded
     ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/cancel", {"reason": "changed her mind"}, idempotency=unique("cancel")), 200)
     guest = shop.place({sku: 1})
@@ -89,7 +95,7 @@ def live(shop):
 def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     emitted, later = catalogue
     assert {"customer.joined", "order.placed", "order.paid", "order.cancelled", "order.expired", "payment.received", "refund.requested",
-            "refund.succeeded", "fact.changed"} <= set(emitted)
+            "refund.succeeded", "fact.changed", "order.blocked", "order.unblocked"} <= set(emitted)
     names = sorted({**emitted, **later})
     kinds = ("in_transaction", "after_commit")
     shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {} }", "pay_within": '"1s"'},
