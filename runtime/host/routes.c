@@ -44,7 +44,7 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/orders/{id}", KNOWN, SCOPE_ORDERS_READ, NULL, NULL, false, false, 200, call_read, "orders.get", "One order." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/payments", KNOWN, SCOPE_ORDERS_WRITE, &schema_payment, NULL, true, false, 201, call_write, "orders.pay", "Pays what is owed." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/cancel", KNOWN, SCOPE_ORDERS_WRITE, &schema_cancel, NULL, true, false, 200, call_write, "orders.cancel", "Cancels: what was held is given back, what was paid is refunded." },
-    { HTTP_METHOD_POST, "/v1/orders/{id}/refunds", SERVERS, SCOPE_REFUNDS_WRITE, &schema_refund, NULL, true, false, 201, call_write, "orders.refund", "Gives money back by line and quantity; without lines, all that is left." },
+    { HTTP_METHOD_POST, "/v1/orders/{id}/refunds", SERVERS, SCOPE_REFUNDS_WRITE, &schema_refund, NULL, true, false, 201, call_write, "orders.refund", "Gives money back: units of lines, an amount of a line or of the order; without any, all that is left." },
     { HTTP_METHOD_DELETE, "/v1/orders/{id}/blocks/{plugin}/{name}", SERVERS, SCOPE_ORDERS_WRITE, NULL, block_query, false, false, 200, call_write, "orders.lift_block", "Lifts a block by hand, when the plugin that put it on does not." },
 
     { HTTP_METHOD_PUT, "/v1/customers/{id}", SERVERS, SCOPE_CUSTOMERS_WRITE, &schema_customer, NULL, false, false, 200, call_write, "customers.put", "Makes a customer or replaces his data." },

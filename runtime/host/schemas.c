@@ -114,11 +114,13 @@ const struct schema schema_cancel = { .type = SCHEMA_OBJECT, .fields = cancel_fi
 
 static const struct schema refund_line_fields[] = {
     { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_LINES_MAX },
-    { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_QTY_MAX }, END };
+    { .name = "qty", .type = SCHEMA_INT, .min = 1, .max = QUOTE_QTY_MAX, .about = "Units that go back." },
+    { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Instead of qty: money of this line, without units; the units that are left are worth less then." }, END };
 static const struct schema refund_line = { .type = SCHEMA_OBJECT, .fields = refund_line_fields };
 static const struct schema refund_fields[] = {
-    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = QUOTE_LINES_MAX, .item = &refund_line },
-    { .name = "shipping", .type = SCHEMA_BOOL, .about = "Also give the shipping back." },
+    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = QUOTE_LINES_MAX, .item = &refund_line, .about = "Without lines, amount and shipping, all that is left goes back." },
+    { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Money of the order as a whole, spread over its lines; beyond what they have left, of the shipping." },
+    { .name = "shipping", .type = SCHEMA_BOOL, .about = "true: also give back what is left of the shipping; false: not." },
     { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 200 },
     { .name = "restock", .type = SCHEMA_BOOL, .about = "Default true: the pieces can be sold again." }, END };
 const struct schema schema_refund = { .type = SCHEMA_OBJECT, .fields = refund_fields };

@@ -63,11 +63,13 @@ static const struct schema cancel_fields[] = { ORDER, REASON, END };
 static const struct schema cancel = { .type = SCHEMA_OBJECT, .fields = cancel_fields };
 static const struct schema refund_line_fields[] = {
     { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = 10000, .about = "Its number in the order." },
-    { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = INT64_MAX, .about = "How many units." }, END };
+    { .name = "qty", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "How many units." },
+    { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Instead of qty: how much of the line." }, END };
 static const struct schema refund_line = { .type = SCHEMA_OBJECT, .fields = refund_line_fields };
 static const struct schema refund_fields[] = {
     ORDER, REASON,
-    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = 1000, .item = &refund_line, .about = "What goes back; left out: all that is left." },
+    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = 1000, .item = &refund_line, .about = "What goes back; left out, with amount and shipping: all that is left." },
+    { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Of the order as a whole, spread over its lines." },
     { .name = "shipping", .type = SCHEMA_BOOL, .about = "Whether the shipping goes back, too." },
     { .name = "restock", .type = SCHEMA_BOOL, .about = "Whether the goods can be sold again." }, END };
 static const struct schema refund = { .type = SCHEMA_OBJECT, .fields = refund_fields };

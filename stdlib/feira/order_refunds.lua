@@ -1,5 +1,12 @@
--- feira.order_refunds: money and goods that go back. What a line gave back after k of its n units is always what was paid for it times
--- k / n, rounded; a refund is the difference to what went back before. So parts add up to the unit, in whatever order they come.
+-- feira.order_refunds: money and goods that go back, by units of lines, by an amount of a line, or by an amount of the order.
+--
+-- What parts come to. A line has P, what was paid for it, and n units. k of its units are worth P * k / n, rounded; a refund of units is
+-- the difference to what units gave back before, so that parts of whatever size and order add up to the unit. An amount of a line is taken
+-- off the units that are still with the customer: from then on they share what is left of P, in the same way. An amount of the order is
+-- spread over its lines in proportion to what is left of each (largest remainder, ties to the earlier line); what goes beyond the lines
+-- comes from the shipping. So no line ever gives back more than P, the last unit of a line takes all that is left of it, and everything
+-- that is left is exactly what was paid less what went back. In one refund units come first, then amounts of lines, then the shipping,
+-- then the amount of the order.
 local caller = require "feira.caller"
 local check = require "feira.check"
 local events = require "feira.order_events"
@@ -10,6 +17,7 @@ local ledger = require "feira.ledger"
 local money = require "feira.money"
 local payments = require "feira.payments"
 local rows = require "feira.order_rows"
+local shares = require "feira.order_shares"
 local sql = require "feira.sql"
 local states = require "feira.order_states"
 local stock = require "feira.stock"
@@ -21,52 +29,106 @@ local count_order = sql.statement [[
   UPDATE orders SET refunded = refunded + ?2, shipping_refunded = shipping_refunded + ?3, version = version + 1, updated_at = ?4
   WHERE id = ?1 AND refunded + ?2 <= paid AND shipping_refunded + ?3 <= shipping]]
 local count_line = sql.statement [[
-  INSERT INTO order_line_refunds (order_id, line, qty, amount, restocked) VALUES (?1, ?2, ?3, ?4, ?5)
+  INSERT INTO order_line_refunds (order_id, line, qty, amount, restocked, spread_qty, spread_amount) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
   ON CONFLICT (order_id, line) DO UPDATE
-  SET qty = qty + excluded.qty, amount = amount + excluded.amount, restocked = restocked + excluded.restocked]]
+  SET qty = qty + excluded.qty, amount = amount + excluded.amount, restocked = restocked + excluded.restocked,
+      spread_qty = excluded.spread_qty, spread_amount = excluded.spread_amount]]
 local next_number = sql.statement "SELECT coalesce(max(n), 0) + 1 FROM refunds WHERE order_id = ?1"
 local insert = sql.statement
   "INSERT INTO refunds (order_id, n, refund_id, amount, shipping, lines, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
 
-local NONE = { qty = 0, amount = 0, restocked = 0 }
-
 local function exceeds(field, detail) fail.conflict("refund_exceeds", detail, field) end
 
--- What is asked for, as { [line] = qty }; every line once, in the order's own numbers.
-local function wanted(list, lines, returned)
-  local qty_of = {}
+-- --- what goes back --------------------------------------------------------------------------------------------------
+
+-- A refund in the making: what went back of each line before, what it will be after, and units by line.
+local function plan_of(order)
+  local plan = {
+    lines = json.decode(order.lines), before = rows.returned(order), after = {}, qty_of = {}, units = 0, shipping = 0,
+    shipping_left = order.shipping - order.shipping_refunded,
+  }
+  for number in ipairs(plan.lines) do
+    local back = plan.before[number] or shares.none()
+    plan.before[number], plan.after[number] = back, {
+      qty = back.qty, amount = back.amount, spread_qty = back.spread_qty, spread_amount = back.spread_amount,
+    }
+  end
+  return plan
+end
+
+local function take_units(plan, number, qty, field)
+  local line, after = plan.lines[number], plan.after[number]
+  local left = line.qty - after.qty
+  if qty > left then exceeds(field, ("Line %d has %d left to refund, not %d."):format(number, left, qty)) end
+  shares.take_units(line, after, qty)
+  plan.qty_of[number], plan.units = (plan.qty_of[number] or 0) + qty, plan.units + qty
+end
+
+local function take_amount(plan, number, amount, field)
+  local line, after = plan.lines[number], plan.after[number]
+  local left = shares.left(line, after)
+  if amount > left then exceeds(field, ("Of line %d %d is left to refund, not %d."):format(number, left, amount)) end
+  shares.take_amount(line, after, amount)
+end
+
+-- What is asked for line by line. Units of all lines come before amounts, so that the order of the list does not matter.
+local function take_lines(plan, list)
+  local amounts = {}
   for i, item in ipairs(list) do
     local at = "/lines/" .. i - 1
-    local number = check.required(check.int(item.line, at .. "/line", 1, #lines), at .. "/line")
-    local qty = check.required(check.int(item.qty, at .. "/qty", 1, lines[number].qty), at .. "/qty")
-    qty_of[number] = (qty_of[number] or 0) + qty
-    local left = lines[number].qty - (returned[number] or NONE).qty
-    if qty_of[number] > left then
-      exceeds(at .. "/qty", ("Line %d has %d left to refund, not %d."):format(number, left, qty_of[number]))
+    local number = check.required(check.int(item.line, at .. "/line", 1, #plan.lines), at .. "/line")
+    local qty = check.int(item.qty, at .. "/qty", 1, plan.lines[number].qty)
+    local amount = check.int(item.amount, at .. "/amount", 1, math.maxinteger)
+    if qty and amount then fail.invalid(at .. "/amount", "Say either how many units go back (qty) or how much of the line (amount).") end
+    if not qty and not amount then fail.invalid(at .. "/qty", "Say how many units go back (qty) or how much of the line (amount).") end
+    if qty then
+      take_units(plan, number, qty, at .. "/qty")
+    else
+      amounts[#amounts + 1] = { number, amount, at .. "/amount" }
     end
   end
-  return qty_of
+  for _, item in ipairs(amounts) do take_amount(plan, item[1], item[2], item[3]) end
 end
 
-local function everything(lines, returned)
-  local qty_of = {}
-  for number, line in ipairs(lines) do
-    local left = line.qty - (returned[number] or NONE).qty
-    if left > 0 then qty_of[number] = left end
+local function take_shipping(plan, field)
+  if plan.shipping_left == 0 then exceeds(field, "Nothing is left to refund of the shipping.") end
+  plan.shipping, plan.shipping_left = plan.shipping_left, 0
+end
+
+-- Goodwill for the order as a whole.
+local function spread(plan, amount)
+  local lefts, sum = {}, 0
+  for number, line in ipairs(plan.lines) do
+    lefts[number] = shares.left(line, plan.after[number])
+    sum = money.add(sum, lefts[number])
   end
-  return qty_of
+  local of_lines = math.min(amount, sum)
+  if amount - of_lines > plan.shipping_left then
+    exceeds("/amount", ("%d is left to refund of this order, not %d."):format(sum + plan.shipping_left, amount))
+  end
+  if of_lines > 0 then
+    for number, part in ipairs(money.allocate(of_lines, lefts)) do
+      if part > 0 then shares.take_amount(plan.lines[number], plan.after[number], part) end
+    end
+  end
+  plan.shipping, plan.shipping_left = plan.shipping + amount - of_lines, plan.shipping_left - (amount - of_lines)
 end
 
--- What `qty` more units of a line are worth. Where tax is added to prices, it goes back with them.
-local function share(line, before, qty)
-  return money.sub(money.ratio(line.payable or line.total, before.qty + qty, line.qty), before.amount)
+local function take_everything(plan, with_shipping)
+  for number, line in ipairs(plan.lines) do
+    local left = line.qty - plan.after[number].qty
+    if left > 0 then take_units(plan, number, left) end
+  end
+  if with_shipping and plan.shipping_left > 0 then take_shipping(plan) end
 end
+
+-- --- giving it back --------------------------------------------------------------------------------------------------
 
 -- Pieces of each SKU that came back before; lines may share one.
 local function came_back(lines, returned)
   local pieces = {}
   for number, line in ipairs(lines) do
-    pieces[line.sku] = (pieces[line.sku] or 0) + (returned[number] or NONE).restocked
+    pieces[line.sku] = (pieces[line.sku] or 0) + returned[number].restocked
   end
   return pieces
 end
@@ -84,25 +146,32 @@ local function restock_ops(order, lines, returned, qty_of, refund_id)
   return stock.return_ops(json.decode(order.holds), came_back(lines, returned), pieces, refund_id, order.order_id)
 end
 
--- Writes down one refund and moves money and goods. qty_of: units by line.
-local function give(order, lines, returned, qty_of, shipping, restock, reason, now)
-  local refund_id, amount, parts = ids.new "ref", shipping, {}
-  for number, line in ipairs(lines) do
-    local qty = qty_of[number]
-    if qty then
-      local before = returned[number] or NONE
-      local part = share(line, before, qty)
-      amount = money.add(amount, part)
-      parts[#parts + 1] = json.object("line", number, "qty", qty, "amount", part)
-      count_line:run(order.id, number, qty, part, restock and qty or 0)
+-- What the plan changes of the lines: parts for the document, and their sum.
+local function count_lines(order, plan, restock)
+  local parts, sum = {}, 0
+  for number, line in ipairs(plan.lines) do
+    local before, after = plan.before[number], plan.after[number]
+    local qty, amount = after.qty - before.qty, after.amount - before.amount
+    if qty > 0 or amount > 0 then
+      sum = money.add(sum, amount)
+      parts[#parts + 1] = json.object("line", number, "qty", qty, "amount", amount, "tax", shares.tax(line, before.amount, after.amount))
+      count_line:run(order.id, number, qty, amount, restock and qty or 0, after.spread_qty, after.spread_amount)
     end
   end
+  return parts, sum
+end
+
+-- Writes down one refund and moves money and goods.
+local function give(order, plan, restock, reason, now)
+  local refund_id, shipping = ids.new "ref", plan.shipping
+  local parts, of_lines = count_lines(order, plan, restock)
+  local amount = money.add(of_lines, shipping)
   if #parts == 0 and shipping == 0 then exceeds(nil, "Nothing is left to refund of this order.") end
   if count_order:run(order.id, amount, shipping, now) ~= 1 then exceeds(nil, "That is more than is left of what was paid.") end
   insert:run(order.id, next_number:values(order.id), refund_id, amount, shipping, json.encode(json.array(parts)), reason, now)
   events.refund("refund.requested", order, refund_id, amount, now)
   local ops = payments.refund_ops(order, amount, refund_id)
-  if restock then append(ops, restock_ops(order, lines, returned, qty_of, refund_id)) end
+  if restock then append(ops, restock_ops(order, plan.lines, plan.before, plan.qty_of, refund_id)) end
   local done, _, account = ledger.apply(ops)
   if not done then error("a refund of " .. order.order_id .. " found too little in " .. account) end
   order.refunded, order.shipping_refunded, order.updated_at = order.refunded + amount, order.shipping_refunded + shipping, now
@@ -111,14 +180,19 @@ end
 
 ---Everything that is left, goods included: an order that is taken back whole.
 function refunds.give_all(order, reason, now)
-  local lines, returned = json.decode(order.lines), rows.returned(order)
-  local qty_of = everything(lines, returned)
-  local shipping, units = order.shipping - order.shipping_refunded, 0
-  for _, qty in pairs(qty_of) do units = units + qty end
-  if units > 0 or shipping > 0 then give(order, lines, returned, qty_of, shipping, true, reason, now) end
+  local plan = plan_of(order)
+  take_everything(plan, true)
+  if plan.units > 0 or plan.shipping > 0 then give(order, plan, true, reason, now) end
 end
 
----@param args { principal: table, params: { id: string }, body: { lines: table?, shipping: boolean?, reason: string?, restock: boolean? } }
+---@class feira.RefundBody what goes back; without lines, amount and shipping: everything that is left
+---@field lines { line: integer, qty: integer?, amount: integer? }[]?
+---@field amount integer? of the order as a whole
+---@field shipping boolean? true: all that is left of it
+---@field restock boolean? default true
+---@field reason string?
+
+---@param args { principal: table, params: { id: string }, body: feira.RefundBody? }
 function refunds.refund(args)
   local order = rows.visible(args)
   caller.require_trusted(args)
@@ -126,20 +200,18 @@ function refunds.refund(args)
   if not states.is_refundable(order.state) then states.refuse(order.state, "There is nothing to refund.") end
   local list, with_shipping = body.lines, check.flag(body.shipping, "/shipping")
   if list == json.null then list = nil end
+  local amount = check.int(body.amount, "/amount", 1, math.maxinteger)
   local reason, restock = check.text(body.reason, "/reason", 500), check.flag(body.restock, "/restock") ~= false
-  local lines, returned = json.decode(order.lines), rows.returned(order)
-  local shipping_left = order.shipping - order.shipping_refunded
-  local qty_of = {}
-  if list then
-    -- Nothing named is not everything.
-    if #list == 0 and not with_shipping then fail.invalid("/lines", "Name a line, or leave lines out to refund all that is left.") end
-    qty_of = wanted(list, lines, returned)
-  elseif not with_shipping then
-    qty_of = everything(lines, returned)
+  -- Nothing named is not everything.
+  if list and #list == 0 and not with_shipping and not amount then
+    fail.invalid("/lines", "Name a line, or leave lines out to refund all that is left.")
   end
-  if with_shipping and shipping_left == 0 then exceeds("/shipping", "Nothing is left to refund of the shipping.") end
-  local shipping = (with_shipping or (not list and with_shipping == nil)) and shipping_left or 0
-  give(order, lines, returned, qty_of, shipping, restock, reason, now)
+  local plan = plan_of(order)
+  if list then take_lines(plan, list) end
+  if with_shipping then take_shipping(plan, "/shipping") end
+  if amount then spread(plan, amount) end
+  if not list and not with_shipping and not amount then take_everything(plan, with_shipping == nil) end
+  give(order, plan, restock, reason, now)
   return { status = 201, body = rows.document(rows.find(order.order_id)) }
 end
 

@@ -18,7 +18,8 @@ local payments_of = sql.statement "SELECT payment_id, provider, amount, state, a
 local refunds_of = sql.statement "SELECT refund_id, amount, shipping, lines, reason, at FROM refunds WHERE order_id = ?1 ORDER BY n"
 local blocks_of = sql.statement [[
   SELECT plugin, name, reason, since_ms FROM order_blocks WHERE order_id = ?1 AND until_ms IS NULL ORDER BY id]]
-local returned_of = sql.statement "SELECT line, qty, amount, restocked FROM order_line_refunds WHERE order_id = ?1"
+local returned_of = sql.statement
+  "SELECT line, qty, amount, restocked, spread_qty, spread_amount FROM order_line_refunds WHERE order_id = ?1"
 
 local function opened(order)
   if order then order.state = states.name(order.state) end
@@ -40,7 +41,7 @@ function rows.visible(args)
   return order
 end
 
----What went back of each line so far: { [line] = { qty, amount, restocked } }.
+---What went back of each line so far: { [line] = { qty, amount, restocked, spread_qty, spread_amount } }; see feira.order_shares.
 function rows.returned(order)
   local out = {}
   for _, row in ipairs(returned_of:rows(order.id)) do out[row.line] = row end

@@ -21,9 +21,9 @@ function calls.orders_cancel(args)
   return facts_of(args.order)
 end
 
----@param args { order: string, lines: { line: integer, qty: integer }[]?, shipping: boolean?, reason: string?, restock: boolean? }
+---@param args feira.RefundBody with order: its id
 function calls.orders_refund(args)
-  local body = { lines = args.lines, shipping = args.shipping, reason = args.reason, restock = args.restock }
+  local body = { lines = args.lines, amount = args.amount, shipping = args.shipping, reason = args.reason, restock = args.restock }
   orders.refund { principal = SYSTEM, params = { id = args.order }, body = body }
   return facts_of(args.order)
 end

@@ -102,9 +102,16 @@ function t:pay(order, payment) end
 ---@return table order
 function t:cancel(order, reason) end
 
----Gives money back, all that is left unless lines are named: `t:refund(order, { lines = { { line = 1, qty = 1 } } })`
+---@class feira.test.Refund
+---@field lines? { line: integer, qty?: integer, amount?: integer }[] units of lines, or money of them without goods
+---@field amount? integer money of the order as a whole, in minor units
+---@field shipping? boolean
+---@field restock? boolean
+---@field reason? string
+
+---Gives money back, all that is left unless it is said what: `t:refund(order, { lines = { { line = 1, qty = 1 } } })`
 ---@param order table|string
----@param refund? { lines?: { line: integer, qty: integer }[], shipping?: boolean, reason?: string, restock?: boolean }
+---@param refund? feira.test.Refund
 ---@return table order
 function t:refund(order, refund) end
 
