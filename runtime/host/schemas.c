@@ -93,6 +93,11 @@ static const struct schema address_fields[] = {
     { .name = "region", .type = SCHEMA_STRING, .max = 100 },
     { .name = "postal_code", .type = SCHEMA_STRING, .max = 20 },
     { .name = "country", .type = SCHEMA_STRING, .required = true, .min = 2, .max = 2, .format = "country" }, END };
+static const struct schema due_fields[] = {
+    { .name = "label", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40, .about = "\"deposit\", \"balance\"" },
+    { .name = "amount", .type = SCHEMA_INT, .required = true, .min = 1, .max = INT64_MAX },
+    { .name = "within", .type = SCHEMA_STRING, .required = true, .min = 2, .max = 20, .about = "From now on, like \"30m\", \"72h\", \"14d\"; later dues later." }, END };
+static const struct schema due = { .type = SCHEMA_OBJECT, .fields = due_fields };
 static const struct schema order_fields[] = {
     { .name = "quote_token", .type = SCHEMA_STRING, .min = 1, .max = 500000, .about = "From a quote: the prices that were shown. Instead of the cart's members." },
     CART_FIELDS(false),
@@ -101,12 +106,16 @@ static const struct schema order_fields[] = {
     { .name = "address", .type = SCHEMA_OBJECT, .fields = address_fields },
     { .name = "note", .type = SCHEMA_STRING, .multiline = true, .max = 2000 },
     { .name = "reference", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "The caller's own number for this order; servers only." },
-    { .name = "placed_at", .type = SCHEMA_STRING, .max = 40, .format = "timestamp", .about = "When it was placed elsewhere (a till, an import); servers only." }, END };
+    { .name = "placed_at", .type = SCHEMA_STRING, .max = 40, .format = "timestamp", .about = "When it was placed elsewhere (a till, an import); servers only." },
+    { .name = "dues", .type = SCHEMA_ARRAY, .min = 1, .max = 12, .item = &due, .about = "What is to be paid until when, where that is more than the total within the shop's time to pay: deposit and balance. They add up to the total; servers only." }, END };
 const struct schema schema_order = { .type = SCHEMA_OBJECT, .fields = order_fields };
 
+static const struct schema payment_detail = { .type = SCHEMA_STRING, .min = 1, .max = 500 };
 static const struct schema payment_fields[] = {
     { .name = "provider", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40, .format = "id" },
-    { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Default: all that is still owed." }, END };
+    { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Default: all that is left of the due. Less is a part of it; several payments, also of several providers, meet it." },
+    { .name = "due", .type = SCHEMA_STRING, .min = 1, .max = 40, .about = "The label of the due that it is for. Default: the first that is not met." },
+    { .name = "details", .type = SCHEMA_MAP, .max = 20, .item = &payment_detail, .about = "What the provider wants to know of whoever pays: see its README." }, END };
 const struct schema schema_payment = { .type = SCHEMA_OBJECT, .fields = payment_fields };
 
 static const struct schema cancel_fields[] = { { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 200 }, END };

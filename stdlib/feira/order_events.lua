@@ -18,20 +18,32 @@ function order_events.emit(name, order, at, more)
   return true
 end
 
----@param name string "refund.requested", "refund.succeeded"
-function order_events.refund(name, order, refund_id, amount, at)
+---@param name string "refund.requested", "refund.succeeded", "refund.failed"
+---@param more table? further members
+function order_events.refund(name, order, refund_id, amount, at, more)
   if not events.heard(name) then return end
-  events.emit(name, {
-    order = order.order_id, customer = order.customer, refund = refund_id, amount = amount, at = time.format(at),
+  local payload = { order = order.order_id, customer = order.customer, refund = refund_id, amount = amount, at = time.format(at) }
+  for key, value in pairs(more or {}) do payload[key] = value end
+  events.emit(name, payload)
+end
+
+---A provider tells of money that does not fit. what: "merchant", "app", "amount", "currency".
+function order_events.mismatched(order, attempt, seen, what, at)
+  if not events.heard "payment.mismatched" then return end
+  events.emit("payment.mismatched", {
+    order = order.order_id, payment = attempt.payment_id, provider = attempt.provider, amount = seen.amount, expected = attempt.amount,
+    what = what, at = time.format(at),
   })
 end
 
 ---Money came in.
+---@return boolean whether anybody heard it
 function order_events.received(order, payment_id, provider, amount, at)
-  if not events.heard "payment.received" then return end
+  if not events.heard "payment.received" then return false end
   events.emit("payment.received", {
     order = order.order_id, customer = order.customer, payment = payment_id, provider = provider, amount = amount, at = time.format(at),
   })
+  return true
 end
 
 function order_events.joined(customer, at)

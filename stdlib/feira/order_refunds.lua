@@ -170,12 +170,26 @@ local function give(order, plan, restock, reason, now)
   if count_order:run(order.id, amount, shipping, now) ~= 1 then exceeds(nil, "That is more than is left of what was paid.") end
   insert:run(order.id, next_number:values(order.id), refund_id, amount, shipping, json.encode(json.array(parts)), reason, now)
   events.refund("refund.requested", order, refund_id, amount, now)
-  local ops = payments.refund_ops(order, amount, refund_id)
+  local ops, waits = payments.refund_ops(order, amount, refund_id, now)
   if restock then append(ops, restock_ops(order, plan.lines, plan.before, plan.qty_of, refund_id)) end
   local done, _, account = ledger.apply(ops)
   if not done then error("a refund of " .. order.order_id .. " found too little in " .. account) end
   order.refunded, order.shipping_refunded, order.updated_at = order.refunded + amount, order.shipping_refunded + shipping, now
-  events.refund("refund.succeeded", order, refund_id, amount, now) -- every provider there is gives back at once
+  if not waits then events.refund("refund.succeeded", order, refund_id, amount, now) end
+end
+
+---What was paid of an order that ends before all of it was: no line was ever sold, so none is named.
+function refunds.give_money(order, reason, now)
+  local refund_id, amount = ids.new "ref", order.paid - order.refunded
+  if amount == 0 then return end
+  if count_order:run(order.id, amount, 0, now) ~= 1 then error("order " .. order.order_id .. " changed under its refund") end
+  insert:run(order.id, next_number:values(order.id), refund_id, amount, 0, "[]", reason, now)
+  events.refund("refund.requested", order, refund_id, amount, now)
+  local ops, waits = payments.refund_ops(order, amount, refund_id, now)
+  local done, _, account = ledger.apply(ops)
+  if not done then error("a refund of " .. order.order_id .. " found too little in " .. account) end
+  order.refunded, order.updated_at = order.refunded + amount, now
+  if not waits then events.refund("refund.succeeded", order, refund_id, amount, now) end
 end
 
 ---Everything that is left, goods included: an order that is taken back whole.

@@ -1,7 +1,10 @@
 -- feira.order_rows: finds orders for a caller, and writes the document that answers show.
+local attempts = require "feira.attempts"
 local caller = require "feira.caller"
+local dues = require "feira.dues"
 local fail = require "feira.fail"
 local json = require "feira.json"
+local refund_parts = require "feira.refund_parts"
 local sql = require "feira.sql"
 local states = require "feira.order_states"
 local time = require "feira.time"
@@ -9,10 +12,12 @@ local time = require "feira.time"
 local rows = {}
 
 rows.COLUMNS = [[o.id, o.order_id, o.state, o.customer AS customer_row, c.customer, o.total, o.paid, o.refunded, o.shipping,
-  o.shipping_refunded, o.placed_at, o.expires_at, o.updated_at, o.reference, o.close_reason, o.generation, o.holds, o.priced, o.lines
+  o.shipping_refunded, o.placed_at, o.expires_at, o.updated_at, o.reference, o.close_reason, o.generation, o.holds, o.priced, o.lines,
+  o.dues, o.attempts
   FROM orders o LEFT JOIN customers c ON c.id = o.customer]]
 
 local find = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.order_id = ?1")
+local find_by_number = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.id = ?1")
 local contact_of = sql.statement "SELECT contact, address, note FROM order_contacts WHERE order_id = ?1"
 local payments_of = sql.statement "SELECT payment_id, provider, amount, state, at FROM payments WHERE order_id = ?1 ORDER BY n"
 local refunds_of = sql.statement "SELECT refund_id, amount, shipping, lines, reason, at FROM refunds WHERE order_id = ?1 ORDER BY n"
@@ -29,6 +34,10 @@ rows.opened = opened
 
 ---The order, or nil. Its state is a name.
 function rows.find(order_id) return opened(find:row(order_id)) end
+
+---The order whose row has this id; it is there.
+---@param id integer
+function rows.by_number(id) return opened(find_by_number:row(id)) or error("there is no order number " .. tostring(id)) end
 
 ---The order that args.params.id names, if the caller may know of it; fails with 404 otherwise, whatever the reason.
 function rows.visible(args)
@@ -59,19 +68,26 @@ local function lines_with_refunds(order)
   return json.array(lines)
 end
 
-local function payments(order)
+-- The money that was taken for it; then the attempts that brought none, and money that went straight back.
+local function payments(order, of_attempt)
   local out = {}
   for i, p in ipairs(payments_of:rows(order.id)) do
     out[i] = json.object("id", p.payment_id, "provider", p.provider, "amount", p.amount, "state", p.state, "at", time.format(p.at))
   end
+  for _, attempt in ipairs(attempts.of_order(order)) do
+    if attempt.state ~= "succeeded" or attempt.given_back then out[#out + 1] = attempts.document(attempt, of_attempt[attempt.id]) end
+  end
   return json.array(out)
 end
 
-local function refunds(order)
+local AT_ONCE = { state = "succeeded" }
+
+local function refunds(order, of_refund)
   local out = {}
   for i, r in ipairs(refunds_of:rows(order.id)) do
+    local parts = of_refund[r.refund_id] or AT_ONCE
     out[i] = json.object("id", r.refund_id, "amount", r.amount, "lines", json.raw(r.lines), "shipping", r.shipping,
-      "reason", r.reason or json.null, "at", time.format(r.at))
+      "reason", r.reason or json.null, "state", parts.state, "parts", parts.parts and json.array(parts.parts), "at", time.format(r.at))
   end
   return json.array(out)
 end
@@ -89,7 +105,8 @@ local function write(order, contact, lines, paid_by, sent_back, blocked_by)
   return json.object(
     "id", order.order_id, "state", order.state, "customer", order.customer or json.null, "reference", order.reference,
     "lines", lines, json.raw(order.priced), "total", order.total, "paid", order.paid, "refunded", order.refunded,
-    "placed_at", time.format(order.placed_at), "expires_at", order.expires_at and time.format(order.expires_at) or json.null,
+    "dues", dues.document(dues.of(order)), "placed_at", time.format(order.placed_at),
+    "expires_at", order.expires_at and time.format(order.expires_at) or json.null,
     "generation", order.generation, "note", contact.note, "contact", contact.contact and json.raw(contact.contact) or json.null,
     "address", contact.address and json.raw(contact.address) or json.null, "close_reason", order.close_reason,
     "payments", paid_by, "refunds", sent_back, "blocks", blocked_by, "updated_at", time.format(order.updated_at))
@@ -103,9 +120,10 @@ function rows.document_of_new(order, contact) return write(order, contact, json.
 
 ---The document of an order as it is now.
 function rows.document(order)
-  local sent_back = refunds(order)
+  local of_refund, of_attempt = refund_parts.of_order(order)
+  local sent_back = refunds(order, of_refund)
   local lines = #sent_back > 0 and lines_with_refunds(order) or json.raw(order.lines)
-  return write(order, contact_of:row(order.id) or NOTHING, lines, payments(order), sent_back, blocks(order))
+  return write(order, contact_of:row(order.id) or NOTHING, lines, payments(order, of_attempt), sent_back, blocks(order))
 end
 
 return rows

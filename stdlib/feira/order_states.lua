@@ -40,6 +40,9 @@ function states.code(name) return codes[name] end
 ---@return boolean whether something is left that a block could hold back
 function states.is_blockable(name) return blockable[name] == true end
 
+---@return boolean true when nothing comes after it and no goods are owed: money that comes now goes back
+function states.is_over(name) return name == "cancelled" or name == "expired" end
+
 ---@return boolean
 function states.is_refundable(name) return refundable[name] == true end
 

@@ -8,13 +8,16 @@ local caller = require "feira.caller"
 local check = require "feira.check"
 local checks = require "feira.checks"
 local customers = require "feira.customers"
+local dues = require "feira.dues"
 local fail = require "feira.fail"
 local ids = require "feira.ids"
 local events = require "feira.order_events"
 local json = require "feira.json"
-local ledger = require "feira.ledger"
+local order_payments = require "feira.order_payments"
 local page = require "feira.page"
 local payments = require "feira.payments"
+local provider_calls = require "feira.provider_calls"
+local provider_money = require "feira.provider_money"
 local refunds = require "feira.order_refunds"
 local rows = require "feira.order_rows"
 local sql = require "feira.sql"
@@ -26,6 +29,7 @@ local timers = require "feira.timers"
 local orders = { refund = refunds.refund, lift_block = blocks.lift }
 
 local PAY_WITHIN_MS = 30 * 60 * 1000
+local LOOK_AGAIN_MS = 60 * 1000
 -- So that no single order can bring the sums of an account near the end of 64 bits, after which nobody could pay any more.
 local TOTAL_MAX = 1000000000000000
 
@@ -36,7 +40,6 @@ local insert = sql.statement [[
 local find_id = sql.statement "SELECT id FROM orders WHERE order_id = ?1"
 local insert_contact = sql.statement "INSERT INTO order_contacts (order_id, contact, address, note) VALUES (?1, ?2, ?3, ?4)"
 local insert_evidence = sql.statement "INSERT INTO order_evidence (order_id, evidence) VALUES (?1, ?2)"
-local count_payment = sql.statement "UPDATE orders SET paid = paid + ?2 WHERE id = ?1 AND paid + ?2 <= total"
 
 -- --- place ----------------------------------------------------------------------------------------------------------
 
@@ -52,10 +55,10 @@ local function check_total(quote, body)
   end
 end
 
--- Only servers and operators name the customer, the moment or a reference of their own.
+-- Only servers and operators name the customer, the moment or a reference of their own, or split what is to be paid.
 local function check_claims(args, quote)
   if caller.is_trusted(args) then return end
-  for _, name in ipairs { "placed_at", "reference", "customer" } do
+  for _, name in ipairs { "placed_at", "reference", "customer", "dues" } do
     local value = args.body[name]
     if value ~= nil and value ~= json.null then fail.denied("This needs a secret key.", "/" .. name) end
   end
@@ -93,7 +96,8 @@ function orders.place(args)
     fail.invalid("/lines", ("An order of more than %d minor units is not accepted; split it."):format(TOTAL_MAX))
   end
   local is_paid = total == 0
-  local expires = not is_paid and now + ((args.shop and args.shop.pay_within_ms or PAY_WITHIN_MS)) or nil
+  local owed = dues.read(body.dues, total, now)
+  local expires = owed and owed[1].deadline or not is_paid and now + ((args.shop and args.shop.pay_within_ms or PAY_WITHIN_MS)) or nil
   local order = {
     order_id = ids.new "ord", state = is_paid and "paid" or "placed", customer = customer, total = total, paid = 0, refunded = 0,
     placed_at = placed_at(body, now), expires_at = expires, updated_at = now, reference = check.text(body.reference, "/reference", 100),
@@ -111,6 +115,10 @@ function orders.place(args)
     order.generation, holds and json.encode(holds), order.priced, order.lines)
   local id = find_id:values(order_id)
   insert_evidence:run(id, quote.evidence)
+  if owed then
+    dues.keep(id, owed)
+    order.id, order.dues = id, #owed
+  end
   if contact.contact or contact.address or contact.note then insert_contact:run(id, contact.contact, contact.address, contact.note) end
   if expires then timers.set("orders.expire", order_id, expires) end
   local heard = events.emit("order.placed", order, now)
@@ -121,12 +129,8 @@ end
 
 -- --- pay ------------------------------------------------------------------------------------------------------------
 
-local function book(ops, order)
-  local done, _, account = ledger.apply(ops)
-  if not done then error(("order %s found too little in %s"):format(order.order_id, account)) end
-end
-
----Takes the whole amount that is due; the holds become sales.
+---Takes money through the provider that is built in, for the first due that is not met or the one named; with the last due met the holds
+---become sales. Providers that are plugins have a way of their own: feira.provider_calls.
 function orders.pay(args)
   local order = rows.visible(args)
   local body, now = args.body or {}, time.now()
@@ -134,28 +138,24 @@ function orders.pay(args)
   -- The timer that expires it may be late.
   if now >= order.expires_at then states.refuse("expired", "Nothing was taken.") end
   payments.require(body.provider, args.shop or {})
-  local due = order.total - order.paid
-  local amount = check.int(body.amount, "/amount", 0, math.maxinteger) or due
-  if amount ~= due then fail.invalid("/amount", ("The amount due is %d, not %d."):format(due, amount), "wrong_amount") end
-
-  states.move(order, "paid", now, "Nothing was taken.")
-  if count_payment:run(order.id, amount) ~= 1 then error("order " .. order.order_id .. " was paid twice at once") end
-  local ops = order.holds and stock.settle_ops(json.decode(order.holds), order.order_id, "post") or {}
-  local payment = payments.record(order, body.provider, amount, now)
-  ops[#ops + 1] = payment
-  book(ops, order)
-  timers.cancel("orders.expire", order.order_id)
-  order.paid = order.paid + amount
-  events.received(order, payment.id, body.provider, amount, now)
-  if events.emit("order.paid", order, now) then order = rows.find(order.order_id) end -- who heard it may have done something with it
+  local list = dues.of(order)
+  local due = dues.named(list, body.due)
+  local left = due.amount - due.paid
+  local amount = check.int(body.amount, "/amount", 1, math.maxinteger) or left
+  if amount > left then fail.invalid("/amount", ("The amount due is %d, not %d."):format(left, amount), "wrong_amount") end
+  local heard = order_payments.receive(order, { provider = body.provider, amount = amount }, list, due, now)
+  if order.state ~= "placed" then provider_money.close_others(order, now) end
+  if heard then order = rows.find(order.order_id) end -- who heard it may have done something with it
   return { status = 201, body = rows.document(order) }
 end
 
 -- --- cancel, expire -------------------------------------------------------------------------------------------------
 
--- An unpaid order ends: what it held is free again.
-local function release(order)
-  if order.holds then book(stock.settle_ops(json.decode(order.holds), order.order_id, "void"), order) end
+-- An unpaid order ends: what it held is free again, what was paid of it goes back, and nobody is to pay for it any more.
+local function release(order, reason, now)
+  if order.holds then order_payments.book(stock.settle_ops(json.decode(order.holds), order.order_id, "void"), order) end
+  refunds.give_money(order, reason, now)
+  provider_money.close_others(order, now)
   timers.cancel("orders.expire", order.order_id)
 end
 
@@ -170,7 +170,7 @@ function orders.cancel(args)
   states.move(order, "cancelled", now, "It can't be cancelled.", reason)
   blocks.finish(order, now)
   if was == "placed" then
-    release(order)
+    release(order, reason or "cancelled", now)
   else
     refunds.give_all(order, reason or "cancelled", now)
   end
@@ -189,9 +189,14 @@ function orders.expire(args)
     timers.set("orders.expire", order.order_id, order.expires_at)
     return { status = 200 }
   end
+  -- A payment that is under way is asked for first: money that is there wins over the clock.
+  if provider_calls.hold_up(order, now) then
+    timers.set("orders.expire", order.order_id, now + LOOK_AGAIN_MS)
+    return { status = 200 }
+  end
   states.move(order, "expired", now, "It can't expire.")
   blocks.finish(order, now)
-  if order.holds then book(stock.settle_ops(json.decode(order.holds), order.order_id, "void"), order) end
+  release(order, "expired", now)
   if order.customer_row then customers.release(order.customer_row, now) end
   events.emit("order.expired", order, now)
   return { status = 200, body = rows.document(order) }
