@@ -1,0 +1,338 @@
+"""scripts/bench orders, payments, timers: durable writes over HTTP beside a raw C loop that writes the same rows.
+
+A small shop works under triggers first (trace.py): so the loop (tests/bench/replay.c) knows every row that an order, a payment or a timer makes, changes
+or removes, whatever the schema is by now. It writes them with prepared statements through a connection opened as the shop's writer opens its
+own, in batches as large as those that the server really had (commands by commits, from its metrics), and as many of them as the server did.
+The two take turns, each on a file of its own that began the same; in the end both must have the same number of rows in every table.
+
+A shop with a history is made once per program and schema, by the same loop, and kept in build/bench-stores: a million orders, the last of
+them not yet paid, and the doctor finds nothing wrong with it."""
+
+import hashlib
+import json
+import pathlib
+import random
+import re
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+
+from feira_tools import trace, wire
+from feira_tools.server import ROOT, Server, build_dir, program
+
+SHOP = ROOT / "tests" / "bench" / "orders"
+STORES = ROOT / "build" / "bench-stores"
+CATEGORIES = ("tea", "mugs", "books", "gifts")
+STOCK = 1_000_000_000
+FILL_BATCH = 1000
+IMPORT_AT_ONCE = 20_000
+PLACED = 1  # orders.state
+
+
+# --- carts -----------------------------------------------------------------------------------------------------------------
+
+
+def price(n):
+    return 500 + n * 7919 % 5000
+
+
+def category(n):
+    return CATEGORIES[n % len(CATEGORIES)]
+
+
+def import_catalogue(work, data, products):
+    for first in range(0, products, IMPORT_AT_ONCE):
+        with open(work / "catalogue.csv", "w") as f:
+            f.write("sku,title,category,price,stock\n")
+            for n in range(first, min(first + IMPORT_AT_ONCE, products)):
+                f.write(f"P-{n:06d},Article number {n} of the bench,{category(n)},{price(n) / 100:.2f},{STOCK}\n")
+        subprocess.run([str(program()), "import", str(SHOP), f.name, "--data", str(data)], check=True, stdout=subprocess.DEVNULL)
+
+
+def order_body(chance, products):
+    lines, total = [], 0
+    for n in chance.sample(range(products), 3):
+        qty = chance.randint(1, 3)
+        lines.append({"sku": f"P-{n:06d}", "qty": qty})
+        subtotal = price(n) * qty
+        total += subtotal - ((subtotal * 10 + 50) // 100 if category(n) == "tea" else 0)
+    contact = {"name": "Ada Example", "phone": "+44 20 7946 0000"}
+    address = {"line1": "1 Example Street", "city": "London", "postal_code": "N1 1AA", "country": "GB"}
+    return {"lines": lines, "expected_total": total, "contact": contact, "address": address}
+
+
+def write_orders(path, count, products):
+    chance = random.Random(products)
+    with open(path, "w") as f:
+        for _ in range(count):
+            f.write(f"POST /v1/orders\t{json.dumps(order_body(chance, products), separators=(',', ':'))}\n")
+
+
+def write_payments(path, data):
+    with sqlite3.connect(data / "shop.db") as db, open(path, "w") as f:
+        for (order_id,) in db.execute("SELECT order_id FROM orders WHERE state = ? ORDER BY id", (PLACED,)):
+            f.write(f'POST /v1/orders/{order_id}/payments\t{{"provider":"test"}}\n')
+    db.close()
+
+
+# --- programs --------------------------------------------------------------------------------------------------------------
+
+
+class Load:
+    """What the load generator says of one run."""
+
+    def __init__(self, server, key, requests, seconds, **options):
+        command = [str(build_dir() / "bench_load"), str(server.port), key, str(requests), "--seconds", str(seconds)]
+        for name, value in options.items():
+            if value is not True:
+                command += [f"--{name}", str(value)]
+        if options.get("once"):
+            command.append("--once")
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            sys.exit(f"the load failed:\n{run.stdout}{run.stderr}")
+        for name, value in json.loads(run.stdout).items():
+            setattr(self, name, value)
+
+
+class Replay:
+    """The raw loop, on a store of its own."""
+
+    def __init__(self, store, traced, passes):
+        self.process = subprocess.Popen([str(build_dir() / "bench_replay"), str(store), str(traced), str(passes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, stage, commands, batch):
+        self.process.stdin.write(f"run {stage} {commands} {max(1, batch):.3f}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit("the raw loop ended; see above")
+        return json.loads(line)
+
+    def close(self):
+        self.process.stdin.close()
+        if self.process.wait() != 0:
+            sys.exit("the raw loop failed; see above")
+
+
+def metric(server, name):
+    text = wire.Client(server.port).request("GET", "/metrics").body.decode()
+    return int(re.search(rf"^feira_{name} (\d+)", text, re.M).group(1))
+
+
+def copy_data(data, to):
+    """A stopped shop's data folder."""
+    shutil.copytree(data, to, ignore=shutil.ignore_patterns("*.sock", "lock", "bench-*"))
+    return to
+
+
+# --- shops -----------------------------------------------------------------------------------------------------------------
+
+
+def open_base(work, products):
+    """The data of a shop that has sold one thing, so that every account exists."""
+    data = work / "base"
+    import_catalogue(work, data, products)
+    with Server(SHOP, data=data) as server:
+        client = wire.Client(server.port, server.keys()["sk"])
+        placed = client.request("POST", "/v1/orders", order_body(random.Random(0), products), idempotency="first order")
+        if placed.status != 201:
+            sys.exit(f"the shop of the bench does not sell: {placed}")
+        paid = client.request("POST", f"/v1/orders/{placed.json()['id']}/payments", {"provider": "test"}, idempotency="first payment")
+        if paid.status != 201:
+            sys.exit(f"the shop of the bench takes no payment: {paid}")
+    return data
+
+
+def make_trace(work, base, products, sample):
+    """The path of a store in which `sample` orders were placed, and then paid, under triggers."""
+    data = copy_data(base, work / "traced")
+    store, requests = data / "shop.db", work / "requests"
+    trace.install(store)
+    with Server(SHOP, data=data) as server:
+        keys = server.keys()
+        write_orders(requests, sample, products)
+        Load(server, keys["pk"], requests, 600, once=True)
+        trace.stage(store, "place", "I journal_idempotency")
+        write_payments(requests, data)
+        Load(server, keys["sk"], requests, 600, once=True)
+        trace.stage(store, "pay", "I journal_idempotency")
+    return store
+
+
+def fingerprint(*figures):
+    """Of the program's Lua and schema, and of what writes the rows."""
+    sources = sorted((ROOT / "stdlib").rglob("*.*")) + sorted((ROOT / "tests" / "bench").glob("*.[ch]")) + [pathlib.Path(__file__), *SHOP.rglob("*.lua")]
+    sources += [ROOT / "runtime" / "ledger" / "schema.c", *sorted((ROOT / "runtime" / "journal").glob("*.c"))]
+    sums = hashlib.sha256(repr(figures).encode())
+    for path in sources:
+        sums.update(path.read_bytes())
+    return sums.hexdigest()[:16]
+
+
+def doctor(data):
+    run = subprocess.run([str(program()), "doctor", str(SHOP), "--data", str(data)], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        sys.exit(f"the doctor finds something wrong with {data}:\n{run.stdout}{run.stderr}")
+
+
+def shop_with(work, products, orders, waiting, sample):
+    """(data folder, trace) of a shop with so many orders, of which `waiting` are still to be paid. Kept for the next time."""
+    name = f"{products}-products-{orders}-orders-{waiting}-unpaid-{fingerprint(products, orders, waiting, sample)}"
+    kept = STORES / name
+    work = work / name
+    if (kept / "bench-trace.db").exists():
+        return kept, kept / "bench-trace.db"
+    began = time.monotonic()
+    for old in STORES.glob(f"{products}-products-{orders}-orders-{waiting}-unpaid-*"):
+        shutil.rmtree(old)
+    work.mkdir()
+    base = open_base(work, products)
+    traced = make_trace(work, base, products, sample)
+    making = copy_data(base, work / "making")
+    replay = Replay(making / "shop.db", traced, making / "bench-passes")
+    for n in range(0, orders, sample):
+        replay.run("place", sample, FILL_BATCH)
+        if n + sample <= orders - waiting:
+            replay.run("pay", sample, FILL_BATCH)
+    replay.close()
+    doctor(making)
+    STORES.mkdir(parents=True, exist_ok=True)
+    shutil.move(making, kept)
+    shutil.copy(traced, kept / "bench-trace.db")
+    print(f"made a shop with {orders:,} orders and {products:,} products in {time.monotonic() - began:.0f} s: {kept.relative_to(ROOT)}, {(kept / 'shop.db').stat().st_size / 1e9:.1f} GB")
+    return kept, kept / "bench-trace.db"
+
+
+# --- the two beside each other ------------------------------------------------------------------------------------------------
+
+
+def rows(data):
+    """{table: rows}, of a store that nobody has open."""
+    db = sqlite3.connect(data / "shop.db")
+    counts = {name: db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in trace.tables(db)}
+    db.close()
+    return counts
+
+
+class Pair:
+    """The server and the raw loop on copies of one store."""
+
+    def __init__(self, work, data, traced, stage):
+        self.stage = stage
+        self.ours, self.raw = copy_data(data, work / "ours"), copy_data(data, work / "raw")
+        if (data / "bench-passes").exists():
+            shutil.copy(data / "bench-passes", self.raw / "bench-passes")
+        self.before = rows(data)
+        self.rates, self.raw_rates, self.batches, self.done = [], [], [], 0
+        self.server = Server(SHOP, data=self.ours).start()
+        self.replay = Replay(self.raw / "shop.db", traced, self.raw / "bench-passes")
+
+    def round(self, load):
+        """load() gives how many commands were done, and how many a second; then the raw loop does as many, in such batches."""
+        commands, commits = metric(self.server, "writer_commands_total"), metric(self.server, "writer_commits_total")
+        done, rate = load()
+        commands, commits = metric(self.server, "writer_commands_total") - commands, metric(self.server, "writer_commits_total") - commits
+        batch = commands / max(1, commits)
+        raw = self.replay.run(self.stage, done, batch)
+        self.done += done
+        self.batches.append(batch)
+        self.rates.append(rate)
+        self.raw_rates.append(raw["rate"])
+
+    def ratio(self, name):
+        ours, raw, batch = (statistics.median(x) for x in (self.rates, self.raw_rates, self.batches))
+        print(f"{name}: {ours:,.0f} /s (from {min(self.rates):,.0f} to {max(self.rates):,.0f}) in batches of {batch:.1f}; the raw loop {raw:,.0f} /s; ratio {ours / raw:.2f}")
+        return ours / raw
+
+    def close(self):
+        """Ends with a message when the two did not write the same."""
+        self.server.terminate()
+        self.replay.close()
+        ours, raw = rows(self.ours), rows(self.raw)
+        each = []
+        for table, before in self.before.items():
+            mine, peer = (after[table] - before for after in (ours, raw))
+            if abs(mine - peer) > max(10, self.done // 1000):
+                sys.exit(f"the two do not write the same: {self.done} times {self.stage} are {mine} rows of {table} in the shop, {peer} in the raw loop's store")
+            if abs(mine) > self.done // 2:
+                each.append(f"{table} {mine / self.done:+.2f}")
+        grown = [(folder / "shop.db").stat().st_size for folder in (self.ours, self.raw)]
+        print(f"{self.done:,} times {self.stage}; rows each, in both: {', '.join(each)}; files of {grown[0] / 1e6:.0f} and {grown[1] / 1e6:.0f} MB")
+        doctor(self.ours)
+        shutil.rmtree(self.ours)
+        shutil.rmtree(self.raw)
+
+
+def measure(args, work, data, traced, stage, name, requests, key, once):
+    """The ratio in one shop."""
+    pair = Pair(work, data, traced, stage)
+    secret = pair.server.keys()[key]
+    state = {"next": 0}
+
+    def load(seconds, **options):
+        got = Load(pair.server, secret, requests, seconds, first=state["next"], once=once, **options)
+        state["next"] += got.answers if once else 0
+        return got
+
+    def full():
+        got = load(args.seconds)
+        return got.answers, got.rate
+
+    pair.round(full)  # warm
+    del pair.rates[:], pair.raw_rates[:], pair.batches[:]
+    for _ in range(args.rounds):
+        pair.round(full)
+    ratio = pair.ratio(name)
+    half = load(args.seconds, rate=round(statistics.median(pair.rates) / 2), connections=256)
+    print(f"{name}, at half that load: {half.rate:,.0f} /s; p50 {half.p50_ms:.2f} ms, p99 {half.p99_ms:.2f} ms, at most {half.max_ms:.1f} ms")
+    pair.done += half.answers
+    pair.replay.run(stage, half.answers, 8)
+    pair.close()
+    return ratio
+
+
+def sizes(args):
+    """(name, products, orders) of the shops."""
+    return [
+        (f"a shop with {args.orders:,} orders and {args.products:,} products", args.products, args.orders),
+        (f"an empty shop of {min(args.products, 1000):,} products", min(args.products, 1000), 0),
+    ]
+
+
+def bench_orders(args, work):
+    ratios = []
+    requests = work / "orders"
+    for name, products, orders in sizes(args):
+        data, traced = shop_with(work, products, orders, args.unpaid if orders else 0, args.sample)
+        write_orders(requests, 4 * args.sample, products)
+        ratios.append(measure(args, work, data, traced, "place", f"orders in {name}", requests, "pk", once=False))
+    return min(ratios)
+
+
+def bench_payments(args, work):
+    ratios = []
+    requests = work / "payments"
+    for name, products, orders in sizes(args):
+        data, traced = shop_with(work, products, orders or args.unpaid, args.unpaid, args.sample)
+        write_payments(requests, data)
+        ratios.append(measure(args, work, data, traced, "pay", f"payments in {name}", requests, "sk", once=True))
+    return min(ratios)
+
+
+BENCHES = {"orders": bench_orders, "payments": bench_payments}
+
+
+def bench(args):
+    subprocess.run([str(ROOT / "scripts" / "build"), "release", "feira", "bench_load", "bench_replay"], check=True)
+    work = STORES / f"work-{time.time_ns()}"  # on the disk that is meant, and on the same as the stores
+    work.mkdir(parents=True)
+    try:
+        ratio = BENCHES[args.what](args, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    print(f"ratio {ratio:.2f}")
+    return 0
