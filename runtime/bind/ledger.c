@@ -127,8 +127,31 @@ static int l_balance(lua_State *L)
     return ledger_push_balance(L, &b);
 }
 
+static int l_statement(lua_State *L) /* (name, { from, to, limit, after }?) -> statement, or nothing */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.statement()");
+    return ledger_push_statement(L, c, bind_check_slice(L, 1, "the account's name"), 2);
+}
+
+static int l_hold(lua_State *L) /* (id) -> standing, amount, posted, or nothing */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.hold()");
+    return ledger_push_hold(L, c, bind_check_slice(L, 1, "the hold's id"));
+}
+
+static int l_change(lua_State *L) /* (account, { frozen, closed }, reason, who) */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "ledger.change()");
+    int64_t account = bind_check_int(L, 1, "the account");
+    struct slice reason = bind_check_slice(L, 3, "the reason");
+    return ledger_change(L, c, account, 2, reason, bind_check_slice(L, 4, "who changes it"));
+}
+
 void bind_open_ledger(lua_State *L)
 {
-    static const luaL_Reg functions[] = { { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { NULL, NULL } };
+    static const luaL_Reg functions[] = {
+        { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { "statement", l_statement }, { "hold", l_hold },
+        { "change", l_change },   { NULL, NULL }
+    };
     luaL_newlib(L, functions);
 }

@@ -36,10 +36,9 @@ static int l_account(lua_State *L) /* (name, unit, { no_overdraft = true }?) -> 
     return 1;
 }
 
-static int64_t find_account(lua_State *L, int table, const char *side, const struct bind_plugin *p)
+static int64_t find_named(lua_State *L, struct slice name, const struct bind_plugin *p)
 {
     struct bind_context *c = bind_state(L)->ctx;
-    struct slice name = bind_field_slice(L, table, side, true);
     int64_t id = 0;
     struct err err = { 0 };
     require_account(L, c, p, name, true);
@@ -52,17 +51,25 @@ static int64_t find_account(lua_State *L, int table, const char *side, const str
     return id;
 }
 
-static struct slice own_id(lua_State *L, int table, const char *field, bool required, const struct bind_plugin *p)
+static int64_t find_account(lua_State *L, int table, const char *side, const struct bind_plugin *p)
 {
-    struct slice id = bind_field_slice(L, table, field, required);
-    if (id.len == 0 && !required)
-        return id;
+    return find_named(L, bind_field_slice(L, table, side, true), p);
+}
+
+static struct slice own_id_of(lua_State *L, struct slice id, const char *field, const struct bind_plugin *p)
+{
     struct slice whole = arena_printf(bind_state(L)->ctx->arena, "%s/%.*s", p->name, SLICE_FMT(id));
     if (!whole.data)
         luaL_error(L, "out of memory for a transfer");
     if (id.len == 0 || whole.len > TRANSFER_ID_MAX)
         luaL_error(L, "%s of a transfer has 1 to %d bytes", field, (int)(TRANSFER_ID_MAX - strlen(p->name) - 1));
     return whole;
+}
+
+static struct slice own_id(lua_State *L, int table, const char *field, bool required, const struct bind_plugin *p)
+{
+    struct slice id = bind_field_slice(L, table, field, required);
+    return id.len == 0 && !required ? id : own_id_of(L, id, field, p);
 }
 
 static void read_op(lua_State *L, int table, struct ledger_op *op, void *ctx)
@@ -106,8 +113,33 @@ static int l_balance(lua_State *L)
     return rc < 0 ? bind_raise(L, &err) : ledger_push_balance(L, &b);
 }
 
+static int l_statement(lua_State *L) /* (name, { from, to, limit, after }?) -> statement, or nothing; upvalue: the plugin */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.statement()");
+    struct slice name = bind_check_slice(L, 1, "the account's name");
+    require_account(L, c, plugin_of(L), name, true); /* it shows whose transfers they were, which is more than a balance */
+    return ledger_push_statement(L, c, name, 2);
+}
+
+static int l_hold(lua_State *L) /* (id) -> standing, amount, posted, or nothing; upvalue: the plugin */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.hold()");
+    return ledger_push_hold(L, c, own_id_of(L, bind_check_slice(L, 1, "the hold's id"), "id", plugin_of(L)));
+}
+
+static int l_change(lua_State *L) /* (name, { frozen, closed }, reason); upvalue: the plugin */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "ledger.change()");
+    const struct bind_plugin *p = plugin_of(L);
+    struct slice name = bind_check_slice(L, 1, "the account's name"), reason = bind_check_slice(L, 3, "the reason");
+    return ledger_change(L, c, find_named(L, name, p), 2, reason, slice_str(p->name));
+}
+
 int bind_plugin_ledger(struct vm *v, const struct bind_plugin *p, vm_ref *out, struct err *err)
 {
-    static const luaL_Reg functions[] = { { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { NULL, NULL } };
+    static const luaL_Reg functions[] = {
+        { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { "statement", l_statement }, { "hold", l_hold },
+        { "change", l_change },   { NULL, NULL }
+    };
     return bind_plugin_module(v, p, functions, out, err);
 }

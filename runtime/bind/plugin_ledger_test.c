@@ -173,6 +173,70 @@ static void a_handler_reads_and_a_rule_does_not(void **state)
     fails(w, w->points, BIND_PHASE_RULE, "ledger.balance('points/ann')", "ledger.balance()");
 }
 
+static void statements_are_read_by_those_who_may(void **state)
+{
+    struct world *w = *state;
+    holds(w, w->points, accounts);
+    holds(w, w->points,
+          "local time = require 'feira.time'\n"
+          "local now = time.now()\n"
+          "assert(ledger.apply { { kind = 'transfer', id = 't2', debit = 'points/ann', credit = 'points/issued', amount = 8, reference = "
+          "'r' } })\n"
+          "local s = ledger.statement('points/ann', { from = now, to = now + 1 })\n"
+          "assert(s.unit == 'points' and s.opening == 0 and s.credits == 50 and s.debits == 8 and s.closing == 42 and #s.entries == 2)\n"
+          "local e = s.entries[2]\n"
+          "assert(e.id == 'points/t2' and e.amount == -8 and e.balance == 42 and e.other == 'points/issued' and e.reference == 'r')\n"
+          "assert(e.at == now and e.kind == 'transfer' and e.hold == nil and s.next == nil)\n"
+          "s = ledger.statement('points/ann', { limit = 1 })\n"
+          "assert(#s.entries == 1 and s.next)\n"
+          "s = ledger.statement('points/ann', { limit = 1, after = s.next })\n"
+          "assert(s.entries[1].balance == 42 and s.next == nil)\n"
+          "s = ledger.statement('points/ann', { to = now, limit = 0 })\n"
+          "assert(s.closing == 0 and #s.entries == 0)\n"
+          "assert(ledger.statement('points/nobody') == nil)");
+    fails(w, w->friend, BIND_PHASE_PROCEDURE, "ledger.statement('points/bob')", "friend may not move points/bob");
+    fails(w, w->friend, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann')", "friend may not move points/ann");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann', { from = 5, to = 4 })", "to the same or a later one");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann', { after = '1' })", "what a statement gave as next");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann', { limit = 1001 })", "limit is 0 to 1000");
+    fails(w, w->points, BIND_PHASE_RULE, "ledger.statement('points/ann')", "ledger.statement()");
+}
+
+static void how_a_hold_stands_is_told_to_its_maker(void **state)
+{
+    struct world *w = *state;
+    holds(w, w->points, accounts);
+    holds(
+        w, w->points,
+        "local now = require('feira.time').now()\n"
+        "local function hold(id, expires) assert(ledger.apply { { kind = 'hold', id = id, debit = 'points/ann', credit = 'points/issued', "
+        "amount = 10, expires = expires } }) end\n"
+        "hold('a', now + 1000) hold('b', now) hold('c')\n"
+        "assert(ledger.hold('a') == 'open' and ledger.hold('b') == 'expired' and ledger.hold('x') == nil)\n"
+        "assert(ledger.apply { { kind = 'post', id = 'pa', pending = 'a', amount = 4 }, { kind = 'void', id = 'vc', pending = 'c' } })\n"
+        "local standing, amount, posted = ledger.hold('a')\n"
+        "assert(standing == 'posted' and amount == 10 and posted == 4 and ledger.hold('c') == 'voided')");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.apply { { kind = 'post', id = 'pb', pending = 'b' } }", "past its time");
+    holds(w, w->friend, "assert(ledger.hold('a') == nil)");
+}
+
+static void accounts_are_frozen_and_closed_with_a_reason(void **state)
+{
+    struct world *w = *state;
+    holds(w, w->points, accounts);
+    holds(w, w->points, "ledger.change('points/ann', { frozen = true }, 'looks odd')");
+    fails(w, w->points, BIND_PHASE_PROCEDURE,
+          "ledger.apply { { kind = 'transfer', id = 'f', debit = 'points/ann', credit = 'points/issued', amount = 1 } }", "is frozen");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.change('points/ann', { closed = true }, 'gone')", "empty it before it is closed");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.change('points/ann', { frozen = false }, '')", "Say why");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.change('points/ann', { frozen = 1 }, 'x')", "frozen is true or false");
+    fails(w, w->friend, BIND_PHASE_PROCEDURE, "ledger.change('points/ann', { frozen = false }, 'x')", "friend may not move points/ann");
+    holds(w, w->points, "ledger.change('points/ann', { frozen = false }, 'it was not')");
+    holds(w, w->points,
+          "assert(ledger.apply { { kind = 'transfer', id = 'f', debit = 'points/ann', credit = 'points/issued', amount = 50 } })\n"
+          "ledger.change('points/ann', { closed = true }, 'gone')");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +246,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(ids_belong_to_their_plugin, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handler_reads_and_a_rule_does_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(statements_are_read_by_those_who_may, setup, teardown),
+        cmocka_unit_test_setup_teardown(how_a_hold_stands_is_told_to_its_maker, setup, teardown),
+        cmocka_unit_test_setup_teardown(accounts_are_frozen_and_closed_with_a_reason, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

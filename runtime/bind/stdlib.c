@@ -36,7 +36,7 @@ int bind_resolve(void *ctx, struct slice name, struct slice *source, struct slic
 
 /* Constant once made; the SQL of ledger and journal is known only by calling them. A published number never changes its
  * meaning: what comes later is appended. A file of stdlib/schema begins with its number. */
-enum { LEDGER_NUMBER = 2, JOURNAL_NUMBER = 3, TRIES_NUMBER = 7, EVENTS_NUMBER = 8, MIGRATIONS_MAX = 64 };
+enum { LEDGER_NUMBER = 2, JOURNAL_NUMBER = 3, TRIES_NUMBER = 7, EVENTS_NUMBER = 8, STATEMENTS_NUMBER = 12, MIGRATIONS_MAX = 64 };
 static struct store_migration migrations[MIGRATIONS_MAX + 1];
 static pthread_once_t migrations_once = PTHREAD_ONCE_INIT;
 
@@ -51,6 +51,7 @@ static void migrations_make(void)
     for (const struct bind_embedded *e = bind_embedded_sql; e->name; e++)
         migrations_add(atoi(e->name), e->name, e->text);
     migrations_add(LEDGER_NUMBER, "ledger", ledger_schema_sql());
+    migrations_add(STATEMENTS_NUMBER, "ledger-statements", ledger_statements_schema_sql());
     migrations_add(JOURNAL_NUMBER, "journal", journal_schema_sql());
     migrations_add(TRIES_NUMBER, "tries", journal_tries_schema_sql());
     migrations_add(EVENTS_NUMBER, "events", journal_events_schema_sql());

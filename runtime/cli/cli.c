@@ -41,6 +41,16 @@ static const struct cli_option events_options[] = {
     { "--replay", "ID", "Bring this event to its plugin at once; all: every dead letter." },
     { "--drop", "ID", "Drop this dead letter, for ever." },
     { NULL, NULL, NULL } };
+static const struct cli_option ledger_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--from", "TIME", "The statement begins here; default at the first entry." },
+    { "--to", "TIME", "The first moment that is not stated any more; default none." },
+    { "--json", NULL, "Print the answers as JSON documents, one on a line." },
+    { "--freeze", "REASON", "Let nothing be taken from the account." },
+    { "--unfreeze", "REASON", "Take that back." },
+    { "--close", "REASON", "Let nothing move from or to the account; it must be empty." },
+    { "--reopen", "REASON", "Take that back." },
+    { NULL, NULL, NULL } };
 static const struct cli_option rollback_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--to", "GENERATION", "A generation that was live; default the one before." },
@@ -109,6 +119,10 @@ const struct cli_command cli_commands[] = {
       "What a plugin hears after the commit waits here until it was heard, in order for each order, customer, product or campaign.\n"
       "What fails is tried again after 5 s, 30 s, 2, 10 and 30 min, 1, 3, 6 and 12 h; after the tenth time it is a dead letter, and\n"
       "those behind it go on. Replayed, it comes before those that still wait. feira help events also lists what plugins can hear." },
+    { "ledger", "SHOP [ACCOUNT]", "What accounts have, and what moved when.", 1, 2, ledger_options, cmd_ledger,
+      "Without ACCOUNT: whether debits and credits agree in each unit. ACCOUNT that ends in a slash (stock/) lists the accounts whose\n"
+      "names begin so. Else its statement: what it had, what moved, what it has. TIME is 2026-11-20, \"2026-11-20 08:00\" (the shop's\n"
+      "zone) or RFC 3339. An amount above zero came in; what is only held is no entry. Money is shown in major units." },
     { "import", "SHOP FILE.csv", "Bring products in from a CSV file.", 2, 2, data_option, cmd_import,
       "Two forms, told apart by the header: Shopify's product export, and a plain one with the columns\n"
       "sku,title,category,tags,price,stock (title, category, tags and stock may be missing).\n"

@@ -54,6 +54,7 @@ int cmd_doctor(const struct cli_args *a);
 int cmd_backup(const struct cli_args *a);
 int cmd_restore(const struct cli_args *a);
 int cmd_repin(const struct cli_args *a);
+int cmd_ledger(const struct cli_args *a);
 int cmd_events(const struct cli_args *a);
 int cmd_quote(const struct cli_args *a);
 int cmd_status(const struct cli_args *a);

@@ -23,6 +23,12 @@ static const struct query_param event_query[] = {
     { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
 static const struct schema why = { .type = SCHEMA_STRING, .required = true, .min = 1, .max = 200 };
 static const struct query_param block_query[] = { { "reason", "Why it is lifted, for the record.", &why }, { NULL, NULL, NULL } };
+static const struct query_param account_query[] = {
+    { "prefix", "Only accounts whose name begins so, like \"stock/\".", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
+    { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
+static const struct query_param statement_query[] = {
+    { "from", "2026-11-01 (the shop's zone) or RFC 3339; default: from the beginning.", NULL }, { "to", "The first moment that is not stated any more; default: none.", NULL },
+    { "limit", "How many entries at most: 1 to 200, default 50.", NULL }, { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param stop_query[] = { { "kind", "campaign or plugin, where both have that name.", NULL }, { NULL, NULL, NULL } };
 
 const struct route core_routes[] = {
@@ -67,6 +73,11 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/events", SERVERS, SCOPE_ADMIN, NULL, event_query, false, false, 200, handle_event_list, NULL, "Events that plugins are still to hear after the commit, or dead letters, oldest first, a page at a time." },
     { HTTP_METHOD_POST, "/v1/events/{id}/replay", SERVERS, SCOPE_ADMIN, &schema_event_replay, NULL, false, false, 200, handle_event_replay, NULL, "Brings a dead letter, or an event that waits after a failure, to its plugin at once; all: the 500 oldest dead letters." },
     { HTTP_METHOD_DELETE, "/v1/events/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_event_drop, NULL, "Drops a dead letter, for ever." },
+    { HTTP_METHOD_GET, "/v1/ledger/units", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_ledger_units, NULL, "Whether debits and credits agree, unit by unit." },
+    { HTTP_METHOD_GET, "/v1/ledger/accounts", SERVERS, SCOPE_ADMIN, NULL, account_query, false, false, 200, call_read, "accounts.list", "Accounts of the ledger by name, a page at a time." },
+    { HTTP_METHOD_GET, "/v1/ledger/accounts/{account}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, call_read, "accounts.get", "One account: balance, what is held, who froze or closed it. A slash in the name is written %2F." },
+    { HTTP_METHOD_GET, "/v1/ledger/accounts/{account}/statement", SERVERS, SCOPE_ADMIN, NULL, statement_query, false, false, 200, call_read, "accounts.statement", "What an account had at two moments, and what moved between them, a page at a time." },
+    { HTTP_METHOD_PATCH, "/v1/ledger/accounts/{account}", SERVERS, SCOPE_ADMIN, &schema_account, NULL, false, false, 200, call_write, "accounts.change", "Freezes an account (nothing can be taken from it) or closes an empty one, or takes that back." },
     { HTTP_METHOD_GET, "/v1/keys", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_list, NULL, "The keys, without their secrets." },
     { HTTP_METHOD_POST, "/v1/keys", SERVERS, SCOPE_ADMIN, &schema_key, NULL, false, true, 201, handle_key_create, NULL, "A new key; its text is shown only now." },
     { HTTP_METHOD_DELETE, "/v1/keys/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_revoke, NULL, "Revokes a key at once." },

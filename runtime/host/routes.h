@@ -36,6 +36,7 @@ void handle_stop(struct call *c);
 void handle_resume(struct call *c);
 void handle_needs(struct call *c); /* api_plugins.c */
 void handle_prune(struct call *c);
+void handle_ledger_units(struct call *c); /* api_ledger.c */
 void handle_doctor(struct call *c);
 void handle_backup(struct call *c);
 void handle_repin(struct call *c);      /* api_repin.c */

@@ -176,6 +176,12 @@ const struct schema schema_prune = { .type = SCHEMA_OBJECT, .fields = prune_fiel
 static const struct schema backup_fields[] = { { .name = "path", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 4000, .about = "Where to; a file that is not there yet." }, END };
 const struct schema schema_backup = { .type = SCHEMA_OBJECT, .fields = backup_fields };
 
+static const struct schema account_fields[] = {
+    { .name = "frozen", .type = SCHEMA_BOOL, .about = "true: nothing can be taken from it." },
+    { .name = "closed", .type = SCHEMA_BOOL, .about = "true: nothing moves from or to it; it must be empty." },
+    { .name = "reason", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 200, .about = "Kept with the account." }, END };
+const struct schema schema_account = { .type = SCHEMA_OBJECT, .fields = account_fields };
+
 static const struct schema repin_fields[] = {
     { .name = "collection", .type = SCHEMA_STRING, .min = 1, .max = 24, .about = "Only rows of this collection." },
     { .name = "from", .type = SCHEMA_STRING, .min = 1, .max = 24, .about = "Only rows that go by this revision." },

@@ -7,4 +7,4 @@
 
 extern const struct schema schema_product_put, schema_product_patch, schema_product_import, schema_stock, schema_quote, schema_order,
     schema_payment, schema_cancel, schema_refund, schema_customer, schema_customer_token, schema_key, schema_publish, schema_rollback,
-    schema_stop, schema_prune, schema_repin, schema_backup, schema_event_replay;
+    schema_stop, schema_prune, schema_repin, schema_backup, schema_account, schema_event_replay;

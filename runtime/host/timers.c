@@ -1,6 +1,7 @@
 /* Fires what is due: looks a few times a second, hands each due timer to the writer as a command of its own, and looks
  * again when all of them are done. A timer whose procedure fails is set a minute later and logged. Jobs go
- * to the workers (jobs.h), events their own way (deliveries.h), at the same pace. */
+ * to the workers (jobs.h), events their own way (deliveries.h), holds of the ledger theirs (books.h), at the same pace. */
+#include "host/books.h"
 #include "host/deliveries.h"
 #include "host/guard.h"
 #include "host/jobs.h"
@@ -42,6 +43,7 @@ struct timer_pump {
     struct store_conn *conn;
     struct jobs *jobs;
     struct deliveries *deliveries;
+    struct books *books;
     size_t in_flight;
     struct waking waking;
     bool woken;     /* nothing is parked that could be due */
@@ -245,6 +247,7 @@ static void look(void *ctx)
     struct timer_pump *p = ctx;
     struct err err = { 0 };
     deliveries_look(p->deliveries);
+    books_look(p->books);
     if (p->in_flight)
         return;
     p->woke_last = !p->woke_last && wake_parked(p);
@@ -263,7 +266,7 @@ void timer_pump_look(struct timer_pump *p)
 
 bool timer_pump_is_busy(const struct timer_pump *p)
 {
-    return p->in_flight > 0 || jobs_under_way(p->jobs) > 0 || deliveries_are_under_way(p->deliveries);
+    return p->in_flight > 0 || jobs_under_way(p->jobs) > 0 || deliveries_are_under_way(p->deliveries) || books_are_busy(p->books);
 }
 
 int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, struct err *err)
@@ -279,6 +282,8 @@ int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, 
         rc = jobs_open(s, loop, &p->jobs, err);
     if (rc == 0)
         rc = deliveries_open(s, loop, &p->deliveries, err);
+    if (rc == 0)
+        rc = books_open(s, loop, p->conn, &p->books, err);
     if (rc == 0) {
         p->tick = loop_timer_new(loop, look, p);
         rc = p->tick ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
@@ -314,6 +319,7 @@ void timer_pump_close(struct timer_pump *p)
     loop_timer_free(p->tick);
     jobs_close(p->jobs);
     deliveries_close(p->deliveries);
+    books_close(p->books);
     if (p->conn)
         store_reader_close(p->conn);
     free(p);

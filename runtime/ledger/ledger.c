@@ -24,11 +24,17 @@ static int prepare_all(struct ledger *l, struct err *err)
         { &l->account_insert, "INSERT INTO ledger_accounts (name, unit, flags) VALUES (?1, ?2, ?3) RETURNING id" },
         { &l->account_update, "UPDATE ledger_accounts SET flags = ?1, debits_posted = ?2, credits_posted = ?3, debits_pending = ?4, "
                               "credits_pending = ?5 WHERE id = ?6" },
-        { &l->transfer_by_id, "SELECT seq, kind, debit, credit, amount, pending, reference FROM ledger_transfers WHERE id = ?1" },
+        { &l->transfer_by_id, "SELECT seq, kind, debit, credit, amount, pending, reference, expires_ms FROM ledger_transfers WHERE "
+                              "id = ?1" },
         { &l->transfer_insert, "INSERT INTO ledger_transfers (seq, id, kind, debit, credit, amount, pending, at_ms, expires_ms, reference)"
                                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING" },
         { &l->transfer_delete_from, "DELETE FROM ledger_transfers WHERE seq >= ?1" },
-        { &l->resolution_of, "SELECT kind FROM ledger_transfers WHERE pending = ?1" },
+        { &l->resolution_of, "SELECT kind, id LIKE 'expired/%' FROM ledger_transfers WHERE pending = ?1" },
+        { &l->expiry_insert, "INSERT INTO ledger_expiries (expires_ms, hold) VALUES (?1, ?2)" },
+        { &l->expiry_delete, "DELETE FROM ledger_expiries WHERE expires_ms = ?1 AND hold = ?2" },
+        { &l->expiry_of, "SELECT 1 FROM ledger_expiries WHERE expires_ms = ?1 AND hold = ?2" },
+        { &l->expiries_due, "SELECT e.hold, t.id, e.expires_ms FROM ledger_expiries e JOIN ledger_transfers t ON t.seq = e.hold WHERE "
+                            "e.expires_ms <= ?1 ORDER BY e.expires_ms, e.hold LIMIT ?2" },
     };
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         int rc = store_prepare(l->conn, list[i].sql, list[i].stmt, err);
@@ -85,7 +91,7 @@ void ledger_close(struct ledger *l)
 /* --- what is in the store already ------------------------------------------------------------------------------------------ */
 
 struct row {
-    int64_t seq, debit, credit, amount, pending;
+    int64_t seq, debit, credit, amount, pending, expires_ms;
     int kind;
     bool same_reference; /* as the operation it was looked up for */
 };
@@ -105,6 +111,7 @@ static int find_row(struct ledger *l, struct slice id, struct slice reference, s
     row->amount = store_column_int(s, 4);
     row->pending = store_column_int(s, 5);
     row->same_reference = slice_eq(store_column_text(s, 6), reference);
+    row->expires_ms = store_column_int(s, 7);
     store_reset(s);
     return 1;
 }
@@ -112,6 +119,11 @@ static int find_row(struct ledger *l, struct slice id, struct slice reference, s
 static int no_hold(struct slice id, struct err *err)
 {
     return err_field(err, ERR_NOT_FOUND, "pending", "There is no hold %.*s in the ledger.", SLICE_FMT(id));
+}
+
+static int hold_expired(struct slice id, struct err *err)
+{
+    return err_reason(err, ERR_STATE, "hold_expired", "The hold %.*s is past its time and is given back; take a new one.", SLICE_FMT(id));
 }
 
 static int hold_is_over(struct slice id, int how, struct err *err)
@@ -127,8 +139,22 @@ static int check_open(struct ledger *l, int64_t hold_seq, struct slice id, struc
     if (rc <= 0)
         return rc;
     int how = (int)store_column_int(l->resolution_of, 0);
+    bool by_time = store_column_int(l->resolution_of, 1) != 0;
     store_reset(l->resolution_of);
-    return hold_is_over(id, how, err);
+    return by_time ? hold_expired(id, err) : hold_is_over(id, how, err);
+}
+
+/* Whether the ledger itself is to give the hold back at its expiry. Holds of older programs have a time too, but a timer of their maker. */
+static int gives_back(struct ledger *l, int64_t expires_ms, int64_t hold_seq, struct err *err)
+{
+    if (!expires_ms)
+        return 0;
+    store_bind_int(l->expiry_of, 1, expires_ms);
+    store_bind_int(l->expiry_of, 2, hold_seq);
+    int rc = store_step(l->expiry_of, err);
+    if (rc > 0)
+        store_reset(l->expiry_of);
+    return rc;
 }
 
 /* --- one operation in memory ------------------------------------------------------------------------------------------------- */
@@ -230,6 +256,7 @@ static int find_hold(struct ledger *l, const struct ledger_op *ops, size_t i, st
             st->credit = hold->credit;
             st->held = hold->amount;
             st->pending_seq = hold->seq;
+            st->expires_ms = ops[k].expires_ms;
             break;
         }
     }
@@ -240,8 +267,9 @@ static int find_hold(struct ledger *l, const struct ledger_op *ops, size_t i, st
         if (rc == 0 || row.kind != LEDGER_HOLD)
             return no_hold(op->pending, err);
         rc = check_open(l, row.seq, op->pending, err);
-        if (rc == 0)
-            rc = account_get(l, row.debit, &st->debit, err);
+        int gives = rc == 0 ? gives_back(l, row.expires_ms, row.seq, err) : rc;
+        st->expires_ms = gives > 0 ? row.expires_ms : 0;
+        rc = gives < 0 ? gives : account_get(l, row.debit, &st->debit, err);
         if (rc == 0)
             rc = account_get(l, row.credit, &st->credit, err);
         if (rc < 0)
@@ -261,7 +289,7 @@ static bool names_other_accounts(const struct ledger_op *op, int64_t debit, int6
     return (op->debit && op->debit != debit) || (op->credit && op->credit != credit);
 }
 
-static int do_resolution(struct ledger *l, const struct ledger_op *ops, size_t i, struct step *st, struct err *err)
+static int do_resolution(struct ledger *l, const struct ledger_op *ops, size_t i, int64_t now_ms, struct step *st, struct err *err)
 {
     const struct ledger_op *op = &ops[i];
     int rc = find_hold(l, ops, i, st, err);
@@ -269,6 +297,8 @@ static int do_resolution(struct ledger *l, const struct ledger_op *ops, size_t i
         return rc;
     if (names_other_accounts(op, st->debit->id, st->credit->id))
         return err_field(err, ERR_INVALID, "debit", "The hold %.*s is between other accounts; leave them out.", SLICE_FMT(op->pending));
+    if (op->kind == LEDGER_POST && st->expires_ms && now_ms >= st->expires_ms)
+        return hold_expired(op->pending, err);
     st->amount = op->kind == LEDGER_VOID || op->amount == INT64_MAX ? st->held : op->amount;
     if (st->amount <= 0 || st->amount > st->held)
         return err_field(err, ERR_INVALID, "amount", "A post is between 1 and what the hold %.*s has, %lld.", SLICE_FMT(op->pending),
@@ -344,7 +374,7 @@ static int check_op(const struct ledger_op *op, struct err *err)
     return 0;
 }
 
-static int do_in_memory(struct ledger *l, const struct ledger_op *ops, size_t i, bool careful, struct err *err)
+static int do_in_memory(struct ledger *l, const struct ledger_op *ops, size_t i, int64_t now_ms, bool careful, struct err *err)
 {
     struct step *st = &l->steps[i];
     *st = (struct step){ 0 };
@@ -364,7 +394,7 @@ static int do_in_memory(struct ledger *l, const struct ledger_op *ops, size_t i,
         return do_new(l, &ops[i], st, err);
     case LEDGER_POST:
     case LEDGER_VOID:
-        return do_resolution(l, ops, i, st, err);
+        return do_resolution(l, ops, i, now_ms, st, err);
     }
     return err_field(err, ERR_INVALID, "kind", "A transfer is a transfer, a hold, a post or a void.");
 }
@@ -412,19 +442,41 @@ static int write_set(struct ledger *l, const struct ledger_op *ops, size_t n, in
     return 1;
 }
 
+/* Which holds the ledger is to give back. After the transfers: when this fails, the store does, and the savepoint must not be kept. */
+static int write_expiries(struct ledger *l, const struct ledger_op *ops, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct step *st = &l->steps[i];
+        bool begins = ops[i].kind == LEDGER_HOLD && ops[i].expires_ms;
+        if (st->done_before || (!begins && !st->expires_ms))
+            continue;
+        struct store_stmt *s = begins ? l->expiry_insert : l->expiry_delete;
+        store_bind_int(s, 1, begins ? ops[i].expires_ms : st->expires_ms);
+        store_bind_int(s, 2, begins ? st->seq : st->pending_seq);
+        int rc = store_run(s, NULL, err);
+        if (rc < 0) {
+            l->broken = true;
+            return rc;
+        }
+    }
+    return 0;
+}
+
 /* 1 = done; 0 = an id is already there, so be careful; negative = refused. When not done, nothing remains of it. */
 static int apply_set(struct ledger *l, const struct ledger_op *ops, size_t n, int64_t now_ms, bool careful, size_t *failed, struct err *err)
 {
     struct mark mark = undo_mark(l);
     for (size_t i = 0; i < n; i++) {
-        int rc = do_in_memory(l, ops, i, careful, err);
+        int rc = do_in_memory(l, ops, i, now_ms, careful, err);
         if (rc < 0) {
             *failed = i;
             undo_to(l, mark);
             return rc;
         }
     }
-    int rc = write_set(l, ops, n, now_ms, failed, err);
+    int rc = write_set(l, ops, n, now_ms, failed, err), written = rc;
+    if (rc > 0 && (rc = write_expiries(l, ops, n, err)) == 0)
+        rc = written;
     if (rc <= 0) {
         unwrite(l, mark.next_seq);
         undo_to(l, mark);
@@ -476,6 +528,11 @@ int ledger_apply(struct ledger *l, const struct ledger_op *ops, size_t n, int64_
 
 /* --- the rest ------------------------------------------------------------------------------------------------------------------------ */
 
+static bool is_empty(const struct ledger_balance *b)
+{
+    return b->credits_posted == b->debits_posted && b->debits_pending == 0 && b->credits_pending == 0;
+}
+
 int ledger_set_flags(struct ledger *l, int64_t account, unsigned flags, struct err *err)
 {
     struct account *a;
@@ -486,6 +543,9 @@ int ledger_set_flags(struct ledger *l, int64_t account, unsigned flags, struct e
         return err_field(err, ERR_INVALID, "flags", "The flags of a ledger account are no_overdraft, closed and frozen.");
     if ((flags & LEDGER_NO_OVERDRAFT) && ledger_available(&a->balance) < 0)
         return err_reason(err, ERR_STATE, "overdrawn", "The account %.*s is overdrawn; bring it to zero before forbidding overdrafts.",
+                          SLICE_FMT(a->name));
+    if ((flags & LEDGER_CLOSED) && !(a->balance.flags & LEDGER_CLOSED) && !is_empty(&a->balance))
+        return err_reason(err, ERR_STATE, "not_empty", "The account %.*s has a balance or holds; empty it before it is closed.",
                           SLICE_FMT(a->name));
     rc = account_touch(l, a, err);
     if (rc == 0)

@@ -98,7 +98,9 @@ static int stock_up(struct writer_command *base, struct store_conn *conn, struct
 static void shop_open(struct shop *s, const char *folder, const char *name)
 {
     struct err err;
-    const struct store_migration schema[] = { { 1, "ledger", ledger_schema_sql() }, { 0 } };
+    const struct store_migration schema[] = { { 1, "ledger", ledger_schema_sql() },
+                                              { 2, "statements", ledger_statements_schema_sql() },
+                                              { 0 } };
     snprintf(s->path, sizeof s->path, "%s/ledger-bench-%ld-%s.db", folder, (long)getpid(), name);
     if (store_open(&(struct store_options){ .path = s->path, .migrations = schema }, &s->store, &err) < 0 ||
         ledger_open(s->store, &s->ledger, &err) < 0 ||

@@ -32,6 +32,7 @@ struct step {
     int64_t seq;         /* of the row to write */
     int64_t pending_seq; /* POST, VOID: of the hold; else 0 */
     int64_t amount, held;
+    int64_t expires_ms; /* POST, VOID: of the hold, when the ledger was to give it back; else 0 */
     struct account *debit, *credit;
 };
 
@@ -60,6 +61,7 @@ struct ledger {
 
     struct store_stmt *account_by_id, *account_by_name, *account_insert, *account_update;
     struct store_stmt *transfer_by_id, *transfer_insert, *transfer_delete_from, *resolution_of;
+    struct store_stmt *expiry_insert, *expiry_delete, *expiry_of, *expiries_due;
 };
 
 int accounts_open(struct ledger *l, struct err *err);

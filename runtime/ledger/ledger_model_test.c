@@ -1,7 +1,7 @@
 /* The ledger against a slow, obvious model: random sets of operations inside commands, with savepoints undone,
  * transactions aborted, commits that fail, accounts evicted from memory and the store opened again. After every call the
  * answer and all balances must be the same. */
-#include "ledger/ledger.h"
+#include "ledger/statement.h"
 #include "store/faultvfs.h"
 #include "base/random.h"
 #include <setjmp.h>
@@ -13,15 +13,15 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { ACCOUNTS = 12, ENTRIES = 700, SET = 5 };
+enum { ACCOUNTS = 12, ENTRIES = 1400, SET = 5 };
 
-static struct store_migration schema[] = { { 1, "ledger", NULL }, { 0 } };
+static struct store_migration schema[] = { { 1, "ledger", NULL }, { 2, "statements", NULL }, { 0 } };
 
 /* --- the model --------------------------------------------------------------------------------------------------------------- */
 
 struct entry {
     int id, kind, debit, credit, pending, reference; /* accounts by their place in the model; pending: id, -1 = none */
-    int64_t amount;
+    int64_t amount, at_ms, expires_ms;
 };
 
 struct model {
@@ -81,6 +81,11 @@ static int model_new(struct model *m, const struct entry *e)
     return 0;
 }
 
+static bool model_is_expired(const struct entry *hold, int64_t now_ms)
+{
+    return hold->expires_ms && now_ms >= hold->expires_ms;
+}
+
 static int model_resolve(struct model *m, struct entry *e)
 {
     const struct entry *h = model_find(m, e->pending);
@@ -90,6 +95,8 @@ static int model_resolve(struct model *m, struct entry *e)
         return ERR_STATE;
     e->debit = h->debit;
     e->credit = h->credit;
+    if (e->kind == LEDGER_POST && model_is_expired(h, e->at_ms))
+        return ERR_STATE;
     if (e->kind == LEDGER_VOID || e->amount == INT64_MAX)
         e->amount = h->amount;
     if (e->amount <= 0 || e->amount > h->amount)
@@ -156,7 +163,8 @@ struct world {
     int64_t ids[ACCOUNTS]; /* of the real accounts; valid where the model has the account */
     struct entry made[ENTRIES * 4];
     int nmade, next_id;
-    uint64_t calls, refusals, repeats, aborts, undone;
+    uint64_t calls, refusals, repeats, aborts, undone, expired, pages;
+    int64_t now_ms; /* mostly forward, sometimes back */
 };
 
 static uint64_t roll(struct world *w, uint64_t n)
@@ -173,6 +181,7 @@ static void open_world(struct world *w)
 {
     struct err err;
     schema[0].sql = ledger_schema_sql();
+    schema[1].sql = ledger_statements_schema_sql();
     if (store_open(&(struct store_options){ .path = "shop.db", .vfs = w->name, .migrations = schema }, &w->store, &err) < 0)
         fail_msg("%s", err.text);
     w->conn = store_writer_conn(w->store);
@@ -206,6 +215,9 @@ static void compare(struct world *w)
 
 static struct entry invent(struct world *w)
 {
+    w->now_ms += (int64_t)roll(w, 600000);
+    if (roll(w, 40) == 0)
+        w->now_ms -= (int64_t)roll(w, (uint64_t)(w->now_ms < 9000000 ? w->now_ms + 1 : 9000000));
     if (w->nmade && roll(w, 5) == 0) { /* again, sometimes not quite the same */
         struct entry e = w->made[roll(w, (uint64_t)w->nmade)];
         if (roll(w, 4) == 0)
@@ -230,6 +242,8 @@ static struct entry invent(struct world *w)
         if (roll(w, 3) == 0)
             e.amount = INT64_MAX;
     }
+    if (e.kind == LEDGER_HOLD && roll(w, 2))
+        e.expires_ms = w->now_ms + (int64_t)roll(w, 4000000);
     if (w->nmade < ENTRIES * 4)
         w->made[w->nmade++] = e;
     return e;
@@ -253,7 +267,7 @@ static struct ledger_op op_of(struct world *w, const struct entry *e, struct tex
         .amount = e->amount,
         .pending = e->pending >= 0 ? slice_str(t->pending) : slice_of(NULL, 0),
         .reference = e->reference ? slice_str(t->reference) : slice_of(NULL, 0),
-        .expires_ms = (int64_t)roll(w, 2),
+        .expires_ms = e->expires_ms,
     };
 }
 
@@ -278,13 +292,15 @@ static void one_set(struct world *w)
         need_account(w, set[i].debit);
         need_account(w, set[i].credit);
     }
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        set[i].at_ms = w->now_ms;
         ops[i] = op_of(w, &set[i], &texts[i]);
+    }
     size_t expected_at = 0, at = 0;
     struct err err;
     int entries = w->now.n;
     int expected = model_apply(&w->now, set, n, &expected_at);
-    int rc = ledger_apply(w->ledger, ops, (size_t)n, (int64_t)w->calls, &at, &err);
+    int rc = ledger_apply(w->ledger, ops, (size_t)n, w->now_ms, &at, &err);
     if (rc != expected)
         fail_msg("call %llu: the model says %d, the ledger %d (%s)", (unsigned long long)w->calls, expected, rc, rc < 0 ? err.text : "");
     if (rc < 0)
@@ -302,8 +318,140 @@ static void one_flag(struct world *w)
         return;
     static const unsigned extra[] = { 0, 0, 0, 0, 0, 0, 0, 0, LEDGER_FROZEN, LEDGER_CLOSED };
     unsigned flags = flags_of(i) | extra[roll(w, 10)];
-    assert_int_equal(ledger_set_flags(w->ledger, w->ids[i], flags, NULL), 0);
-    w->now.accounts[i].flags = flags;
+    struct ledger_balance *b = &w->now.accounts[i];
+    bool empty = b->credits_posted == b->debits_posted && !b->debits_pending && !b->credits_pending;
+    bool allowed = empty || !(flags & LEDGER_CLOSED) || (b->flags & LEDGER_CLOSED);
+    assert_int_equal(ledger_set_flags(w->ledger, w->ids[i], flags, NULL), allowed ? 0 : ERR_STATE);
+    if (allowed)
+        b->flags = flags;
+}
+
+/* --- expiry ------------------------------------------------------------------------------------------------------------------- */
+
+/* All that is due, in the model; what was done is an entry that nobody can name. */
+static int model_expire(struct model *m, int64_t now_ms)
+{
+    int n = m->n, voided = 0;
+    for (int i = 0; i < n; i++) {
+        struct entry hold = m->entries[i];
+        if (hold.kind != LEDGER_HOLD || !model_is_expired(&hold, now_ms) || model_resolved(m, hold.id))
+            continue;
+        struct entry end = { .id = -1000 - hold.id, .kind = LEDGER_VOID, .pending = hold.id, .at_ms = now_ms };
+        assert_int_equal(model_resolve(m, &end), 0);
+        m->entries[m->n++] = end;
+        voided++;
+    }
+    return voided;
+}
+
+static void one_expiry(struct world *w)
+{
+    struct err err;
+    int voided = 0, expected = model_expire(&w->now, w->now_ms);
+    if (ledger_expire(w->ledger, w->now_ms, ENTRIES, &voided, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(voided, expected);
+    w->expired += (uint64_t)voided;
+    compare(w);
+}
+
+/* --- statements --------------------------------------------------------------------------------------------------------------- */
+
+static const struct model *sorted_model; /* for qsort alone */
+
+static int by_time(const void *x, const void *y)
+{
+    int a = *(const int *)x, b = *(const int *)y;
+    int64_t at = sorted_model->entries[a].at_ms, bt = sorted_model->entries[b].at_ms;
+    return at != bt ? (at > bt) - (at < bt) : a - b;
+}
+
+/* The entries of an account in their order; gives their number. */
+static int model_entries(const struct model *m, int account, int *out)
+{
+    int n = 0;
+    for (int i = 0; i < m->n; i++) {
+        const struct entry *e = &m->entries[i];
+        if ((e->kind == LEDGER_TRANSFER || e->kind == LEDGER_POST) && (e->debit == account || e->credit == account))
+            out[n++] = i;
+    }
+    sorted_model = m;
+    qsort(out, (size_t)n, sizeof *out, by_time);
+    return n;
+}
+
+static int64_t signed_amount(const struct entry *e, int account)
+{
+    return e->debit == account ? -e->amount : e->amount;
+}
+
+/* One page against those entries of the model that come next; gives how many there were. */
+static int compare_page(struct world *w, int account, struct ledger_period *p, const int *entries, int n, int64_t balance, struct arena *a)
+{
+    struct ledger_statement s;
+    struct err err;
+    char name[32], id[24];
+    account_name(account, name);
+    if (ledger_statement(w->conn, slice_str(name), p, a, &s, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(s.count, n < (int)p->limit ? n : (int)p->limit);
+    assert_int_equal(s.more, n > (int)p->limit);
+    for (size_t i = 0; i < s.count; i++) {
+        const struct entry *e = &w->now.entries[entries[i]];
+        snprintf(id, sizeof id, "t%d", e->id);
+        assert_true(slice_is(s.entries[i].id, id) && s.entries[i].at_ms == e->at_ms && (int)s.entries[i].kind == e->kind);
+        assert_int_equal(s.entries[i].amount, signed_amount(e, account));
+        account_name(e->debit == account ? e->credit : e->debit, name);
+        assert_true(slice_is(s.entries[i].other, name) && s.entries[i].balance == (balance += s.entries[i].amount));
+        p->after_ms = s.entries[i].at_ms;
+        p->after_seq = s.entries[i].seq;
+    }
+    w->pages++;
+    return (int)s.count;
+}
+
+static void one_statement(struct world *w)
+{
+    int account = (int)roll(w, ACCOUNTS), entries[ENTRIES], first = 0, last;
+    if (!w->now.exists[account])
+        return;
+    int64_t x = (int64_t)roll(w, (uint64_t)w->now_ms + 2000000), y = (int64_t)roll(w, (uint64_t)w->now_ms + 2000000);
+    struct ledger_period p = { .from_ms = x < y ? x : y, .to_ms = roll(w, 4) ? (x < y ? y : x) : INT64_MAX, .limit = 1 + roll(w, 9) };
+    int n = model_entries(&w->now, account, entries);
+    int64_t opening = 0, closing, debits = 0, credits = 0;
+    for (; first < n && w->now.entries[entries[first]].at_ms < p.from_ms; first++)
+        opening += signed_amount(&w->now.entries[entries[first]], account);
+    closing = opening;
+    for (last = first; last < n && w->now.entries[entries[last]].at_ms < p.to_ms; last++) {
+        const struct entry *e = &w->now.entries[entries[last]];
+        *(e->debit == account ? &debits : &credits) += e->amount;
+        closing += signed_amount(e, account);
+    }
+    struct ledger_statement s;
+    struct arena a;
+    char name[32];
+    arena_init(&a, NULL, 0);
+    account_name(account, name);
+    struct ledger_period sums = { .from_ms = p.from_ms, .to_ms = p.to_ms };
+    assert_int_equal(ledger_statement(w->conn, slice_str(name), &sums, &a, &s, NULL), 0);
+    assert_true(s.opening == opening && s.closing == closing && s.debits == debits && s.credits == credits && s.count == 0);
+    for (int64_t balance = opening; first < last || p.after_seq == 0;) {
+        int read = compare_page(w, account, &p, entries + first, last - first, balance, &a);
+        for (; read > 0; read--)
+            balance += signed_amount(&w->now.entries[entries[first++]], account);
+        if (first == last)
+            break;
+    }
+    arena_release(&a);
+}
+
+static void one_sum(struct world *w)
+{
+    int64_t before = 0, left = 0, after = 0, rows = 1 + (int64_t)roll(w, 40);
+    assert_int_equal(ledger_not_summed(w->conn, &before, NULL), 0);
+    assert_int_equal(ledger_sum_hours(w->conn, rows, &left, NULL), 0);
+    assert_int_equal(ledger_not_summed(w->conn, &after, NULL), 0);
+    assert_true(after == left && after == (before < rows ? 0 : before - rows));
 }
 
 static void one_command(struct world *w)
@@ -316,6 +464,11 @@ static void one_command(struct world *w)
         one_set(w);
     if (roll(w, 10) == 0)
         one_flag(w);
+    if (roll(w, 6) == 0)
+        one_expiry(w);
+    if (roll(w, 5) == 0)
+        one_sum(w);
+    one_statement(w);
     if (roll(w, 4)) {
         assert_int_equal(store_release(w->conn, &err), 0);
         return;
@@ -362,7 +515,8 @@ static void run_world(uint64_t seed)
     w->name = "ledger_model";
     assert_int_equal(faultvfs_open(w->name, seed, &w->disk, NULL), 0);
     open_world(w);
-    while (w->now.n < ENTRIES - 6 * 4 * SET && w->calls < 2500) {
+    while (w->now.n < ENTRIES / 2 - 6 * 4 * SET && /* each hold may expire in one more entry */
+           w->calls < 2500) {
         one_transaction(w);
         if (roll(w, 30) == 0) {
             close_world(w);
@@ -370,10 +524,12 @@ static void run_world(uint64_t seed)
             compare(w); /* the same balances after opening again */
         }
     }
-    print_message("seed %llu: %llu sets, %llu refused, %llu repeated, %llu commands undone, %llu transactions aborted, %d entries\n",
+    print_message("seed %llu: %llu sets, %llu refused, %llu repeated, %llu commands undone, %llu transactions aborted, %llu expired, %llu "
+                  "pages, %d entries\n",
                   (unsigned long long)seed, (unsigned long long)w->calls, (unsigned long long)w->refusals, (unsigned long long)w->repeats,
-                  (unsigned long long)w->undone, (unsigned long long)w->aborts, w->now.n);
-    assert_true(w->refusals > 50 && w->repeats > 5 && w->aborts > 5 && w->undone > 20 && w->now.n > 100);
+                  (unsigned long long)w->undone, (unsigned long long)w->aborts, (unsigned long long)w->expired,
+                  (unsigned long long)w->pages, w->now.n);
+    assert_true(w->refusals > 50 && w->repeats > 5 && w->aborts > 5 && w->undone > 20 && w->now.n > 100 && w->expired > 5 && w->pages > 50);
     close_world(w);
     faultvfs_close(w->disk);
     free(w);
@@ -453,6 +609,7 @@ static void ignore(struct writer_command *base, int rc, const struct err *err)
 static bool cuts_open(struct cuts *c)
 {
     schema[0].sql = ledger_schema_sql();
+    schema[1].sql = ledger_statements_schema_sql();
     if (store_open(&(struct store_options){ .path = "shop.db", .vfs = "ledger_cuts", .migrations = schema }, &c->store, NULL) < 0)
         return false;
     if (ledger_open(c->store, &c->ledger, NULL) < 0) {
@@ -551,6 +708,7 @@ static void make_books(const char *path)
     struct cuts c = { 0 };
     struct err err;
     schema[0].sql = ledger_schema_sql();
+    schema[1].sql = ledger_statements_schema_sql();
     assert_int_equal(store_open(&(struct store_options){ .path = path, .migrations = schema }, &c.store, &err), 0);
     assert_int_equal(ledger_open(c.store, &c.ledger, &err), 0);
     struct writer_hooks h = ledger_hooks(c.ledger);

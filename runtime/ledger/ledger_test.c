@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <cmocka.h>
 
-static struct store_migration schema[] = { { 1, "ledger", NULL }, { 0 } };
+static struct store_migration schema[] = { { 1, "ledger", NULL }, { 2, "statements", NULL }, { 0 } };
 
 struct fixture {
     struct store *store;
@@ -60,6 +60,7 @@ static void setup(struct fixture *f)
 {
     struct err err;
     schema[0].sql = ledger_schema_sql();
+    schema[1].sql = ledger_statements_schema_sql();
     if (store_open(&(struct store_options){ .path = ":memory:", .migrations = schema }, &f->store, &err) < 0)
         fail_msg("%s", err.text);
     f->conn = store_writer_conn(f->store);
@@ -91,7 +92,7 @@ static struct ledger_op move(const char *id, int64_t from, int64_t to, int64_t a
 
 static struct ledger_op hold(const char *id, int64_t from, int64_t to, int64_t amount)
 {
-    return (struct ledger_op){ .kind = LEDGER_HOLD, .id = S(id), .debit = from, .credit = to, .amount = amount, .expires_ms = 99 };
+    return (struct ledger_op){ .kind = LEDGER_HOLD, .id = S(id), .debit = from, .credit = to, .amount = amount, .expires_ms = 9000 };
 }
 
 static struct ledger_op post(const char *id, const char *pending, int64_t amount)
@@ -352,9 +353,11 @@ static void test_closed_and_frozen_accounts_refuse_but_give_back_what_is_held(vo
     refused(&f, move("o", f.stock, f.buyer, 1), ERR_STATE, "account_frozen");
     refused(&f, post("p", "h", 1), ERR_STATE, "account_frozen");
     ok(&f, move("in2", f.shop, f.stock, 1));
-    assert_int_equal(ledger_set_flags(f.ledger, f.stock, LEDGER_CLOSED, &err), 0);
-    refused(&f, move("in3", f.shop, f.stock, 1), ERR_STATE, "account_closed");
     ok(&f, void_("v", "h"));
+    int64_t spare = account(f.ledger, "spare", "pcs", 0);
+    assert_int_equal(ledger_set_flags(f.ledger, spare, LEDGER_CLOSED, &err), 0);
+    refused(&f, move("in3", f.shop, spare, 1), ERR_STATE, "account_closed");
+    refused(&f, move("in4", spare, f.shop, 1), ERR_STATE, "account_closed");
     back_to_savepoint(&f); /* flags are undone as balances are */
     assert_int_equal(balance(&f, f.stock).flags, LEDGER_NO_OVERDRAFT);
     ok(&f, move("o", f.shop, f.buyer, 5));
@@ -514,6 +517,7 @@ static void test_while_readers_watch_nothing_is_oversold_and_no_half_commit_is_s
     struct writer *w;
     assert_int_equal(faultvfs_open("ledger_readers", 1, &disk, &err), 0);
     schema[0].sql = ledger_schema_sql();
+    schema[1].sql = ledger_statements_schema_sql();
     assert_int_equal(
         store_open(&(struct store_options){ .path = "shop.db", .vfs = "ledger_readers", .migrations = schema }, &shop.store, &err), 0);
     assert_int_equal(ledger_open(shop.store, &shop.ledger, &err), 0);
@@ -556,6 +560,154 @@ static void test_while_readers_watch_nothing_is_oversold_and_no_half_commit_is_s
     free(buyers);
 }
 
+/* --- holds that nobody ends ------------------------------------------------------------------------------------------------ */
+
+static void expire(struct fixture *f, int64_t now_ms, int limit, int expected)
+{
+    struct err err;
+    int voided = -1;
+    if (ledger_expire(f->ledger, now_ms, limit, &voided, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(voided, expected);
+}
+
+static enum ledger_standing standing(struct fixture *f, const char *id, int64_t now_ms)
+{
+    struct ledger_hold h;
+    assert_int_equal(ledger_hold_read(f->conn, S(id), now_ms, &h, NULL), 0);
+    return h.standing;
+}
+
+static void test_a_hold_is_given_back_when_its_time_has_come_and_once(void **state)
+{
+    struct fixture f;
+    int64_t next = 0;
+    setup(&f);
+    (void)state;
+    ok(&f, move("in", f.shop, f.stock, 10));
+    struct ledger_op late = hold("late", f.stock, f.buyer, 3), never = hold("never", f.stock, f.buyer, 1);
+    late.expires_ms = 9500;
+    never.expires_ms = 0;
+    ok(&f, hold("soon", f.stock, f.buyer, 2));
+    ok(&f, late);
+    ok(&f, never);
+    assert_int_equal(ledger_next_expiry(f.conn, &next, NULL), 1);
+    assert_int_equal(next, 9000);
+    expire(&f, 8999, 10, 0);
+    assert_int_equal(available(&f, f.stock), 4);
+    expire(&f, 9000, 10, 1);
+    assert_int_equal(available(&f, f.stock), 6);
+    assert_int_equal(standing(&f, "soon", 9000), LEDGER_EXPIRED);
+    refused(&f, post("p", "soon", 1), ERR_STATE, "hold_expired");
+    refused(&f, void_("v", "soon"), ERR_STATE, "hold_expired");
+    expire(&f, 99999, 10, 1);
+    expire(&f, 99999, 10, 0);
+    assert_int_equal(available(&f, f.stock), 9);
+    assert_int_equal(standing(&f, "never", 99999), LEDGER_OPEN);
+    assert_int_equal(ledger_next_expiry(f.conn, &next, NULL), 0);
+    teardown(&f);
+}
+
+static void test_a_hold_past_its_time_is_not_posted_even_before_it_was_given_back(void **state)
+{
+    struct fixture f;
+    struct ledger_op p = post("p", "h", INT64_MAX);
+    struct err err;
+    setup(&f);
+    (void)state;
+    ok(&f, move("in", f.shop, f.stock, 10));
+    ok(&f, hold("h", f.stock, f.buyer, 2));
+    assert_int_equal(ledger_apply(f.ledger, &p, 1, 9000, NULL, &err), ERR_STATE);
+    assert_string_equal(err.reason, "hold_expired");
+    assert_int_equal(standing(&f, "h", 8999), LEDGER_OPEN);
+    assert_int_equal(standing(&f, "h", 9000), LEDGER_EXPIRED);
+    assert_int_equal(ledger_apply(f.ledger, &p, 1, 8999, NULL, &err), 0);
+    assert_int_equal(standing(&f, "h", 9000), LEDGER_POSTED);
+    expire(&f, 9000, 10, 0);
+    assert_int_equal(available(&f, f.stock), 8);
+    teardown(&f);
+}
+
+static void test_a_set_that_takes_and_ends_a_hold_leaves_no_expiry(void **state)
+{
+    struct fixture f;
+    int64_t next = 0;
+    setup(&f);
+    (void)state;
+    ok(&f, move("in", f.shop, f.stock, 10));
+    struct ledger_op set[] = { hold("h1", f.stock, f.buyer, 2), post("p1", "h1", 1), hold("h2", f.stock, f.buyer, 2), void_("v2", "h2") };
+    assert_int_equal(ledger_apply(f.ledger, set, 4, 1000, NULL, NULL), 0);
+    assert_int_equal(ledger_next_expiry(f.conn, &next, NULL), 0);
+    struct ledger_op too_much[] = { hold("h3", f.stock, f.buyer, 2), hold("h4", f.stock, f.buyer, 200) };
+    assert_int_equal(ledger_apply(f.ledger, too_much, 2, 1000, NULL, NULL), ERR_CONFLICT);
+    assert_int_equal(ledger_next_expiry(f.conn, &next, NULL), 0);
+    ok(&f, hold("h5", f.stock, f.buyer, 1));
+    back_to_savepoint(&f);
+    assert_int_equal(ledger_next_expiry(f.conn, &next, NULL), 0);
+    teardown(&f);
+}
+
+static void test_many_are_given_back_a_part_at_a_time_the_earliest_first(void **state)
+{
+    struct fixture f;
+    char id[16];
+    setup(&f);
+    (void)state;
+    ok(&f, move("in", f.shop, f.stock, 100));
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "h%d", i);
+        struct ledger_op h = hold(id, f.stock, f.buyer, 1);
+        h.expires_ms = 9000 - i;
+        ok(&f, h);
+    }
+    expire(&f, 9000, 4, 4);
+    assert_int_equal(standing(&f, "h9", 1000), LEDGER_EXPIRED);
+    assert_int_equal(standing(&f, "h5", 1000), LEDGER_OPEN);
+    expire(&f, 9000, 4, 4);
+    expire(&f, 9000, 4, 2);
+    teardown(&f);
+}
+
+/* As after a time with an earlier program: the hold is over, its expiry still there. */
+static void test_an_expiry_whose_hold_is_over_is_dropped(void **state)
+{
+    struct fixture f;
+    struct store_stmt *s;
+    int64_t next = 0;
+    setup(&f);
+    (void)state;
+    ok(&f, move("in", f.shop, f.stock, 10));
+    ok(&f, hold("h", f.stock, f.buyer, 2));
+    ok(&f, void_("v", "h"));
+    assert_int_equal(store_prepare(f.conn, "INSERT INTO ledger_expiries SELECT 9000, seq FROM ledger_transfers WHERE id = 'h'", &s, NULL),
+                     0);
+    assert_int_equal(store_run(s, NULL, NULL), 0);
+    expire(&f, 9000, 10, 1);
+    assert_int_equal(ledger_next_expiry(f.conn, &next, NULL), 0);
+    assert_int_equal(available(&f, f.stock), 10);
+    teardown(&f);
+}
+
+static void test_an_account_is_closed_only_when_nothing_is_in_it(void **state)
+{
+    struct fixture f;
+    struct err err;
+    setup(&f);
+    (void)state;
+    ok(&f, move("in", f.shop, f.stock, 2));
+    assert_int_equal(ledger_set_flags(f.ledger, f.stock, LEDGER_NO_OVERDRAFT | LEDGER_CLOSED, &err), ERR_STATE);
+    assert_string_equal(err.reason, "not_empty");
+    ok(&f, move("out", f.stock, f.shop, 2));
+    ok(&f, hold("h", f.shop, f.stock, 1));
+    assert_int_equal(ledger_set_flags(f.ledger, f.stock, LEDGER_NO_OVERDRAFT | LEDGER_CLOSED, &err), ERR_STATE);
+    ok(&f, void_("v", "h"));
+    assert_int_equal(ledger_set_flags(f.ledger, f.stock, LEDGER_NO_OVERDRAFT | LEDGER_CLOSED, &err), 0);
+    refused(&f, move("in2", f.shop, f.stock, 2), ERR_STATE, "account_closed");
+    assert_int_equal(ledger_set_flags(f.ledger, f.stock, LEDGER_NO_OVERDRAFT, &err), 0);
+    ok(&f, move("in2", f.shop, f.stock, 2));
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +724,12 @@ int main(void)
         cmocka_unit_test(test_readers_see_balances_after_the_commit),
         cmocka_unit_test(test_verify_finds_every_kind_of_wrong_entry),
         cmocka_unit_test(test_a_set_that_could_not_be_taken_back_spoils_its_savepoint_only),
+        cmocka_unit_test(test_a_hold_is_given_back_when_its_time_has_come_and_once),
+        cmocka_unit_test(test_a_hold_past_its_time_is_not_posted_even_before_it_was_given_back),
+        cmocka_unit_test(test_a_set_that_takes_and_ends_a_hold_leaves_no_expiry),
+        cmocka_unit_test(test_many_are_given_back_a_part_at_a_time_the_earliest_first),
+        cmocka_unit_test(test_an_expiry_whose_hold_is_over_is_dropped),
+        cmocka_unit_test(test_an_account_is_closed_only_when_nothing_is_in_it),
         cmocka_unit_test(test_while_readers_watch_nothing_is_oversold_and_no_half_commit_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

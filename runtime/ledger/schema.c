@@ -28,3 +28,38 @@ const char *ledger_schema_sql(void)
            ");"
            "CREATE UNIQUE INDEX ledger_resolutions ON ledger_transfers(pending) WHERE pending IS NOT NULL;";
 }
+
+/* Statements: the entries of an account in order of time, and what moved by hours, so that a balance of long ago is no sum of a million
+ * rows (statement.c). Expiries: open holds that the ledger gives back by itself. `flags & 8` is LEDGER_PUBLISHED. */
+const char *ledger_statements_schema_sql(void)
+{
+    return "CREATE INDEX ledger_debits ON ledger_transfers(debit, at_ms, seq, amount) WHERE kind IN (0, 2);"
+           "CREATE INDEX ledger_credits ON ledger_transfers(credit, at_ms, seq, amount) WHERE kind IN (0, 2);"
+           "CREATE TABLE ledger_hours ("
+           " account INTEGER NOT NULL,"
+           " hour INTEGER NOT NULL,"
+           " debits INTEGER NOT NULL,"
+           " credits INTEGER NOT NULL,"
+           " PRIMARY KEY (account, hour)"
+           ") WITHOUT ROWID;"
+           "CREATE TABLE ledger_summed ("
+           " id INTEGER PRIMARY KEY CHECK (id = 1),"
+           " seq INTEGER NOT NULL"
+           ");"
+           "INSERT INTO ledger_summed VALUES (1, 0);"
+           "CREATE TABLE ledger_expiries ("
+           " expires_ms INTEGER NOT NULL,"
+           " hold INTEGER NOT NULL,"
+           " PRIMARY KEY (expires_ms, hold)"
+           ") WITHOUT ROWID;"
+           "CREATE TABLE ledger_flag_changes ("
+           " id INTEGER PRIMARY KEY,"
+           " account INTEGER NOT NULL,"
+           " flags INTEGER NOT NULL,"
+           " reason TEXT NOT NULL,"
+           " who TEXT NOT NULL,"
+           " at_ms INTEGER NOT NULL"
+           ");"
+           "CREATE INDEX ledger_flag_changes_of ON ledger_flag_changes(account, id);"
+           "CREATE INDEX ledger_published ON ledger_accounts(id) WHERE flags & 8;";
+}

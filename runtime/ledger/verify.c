@@ -18,7 +18,14 @@ struct unit {
     __int128 posted, pending; /* credits less debits */
 };
 
+/* Of all amounts by account and hour, in any order: two tables with the same checks have the same rows. */
+struct check {
+    uint64_t debits, credits;
+};
+
 struct books {
+    int64_t summed; /* transfers up to this one are in the sums by hours */
+    struct check from_transfers, from_hours;
     struct sums *accounts;
     size_t n, cap;
     struct map by_id; /* eight bytes -> index + 1 */
@@ -120,7 +127,36 @@ static int bad_row(int64_t seq, const char *why, struct err *err)
                    why);
 }
 
-/* Columns: seq, kind, debit, credit, amount, pending, kind, debit, credit and amount of the hold, whether this is an open hold. */
+static uint64_t place(int64_t account, int64_t hour)
+{
+    uint64_t x = ((uint64_t)account * 0x9e3779b97f4a7c15u) ^ ((uint64_t)hour * 0xc2b2ae3d27d4eb4fu);
+    x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93u;
+    x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93u;
+    return x ^ (x >> 32);
+}
+
+static void count_hour(struct check *c, int64_t account, int64_t hour, int64_t debits, int64_t credits)
+{
+    c->debits += place(account, hour) * (uint64_t)debits;
+    c->credits += place(account, hour) * (uint64_t)credits;
+}
+
+static int read_summed(struct books *b, struct store_stmt *s, struct err *err)
+{
+    (void)err;
+    b->summed = store_column_int(s, 0);
+    return 0;
+}
+
+static int add_hour(struct books *b, struct store_stmt *s, struct err *err)
+{
+    (void)err;
+    count_hour(&b->from_hours, store_column_int(s, 0), store_column_int(s, 1), store_column_int(s, 2), store_column_int(s, 3));
+    return 0;
+}
+
+/* Columns: seq, kind, debit, credit, amount, pending, kind, debit, credit and amount of the hold, whether this is an open hold,
+ * the hour. */
 static int add_transfer(struct books *b, struct store_stmt *s, struct err *err)
 {
     int64_t seq = store_column_int(s, 0), kind = store_column_int(s, 1), amount = store_column_int(s, 4);
@@ -140,6 +176,10 @@ static int add_transfer(struct books *b, struct store_stmt *s, struct err *err)
     if (kind == LEDGER_TRANSFER || kind == LEDGER_POST) {
         debit->debits_posted += amount;
         credit->credits_posted += amount;
+        if (seq <= b->summed) {
+            count_hour(&b->from_transfers, debit->id, store_column_int(s, 11), amount, 0);
+            count_hour(&b->from_transfers, credit->id, store_column_int(s, 11), 0, amount);
+        }
     } else if (kind == LEDGER_HOLD) {
         if (store_column_int(s, 10)) {
             debit->debits_pending += amount;
@@ -185,11 +225,17 @@ static int verify(struct books *b, struct store_conn *c, struct err *err)
                       "NOT INDEXED ORDER BY id",
                       add_account, b, err);
     if (rc == 0)
+        rc = each_row(c, "SELECT seq FROM ledger_summed", read_summed, b, err);
+    if (rc == 0)
+        rc = each_row(c, "SELECT account, hour, debits, credits FROM ledger_hours", add_hour, b, err);
+    if (rc == 0)
         rc = each_row(c,
                       "SELECT t.seq, t.kind, t.debit, t.credit, t.amount, t.pending, h.kind, h.debit, h.credit, h.amount,"
-                      " NOT EXISTS (SELECT 1 FROM ledger_transfers r WHERE r.pending = t.seq)"
+                      " NOT EXISTS (SELECT 1 FROM ledger_transfers r WHERE r.pending = t.seq), t.at_ms / 3600000"
                       " FROM ledger_transfers t NOT INDEXED LEFT JOIN ledger_transfers h ON h.seq = t.pending ORDER BY t.seq",
                       add_transfer, b, err);
+    if (rc == 0 && memcmp(&b->from_transfers, &b->from_hours, sizeof b->from_hours) != 0)
+        rc = err_set(err, ERR_CORRUPT, "The ledger is wrong: its sums by hours are not those of its transfers; restore a backup.");
     for (size_t i = 0; rc == 0 && i < b->n; i++)
         rc = check_account(b, &b->accounts[i], err);
     for (size_t i = 0; rc == 0 && i < b->nunits; i++) {

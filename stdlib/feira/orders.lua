@@ -110,7 +110,7 @@ function orders.place(args)
   }
   local version = not quote.prices_final and quote.customer_version or nil
   local customer_row = customer and customers.claim(customer, version, now)
-  local holds = stock.take(quote:needs(), order_id, is_paid and "transfer" or "hold", expires)
+  local holds = stock.take(quote:needs(), order_id, is_paid and "transfer" or "hold")
   insert:run(order_id, states.code(order.state), customer_row, total, quote.shipping, order.placed_at, expires, now, order.reference,
     order.generation, holds and json.encode(holds), order.priced, order.lines)
   local id = find_id:values(order_id)

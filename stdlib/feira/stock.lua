@@ -172,7 +172,7 @@ local function add(taking, need, place, qty)
   local n = #taking.ops + 1
   taking.ops[n] = {
     kind = taking.kind, id = taking.order_id .. "/" .. n, debit = place.account, credit = taking.to, amount = qty,
-    expires = taking.expires, reference = taking.order_id,
+    reference = taking.order_id, -- it ends with the order, whose timer gives it back, so the ledger is not told a time
   }
   taking.needs[n], taking.holds[n] = need, { need.sku, place.location, qty }
 end
@@ -181,9 +181,8 @@ end
 ---nothing of it is counted; the n-th is in the ledger as ORDER_ID/n.
 ---@param needs { sku: string, qty: integer, line: integer }[]
 ---@param kind "hold"|"transfer"
----@param expires integer|nil
-function stock.take(needs, order_id, kind, expires)
-  local taking = { kind = kind, order_id = order_id, expires = expires, to = sold(), ops = {}, needs = {}, holds = {} }
+function stock.take(needs, order_id, kind)
+  local taking = { kind = kind, order_id = order_id, to = sold(), ops = {}, needs = {}, holds = {} }
   for _, need in ipairs(needs) do
     local places = tracked_places:rows(need.sku)
     local first = places[1]

@@ -13,8 +13,28 @@
 ---@field credit feira.ledger.Account? account that it arrives at (transfer, hold)
 ---@field amount integer? above zero; a post without one posts all that was held
 ---@field pending string? id of the hold (post, void)
----@field expires integer? ms; a hold's, carried out by a timer of the maker
+---@field expires integer? ms; a hold's: from then on it can't be posted, and the ledger gives it back by itself, also after a restart
 ---@field reference string? what it belongs to
+
+---@class feira.ledger.Entry what moved: a transfer, or a hold that was posted
+---@field id string
+---@field kind "transfer"|"post"
+---@field at integer ms
+---@field amount integer above zero: it came in
+---@field balance integer after it
+---@field other string the account on the other side
+---@field reference string? what it belongs to
+---@field hold string? that was posted
+
+---@class feira.ledger.Statement
+---@field account string
+---@field unit string
+---@field opening integer balance at `from`; what is held does not count
+---@field debits integer what went out in the whole period
+---@field credits integer what came in
+---@field closing integer balance at `to`
+---@field entries feira.ledger.Entry[] of this page, the earliest first
+---@field next string? `after` of the next page
 
 local ledger = {}
 
@@ -40,5 +60,27 @@ function ledger.apply(ops) end
 ---@return integer held
 ---@return integer available
 function ledger.balance(account, name) end
+
+---The balance at two moments and what moved between them: `ledger.statement("points/cus_1", { from = month, to = time.now() })`. With
+---`limit = 0` only the sums. Handlers and procedures; nothing when there is no such account. Of another plugin's accounts it needs
+---":write", because it shows who moved what.
+---@param name string
+---@param options { from: integer?, to: integer?, limit: integer?, after: string? }? ms; limit is 50, at most 1000
+---@return feira.ledger.Statement|nil
+function ledger.statement(name, options) end
+
+---How a hold stands now. Nothing when there is none with this id.
+---@param id string as it was taken with
+---@return "open"|"posted"|"voided"|"expired"|nil standing
+---@return integer amount held
+---@return integer posted what of it was posted
+function ledger.hold(id) end
+
+---Freezes an account (nothing can be taken from it) or closes it (nothing moves; it must be empty), or takes that back. Procedures.
+---@param account feira.ledger.Account
+---@param flags { frozen: boolean?, closed: boolean? } what is absent stays
+---@param reason string kept
+---@param who string? in the stdlib; a plugin is named by itself
+function ledger.change(account, flags, reason, who) end
 
 return ledger

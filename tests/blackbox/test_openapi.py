@@ -19,6 +19,8 @@ ROUTES = {
     ("get", "/v1/stops"), ("post", "/v1/stops"), ("delete", "/v1/stops/{campaign}"),
     ("get", "/v1/needs"), ("post", "/v1/prune"), ("post", "/v1/plugins/{plugin}/repin"),
     ("get", "/v1/events"), ("post", "/v1/events/{id}/replay"), ("delete", "/v1/events/{id}"),
+    ("get", "/v1/ledger/units"), ("get", "/v1/ledger/accounts"), ("get", "/v1/ledger/accounts/{account}"), ("patch", "/v1/ledger/accounts/{account}"),
+    ("get", "/v1/ledger/accounts/{account}/statement"),
     ("get", "/v1/doctor"), ("post", "/v1/backup"),
     ("get", "/v1/status"), ("post", "/v1/keys"), ("get", "/v1/keys"), ("delete", "/v1/keys/{id}"),
 }  # fmt: skip
