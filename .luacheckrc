@@ -14,3 +14,4 @@ files["stdlib/meta"] = { ignore = { "212", "241" } }
 
 -- Specs run outside of the sandbox's limits on what a test may look at.
 files["tests"] = { std = "lua54" }
+files["tests/simulate"] = { read_globals = { "sim" } } -- the simulated machine
