@@ -70,3 +70,14 @@ void store_stmts_free(struct store_conn *c);
 
 int store_migrate(struct store_conn *c, const struct store_migration *list, int at, struct err *err);
 int64_t store_wal_pages(const struct store_conn *c);
+
+/* A backup in two steps, for what wants to do something in between (backup.c). c: a reader; in a transaction, the copy is as of its
+ * beginning, and it is ended when the pages are copied. The file stays when it fails. */
+struct store_copy {
+    const struct store_migration *migrations;
+    int (*also)(struct store_conn *c, struct err *err);
+    bool (*stop)(void *ctx); /* asked between pages; NULL = never. ERR_BUSY then */
+    void *stop_ctx;
+};
+int store_copy_part(struct store_conn *c, const char *part, const struct store_copy *how, struct err *err);
+int store_publish_part(const char *part, const char *path, struct err *err); /* synced, and never over a file that is there */

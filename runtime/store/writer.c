@@ -9,6 +9,7 @@
  */
 #include "store/writer.h"
 #include "store/store_int.h"
+#include "store/tap.h"
 #include "base/clock.h"
 #include <assert.h>
 #include <pthread.h>
@@ -33,6 +34,7 @@ struct samples {
 struct writer {
     struct store_conn *conn;
     const struct clock *clock;
+    struct tap *tap;
     size_t queue_max, batch_max;
     int64_t checkpoint_pages;
     int (*thread_begin)(void *ctx, struct err *err);
@@ -142,8 +144,11 @@ static int commit(struct writer *w, struct err *err)
         rc = err_reason(err, ERR_IO, "transaction_lost",
                         "The store gave up the transaction before it was committed; try the request again.");
     int64_t start = clock_mono_ns(w->clock);
-    if (rc == 0)
+    if (rc == 0) {
+        tap_commit_begin(w->tap);
         rc = store_commit(w->conn, err);
+        tap_commit_end(w->tap, rc == 0 && w->conn->written != written);
+    }
     if (rc < 0)
         return abandon(w, rc);
     if (w->conn->written != written) { /* commands that only read pay no fsync and are no commit */
@@ -360,6 +365,8 @@ static void maybe_checkpoint(struct writer *w, bool idle)
         due *= CHECKPOINT_URGENT;
     if (pages - w->checkpointed_pages < due || pages - w->last_try_pages < w->checkpoint_pages / 4)
         return;
+    if (!tap_may_checkpoint(w->tap))
+        return;
     int left = 0;
     struct err err;
     w->last_try_pages = pages;
@@ -434,15 +441,18 @@ int writer_open(const struct writer_options *o, struct writer **out, struct err 
     *out = NULL;
     struct writer *w = calloc(1, sizeof *w);
     size_t batch_max = o->batch_max ? o->batch_max : BATCH_MAX;
+    const struct clock *clock = o->clock ? o->clock : clock_system();
     if (w)
         w->batch = calloc(batch_max, sizeof *w->batch);
-    if (!w || !w->batch) {
+    if (!w || !w->batch || tap_open(o->store, clock, &w->tap, NULL) < 0) {
+        if (w)
+            free(w->batch);
         free(w);
         return err_set(err, ERR_NOMEM, "Out of memory while opening the writer; try again later.");
     }
     w->conn = store_writer_conn(o->store);
     assert(w->conn); /* a read-only store has no writer */
-    w->clock = o->clock ? o->clock : clock_system();
+    w->clock = clock;
     w->queue_max = o->queue_max ? o->queue_max : QUEUE_MAX;
     w->batch_max = batch_max;
     w->checkpoint_pages = o->checkpoint_pages ? o->checkpoint_pages : CHECKPOINT_PAGES;
@@ -487,6 +497,11 @@ int writer_start(struct writer *w, struct err *err)
     return rc;
 }
 
+struct tap *writer_tap(struct writer *w)
+{
+    return w->tap;
+}
+
 void writer_stop(struct writer *w)
 {
     pthread_mutex_lock(&w->lock);
@@ -515,6 +530,7 @@ void writer_free(struct writer *w)
     pthread_cond_destroy(&w->wake);
     pthread_cond_destroy(&w->ready);
     pthread_mutex_destroy(&w->stats_lock);
+    tap_close(w->tap);
     free(w->batch);
     free(w);
 }

@@ -57,6 +57,10 @@ int writer_submit(struct writer *w, struct writer_command *cmd, struct err *err)
 void writer_stop(struct writer *w); /* finishes what is queued, joins the thread */
 void writer_free(struct writer *w);
 
+/* What follows the store (follow.h) takes the log from here. */
+struct tap;
+struct tap *writer_tap(struct writer *w);
+
 /* The simulator's way: no thread; runs one batch of what is queued and returns how many commands it answered. */
 int writer_step(struct writer *w);
 
