@@ -22,6 +22,7 @@ static const struct bind_module modules[] = {
     { "feira.events", bind_open_events },
     { "feira.checks", bind_open_checks },
     { "feira.crypto", bind_open_crypto },
+    { "feira.shop", bind_open_shop },
 };
 
 /* How much memory one call may add to its state. What is collected between requests stays small by it. */

@@ -124,6 +124,7 @@ struct bind_plugin;
 int bind_plugin_module(struct vm *v, const struct bind_plugin *p, const luaL_Reg *functions, vm_ref *out, struct err *err);
 void bind_plugin_pins(lua_State *L, const struct bind_plugin *p); /* plugin.revision and plugin.rules, into the table on top */
 void bind_open_crypto(lua_State *L);
+void bind_open_shop(lua_State *L);
 void bind_open_cart(lua_State *L); /* classes only; no module */
 
 /* Pushes the closure that runs a rule's function, `body` with the function as its upvalue, made at its first call; nothing on failure. */

@@ -198,6 +198,7 @@ void plugins_know_shop(void *ctx, struct vm *vm, const struct generation *g)
     (void)ctx;
     b->currency = generation_settings(g)->currency;
     b->zone = generation_zone(g);
+    b->complete_after_ms = generation_settings(g)->complete_after_ms;
 }
 
 int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,

@@ -51,6 +51,8 @@ const struct route core_routes[] = {
     { HTTP_METHOD_POST, "/v1/orders/{id}/payments", KNOWN, SCOPE_ORDERS_WRITE, &schema_payment, NULL, true, false, 201, call_write, "orders.pay", "Pays what is owed." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/cancel", KNOWN, SCOPE_ORDERS_WRITE, &schema_cancel, NULL, true, false, 200, call_write, "orders.cancel", "Cancels: what was held is given back, what was paid is refunded." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/refunds", SERVERS, SCOPE_REFUNDS_WRITE, &schema_refund, NULL, true, false, 201, call_write, "orders.refund", "Gives money back: units of lines, an amount of a line or of the order; without any, all that is left." },
+    { HTTP_METHOD_POST, "/v1/orders/{id}/fulfilments", SERVERS, SCOPE_ORDERS_WRITE, &schema_fulfilment, NULL, true, false, 201, call_write, "orders.fulfil", "Sends units of a paid order; without lines, all that is left." },
+    { HTTP_METHOD_POST, "/v1/orders/{id}/complete", KNOWN, SCOPE_ORDERS_WRITE, &schema_complete, NULL, true, false, 200, call_write, "orders.complete", "Ends an order of which everything was sent: its customer has got it, or the shop says so." },
     { HTTP_METHOD_DELETE, "/v1/orders/{id}/blocks/{plugin}/{name}", SERVERS, SCOPE_ORDERS_WRITE, NULL, block_query, false, false, 200, call_write, "orders.lift_block", "Lifts a block by hand, when the plugin that put it on does not." },
 
     { HTTP_METHOD_PUT, "/v1/customers/{id}", SERVERS, SCOPE_CUSTOMERS_WRITE, &schema_customer, NULL, false, false, 200, call_write, "customers.put", "Makes a customer or replaces his data." },

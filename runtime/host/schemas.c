@@ -124,6 +124,7 @@ const struct schema schema_cancel = { .type = SCHEMA_OBJECT, .fields = cancel_fi
 static const struct schema refund_line_fields[] = {
     { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_LINES_MAX },
     { .name = "qty", .type = SCHEMA_INT, .min = 1, .max = QUOTE_QTY_MAX, .about = "Units that go back." },
+    { .name = "sent", .type = SCHEMA_BOOL, .about = "true: units that were sent; otherwise those come first that were not." },
     { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Instead of qty: money of this line, without units; the units that are left are worth less then." }, END };
 static const struct schema refund_line = { .type = SCHEMA_OBJECT, .fields = refund_line_fields };
 static const struct schema refund_fields[] = {
@@ -133,6 +134,17 @@ static const struct schema refund_fields[] = {
     { .name = "reason", .type = SCHEMA_STRING, .min = 1, .max = 200 },
     { .name = "restock", .type = SCHEMA_BOOL, .about = "Default true: the pieces can be sold again." }, END };
 const struct schema schema_refund = { .type = SCHEMA_OBJECT, .fields = refund_fields };
+
+static const struct schema fulfilment_line_fields[] = {
+    { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_LINES_MAX },
+    { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_QTY_MAX },
+    { .name = "location", .type = SCHEMA_STRING, .min = 1, .max = 40, .format = "id", .about = "Only pieces that were taken from there; default: wherever they are, the first place first." }, END };
+static const struct schema fulfilment_line = { .type = SCHEMA_OBJECT, .fields = fulfilment_line_fields };
+static const struct schema fulfilment_fields[] = {
+    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = QUOTE_LINES_MAX, .item = &fulfilment_line, .about = "What is sent; left out: all that is left." },
+    { .name = "carrier", .type = SCHEMA_STRING, .min = 1, .max = 100 },
+    { .name = "tracking", .type = SCHEMA_STRING, .min = 1, .max = 200, .about = "The carrier's number, or an address where it can be followed." }, END };
+const struct schema schema_fulfilment = { .type = SCHEMA_OBJECT, .fields = fulfilment_fields };
 
 /* --- customers, keys --------------------------------------------------------------------------------------------- */
 static const struct schema customer_fields[] = {
@@ -157,6 +169,7 @@ const struct schema schema_key = { .type = SCHEMA_OBJECT, .fields = key_fields }
 /* --- rules --------------------------------------------------------------------------------------------------- */
 static const struct schema no_fields[] = { END };
 const struct schema schema_publish = { .type = SCHEMA_OBJECT, .fields = no_fields };
+const struct schema schema_complete = { .type = SCHEMA_OBJECT, .fields = no_fields };
 const struct schema schema_event_replay = { .type = SCHEMA_OBJECT, .fields = no_fields };
 
 static const struct schema rollback_fields[] = {

@@ -30,6 +30,15 @@ FIELDS(placed, ORDER, { .name = "inputs", .type = SCHEMA_MAP, .item = &any, .abo
                        { .name = "blocks", .type = SCHEMA_INT, .max = INT64_MAX, .about = "How many are on the order now." }
 #define REASON         { .name = "reason", .type = SCHEMA_STRING, .max = 200, .about = "Why, when somebody said so." }
 FIELDS(blocked, ORDER, BLOCK, REASON);
+static const struct schema sent_line_fields[] = {
+    { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = INT64_MAX }, SKU("sku"),
+    { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = INT64_MAX }, END };
+static const struct schema sent_line = { .type = SCHEMA_OBJECT, .fields = sent_line_fields };
+FIELDS(sent, ORDER, ID("fulfilment", "The fulfilment's id."),
+       { .name = "lines", .type = SCHEMA_ARRAY, .max = INT64_MAX, .item = &sent_line, .about = "What was sent: { line, sku, qty }; not said of more than 100 lines." },
+       { .name = "carrier", .type = SCHEMA_STRING, .max = 100, .about = "Who brings it." },
+       { .name = "tracking", .type = SCHEMA_STRING, .max = 200, .about = "The carrier's number." });
+FIELDS(completed, ORDER, { .name = "by", .type = SCHEMA_STRING, .max = 20, .about = "Whose doing it was: customer, shop or time." });
 FIELDS(closed, ORDER, REASON);
 FIELDS(mismatched, ID("order", "The order that the money was meant for."), PAYMENT, AMOUNT("expected", "What was due, in minor units."), TIME("at", "When it happened."));
 FIELDS(received, ID("order", "The order."), MAYBE_ID("customer", "Whose it is; a guest has none."), PAYMENT, TIME("at", "When it happened."));
@@ -43,9 +52,10 @@ static const struct catalogue_event events[] = {
     { "fact.changed", "A fact of a customer has another value, because a row that it is made of has changed.", true, 1, &fact, false },
     { "order.blocked", "A plugin put a block on an order: it is not fulfilled until the block is gone.", true, 1, &blocked, false },
     { "order.cancelled", "An order was cancelled; its holds are given back.", true, 1, &closed, false },
-    { "order.completed", "Nothing more is to come: the time for returns is over.", true, 1, &order, true },
+    { "order.completed", "Nothing more is to come: the customer has got it, or the time for returns is over.", true, 1, &completed, false },
     { "order.expired", "An order was not paid in time; its holds are given back.", true, 1, &order, false },
-    { "order.fulfilled", "Everything was handed over or sent.", true, 1, &order, true },
+    { "order.fulfilled", "Everything that was not refunded was handed over or sent.", true, 1, &order, false },
+    { "order.fulfilling", "Some of an order, or all of it, was handed over or sent; once for each fulfilment.", true, 1, &sent, false },
     { "order.paid", "All that was due is paid.", true, 1, &order, false },
     { "order.placed", "An order was placed; its holds are taken.", true, 1, &placed, false },
     { "order.unblocked", "A block is gone from an order that goes on; when none is left, it can be fulfilled.", true, 1, &blocked, false },

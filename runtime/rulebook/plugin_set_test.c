@@ -313,9 +313,10 @@ static void the_payloads_of_api_1_stay_as_they_are(void **state)
                                  "fact.changed: customer=1! fact=1! at=1! old=0 new=0\n"
                                  "order.blocked: order=1! customer=1 total=2! at=1! block=1! plugin=1 blocks=2 reason=1\n"
                                  "order.cancelled: order=1! customer=1 total=2! at=1! reason=1\n"
-                                 "order.completed: order=1! customer=1 total=2! at=1!\n"
+                                 "order.completed: order=1! customer=1 total=2! at=1! by=1\n"
                                  "order.expired: order=1! customer=1 total=2! at=1!\n"
                                  "order.fulfilled: order=1! customer=1 total=2! at=1!\n"
+                                 "order.fulfilling: order=1! customer=1 total=2! at=1! fulfilment=1! lines=4 carrier=1 tracking=1\n"
                                  "order.paid: order=1! customer=1 total=2! at=1!\n"
                                  "order.placed: order=1! customer=1 total=2! at=1! inputs=6\n"
                                  "order.unblocked: order=1! customer=1 total=2! at=1! block=1! plugin=1 blocks=2 reason=1\n"
@@ -358,7 +359,7 @@ static void help_shows_events_and_hooks_with_those_of_plugins(void **state)
     assert_non_null(strstr(out.data, "      here   1. group-buy: all\n"));
     const char *later = strstr(out.data, "does not emit them yet");
     assert_non_null(later);
-    assert_non_null(strstr(later, "order.fulfilled  ("));
+    assert_non_null(strstr(later, "stock.low  ("));
     assert_null(strstr(later, "order.paid  ("));
     assert_true(strstr(out.data, "group-buy.full") < later);
     buf_clear(&out);

@@ -27,6 +27,8 @@ const struct source_file *sources_find(const struct sources *s, struct slice pat
 int sources_line_of_key(const struct sources *s, const char *path, const char *key);
 const char *sources_hash(const struct sources *s); /* 64 hex digits over paths and contents */
 
+enum { SHOP_NEVER = 0 }; /* of a duration in shop.lua */
+
 /* --- settings of the shop (shop.lua), checked --------------------------------------------------------------------- */
 struct shop_settings {
     struct slice name;
@@ -34,6 +36,7 @@ struct shop_settings {
     struct slice zone_name;
     int64_t quote_ttl_ms;               /* how long a quote token is good; default 15 min */
     int64_t pay_within_ms;              /* how long an unpaid order keeps its holds; default 30 min */
+    int64_t complete_after_ms;          /* how long after it was fulfilled an order is completed by itself; default 14 days; SHOP_NEVER */
     const char *const *trusted_proxies; /* NULL-terminated, may be NULL */
     const char *const *cors_origins;
     const struct json_value *tree; /* the whole checked table */

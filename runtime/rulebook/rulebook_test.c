@@ -144,6 +144,7 @@ static void a_shop_becomes_a_generation(void **state)
     assert_string_equal(zone_name(generation_zone(g)), "Asia/Shanghai");
     assert_int_equal(s->quote_ttl_ms, 15 * 60 * 1000);
     assert_int_equal(s->pay_within_ms, 30 * 60 * 1000);
+    assert_int_equal(s->complete_after_ms, 14 * INT64_C(86400000));
     assert_null(s->trusted_proxies);
     assert_int_equal(quote_rules_count(generation_rules(g)), 21);
     assert_int_equal(strlen(generation_id(g)), 18);
@@ -168,7 +169,8 @@ static void all_settings_are_read(void **state)
         w,
         (struct text[]){
             { "shop.lua",
-              "return { name = 'T', currency = 'GBP', zone = 'Europe/London', quote_ttl = '5m', pay_within = '2h', test_payments = true,\n"
+              "return { name = 'T', currency = 'GBP', zone = 'Europe/London', quote_ttl = '5m', pay_within = '2h', complete_after = "
+              "'never', test_payments = true,\n"
               "policies = { rounding = 'half_even' }, trusted_proxies = { '10.0.0.0/8', '::1' }, cors_origins = { 'https://a.example' },\n"
               "shipping = { { id = 'standard', title = 'Standard', regions = { 'GB' }, rates = { { price = '4.95' } } } } }" },
             { 0 } });
@@ -177,6 +179,7 @@ static void all_settings_are_read(void **state)
     const struct shop_settings *s = generation_settings(g);
     assert_int_equal(s->quote_ttl_ms, 300000);
     assert_int_equal(s->pay_within_ms, 7200000);
+    assert_int_equal(s->complete_after_ms, SHOP_NEVER);
     assert_string_equal(s->trusted_proxies[1], "::1");
     assert_null(s->trusted_proxies[2]);
     assert_string_equal(s->cors_origins[0], "https://a.example");
@@ -204,6 +207,9 @@ static void a_broken_shop_file_is_refused_with_its_line(void **state)
                  "shop.lua:1: quote_ttl: expected a string, got an integer; write a duration");
     refuses_shop(w, "return { name = 'T', currency = 'CNY', quote_ttl = '15 minutes' }",
                  "shop.lua:1: quote_ttl: \"15 minutes\" is no duration");
+    refuses_shop(w, "return { name = 'T', currency = 'CNY', complete_after = 'nevr' }",
+                 "shop.lua:1: complete_after: \"nevr\" is no duration");
+    refuses_shop(w, "return { name = 'T', currency = 'CNY', complete_after = '400d' }", "shop.lua:1: complete_after: \"400d\" is too long");
     refuses_shop(w, "return { name = 'T', currency = 'CNY', quote_ttl = '8w' }", "shop.lua:1: quote_ttl: \"8w\" is too long");
     refuses_shop(w, "return { name = 'T', currency = 'CNY', trusted_proxies = '10.0.0.1' }",
                  "shop.lua:1: trusted_proxies: expected a list");

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 
 enum { QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000, PAY_WITHIN_DEFAULT_MS = 30 * 60 * 1000, LIST_MAX = 1000 };
-#define DAY_MS INT64_C(86400000)
+#define DAY_MS                    INT64_C(86400000)
+#define COMPLETE_AFTER_DEFAULT_MS (14 * DAY_MS)
 
-static const char *const keys[] = { "name",          "currency", "zone",   "policies",        "quote_ttl",
-                                    "pay_within",    "shipping", "tax",    "trusted_proxies", "cors_origins",
-                                    "test_payments", "plugins",  "limits", "watch",           NULL };
+static const char *const keys[] = {
+    "name",         "currency",      "zone",    "policies", "quote_ttl", "pay_within",     "shipping", "tax", "trusted_proxies",
+    "cors_origins", "test_payments", "plugins", "limits",   "watch",     "complete_after", NULL
+};
 
 struct check {
     const struct sources *src;
@@ -47,7 +49,7 @@ static int known_keys(const struct check *c)
             return wrong(c, key, "there is no such setting; did you mean %s?", near);
         return wrong(c, key,
                      "there is no such setting; the settings of a shop are name, currency, zone, policies, quote_ttl, pay_within, "
-                     "shipping, tax, trusted_proxies, "
+                     "complete_after, shipping, tax, trusted_proxies, "
                      "cors_origins, test_payments, plugins, limits and watch");
     }
     return 0;
@@ -83,6 +85,16 @@ static int duration(const struct check *c, const char *key, int64_t otherwise, i
     if (*out > max_ms)
         return wrong(c, key, "\"%.*s\" is too long; at most %lld hours", SLICE_FMT(s), (long long)(max_ms / 3600000));
     return 0;
+}
+
+/* A duration, or "never". */
+static int complete_after(const struct check *c, int64_t *out)
+{
+    struct slice s;
+    *out = SHOP_NEVER;
+    if (json_is_string(json_get(c->tree, "complete_after"), &s) && slice_is(s, "never"))
+        return 0;
+    return duration(c, "complete_after", COMPLETE_AFTER_DEFAULT_MS, 365 * DAY_MS, out);
 }
 
 /* "10.0.0.0/8", "::1", "192.0.2.7" */
@@ -182,6 +194,8 @@ int settings_check(const struct sources *src, const struct json_value *tree, str
         rc = duration(&c, "quote_ttl", QUOTE_TTL_DEFAULT_MS, DAY_MS, &out->quote_ttl_ms);
     if (rc == 0)
         rc = duration(&c, "pay_within", PAY_WITHIN_DEFAULT_MS, 90 * DAY_MS, &out->pay_within_ms);
+    if (rc == 0)
+        rc = complete_after(&c, &out->complete_after_ms);
     if (rc == 0)
         rc = strings(&c, "trusted_proxies", is_network, "10.0.0.0/8", &out->trusted_proxies);
     if (rc == 0)

@@ -64,6 +64,7 @@ static const struct schema cancel = { .type = SCHEMA_OBJECT, .fields = cancel_fi
 static const struct schema refund_line_fields[] = {
     { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = 10000, .about = "Its number in the order." },
     { .name = "qty", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "How many units." },
+    { .name = "sent", .type = SCHEMA_BOOL, .about = "Units that were sent; otherwise those come first that were not." },
     { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Instead of qty: how much of the line." }, END };
 static const struct schema refund_line = { .type = SCHEMA_OBJECT, .fields = refund_line_fields };
 static const struct schema refund_fields[] = {
@@ -79,9 +80,25 @@ static const struct schema block_fields[] = {
     { .name = "name", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "id", .about = "Its name, of the plugin's own." }, END };
 static const struct schema block = { .type = SCHEMA_OBJECT, .fields = block_fields };
 
+static const struct schema fulfil_line_fields[] = {
+    { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = 10000, .about = "Its number in the order." },
+    { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = INT64_MAX, .about = "How many units." },
+    { .name = "location", .type = SCHEMA_STRING, .min = 1, .max = 40, .format = "id", .about = "Only pieces that were taken from there." }, END };
+static const struct schema fulfil_line = { .type = SCHEMA_OBJECT, .fields = fulfil_line_fields };
+static const struct schema fulfil_fields[] = {
+    ORDER,
+    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = 1000, .item = &fulfil_line, .about = "What is sent; left out: all that is left." },
+    { .name = "carrier", .type = SCHEMA_STRING, .min = 1, .max = 100, .about = "Who brings it." },
+    { .name = "tracking", .type = SCHEMA_STRING, .min = 1, .max = 200, .about = "The carrier's number." }, END };
+static const struct schema fulfil = { .type = SCHEMA_OBJECT, .fields = fulfil_fields };
+static const struct schema complete_fields[] = { ORDER, END };
+static const struct schema complete = { .type = SCHEMA_OBJECT, .fields = complete_fields };
+
 static const struct shop_procedure procedures[] = {
     { "orders.block", "Keeps an order that is not sent from being fulfilled, until the plugin takes the block off.", "shop_calls.orders_block", &block },
     { "orders.cancel", "Ends an order that is not being fulfilled yet; what was paid goes back.", "shop_calls.orders_cancel", &cancel },
+    { "orders.complete", "Ends an order of which everything was sent.", "shop_calls.orders_complete", &complete },
+    { "orders.fulfil", "Sends units of a paid order.", "shop_calls.orders_fulfil", &fulfil },
     { "orders.refund", "Gives money and goods of a paid order back.", "shop_calls.orders_refund", &refund },
     { "orders.unblock", "Takes a block off that the same plugin put on.", "shop_calls.orders_unblock", &block },
 };

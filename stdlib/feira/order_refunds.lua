@@ -7,15 +7,20 @@
 -- comes from the shipping. So no line ever gives back more than P, the last unit of a line takes all that is left of it, and everything
 -- that is left is exactly what was paid less what went back. In one refund units come first, then amounts of lines, then the shipping,
 -- then the amount of the order.
+--
+-- Which units go back: those that were not sent come first, and are not to be sent any more; with sent = true only those that were. Their
+-- pieces go to the place they were taken from.
 local caller = require "feira.caller"
 local check = require "feira.check"
 local events = require "feira.order_events"
 local fail = require "feira.fail"
+local fulfilments = require "feira.order_fulfilments"
 local ids = require "feira.ids"
 local json = require "feira.json"
 local ledger = require "feira.ledger"
 local money = require "feira.money"
 local payments = require "feira.payments"
+local pieces = require "feira.order_pieces"
 local rows = require "feira.order_rows"
 local shares = require "feira.order_shares"
 local sql = require "feira.sql"
@@ -29,10 +34,11 @@ local count_order = sql.statement [[
   UPDATE orders SET refunded = refunded + ?2, shipping_refunded = shipping_refunded + ?3, version = version + 1, updated_at = ?4
   WHERE id = ?1 AND refunded + ?2 <= paid AND shipping_refunded + ?3 <= shipping]]
 local count_line = sql.statement [[
-  INSERT INTO order_line_refunds (order_id, line, qty, amount, restocked, spread_qty, spread_amount) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+  INSERT INTO order_line_refunds (order_id, line, qty, amount, restocked, spread_qty, spread_amount, sent_qty)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
   ON CONFLICT (order_id, line) DO UPDATE
   SET qty = qty + excluded.qty, amount = amount + excluded.amount, restocked = restocked + excluded.restocked,
-      spread_qty = excluded.spread_qty, spread_amount = excluded.spread_amount]]
+      spread_qty = excluded.spread_qty, spread_amount = excluded.spread_amount, sent_qty = sent_qty + excluded.sent_qty]]
 local next_number = sql.statement "SELECT coalesce(max(n), 0) + 1 FROM refunds WHERE order_id = ?1"
 local insert = sql.statement
   "INSERT INTO refunds (order_id, n, refund_id, amount, shipping, lines, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
@@ -41,27 +47,32 @@ local function exceeds(field, detail) fail.conflict("refund_exceeds", detail, fi
 
 -- --- what goes back --------------------------------------------------------------------------------------------------
 
--- A refund in the making: what went back of each line before, what it will be after, and units by line.
+-- A refund in the making: what went back of each line before, and what it will be after.
 local function plan_of(order)
   local plan = {
-    lines = json.decode(order.lines), before = rows.returned(order), after = {}, qty_of = {}, units = 0, shipping = 0,
+    lines = json.decode(order.lines), sent = rows.sent(order), before = rows.returned(order), after = {}, units = 0, shipping = 0,
     shipping_left = order.shipping - order.shipping_refunded,
   }
   for number in ipairs(plan.lines) do
     local back = plan.before[number] or shares.none()
     plan.before[number], plan.after[number] = back, {
-      qty = back.qty, amount = back.amount, spread_qty = back.spread_qty, spread_amount = back.spread_amount,
+      qty = back.qty, amount = back.amount, spread_qty = back.spread_qty, spread_amount = back.spread_amount, sent_qty = back.sent_qty,
     }
   end
   return plan
 end
 
-local function take_units(plan, number, qty, field)
-  local line, after = plan.lines[number], plan.after[number]
-  local left = line.qty - after.qty
+-- of_sent: only units that were sent. Otherwise those come first that were not, and are not sent any more then.
+local function take_units(plan, number, qty, field, of_sent)
+  local line, after, sent = plan.lines[number], plan.after[number], plan.sent[number] or 0
+  local left, with_customer = line.qty - after.qty, sent - after.sent_qty
   if qty > left then exceeds(field, ("Line %d has %d left to refund, not %d."):format(number, left, qty)) end
+  if of_sent and qty > with_customer then
+    exceeds(field, ("Of line %d %d were sent and are not refunded, not %d."):format(number, with_customer, qty))
+  end
   shares.take_units(line, after, qty)
-  plan.qty_of[number], plan.units = (plan.qty_of[number] or 0) + qty, plan.units + qty
+  after.sent_qty = after.sent_qty + (of_sent and qty or math.max(qty - (left - with_customer), 0))
+  plan.units = plan.units + qty
 end
 
 local function take_amount(plan, number, amount, field)
@@ -80,9 +91,10 @@ local function take_lines(plan, list)
     local qty = check.int(item.qty, at .. "/qty", 1, plan.lines[number].qty)
     local amount = check.int(item.amount, at .. "/amount", 1, math.maxinteger)
     if qty and amount then fail.invalid(at .. "/amount", "Say either how many units go back (qty) or how much of the line (amount).") end
+    if amount and item.sent ~= nil then fail.invalid(at .. "/sent", "This is said of units (qty) only.") end
     if not qty and not amount then fail.invalid(at .. "/qty", "Say how many units go back (qty) or how much of the line (amount).") end
     if qty then
-      take_units(plan, number, qty, at .. "/qty")
+      take_units(plan, number, qty, at .. "/qty", check.flag(item.sent, at .. "/sent"))
     else
       amounts[#amounts + 1] = { number, amount, at .. "/amount" }
     end
@@ -124,26 +136,21 @@ end
 
 -- --- giving it back --------------------------------------------------------------------------------------------------
 
--- Pieces of each SKU that came back before; lines may share one.
-local function came_back(lines, returned)
-  local pieces = {}
-  for number, line in ipairs(lines) do
-    pieces[line.sku] = (pieces[line.sku] or 0) + returned[number].restocked
-  end
-  return pieces
-end
-
 local function append(to, list)
   for _, item in ipairs(list) do to[#to + 1] = item end
 end
 
-local function restock_ops(order, lines, returned, qty_of, refund_id)
-  if not order.holds then return {} end
-  local pieces = {}
-  for number, line in ipairs(lines) do
-    if qty_of[number] then pieces[line.sku] = (pieces[line.sku] or 0) + qty_of[number] end
+-- Takes the pieces of the units that go back out of the order; gives the operations that put them where they came from.
+local function goods_ops(order, plan, restock, refund_id)
+  local places = pieces.load(order)
+  for number, line in ipairs(plan.lines) do
+    local before, after = plan.before[number], plan.after[number]
+    local back = after.sent_qty - before.sent_qty
+    pieces.drop(places, line.sku, after.qty - before.qty - back)
+    pieces.take_back(places, line.sku, back)
   end
-  return stock.return_ops(json.decode(order.holds), came_back(lines, returned), pieces, refund_id, order.order_id)
+  pieces.save(order, places)
+  return restock and stock.return_ops(places, refund_id, order.order_id) or {}
 end
 
 -- What the plan changes of the lines: parts for the document, and their sum.
@@ -155,7 +162,8 @@ local function count_lines(order, plan, restock)
     if qty > 0 or amount > 0 then
       sum = money.add(sum, amount)
       parts[#parts + 1] = json.object("line", number, "qty", qty, "amount", amount, "tax", shares.tax(line, before.amount, after.amount))
-      count_line:run(order.id, number, qty, amount, restock and qty or 0, after.spread_qty, after.spread_amount)
+      count_line:run(order.id, number, qty, amount, restock and qty or 0, after.spread_qty, after.spread_amount,
+        after.sent_qty - before.sent_qty)
     end
   end
   return parts, sum
@@ -164,6 +172,7 @@ end
 -- Writes down one refund and moves money and goods.
 local function give(order, plan, restock, reason, now)
   local refund_id, shipping = ids.new "ref", plan.shipping
+  local goods = goods_ops(order, plan, restock, refund_id)
   local parts, of_lines = count_lines(order, plan, restock)
   local amount = money.add(of_lines, shipping)
   if #parts == 0 and shipping == 0 then exceeds(nil, "Nothing is left to refund of this order.") end
@@ -171,7 +180,7 @@ local function give(order, plan, restock, reason, now)
   insert:run(order.id, next_number:values(order.id), refund_id, amount, shipping, json.encode(json.array(parts)), reason, now)
   events.refund("refund.requested", order, refund_id, amount, now)
   local ops, waits = payments.refund_ops(order, amount, refund_id, now)
-  if restock then append(ops, restock_ops(order, plan.lines, plan.before, plan.qty_of, refund_id)) end
+  append(ops, goods)
   local done, _, account = ledger.apply(ops)
   if not done then error("a refund of " .. order.order_id .. " found too little in " .. account) end
   order.refunded, order.shipping_refunded, order.updated_at = order.refunded + amount, order.shipping_refunded + shipping, now
@@ -200,7 +209,7 @@ function refunds.give_all(order, reason, now)
 end
 
 ---@class feira.RefundBody what goes back; without lines, amount and shipping: everything that is left
----@field lines { line: integer, qty: integer?, amount: integer? }[]?
+---@field lines { line: integer, qty: integer?, sent: boolean?, amount: integer? }[]?
 ---@field amount integer? of the order as a whole
 ---@field shipping boolean? true: all that is left of it
 ---@field restock boolean? default true
@@ -226,6 +235,7 @@ function refunds.refund(args)
   if amount then spread(plan, amount) end
   if not list and not with_shipping and not amount then take_everything(plan, with_shipping == nil) end
   give(order, plan, restock, reason, now)
+  fulfilments.settle(rows.find(order.order_id), now)
   return { status = 201, body = rows.document(rows.find(order.order_id)) }
 end
 

@@ -24,7 +24,9 @@ local refunds_of = sql.statement "SELECT refund_id, amount, shipping, lines, rea
 local blocks_of = sql.statement [[
   SELECT plugin, name, reason, since_ms FROM order_blocks WHERE order_id = ?1 AND until_ms IS NULL ORDER BY id]]
 local returned_of = sql.statement
-  "SELECT line, qty, amount, restocked, spread_qty, spread_amount FROM order_line_refunds WHERE order_id = ?1"
+  "SELECT line, qty, amount, restocked, spread_qty, spread_amount, sent_qty FROM order_line_refunds WHERE order_id = ?1"
+local sent_of = sql.statement "SELECT line, qty FROM order_line_fulfilments WHERE order_id = ?1"
+local fulfilments_of = sql.statement "SELECT fulfilment_id, lines, carrier, tracking, at FROM fulfilments WHERE order_id = ?1 ORDER BY n"
 
 local function opened(order)
   if order then order.state = states.name(order.state) end
@@ -50,20 +52,28 @@ function rows.visible(args)
   return order
 end
 
----What went back of each line so far: { [line] = { qty, amount, restocked, spread_qty, spread_amount } }; see feira.order_shares.
+---What went back of each line so far: { [line] = { qty, amount, restocked, spread_qty, spread_amount, sent_qty } }; see feira.order_shares.
 function rows.returned(order)
   local out = {}
   for _, row in ipairs(returned_of:rows(order.id)) do out[row.line] = row end
   return out
 end
 
-local function lines_with_refunds(order)
-  local returned, lines = rows.returned(order), json.decode(order.lines)
+---Units that were sent of each line so far.
+function rows.sent(order)
+  local out = {}
+  for _, row in ipairs(sent_of:rows(order.id)) do out[row.line] = row.qty end
+  return out
+end
+
+local function lines_now(order)
+  local returned, sent, lines = rows.returned(order), rows.sent(order), json.decode(order.lines)
   for i, line in ipairs(lines) do
     local back = returned[line.line] or { qty = 0, amount = 0 }
     lines[i] = json.object("line", line.line, "sku", line.sku, "title", line.title, "qty", line.qty, "unit_price", line.unit_price,
       "compare_at", line.compare_at, "subtotal", line.subtotal, "discounts", line.discounts, "total", line.total,
-      "tax", line.tax, "payable", line.payable, "refunded_qty", back.qty, "refunded", back.amount)
+      "tax", line.tax, "payable", line.payable, "refunded_qty", back.qty, "refunded", back.amount,
+      "fulfilled_qty", sent[line.line] or 0)
   end
   return json.array(lines)
 end
@@ -92,6 +102,15 @@ local function refunds(order, of_refund)
   return json.array(out)
 end
 
+local function fulfilments(order)
+  local out = {}
+  for i, f in ipairs(fulfilments_of:rows(order.id)) do
+    out[i] = json.object("id", f.fulfilment_id, "lines", json.raw(f.lines), "carrier", f.carrier or json.null, "tracking",
+      f.tracking or json.null, "at", time.format(f.at))
+  end
+  return json.array(out)
+end
+
 local function blocks(order)
   local out = {}
   for i, b in ipairs(blocks_of:rows(order.id)) do
@@ -101,7 +120,7 @@ local function blocks(order)
 end
 
 -- In pieces, so that a new order, which has none of the lists, is written without reading it again.
-local function write(order, contact, lines, paid_by, sent_back, blocked_by)
+local function write(order, contact, lines, paid_by, sent_back, sent, blocked_by)
   return json.object(
     "id", order.order_id, "state", order.state, "customer", order.customer or json.null, "reference", order.reference,
     "lines", lines, json.raw(order.priced), "total", order.total, "paid", order.paid, "refunded", order.refunded,
@@ -109,21 +128,21 @@ local function write(order, contact, lines, paid_by, sent_back, blocked_by)
     "expires_at", order.expires_at and time.format(order.expires_at) or json.null,
     "generation", order.generation, "note", contact.note, "contact", contact.contact and json.raw(contact.contact) or json.null,
     "address", contact.address and json.raw(contact.address) or json.null, "close_reason", order.close_reason,
-    "payments", paid_by, "refunds", sent_back, "blocks", blocked_by, "updated_at", time.format(order.updated_at))
+    "payments", paid_by, "refunds", sent_back, "fulfilments", sent, "blocks", blocked_by, "updated_at", time.format(order.updated_at))
 end
 
 local EMPTY, NOTHING = json.raw "[]", {}
 
 ---The document of an order that was placed by this call.
 ---@param contact { contact: string?, address: string?, note: string? } JSON texts, note plain
-function rows.document_of_new(order, contact) return write(order, contact, json.raw(order.lines), EMPTY, EMPTY, EMPTY) end
+function rows.document_of_new(order, contact) return write(order, contact, json.raw(order.lines), EMPTY, EMPTY, EMPTY, EMPTY) end
 
 ---The document of an order as it is now.
 function rows.document(order)
   local of_refund, of_attempt = refund_parts.of_order(order)
-  local sent_back = refunds(order, of_refund)
-  local lines = #sent_back > 0 and lines_with_refunds(order) or json.raw(order.lines)
-  return write(order, contact_of:row(order.id) or NOTHING, lines, payments(order, of_attempt), sent_back, blocks(order))
+  local sent_back, sent = refunds(order, of_refund), fulfilments(order)
+  local lines = #sent_back + #sent > 0 and lines_now(order) or json.raw(order.lines)
+  return write(order, contact_of:row(order.id) or NOTHING, lines, payments(order, of_attempt), sent_back, sent, blocks(order))
 end
 
 return rows

@@ -6,7 +6,7 @@ local money = require "feira.money"
 local shares = {}
 
 ---@return table nothing has gone back yet
-function shares.none() return { qty = 0, amount = 0, restocked = 0, spread_qty = 0, spread_amount = 0 } end
+function shares.none() return { qty = 0, amount = 0, restocked = 0, spread_qty = 0, spread_amount = 0, sent_qty = 0 } end
 
 ---What was paid for the line: where tax is added to prices, it goes back with them.
 local function payable(line) return line.payable or line.total end

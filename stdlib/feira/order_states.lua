@@ -1,12 +1,14 @@
 -- feira.order_states: the life of an order. The table is the only gate: a state is changed by order_states.move() alone.
 --
---   placed ──pay──► paid ──► fulfilling ──► fulfilled ──► completed
+--   placed ──pay──► paid ──send──► fulfilling ──send, or refund, the last unsent unit──► fulfilled ──confirm, or time──► completed
 --     │  │           │
 --     │  └─deadline─► expired
 --     └────cancel────┴───► cancelled
 --
--- Goods are held from placed on and sold from paid on. Refunds by line and quantity happen in paid, fulfilling, fulfilled and
--- completed and change no state. completed, cancelled and expired are final: nothing that comes later brings an order back.
+-- Goods are held from placed on and sold from paid on. Sending all at once goes through fulfilling to fulfilled in one transaction. Refunds
+-- happen in paid, fulfilling, fulfilled and completed; they change a state where they leave nothing to send of an order that was sent in
+-- part, and nowhere else: a paid order that is refunded whole, with nothing sent, stays paid until it is cancelled. completed, cancelled
+-- and expired are final: nothing that comes later brings an order back.
 -- A block (feira.order_blocks) is no state: it keeps an order from fulfilling and fulfilled as long as it is on, and ends with the order.
 local fail = require "feira.fail"
 local sql = require "feira.sql"

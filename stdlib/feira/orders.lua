@@ -10,6 +10,7 @@ local checks = require "feira.checks"
 local customers = require "feira.customers"
 local dues = require "feira.dues"
 local fail = require "feira.fail"
+local fulfilments = require "feira.order_fulfilments"
 local ids = require "feira.ids"
 local events = require "feira.order_events"
 local json = require "feira.json"
@@ -26,7 +27,10 @@ local stock = require "feira.stock"
 local time = require "feira.time"
 local timers = require "feira.timers"
 
-local orders = { refund = refunds.refund, lift_block = blocks.lift }
+local orders = {
+  refund = refunds.refund, lift_block = blocks.lift, fulfil = fulfilments.fulfil, complete = fulfilments.complete,
+  complete_by_itself = fulfilments.complete_by_itself,
+}
 
 local PAY_WITHIN_MS = 30 * 60 * 1000
 local LOOK_AGAIN_MS = 60 * 1000

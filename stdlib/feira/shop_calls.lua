@@ -28,6 +28,19 @@ function calls.orders_refund(args)
   return facts_of(args.order)
 end
 
+---@param args { order: string, lines: { line: integer, qty: integer, location: string? }[]?, carrier: string?, tracking: string? }
+function calls.orders_fulfil(args)
+  local body = { lines = args.lines, carrier = args.carrier, tracking = args.tracking }
+  orders.fulfil { principal = SYSTEM, params = { id = args.order }, body = body }
+  return facts_of(args.order)
+end
+
+---@param args { order: string }
+function calls.orders_complete(args)
+  orders.complete { principal = SYSTEM, params = { id = args.order } }
+  return facts_of(args.order)
+end
+
 local function order_of(args)
   return rows.find(args.order) or fail.not_found(("There is no order %q."):format(args.order))
 end

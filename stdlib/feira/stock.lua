@@ -212,21 +212,15 @@ function stock.settle_ops(holds, order_id, kind)
   return ops
 end
 
----Operations that bring sold pieces back to where they were taken from, first place first.
----@param holds table what stock.take() gave
----@param before table<string, integer> pieces by SKU that came back earlier; counted down here
----@param pieces table<string, integer> pieces by SKU that come back now; counted down here
-function stock.return_ops(holds, before, pieces, id, order_id)
+---Operations that bring sold pieces back to where they were taken from.
+---@param places { n: integer, sku: string, location: string, came: integer }[] of feira.order_pieces
+function stock.return_ops(places, id, order_id)
   local ops = {}
-  for n, hold in ipairs(holds) do
-    local sku, taken = hold[1], hold[3]
-    local skipped = math.min(before[sku] or 0, taken)
-    local part = math.min(taken - skipped, pieces[sku] or 0)
-    if skipped > 0 then before[sku] = before[sku] - skipped end
-    if part > 0 then
-      pieces[sku] = pieces[sku] - part
+  for _, place in ipairs(places) do
+    if place.came > 0 then
       ops[#ops + 1] = {
-        kind = "transfer", id = id .. "/" .. n, debit = sold(), credit = account_of(sku, hold[2]), amount = part, reference = order_id,
+        kind = "transfer", id = id .. "/" .. place.n, debit = sold(), credit = account_of(place.sku, place.location), amount = place.came,
+        reference = order_id,
       }
     end
   end

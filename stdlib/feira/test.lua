@@ -246,6 +246,16 @@ function t:refund(order, refund)
   return answer
 end
 
+function t:fulfil(order, sent)
+  local answer = must(self, "POST", of_order(order, "/fulfilments"), sent or {})
+  return answer
+end
+
+function t:complete(order)
+  local answer = must(self, "POST", of_order(order, "/complete"), {})
+  return answer
+end
+
 function t:look(order)
   local answer = must(self, "GET", of_order(order, ""))
   return answer

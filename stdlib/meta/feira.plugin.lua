@@ -11,6 +11,8 @@ local plugin = {}
 ---copies. When it fails, everything fails, whether the error is caught or not. Of the shop's own there are
 ---`plugin.call("orders.cancel", { order = id, reason = "..." })` and
 ---`plugin.call("orders.refund", { order = id, lines = { { line = 1, qty = 1 } } })`; both give { order, state, total, paid, refunded };
+---so do `plugin.call("orders.fulfil", { order = id, lines = { { line = 1, qty = 1 } }, carrier = "...", tracking = "..." })` and
+---`plugin.call("orders.complete", { order = id })`;
 ---and `plugin.call("orders.block", { order = id, name = "group", reason = "..." })` and
 ---`plugin.call("orders.unblock", { order = id, name = "group" })`; both give { order, state, blocked }, and twice is once.
 ---Procedures.

@@ -103,7 +103,7 @@ function t:pay(order, payment) end
 function t:cancel(order, reason) end
 
 ---@class feira.test.Refund
----@field lines? { line: integer, qty?: integer, amount?: integer }[] units of lines, or money of them without goods
+---@field lines? { line: integer, qty?: integer, sent?: boolean, amount?: integer }[] units (`sent`: of those that were), or money
 ---@field amount? integer money of the order as a whole, in minor units
 ---@field shipping? boolean
 ---@field restock? boolean
@@ -114,6 +114,22 @@ function t:cancel(order, reason) end
 ---@param refund? feira.test.Refund
 ---@return table order
 function t:refund(order, refund) end
+
+---@class feira.test.Fulfilment
+---@field lines? { line: integer, qty: integer, location?: string }[] left out: all that is left
+---@field carrier? string
+---@field tracking? string
+
+---Sends units of a paid order: `t:fulfil(order, { lines = { { line = 1, qty = 1 } } })`, or all that is left
+---@param order table|string
+---@param sent? feira.test.Fulfilment
+---@return table order
+function t:fulfil(order, sent) end
+
+---Ends an order of which everything was sent; by a customer, `t:as("ann"):complete(order)`, or the shop
+---@param order table|string
+---@return table order
+function t:complete(order) end
 
 ---The order as it is now.
 ---@param order table|string

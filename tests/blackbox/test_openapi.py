@@ -13,6 +13,7 @@ ROUTES = {
     ("post", "/v1/stock"), ("post", "/v1/quotes"),
     ("post", "/v1/orders"), ("get", "/v1/orders"), ("get", "/v1/orders/{id}"),
     ("post", "/v1/orders/{id}/payments"), ("post", "/v1/orders/{id}/cancel"), ("post", "/v1/orders/{id}/refunds"),
+    ("post", "/v1/orders/{id}/fulfilments"), ("post", "/v1/orders/{id}/complete"),
     ("delete", "/v1/orders/{id}/blocks/{plugin}/{name}"),
     ("put", "/v1/customers/{id}"), ("get", "/v1/customers/{id}"), ("get", "/v1/customers/{id}/facts"), ("post", "/v1/customers/{id}/tokens"),
     ("get", "/v1/generations"), ("post", "/v1/generations"), ("post", "/v1/generations/rollback"),

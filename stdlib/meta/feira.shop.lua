@@ -1,0 +1,9 @@
+---@meta feira.shop
+-- What shop.lua says of orders, for files of the standard library. In handlers and procedures.
+local shop = {}
+
+---How long after it was fulfilled an order is completed by itself.
+---@return integer|nil ms nil: never
+function shop.complete_after() end
+
+return shop
