@@ -99,6 +99,16 @@ static struct slice copy_of_body(lua_State *L, int body, struct arena *arena)
     return buf_slice(&b.buf);
 }
 
+static void take_topic(lua_State *L, struct bind_calling *c, struct arena *arena) /* result body */
+{
+    lua_getfield(L, 1, "topic"); /* result body topic */
+    if (lua_isnil(L, 3))
+        return;
+    *c->topic = arena_copy(arena, bind_check_topic(L, 3));
+    if (!c->topic->data)
+        luaL_error(L, "out of memory for an answer");
+}
+
 static int call_ended(lua_State *L, int resumed, lua_KContext k) /* result */
 {
     struct bind_calling *c = (struct bind_calling *)k;
@@ -122,6 +132,8 @@ static int call_ended(lua_State *L, int resumed, lua_KContext k) /* result */
                           (int)status);
     lua_getfield(L, 1, "body"); /* result body */
     *c->out = (struct bind_answer){ (int)status, copy_of_body(L, 2, ctx->arena) };
+    if (c->topic)
+        take_topic(L, c, ctx->arena);
     return 0;
 }
 
@@ -303,6 +315,14 @@ int bind_call_function(struct vm *v, int fn, const struct json_value *args, stru
     struct bind_calling c = { .args = args, .out = out };
     if (out)
         *out = (struct bind_answer){ 0, { "", 0 } };
+    return call_hook(v, fn, &c, err);
+}
+
+int bind_call_stream(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct slice *topic, struct err *err)
+{
+    struct bind_calling c = { .args = args, .out = out, .topic = topic };
+    *out = (struct bind_answer){ 0, { "", 0 } };
+    *topic = slice_str("");
     return call_hook(v, fn, &c, err);
 }
 

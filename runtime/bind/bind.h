@@ -48,6 +48,9 @@ struct bind_context {
     /* SKUs whose product, or whose stock by hand, this procedure changed; the host refreshes its catalogue after the commit.
      * Orders do not call it: what they take is in the ledger. */
     void (*product_changed)(void *ctx, struct slice sku);
+    /* What the running procedure says to those who listen (feira.stream): topic "plugin/topic", text as it goes to a client, and whether it
+     * is the last. Heard after the commit. NULL = nobody listens. */
+    int (*say)(void *ctx, struct slice topic, struct slice text, bool last, struct err *err);
     /* Takes back everything the running procedure changed so far (rollback to its savepoint, in store and memory). With it,
      * procedures run uncounted and are run again when they prove slow (vm_set_undo); NULL = every call is counted. */
     void (*undo)(void *ctx);

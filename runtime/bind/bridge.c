@@ -76,6 +76,23 @@ static int l_stage(lua_State *L) /* (shop, keep?) */
     return b->stage(b->ctx, vm_check_json(L, 1, b->arena), lua_toboolean(L, 2), &err) < 0 ? bind_raise(L, &err) : 0;
 }
 
+static int l_streamed(lua_State *L) /* () -> list of { topic, event?, data, last? } */
+{
+    const struct bind_bridge *b = bridge_of(L);
+    struct bind_buf list;
+    struct json_value *tree = NULL;
+    struct err err = { 0 };
+    bind_buf_init(&list, b->arena);
+    int rc = b->streamed(b->ctx, &list.buf, &err);
+    bind_buf_check(L, &list);
+    if (rc == 0)
+        rc = json_parse(buf_slice(&list.buf), NULL, b->arena, &tree, &err);
+    if (rc < 0)
+        return bind_raise(L, &err);
+    vm_push_json_value(L, tree);
+    return 1;
+}
+
 static int l_outside(lua_State *L) /* (function or nil) */
 {
     const struct bind_bridge *b = bridge_of(L);
@@ -136,10 +153,10 @@ static int l_result(lua_State *L) /* (name, passed, message?) */
 
 static int open_body(lua_State *L) /* (bridge) */
 {
-    static const luaL_Reg functions[] = { { "request", l_request }, { "call", l_call },   { "stage", l_stage },
-                                          { "advance", l_advance }, { "now", l_now },     { "fresh", l_fresh },
-                                          { "enter", l_enter },     { "leave", l_leave }, { "result", l_result },
-                                          { "outside", l_outside }, { NULL, NULL } };
+    static const luaL_Reg functions[] = { { "request", l_request }, { "call", l_call },         { "stage", l_stage },
+                                          { "advance", l_advance }, { "now", l_now },           { "fresh", l_fresh },
+                                          { "enter", l_enter },     { "leave", l_leave },       { "result", l_result },
+                                          { "outside", l_outside }, { "streamed", l_streamed }, { NULL, NULL } };
     const struct bind_bridge *b = lua_touserdata(L, 1);
     luaL_newlibtable(L, functions); /* bridge module */
     lua_pushvalue(L, 1);            /* bridge module bridge */

@@ -17,7 +17,8 @@ struct bind_bridge {
     int (*stage)(void *ctx, const struct json_value *shop, bool keep, struct err *err);
     /* What answers in the place of the outside, until the test ends; taken over. 0: nobody. */
     void (*outside)(void *ctx, vm_ref fn);
-    int (*advance)(void *ctx, int64_t ms, struct err *err); /* what comes due on the way happens */
+    int (*streamed)(void *ctx, struct buf *out, struct err *err); /* what was sent to listeners since it was asked last: a JSON list */
+    int (*advance)(void *ctx, int64_t ms, struct err *err);       /* what comes due on the way happens */
     int (*now)(void *ctx, int64_t *ms, struct err *err);
     int (*fresh)(void *ctx, struct err *err);    /* an empty shop, and the clock at its beginning */
     void (*enter)(void *ctx, struct slice name); /* a group of tests */

@@ -78,10 +78,14 @@ struct bind_plugin_host {
 int bind_plugin_modules(struct vm *v, const struct bind_plugin *p, vm_ref settings, vm_ref *plugin, vm_ref *timers, struct err *err);
 
 /* The value that require "feira.ledger" is to give to it. */
+/* The value that require "feira.stream" is to give to a plugin. */
+int bind_plugin_stream(struct vm *v, const struct bind_plugin *p, vm_ref *out, struct err *err);
 int bind_plugin_ledger(struct vm *v, const struct bind_plugin *p, vm_ref *out, struct err *err);
 
 /* Calls function number fn as bind_call() calls one by name. out NULL: what it returns is left alone. */
 int bind_call_function(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct err *err);
+/* The same for a handler whose answer goes on: topic is what it names, "" when it does not. */
+int bind_call_stream(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct slice *topic, struct err *err);
 /* The same, and what it returns, whatever it is, comes as JSON text in the arena; "" for nil. */
 int bind_call_value(struct vm *v, int fn, const struct json_value *args, struct slice *value, struct err *err);
 

@@ -10,7 +10,7 @@
 /* What a plugin's files have, and nothing else. */
 static bool is_of_plugins(struct slice name)
 {
-    static const char *const names[] = { "feira.store", "feira.plugin", "feira.http" };
+    static const char *const names[] = { "feira.store", "feira.plugin", "feira.http", "feira.stream" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (slice_is(name, names[i]))
             return true;

@@ -13,6 +13,7 @@ static const struct cli_option serve_options[] = {
     { "--ca-file", "FILE", "Certificates that the calls of plugins trust; default the system's." },
     { "--call-local", NULL, "For tests only: plugins may call this machine and private networks, also without TLS." },
     { "--resolve", "LIST", "For tests: HOST:PORT:ADDRESS, with commas between, for the calls of plugins." },
+    { "--streams", "N", "Who may listen to server-sent events at once, on each worker; default 4000." },
     { NULL, NULL, NULL } };
 static const struct cli_option data_option[] = { { "--data", "DIR", "Where the shop's data is; default SHOP/data." }, { NULL, NULL, NULL } };
 static const struct cli_option doctor_options[] = {

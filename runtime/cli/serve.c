@@ -63,6 +63,16 @@ static int parse_workers(const char *text, int *out, struct err *err)
     return 0;
 }
 
+static int parse_streams(const char *text, size_t *out, struct err *err)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (*end || n < 1 || n > 100000)
+        return err_set(err, ERR_INVALID, "--streams wants a number from 1 to 100000, not \"%s\".", text);
+    *out = (size_t)n;
+    return 0;
+}
+
 /* "api.example.com:443:192.0.2.1,...": cut up in place, into a list that ends with NULL. */
 static int parse_resolve(char *text, const char *out[RESOLVE_MAX + 1], struct err *err)
 {
@@ -103,6 +113,8 @@ static int serve(const struct cli_args *a, struct serve_options *o, struct log *
     shop.outbound = (struct outbound_options){ .ca_file = a->values[5], .may_be_local = a->values[6] != NULL, .resolve = resolve };
     snprintf(resolve_text, sizeof resolve_text, "%s", a->values[7] ? a->values[7] : "");
     int rc = parse_resolve(resolve_text, resolve, err);
+    if (rc == 0 && a->values[8])
+        rc = parse_streams(a->values[8], &shop.streams_max, err);
     if (rc == 0)
         rc = open_shop(&shop, o->inherited_count > 0, &s, err);
     if (rc < 0)

@@ -22,6 +22,7 @@ struct shop_options {
     const struct random_source *random;
     struct log *log;                  /* may be NULL */
     struct outbound_options outbound; /* how plugins call out: feira.http */
+    size_t streams_max;               /* who may listen at once, on each worker; 0 = 4,000 */
     /* For specs: stands for the outside, which is not there then. The answer lives until the next call. NULL = the real one. */
     int (*outside)(void *ctx, const struct outbound_request *r, struct outbound_answer *answer, struct err *err);
     void *outside_ctx;

@@ -226,7 +226,7 @@ bool jobs_take(struct jobs *j, const struct timer_due *t)
 static void begin_here(struct job *job)
 {
     struct err err = { 0 };
-    if (worker_open(job->owner->shop, 0, &job->worker, &err) < 0) {
+    if (worker_open(job->owner->shop, 0, WORKER_FOR_A_DESK, &job->worker, &err) < 0) {
         log_error(job->owner->shop->options.log, "job.failed", err.text);
         hand_back(job);
         return;

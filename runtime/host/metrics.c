@@ -23,6 +23,7 @@ void shop_http_stats(struct shop *s, struct http_stats *out)
         out->timeouts += one.timeouts;
         out->shed += one.shed;
         out->open_connections += one.open_connections;
+        out->streams_cut += one.streams_cut;
         out->bytes_in += one.bytes_in;
         out->bytes_out += one.bytes_out;
         for (int k = 0; k < 6; k++)
@@ -128,6 +129,17 @@ static void event_metrics(struct shop *s, struct store_conn *conn, struct buf *o
         gauge(out, "events_dead", "Dead letters; 10000 stands for all above, too.", (uint64_t)dead);
 }
 
+static void stream_metrics(struct shop *s, struct buf *out)
+{
+    struct http_stats http;
+    shop_http_stats(s, &http);
+    gauge(out, "streams_open", "Who is listening.", atomic_load(&s->metrics.streams_open));
+    counter(out, "streams_opened_total", "Who began to listen.", atomic_load(&s->metrics.streams_opened));
+    counter(out, "streams_refused_total", "Who could not, because so many do already.", atomic_load(&s->metrics.streams_refused));
+    counter(out, "streams_cut_total", "Who was cut off for not reading.", http.streams_cut);
+    counter(out, "stream_events_total", "Events sent to somebody who listens.", atomic_load(&s->metrics.stream_events));
+}
+
 void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
 {
     struct metrics *m = &s->metrics;
@@ -146,6 +158,7 @@ void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
     counter(out, "outbound_requests_total", "Requests of plugins to the outside.", atomic_load(&m->outbound_requests));
     counter(out, "outbound_failed_total", "Requests to the outside that got no answer.", atomic_load(&m->outbound_failed));
     event_metrics(s, conn, out);
+    stream_metrics(s, out);
     gauge(out, "uptime_seconds", "Since the start.", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
     writer_metrics(s, out);
     rules_metrics(s, out);

@@ -68,6 +68,21 @@ static void body(struct json_writer *w, const struct schema *s)
     json_object_end(w);
 }
 
+static void event_stream(struct json_writer *w)
+{
+    json_key(w, "content");
+    json_object(w);
+    json_key(w, "text/event-stream");
+    json_object(w);
+    json_key(w, "schema");
+    json_object(w);
+    json_key(w, "type");
+    json_str(w, "string");
+    json_object_end(w);
+    json_object_end(w);
+    json_object_end(w);
+}
+
 static void responses(struct json_writer *w, const struct route *r)
 {
     char status[8];
@@ -77,7 +92,9 @@ static void responses(struct json_writer *w, const struct route *r)
     json_key_slice(w, slice_str(status));
     json_object(w);
     json_key(w, "description");
-    json_str(w, r->created == 201 ? "Created." : "Done.");
+    json_str(w, plugin_route_streams(r) ? "The state, then every change of it." : r->created == 201 ? "Created." : "Done.");
+    if (plugin_route_streams(r))
+        event_stream(w);
     json_object_end(w);
     json_key(w, "default");
     json_object(w);

@@ -1,5 +1,6 @@
 /* Routes of plugins: mounted at /v1/x/PLUGIN, with the checks that every route has. */
 #include "host/guard.h"
+#include "host/listeners.h"
 #include "host/plugin_stops.h"
 #include "host/signed.h"
 #include "host/task.h"
@@ -206,6 +207,50 @@ static void run_handler(struct call *c, const struct json_value *args)
     req->gone = client_gone;
 }
 
+/* --- answers that go on -------------------------------------------------------------------------------------------------------- */
+
+/* In one snapshot, without waiting: what is committed after it is heard, and what it saw is not told twice. */
+static int ask_what_first(struct call *c, const struct json_value *args, struct slice *topic)
+{
+    const struct plugin_route *r = route_of(c);
+    struct worker *w = c->worker;
+    struct bind_context *b = c->seat->bind;
+    int fn = generation_hook(c->seat->generation, &(struct hook_ref){ r->plugin, r->hook });
+    int rc = store_begin(w->conn, &c->err);
+    if (rc < 0)
+        return rc;
+    b->phase = BIND_PHASE_HANDLER;
+    b->conn = w->conn;
+    b->now_ms = clock_wall_ms(c->shop->options.clock);
+    b->arena = c->arena;
+    rc = bind_call_stream(c->seat->vm, fn, args, &c->answer, topic, &c->err);
+    b->phase = BIND_PHASE_LOAD;
+    store_rollback(w->conn);
+    guard_function(c->seat->edition, fn, rc, &c->err);
+    return rc;
+}
+
+static void run_stream(struct call *c, const struct json_value *args)
+{
+    struct listeners *l = c->worker->listeners;
+    const char *plugin = route_of(c)->plugin->name;
+    struct slice topic;
+    uint64_t since = 0;
+    c->rc = l ? listeners_prepare(l, &since, &c->err) : 0;
+    if (c->rc < 0) {
+        call_answer(c);
+        return;
+    }
+    c->rc = ask_what_first(c, args, &topic);
+    if (l && c->rc == 0 && topic.len) {
+        listeners_add(l, c->req, plugin, topic, c->answer.body.len ? c->answer.body : SLICE_LIT("null"), since);
+        return;
+    }
+    if (l)
+        listeners_never_mind(l);
+    call_answer(c); /* at a desk nobody stays: he is told the state */
+}
+
 /* On the writer. Its rules may be a newer generation than those of the worker: the route is looked up by name. */
 static int run_procedure(struct call *c, struct store_conn *conn, struct err *err)
 {
@@ -234,6 +279,10 @@ static void handle_plugin(struct call *c)
     if (!args)
         return;
     c->share = (uint32_t)hash_bytes(plugin, strlen(plugin)) | 1;
+    if (route_of(c)->hook->stream) {
+        run_stream(c, args);
+        return;
+    }
     if (route_of(c)->hook->as == AS_HANDLER) {
         run_handler(c, args);
         return;
@@ -296,6 +345,11 @@ int plugin_routes_open(struct vm *vm, struct generation *g, struct err *err)
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = add_route(s, &refs[i], err);
     return rc;
+}
+
+bool plugin_route_streams(const struct route *r)
+{
+    return r->handle == handle_plugin && ((const struct plugin_route *)r)->hook->stream;
 }
 
 const struct route *plugin_route_at(const struct plugin_state *s, size_t i)

@@ -209,7 +209,7 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     struct bind_grants *grants = arena_zalloc(&s->arena, sizeof *grants);
     struct bind_plugin *p = arena_zalloc(&s->arena, sizeof *p);
     const char *const *timers = timer_names(m, &s->arena);
-    vm_ref store = 0, self = 0, timers_of = 0, ledger = 0, http = 0, own_settings = 0;
+    vm_ref store = 0, self = 0, timers_of = 0, ledger = 0, http = 0, stream = 0, own_settings = 0;
     if (!grants || !p || !timers)
         return nomem(err);
     s->generation = g;
@@ -230,6 +230,10 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     if (rc == 0)
         rc = bind_plugin_http(vm, p, &http, err);
     if (rc == 0)
+        rc = bind_plugin_stream(vm, p, &stream, err);
+    if (rc == 0)
+        rc = give(vm, plugin->space, "feira.stream", &stream, err);
+    if (rc == 0)
         rc = give(vm, plugin->space, "feira.http", &http, err);
     if (rc == 0)
         rc = give(vm, plugin->space, "feira.store", &store, err);
@@ -244,6 +248,7 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     vm_release(vm, timers_of);
     vm_release(vm, ledger);
     vm_release(vm, http);
+    vm_release(vm, stream);
     vm_release(vm, own_settings);
     return rc;
 }

@@ -46,6 +46,7 @@ int plugin_inputs_open(struct vm *vm, struct generation *g, struct err *err); /*
 const struct schema *plugin_body(const struct plugin_state *s, const struct route *r);
 /* For bind: does the manifest of the plugin describe this input? */
 int plugin_input(void *state, struct slice plugin, struct slice name, struct err *err);
+bool plugin_route_streams(const struct route *r);                            /* its answer may go on */
 const struct route *plugin_route_at(const struct plugin_state *s, size_t i); /* NULL after the last */
 
 /* The tables of the plugins' collections become what the generation names; on the writing connection, in a transaction of its own. */

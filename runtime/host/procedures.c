@@ -1,6 +1,7 @@
 /* The writer's side of the host: a Lua state for procedures, and the memory that follows the store's transactions. */
 #include "host/edition.h"
 #include "host/stops.h"
+#include "host/streams.h"
 
 /* A batch that touches more SKUs than this reloads the whole catalogue instead of following each. */
 enum { CHANGED_SKUS_MAX = 5000 };
@@ -15,8 +16,14 @@ static void product_changed(void *ctx, struct slice sku)
                   "Out of memory while noting a changed product; the catalogue is read again at the next start.", LOG_SLICE("sku", sku));
 }
 
+static int say(void *ctx, struct slice topic, struct slice text, bool last, struct err *err)
+{
+    return streams_say(((struct shop *)ctx)->streams, topic, text, last, err);
+}
+
 void procedures_bind(struct shop *s, struct bind_context *bind)
 {
+    bind->say = say;
     bind->ledger = s->ledger;
     bind->ids = &s->procedures.ids;
     bind->product_changed = product_changed;

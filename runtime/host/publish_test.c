@@ -56,7 +56,7 @@ static int setup(void **state)
     struct shop_options o = { .dir = f->dir, .clock = clock_system(), .random = random_system() };
     if (shop_open(&o, &f->shop, &f->err) < 0)
         fail_msg("%s", f->err.text);
-    assert_int_equal(worker_open(f->shop, 0, &f->worker, &f->err), 0);
+    assert_int_equal(worker_open(f->shop, 0, WORKER_FOR_CLIENTS, &f->worker, &f->err), 0);
     *state = f;
     return 0;
 }

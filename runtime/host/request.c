@@ -75,7 +75,7 @@ int desk_open(struct shop *s, struct desk **out, struct err *err)
     struct desk *d = calloc(1, sizeof *d);
     if (!d)
         return err_set(err, ERR_NOMEM, "Out of memory.");
-    int rc = worker_open(s, 0, &d->worker, err);
+    int rc = worker_open(s, 0, WORKER_FOR_A_DESK, &d->worker, err);
     if (rc < 0) {
         free(d);
         return rc;

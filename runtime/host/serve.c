@@ -238,7 +238,7 @@ static int open_keeper(struct keeper *k, const struct serve_options *o, int *por
     int rc = loop_open(&k->loop, err);
     int want = worker_number(o);
     for (; rc == 0 && k->count < want; k->count++) {
-        if ((rc = worker_open(k->shop, k->count, &k->workers[k->count], err)) < 0)
+        if ((rc = worker_open(k->shop, k->count, WORKER_FOR_CLIENTS, &k->workers[k->count], err)) < 0)
             break;
         k->running[k->count] = (struct running){ .worker = k->workers[k->count], .keeper = k };
     }

@@ -8,6 +8,7 @@
 #include "host/revisions.h"
 #include "host/soldout.h"
 #include "host/stops.h"
+#include "host/streams.h"
 #include "rulebook/manifests.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -245,9 +246,10 @@ static int start_writer(struct shop *s, struct err *err)
     int rc = writer_open(&o, &s->writer, err);
     if (rc < 0)
         return rc;
-    struct writer_hooks ledger = ledger_hooks(s->ledger), procedures = procedures_hooks(s);
+    struct writer_hooks ledger = ledger_hooks(s->ledger), procedures = procedures_hooks(s), streams = streams_hooks(s->streams);
     writer_add_hooks(s->writer, &ledger);
     writer_add_hooks(s->writer, &procedures);
+    writer_add_hooks(s->writer, &streams); /* last: who hears of it finds what the others have published */
     return writer_start(s->writer, err);
 }
 
@@ -261,7 +263,8 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
     s->options = *o;
     s->started_ms = clock_wall_ms(o->clock);
     s->figures = figures_new();
-    int rc = s->figures ? set_paths(s, err) : err_set(err, ERR_NOMEM, "Out of memory.");
+    s->streams = streams_new();
+    int rc = s->figures && s->streams ? set_paths(s, err) : err_set(err, ERR_NOMEM, "Out of memory.");
     if (rc == 0)
         rc = make_data_dir(s, err);
     if (rc == 0)
@@ -323,6 +326,7 @@ void shop_close(struct shop *s)
     if (s->symbols)
         symbols_free(s->symbols);
     figures_free(s->figures);
+    streams_free(s->streams);
     if (s->lock)
         store_lock_free(s->lock);
     free(s);

@@ -21,6 +21,7 @@ struct route_table;
 struct publisher;
 struct stops;
 struct discounts;
+struct streams;
 struct edition;
 
 /* The writer thread's own: whose context the running command has, and what the running batch has changed. */
@@ -48,6 +49,7 @@ struct shop {
     struct rulebook_options rulebook;
     struct stops *stops;
     struct discounts *discounts;
+    struct streams *streams;
     struct publisher *publisher; /* what is live, and what will be */
     struct writer *writer;
     struct procedures procedures;

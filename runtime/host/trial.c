@@ -5,6 +5,7 @@
 #include "host/publish.h"
 #include "host/scratch.h"
 #include "host/stage.h"
+#include "host/streams.h"
 #include "host/trial_call.h"
 #include "journal/events.h"
 #include <stdlib.h>
@@ -114,6 +115,7 @@ static int open_shop(struct trial *t, struct err *err)
         rc = err_set(err, ERR_NOMEM, "Out of memory.");
     if (rc < 0)
         return rc;
+    streams_keep(t->shop->streams);
     t->edition = publisher_live(t->shop->publisher);
     t->bind.currency = generation_settings(t->edition->generation)->currency;
     t->bind.zone = generation_zone(t->edition->generation);
@@ -195,6 +197,49 @@ static int call(void *ctx, struct slice name, const struct json_value *args, str
     rc = trial_call_procedure(e, t->loop, name, args, &t->arena, value, err);
     edition_unref(e);
     return rc;
+}
+
+/* "event: NAME\ndata: JSON\n\n", as bind/stream.c makes it. */
+static void streamed_one(struct json_writer *w, const struct stream_message *m)
+{
+    static const char event[] = "event: ", data[] = "data: ";
+    struct slice rest = m->text, name = { 0 };
+    if (rest.len > sizeof event && memcmp(rest.data, event, sizeof event - 1) == 0) {
+        const char *end = memchr(rest.data, '\n', rest.len);
+        name = slice_of(rest.data + sizeof event - 1, (size_t)(end - rest.data) - (sizeof event - 1));
+        rest = slice_of(end + 1, (size_t)(rest.data + rest.len - end - 1));
+    }
+    json_object(w);
+    json_key(w, "topic");
+    json_string(w, m->topic);
+    if (name.data) {
+        json_key(w, "event");
+        json_string(w, name);
+    }
+    json_key(w, "data");
+    json_raw(w, slice_of(rest.data + sizeof data - 1, rest.len - (sizeof data - 1) - 2));
+    if (m->last) {
+        json_key(w, "last");
+        json_bool(w, true);
+    }
+    json_object_end(w);
+}
+
+static int streamed(void *ctx, struct buf *out, struct err *err)
+{
+    struct trial *t = ctx;
+    struct json_writer w;
+    struct stream_message m;
+    int rc = need_shop(t, err);
+    if (rc < 0)
+        return rc;
+    const struct stream_batch *b = streams_kept(t->shop->streams);
+    json_writer_init(&w, out);
+    json_array(&w);
+    for (size_t at = 0; b && stream_message_at(b, at, &m); at = m.next)
+        streamed_one(&w, &m);
+    json_array_end(&w);
+    return 0;
 }
 
 static int now(void *ctx, int64_t *ms, struct err *err)
@@ -317,6 +362,7 @@ int trial_open(const char *dir, const struct trial_events *events, struct log *l
                                       .request = request,
                                       .call = call,
                                       .outside = set_world,
+                                      .streamed = streamed,
                                       .advance = advance,
                                       .now = now,
                                       .fresh = fresh,

@@ -1,6 +1,7 @@
 #include "host/worker.h"
 #include "base/log.h"
 #include "host/call.h"
+#include "host/listeners.h"
 #include "host/publish.h"
 #include "host/task.h"
 #include <stdlib.h>
@@ -71,6 +72,8 @@ static void change_seat(struct worker *w, struct seat *next)
     }
     w->seat = next;
     atomic_store(&w->seat_serial, next->serial);
+    if (w->listeners)
+        listeners_rules_changed(w->listeners, old->generation, next->generation);
     if (old->held) {
         old->next = w->left;
         w->left = old;
@@ -163,7 +166,7 @@ static int server_open(struct worker *w, struct err *err)
     return http_server_open(w->loop, &o, &w->server, err);
 }
 
-int worker_open(struct shop *s, int number, struct worker **out, struct err *err)
+int worker_open(struct shop *s, int number, enum worker_for use, struct worker **out, struct err *err)
 {
     *out = NULL;
     struct worker *w = calloc(1, sizeof *w);
@@ -180,6 +183,8 @@ int worker_open(struct shop *s, int number, struct worker **out, struct err *err
         rc = publisher_enter(s->publisher, w, &w->seat, err);
     if (rc == 0 && !s->options.outside)
         rc = outbound_open(w->loop, &s->options.outbound, &w->outbound, err);
+    if (rc == 0 && use == WORKER_FOR_CLIENTS)
+        rc = listeners_open(w, &w->listeners, err);
     if (rc == 0)
         rc = server_open(w, err);
     if (rc < 0) {
@@ -202,8 +207,11 @@ void worker_close(struct worker *w)
     if (w->tasks)
         tasks_end(w);
     outbound_close(w->outbound);
+    if (w->listeners)
+        listeners_leave(w->listeners);
     if (w->loop)
         loop_close(w->loop); /* answers what other threads still hand over */
+    listeners_close(w->listeners);
     if (w->seat)
         seat_close(w->seat);
     close_seats(w->left);

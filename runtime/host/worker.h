@@ -17,8 +17,9 @@ struct worker {
     struct loop_post offer_post;
     atomic_uint_fast64_t seat_serial;
     struct id_source ids;
-    struct outbound *outbound; /* NULL: nobody may call out */
-    struct task *tasks;        /* functions of plugins that are under way */
+    struct outbound *outbound;   /* NULL: nobody may call out */
+    struct listeners *listeners; /* to what procedures say; NULL at a desk, where nobody stays */
+    struct task *tasks;          /* functions of plugins that are under way */
     size_t task_count;
     bool ending;                          /* no more of them */
     bool waited_for;                      /* somebody runs the loop until none is left */
@@ -27,7 +28,11 @@ struct worker {
     uint64_t catalogue_version;
 };
 
-int worker_open(struct shop *s, int number, struct worker **out, struct err *err);
+enum worker_for {
+    WORKER_FOR_CLIENTS,
+    WORKER_FOR_A_DESK, /* asked one thing after the other, by somebody in this process */
+};
+int worker_open(struct shop *s, int number, enum worker_for use, struct worker **out, struct err *err);
 void worker_close(struct worker *w);
 struct catalogue_snapshot *worker_catalogue(struct worker *w); /* borrowed until the next call */
 

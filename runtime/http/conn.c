@@ -74,11 +74,13 @@ void conn_abort(struct http_conn *c)
     if (c->phase == CONN_CLOSED)
         return;
     c->phase = CONN_CLOSED;
+    conn_enter(c);
+    stream_is_over(c);
     if (c->stream) {
         stream_close(c->stream);
+        conn_leave(c);
         return;
     }
-    conn_enter(c);
     c->doomed = true;
     orphan_requests(c);
     c->detached_closed(c->detached_ctx);
@@ -103,6 +105,7 @@ static void conn_finish(struct http_conn *c)
         return;
     }
     c->phase = CONN_LINGER;
+    stream_is_over(c);
     buf_release(&c->pending);
     watch_writing(c);
     stream_shutdown(c->stream);
@@ -333,6 +336,7 @@ static size_t take_head(struct http_conn *c, const char *data, size_t len)
     if (c->scan.state != STRICT_DONE)
         return 0;
     size_t n = c->scanned;
+    c->behind = len - n;
     begin_request(c, slice_of(data, n));
     return n;
 }
@@ -352,6 +356,7 @@ static size_t take_body(struct http_conn *c, const char *data, size_t len)
     size_t n = c->body_left < len ? (size_t)c->body_left : len;
     buf_add(&r->body, data, n);
     c->body_left -= n;
+    c->behind = len - n;
     r->expects_continue = false; /* the client did not wait for it */
     if (body_fits(c, r) && c->body_left == 0)
         dispatch(c, r);
@@ -378,6 +383,7 @@ static size_t take_chunks(struct http_conn *c, const char *data, size_t len)
     struct strict_verdict v;
     r->expects_continue = false;
     size_t n = chunk_feed(&c->chunks, data, len, body_limit(c), &r->body, &v);
+    c->behind = len - n;
     if (!chunks_agree(c, data, n)) /* before v: what it objects to came earlier, and the earlier offence is the one to name */
         refuse(c, r, 400, "malformed_request", "The chunks of the body can't be read.");
     else if (v.status)
@@ -407,6 +413,9 @@ static size_t process(struct http_conn *c, const char *data, size_t len)
         case CONN_CHUNKED:
             n = take_chunks(c, data + at, len - at);
             break;
+        case CONN_STREAM: /* it was told that this is the last answer */
+            conn_finish(c);
+            return len;
         default: /* nothing more is read from this client */
             return len;
         }
@@ -434,6 +443,10 @@ static void settle(struct http_conn *c)
     const struct http_limits *l = &c->server->o.limits;
     if (c->phase == CONN_CLOSED || c->phase == CONN_LINGER)
         return;
+    if (c->phase == CONN_STREAM && c->peer_finished) {
+        conn_finish(c);
+        return;
+    }
     if (c->peer_finished && !c->first && c->phase == CONN_IDLE && c->pending.len == 0)
         c->phase = CONN_LAST;
     else if (c->peer_finished && (c->phase == CONN_HEAD || c->reading))
@@ -511,6 +524,43 @@ void conn_make_last(struct http_conn *c, struct request *r)
     c->phase = CONN_LAST;
 }
 
+/* --- answers that go on ------------------------------------------------------------------------------------------- */
+
+void conn_begin_stream(struct http_conn *c, struct http_stream *s)
+{
+    c->endless = s;
+    c->phase = CONN_STREAM;
+    c->read_deadline_ns = 0;
+    if (!c->stream)
+        return;
+    stream_bound_kernel(c->stream, s->queue_bytes);
+    if (c->read_paused && !c->peer_finished) { /* as after any last request; but here the client is seen to go */
+        c->read_paused = false;
+        stream_read_resume(c->stream);
+    }
+}
+
+bool conn_keeps_up(struct http_conn *c, size_t queue_bytes)
+{
+    if (c->phase != CONN_STREAM)
+        return false;
+    if (!c->stream)
+        return true;
+    if (stream_queued(c->stream) > queue_bytes) {
+        stat_add(&c->server->stats.cut, 1);
+        stream_reset(c->stream);
+        conn_abort(c);
+        return false;
+    }
+    watch_writing(c);
+    return true;
+}
+
+void conn_end_stream(struct http_conn *c)
+{
+    conn_finish(c);
+}
+
 /* --- timeouts and drain ----------------------------------------------------------------------------------------- */
 
 static void read_timed_out(struct http_conn *c)
@@ -556,6 +606,10 @@ void conn_tick(struct http_conn *c)
 /* Whoever has just connected has a request on the way, and would take a close for a refusal; he gets a second. */
 void conn_drain(struct http_conn *c)
 {
+    if (c->phase == CONN_STREAM) {
+        http_stream_end(c->endless);
+        return;
+    }
     if (c->phase != CONN_IDLE || c->first || c->pending.len > 0)
         return;
     if (c->received_ns == 0)
@@ -599,6 +653,7 @@ static void on_closed(void *ctx)
     struct http_conn *c = ctx;
     c->phase = CONN_CLOSED;
     c->stream = NULL;
+    stream_is_over(c); /* the other side went, or an error ended it */
     conn_free(c);
 }
 

@@ -69,6 +69,26 @@ void http_problem(struct http_request *req, int status, const char *type, const 
 void http_problem_retry(struct http_request *req, int status, const char *type, const char *detail, int retry_after_s);
 const char *http_status_text(int status);
 
+/* --- an answer that goes on: server-sent events ------------------------------------------------------------------------------ */
+struct http_stream;
+struct http_stream_options {
+    const char *content_type;
+    const struct http_header *headers; /* as in http_response */
+    size_t header_count;
+    /* A client that has not taken this much is cut off: nothing is kept for it beyond. The kernel keeps as much again, at most. */
+    size_t queue_bytes;
+    /* The last call ever, also from within http_stream_send() and http_stream_end(), but not from within http_stream_begin(). */
+    void (*closed)(void *ctx);
+    void *ctx;
+};
+/* Answers with 200 and a body that goes on (chunked; to HTTP/1.0 until the connection ends), and is the last answer of its connection:
+ * what the client still sends is a breach, and ends it. NULL: the request was answered otherwise (HEAD, a request behind it on the
+ * connection, a header that is not allowed), or its client has gone. Either way the request is gone. */
+struct http_stream *http_stream_begin(struct http_request *req, const struct http_stream_options *o);
+/* One piece of the body, sent at once. false: the client was too slow, or has gone; closed() has been called. */
+bool http_stream_send(struct http_stream *s, struct slice data);
+void http_stream_end(struct http_stream *s); /* in good order: the client sees that it is whole */
+
 struct http_limits {
     size_t line_bytes;        /* 8,192: request line → 414 */
     size_t header_bytes;      /* 16,384 in all → 431 */
@@ -118,6 +138,7 @@ void http_server_tick(struct http_server *s);
 
 struct http_stats {
     uint64_t requests, accepted, refused_by_strict_layer, timeouts, shed, open_connections, bytes_in, bytes_out;
+    uint64_t streams_cut;  /* answers that went on, to a client that did not read */
     uint64_t by_status[6]; /* index = hundreds */
 };
 void http_server_stats(const struct http_server *s, struct http_stats *out); /* any thread; relaxed */

@@ -20,7 +20,7 @@ struct request {
     struct buf answer;   /* serialised before its turn */
     size_t body_charged; /* bytes of body counted against the server's budget */
     struct slice origin; /* of a cross-origin call that is allowed */
-    bool in_use, answered, http10, keep_alive, close_after, expects_continue;
+    bool in_use, answered, http10, keep_alive, close_after, expects_continue, goes_on;
 };
 
 /* What the strict layer and llhttp found out about how the body is framed. */
@@ -30,8 +30,18 @@ struct framing {
 };
 
 /*   IDLE --byte--> HEAD --CRLFCRLF--> BODY or CHUNKED --last byte--> IDLE
- *   any --refusal, "Connection: close"--> LAST (nothing more is read) --answers sent--> LINGER --FIN, time--> CLOSED */
-enum conn_phase { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_CHUNKED, CONN_LAST, CONN_LINGER, CONN_CLOSED };
+ *   any --refusal, "Connection: close"--> LAST (nothing more is read) --answers sent--> LINGER --FIN, time--> CLOSED
+ *   IDLE, LAST --an answer that goes on--> STREAM (to see the client go; nothing may come) --its end--> LINGER */
+enum conn_phase { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_CHUNKED, CONN_STREAM, CONN_LAST, CONN_LINGER, CONN_CLOSED };
+
+/* An answer that goes on. It outlives its request, which is recycled as soon as the head has gone out. */
+struct http_stream {
+    struct http_conn *conn;
+    void (*closed)(void *ctx);
+    void *ctx;
+    size_t queue_bytes;
+    bool chunked;
+};
 
 struct http_conn {
     struct http_server *server;
@@ -55,6 +65,8 @@ struct http_conn {
     bool parser_complete;
     uint64_t body_left; /* of a body with Content-Length */
 
+    size_t behind;                /* bytes that came with the end of the last request, and belong to the next */
+    struct http_stream *endless;  /* phase STREAM */
     struct request *first, *last; /* not yet answered in full, in order */
     size_t in_flight, held_bytes; /* held: answers that wait for an earlier one */
     struct buf out;               /* answers of one turn, sent in one write */
@@ -97,7 +109,7 @@ struct http_server {
     void (*drained)(void *ctx);
     void *drained_ctx;
     struct {
-        _Atomic uint64_t requests, accepted, refused, timeouts, shed, shed_by_listeners, open, bytes_in, bytes_out, by_status[6];
+        _Atomic uint64_t requests, accepted, refused, timeouts, shed, shed_by_listeners, open, cut, bytes_in, bytes_out, by_status[6];
     } stats;
 };
 
@@ -162,6 +174,17 @@ void conn_leave_answered(struct http_conn *c);
 void conn_make_last(struct http_conn *c, struct request *r); /* r's answer will say so */
 const struct peer *conn_peer(const struct http_conn *c);
 void conn_refuse(struct http_conn *c, struct request *r, const struct strict_verdict *v);
+
+void conn_begin_stream(struct http_conn *c, struct http_stream *s); /* its head is sent */
+bool conn_keeps_up(struct http_conn *c, size_t queue_bytes);        /* false: it did not, and was reset */
+void conn_end_stream(struct http_conn *c);                          /* hangs up in good order */
+
+/* respond.c */
+bool respond_is_sound(struct http_request *req, const struct http_response *res);                /* false: it was answered with a 500 */
+void respond_send_head(struct http_conn *c, struct request *r, const struct http_response *res); /* and gives r back */
+
+/* stream.c */
+void stream_is_over(struct http_conn *c); /* tells its owner, once */
 
 /* server.c */
 void server_conn_came(struct http_server *s);

@@ -30,7 +30,7 @@ struct request *request_new(struct http_conn *c)
     r->pub.received_ns = c->received_ns;
     r->origin = (struct slice){ 0 };
     r->in_use = true;
-    r->answered = r->http10 = r->keep_alive = r->close_after = r->expects_continue = false;
+    r->answered = r->http10 = r->keep_alive = r->close_after = r->expects_continue = r->goes_on = false;
     s->requests_out++;
     return r;
 }

@@ -119,7 +119,10 @@ static void add_head(struct buf *b, const struct request *r, const struct http_r
         p = put(p, type, type_len);
         p = PUT(p, "\r\n");
     }
-    if (res->status != 204 && res->status != 304) {
+    if (r->goes_on) {
+        if (!r->http10)
+            p = PUT(p, "Transfer-Encoding: chunked\r\n");
+    } else if (res->status != 204 && res->status != 304) {
         p = PUT(p, "Content-Length: ");
         p = put_number(p, res->body.len);
         p = PUT(p, "\r\n");
@@ -190,6 +193,18 @@ static void send_held(struct http_conn *c)
     }
 }
 
+/* The answer goes on as a stream: what is left of the request is not needed. */
+void respond_send_head(struct http_conn *c, struct request *r, const struct http_response *res)
+{
+    assert(r == c->first && r->goes_on);
+    stat_add(&r->server->stats.by_status[2], 1);
+    send_now(c, r, res);
+    if (c->first == r)
+        pop_first(c);
+    else
+        request_free(r); /* see deliver() */
+}
+
 static void deliver(struct http_conn *c, struct request *r, const struct http_response *res)
 {
     if (r != c->first) {
@@ -206,17 +221,22 @@ static void deliver(struct http_conn *c, struct request *r, const struct http_re
     conn_leave_answered(c);
 }
 
+bool respond_is_sound(struct http_request *req, const struct http_response *res)
+{
+    if (response_is_sound(res))
+        return true;
+    http_problem(req, 500, "internal", "", "The answer to this request could not be sent: it had a header or status that is not allowed.");
+    return false;
+}
+
 void http_respond(struct http_request *req, const struct http_response *res)
 {
     struct request *r = request_of(req);
     assert(r->in_use && !r->answered); /* one answer to each request */
     struct http_server *s = r->server;
     struct http_conn *c = r->conn;
-    if (!response_is_sound(res)) {
-        http_problem(req, 500, "internal", "",
-                     "The answer to this request could not be sent: it had a header or status that is not allowed.");
+    if (!respond_is_sound(req, res))
         return;
-    }
     size_t class = (size_t)res->status / 100;
     stat_add(&s->stats.by_status[class], 1);
     if (!c) {

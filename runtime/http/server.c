@@ -291,6 +291,7 @@ void http_server_stats(const struct http_server *s, struct http_stats *out)
         .shed = atomic_load_explicit(&s->stats.shed, memory_order_relaxed) +
                 atomic_load_explicit(&s->stats.shed_by_listeners, memory_order_relaxed),
         .open_connections = atomic_load_explicit(&s->stats.open, memory_order_relaxed),
+        .streams_cut = atomic_load_explicit(&s->stats.cut, memory_order_relaxed),
         .bytes_in = atomic_load_explicit(&s->stats.bytes_in, memory_order_relaxed),
         .bytes_out = atomic_load_explicit(&s->stats.bytes_out, memory_order_relaxed),
     };

@@ -86,6 +86,8 @@ void stream_read_resume(struct stream *s);
  */
 long stream_write(struct stream *s, const struct slice *parts, size_t n);
 size_t stream_queued(const struct stream *s);
+/* The kernel keeps about this much for a peer that does not read, and not the megabytes that it would. */
+void stream_bound_kernel(struct stream *s, size_t bytes);
 uint64_t stream_sent_bytes(const struct stream *s); /* what the kernel has taken so far: tells whether a slow reader makes progress */
 void stream_shutdown(struct stream *s);             /* sends FIN after what is queued */
 void stream_close(struct stream *s);                /* drops what is queued; closed() follows */

@@ -1,6 +1,7 @@
 /* loop/stream.c - byte streams. Writing tries the kernel first; only what it does not take is copied and queued. */
 #include "loop/loop_int.h"
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -165,6 +166,13 @@ long stream_write(struct stream *s, const struct slice *parts, size_t n)
 size_t stream_queued(const struct stream *s)
 {
     return uv_stream_get_write_queue_size(&s->uv);
+}
+
+void stream_bound_kernel(struct stream *s, size_t bytes)
+{
+    int want = bytes > INT_MAX / 4 ? INT_MAX / 4 : (int)bytes / 2; /* Linux doubles it, for its own books */
+    if (!uv_is_closing(&s->handle))
+        uv_send_buffer_size(&s->handle, &want); /* where it can't be bounded, it is the kernel's default */
 }
 
 uint64_t stream_sent_bytes(const struct stream *s)

@@ -57,6 +57,7 @@ struct hook {
     const char *title, *about;       /* NULL when not said */
     struct slice method, path;       /* ROUTE: "POST", "/links"; it is mounted at /v1/x/PLUGIN/links */
     enum hook_auth auth;             /* ROUTE */
+    bool stream;                     /* ROUTE: its answer may go on, with what is said on a topic that its handler names */
     enum hook_as as;                 /* ROUTE: handler (GET, unless said otherwise) or procedure. TIMER: procedure or job */
     enum hook_when when;             /* SUBSCRIBER */
     bool refuse_stopped;             /* SUBSCRIBER in the transaction: stopped = "refuse", the event may not happen without it */

@@ -149,6 +149,11 @@ static int read_route(const struct reader *r, const struct place *at, const stru
         return reader_fail(r, at, "is a GET, which changes nothing; use as = \"handler\", or another method");
     h->auth = (enum hook_auth)auth;
     h->as = (enum hook_as)as;
+    if (rc == 0)
+        rc = reader_bool(r, at, v, "stream", &h->stream);
+    if (rc == 0 && h->stream && (!slice_is(h->method, "GET") || h->auth == AUTH_SIGNED))
+        return reader_fail(r, at,
+                           "is a stream, which is asked for with GET and a key; leave stream out, or write [\"GET ...\"] and another auth");
     if (rc == 0 && h->auth == AUTH_SIGNED && json_get(v, "body"))
         return reader_fail(r, at, "is signed: its function gets the body as it came, to check the signature; leave body out");
     if (rc == 0)
@@ -313,7 +318,7 @@ static int read_fact(const struct reader *r, const struct place *at, const struc
     return rc < 0 || !from ? rc : read_from(r, &here, from, m, h);
 }
 
-static const char *const route_keys[] = { "run", "auth", "as", "about", "body", "query", NULL };
+static const char *const route_keys[] = { "run", "auth", "as", "about", "body", "query", "stream", NULL };
 static const char *const procedure_keys[] = { "run", "about", "args", NULL };
 static const char *const on_keys[] = { "run", "when", "stopped", "about", "after", "before", NULL };
 static const char *const timer_keys[] = { "run", "as", "about", NULL };

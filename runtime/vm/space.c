@@ -26,7 +26,7 @@ static int no_module(lua_State *L, const struct vm_space_options *o, const char 
     if (strncmp(name, "feira.", 6) == 0)
         err_set(err, ERR_SCRIPT,
                 "%s may not require \"%s\": a plugin requires its own files, feira.store, feira.plugin, feira.ledger, feira.timers, "
-                "feira.http, and those modules of the standard library that rules may use",
+                "feira.http, feira.stream, and those modules of the standard library that rules may use",
                 o->name, name);
     err->code = ERR_SCRIPT;
     if (!err->text[0])

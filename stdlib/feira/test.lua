@@ -333,6 +333,11 @@ function t:outside(fn)
   bridge.outside(fn)
 end
 
+---What procedures have said to those who listen, since this was asked last.
+function t:streamed()
+  return bridge.streamed()
+end
+
 -- Time ---------------------------------------------------------------------------------------------------------------------------
 
 function t:now()

@@ -153,6 +153,11 @@ function t:post(path, body) end
 ---@param fn fun(request: table): table|nil
 function t:outside(fn) end
 
+---What procedures have said to those who listen (feira.stream) since this was asked last, in its order; only what was committed. A
+---route with `stream = true` answers a spec with the state alone.
+---@return { topic: string, event?: string, data: table, last?: boolean }[] sent topics with the plugin's name before them
+function t:streamed() end
+
 ---Any request; refusals come back, too.
 ---@param method string
 ---@param path string
