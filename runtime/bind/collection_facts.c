@@ -128,7 +128,7 @@ static void listen(const struct door *d, struct facts_watch *w)
         return;
     if (c->plugins->event(c->plugins_ctx, NULL, SLICE_LIT("fact.changed"), c->arena, &w->event, &err) < 0)
         bind_raise(d->L, &err);
-    if (w->event.count == 0)
+    if (w->event.count == 0 && !w->event.published)
         return;
     w->facts = c->plugins->facts(c->plugins_ctx, d->grant->plugin, d->shape, c->arena, &w->fact_count);
     for (size_t i = 0; i < w->count && w->fact_count; i++)

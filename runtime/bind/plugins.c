@@ -198,6 +198,9 @@ void bind_tell(lua_State *L, struct slice event, const struct bind_event *e, con
         else
             run_now(L, &e->list[i], its);
     }
+    struct err err = { 0 };
+    if (e->published && c->plugins->publish(c->plugins_ctx, event, order_key(L, e, payload, c->arena), payload, &err) < 0)
+        bind_raise(L, &err);
 }
 
 static int emit(lua_State *L, const struct bind_plugin *from) /* (event, payload) */
@@ -225,7 +228,7 @@ static int l_emit(lua_State *L) /* (event, payload); upvalue: the plugin */
     return emit(L, plugin_of(L));
 }
 
-static int l_heard(lua_State *L) /* (event) -> boolean: whether a plugin hears this event of the shop */
+static int l_heard(lua_State *L) /* (event) -> boolean: whether a plugin or an endpoint hears this event of the shop */
 {
     struct bind_context *c = bind_require(L, BIND_PROCEDURE, "emitting an event");
     struct slice name = bind_check_slice(L, 1, "the event's name");
@@ -233,7 +236,7 @@ static int l_heard(lua_State *L) /* (event) -> boolean: whether a plugin hears t
     struct err err = { 0 };
     if (c->plugins && c->plugins->event(c->plugins_ctx, NULL, name, c->arena, &e, &err) < 0)
         return bind_raise(L, &err);
-    lua_pushboolean(L, e.count > 0);
+    lua_pushboolean(L, e.count > 0 || e.published);
     return 1;
 }
 

@@ -44,6 +44,7 @@ struct bind_event {
     const char *key; /* the member of the payload by which it keeps its order; NULL = the first of order, customer, sku, campaign */
     const struct bind_subscriber *list;
     size_t count;
+    bool published; /* endpoints of other systems are to hear it, too */
 };
 
 /* How the host answers; ctx is bind_context.plugins_ctx. */
@@ -53,6 +54,8 @@ struct bind_plugin_host {
     /* from NULL: an event of the shop, its whole name; otherwise one of the plugin's own. The list lives in the arena. */
     int (*event)(void *ctx, const struct bind_plugin *from, struct slice name, struct arena *arena, struct bind_event *out,
                  struct err *err);
+    /* For an event that is published: kept for those endpoints, in the transaction that runs. */
+    int (*publish)(void *ctx, struct slice event, struct slice key, const struct json_value *payload, struct err *err);
     /* Does plugin.lua describe this input? ERR_SCRIPT says what there is. */
     int (*input)(void *ctx, struct slice plugin, struct slice name, struct err *err);
     /* The checks at run time of things of this kind, in their order. The list lives in the arena. */

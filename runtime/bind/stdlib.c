@@ -1,6 +1,7 @@
 /* The stdlib as it was compiled into the program: modules for require(), tables for store_open(). */
 #include "bind/bind_int.h"
 #include "journal/events.h"
+#include "journal/webhooks.h"
 #include "journal/journal.h"
 #include "journal/tries.h"
 #include <assert.h>
@@ -36,7 +37,15 @@ int bind_resolve(void *ctx, struct slice name, struct slice *source, struct slic
 
 /* Constant once made; the SQL of ledger and journal is known only by calling them. A published number never changes its
  * meaning: what comes later is appended. A file of stdlib/schema begins with its number. */
-enum { LEDGER_NUMBER = 2, JOURNAL_NUMBER = 3, TRIES_NUMBER = 7, EVENTS_NUMBER = 8, STATEMENTS_NUMBER = 12, MIGRATIONS_MAX = 64 };
+enum {
+    LEDGER_NUMBER = 2,
+    JOURNAL_NUMBER = 3,
+    TRIES_NUMBER = 7,
+    EVENTS_NUMBER = 8,
+    STATEMENTS_NUMBER = 12,
+    WEBHOOKS_NUMBER = 14,
+    MIGRATIONS_MAX = 64
+};
 static struct store_migration migrations[MIGRATIONS_MAX + 1];
 static pthread_once_t migrations_once = PTHREAD_ONCE_INIT;
 
@@ -55,6 +64,7 @@ static void migrations_make(void)
     migrations_add(JOURNAL_NUMBER, "journal", journal_schema_sql());
     migrations_add(TRIES_NUMBER, "tries", journal_tries_schema_sql());
     migrations_add(EVENTS_NUMBER, "events", journal_events_schema_sql());
+    migrations_add(WEBHOOKS_NUMBER, "webhooks", journal_webhooks_schema_sql());
 }
 
 const struct store_migration *bind_core_migrations(void)

@@ -12,8 +12,9 @@ static const struct cli_option serve_options[] = {
     { "--dev", NULL, "Watch the folder and publish whenever a file is saved." },
     { "--ca-file", "FILE", "Certificates that the calls of plugins trust; default the system's." },
     { "--call-local", NULL, "For tests only: plugins may call this machine and private networks, also without TLS." },
-    { "--resolve", "LIST", "For tests: HOST:PORT:ADDRESS, with commas between, for the calls of plugins." },
+    { "--resolve", "LIST", "For tests: HOST:PORT:ADDRESS, with commas between, for the calls of plugins and webhooks." },
     { "--streams", "N", "Who may listen to server-sent events at once, on each worker; default 4000." },
+    { "--allow-private", NULL, "Webhooks may go to this machine and private networks, also without TLS: for development." },
     { NULL, NULL, NULL } };
 static const struct cli_option data_option[] = { { "--data", "DIR", "Where the shop's data is; default SHOP/data." }, { NULL, NULL, NULL } };
 static const struct cli_option doctor_options[] = {
@@ -51,6 +52,18 @@ static const struct cli_option ledger_options[] = {
     { "--unfreeze", "REASON", "Take that back." },
     { "--close", "REASON", "Let nothing move from or to the account; it must be empty." },
     { "--reopen", "REASON", "Take that back." },
+    { NULL, NULL, NULL } };
+static const struct cli_option webhooks_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--events", "A,B", "Which it hears (add, change): order.paid, 'order.*', '*' (default: all of the shop itself but fact.changed)." },
+    { "--label", "TEXT", "Whose it is, for people (add, change)." },
+    { "--personal", "A,B", "Personal fields that are sent along (add, change); default none." },
+    { "--unordered", NULL, "No message waits for an earlier one about the same order (add, change)." },
+    { "--url", "URL", "Where it is from now on (change)." },
+    { "--keep", "DURATION", "How long earlier secrets sign as well (rotate): 1h, 7d, 0s; default 24h." },
+    { "--state", "STATE", "Only waiting, taken or given_up (log)." },
+    { "--since", "TIME", "Messages from then on (replay): 2030-01-31T12:00:00Z." },
+    { "--taken", NULL, "Also those that the endpoint has taken (replay --since); default what was given up." },
     { NULL, NULL, NULL } };
 static const struct cli_option rollback_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
@@ -124,12 +137,25 @@ const struct cli_command cli_commands[] = {
       "Without ACCOUNT: whether debits and credits agree in each unit. ACCOUNT that ends in a slash (stock/) lists the accounts whose\n"
       "names begin so. Else its statement: what it had, what moved, what it has. TIME is 2026-11-20, \"2026-11-20 08:00\" (the shop's\n"
       "zone) or RFC 3339. An amount above zero came in; what is only held is no entry. Money is shown in major units." },
+    { "webhooks", "SHOP [DO [ID [MESSAGE]]]", "Endpoints of other systems that hear what happens.", 1, 4, webhooks_options, cmd_webhooks,
+      "feira webhooks SHOP                  lists them: state, what waits, what was given up\n"
+      "feira webhooks SHOP add URL          makes one, and shows its secret this once\n"
+      "feira webhooks SHOP change ID        with --url, --events, --label, --personal, --unordered\n"
+      "feira webhooks SHOP rotate ID        a new secret; earlier ones sign as well for --keep\n"
+      "feira webhooks SHOP ping ID          sends a message to try it, and says what came back\n"
+      "feira webhooks SHOP pause|resume|remove ID\n"
+      "feira webhooks SHOP log ID           what was sent or waits, each try with status and time; kept for 14 days\n"
+      "feira webhooks SHOP message ID MESSAGE     one message, with its body\n"
+      "feira webhooks SHOP replay ID MESSAGE      sends it again; or ID --since TIME: all from then on\n"
+      "Messages are signed by the Standard Webhooks specification. What fails is tried again after 5 s, 5 and 30 min, 2, 5, 10, 14, 20\n"
+      "and 24 h, and is then given up; who takes nothing for three days, or answers 410, is disabled." },
     { "import", "SHOP FILE.csv", "Bring products in from a CSV file.", 2, 2, data_option, cmd_import,
       "Two forms, told apart by the header: Shopify's product export, and a plain one with the columns\n"
       "sku,title,category,tags,price,stock (title, category, tags and stock may be missing).\n"
       "Bad rows are listed with their line, and then nothing is imported. Works while the shop is served." },
     { "keys", "SHOP", "List, make or revoke API keys.", 1, 1, key_options, cmd_keys,
-      "Scopes: products:write stock:write orders:read orders:write refunds:write customers:read customers:write tokens:write admin." },
+      "Scopes: products:write stock:write orders:read orders:write refunds:write customers:read customers:write tokens:write webhooks:write\n"
+      "admin." },
     { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
       "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
     { "doctor", "SHOP", "Look all data through, and say what to do.", 1, 1, doctor_options, cmd_doctor,

@@ -56,6 +56,7 @@ int cmd_restore(const struct cli_args *a);
 int cmd_repin(const struct cli_args *a);
 int cmd_ledger(const struct cli_args *a);
 int cmd_events(const struct cli_args *a);
+int cmd_webhooks(const struct cli_args *a);
 int cmd_quote(const struct cli_args *a);
 int cmd_status(const struct cli_args *a);
 int cmd_new(const struct cli_args *a);

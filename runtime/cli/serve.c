@@ -111,6 +111,7 @@ static int serve(const struct cli_args *a, struct serve_options *o, struct log *
         .dir = a->positional[0], .data_dir = a->values[2], .clock = clock_system(), .random = random_system(), .log = log
     };
     shop.outbound = (struct outbound_options){ .ca_file = a->values[5], .may_be_local = a->values[6] != NULL, .resolve = resolve };
+    shop.webhooks_may_be_local = a->values[9] != NULL;
     snprintf(resolve_text, sizeof resolve_text, "%s", a->values[7] ? a->values[7] : "");
     int rc = parse_resolve(resolve_text, resolve, err);
     if (rc == 0 && a->values[8])
@@ -121,6 +122,8 @@ static int serve(const struct cli_args *a, struct serve_options *o, struct log *
         return rc;
     if (shop.outbound.may_be_local)
         log_warn(log, "serve.call_local", "Plugins may call this machine and private networks, also without TLS: for tests only.");
+    if (shop.webhooks_may_be_local)
+        log_warn(log, "serve.allow_private", "Webhooks may go to this machine and private networks, also without TLS: for development.");
     rc = shop_first_keys(s, keys_path, &say.first_start, err);
     o->ready = ready;
     o->watch = a->values[4] != NULL;

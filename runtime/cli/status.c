@@ -51,6 +51,10 @@ static int screen(const struct cli_args *a, const struct json_value *v, struct s
     }
     if (number(v, "events", "waiting") || number(v, "events", "dead"))
         printf("  events         %lld to be heard, %lld dead letters\n", number(v, "events", "waiting"), number(v, "events", "dead"));
+    if (number(v, "webhooks", "endpoints"))
+        printf("  webhooks       %lld, of which %lld disabled and %lld failing; %lld messages wait (%lld s behind), %lld given up\n",
+               number(v, "webhooks", "endpoints"), number(v, "webhooks", "disabled"), number(v, "webhooks", "failing"),
+               number(v, "webhooks", "waiting"), number(v, "webhooks", "lag_seconds"), number(v, "webhooks", "given_up"));
     const struct json_value *rules = json_get(v, "rules"), *stopped = json_get(rules, "stopped");
     for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next)
         cli_say_stop(s, "  ");

@@ -62,31 +62,6 @@ static int write_event(void *ctx, const struct event_row *e)
     return 0;
 }
 
-/* A whole number without sign; ERR_INVALID otherwise. */
-static int read_number(struct slice text, int64_t max, int64_t *out)
-{
-    *out = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || *out > max / 10)
-            return ERR_INVALID;
-        *out = *out * 10 + (text.data[i] - '0');
-    }
-    return text.len > 0 && *out <= max ? 0 : ERR_INVALID;
-}
-
-static int query_number(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out)
-{
-    struct slice text = { 0 };
-    int64_t n;
-    int rc = http_query(c->req, name, &text, &c->err);
-    if (rc <= 0)
-        return rc;
-    if (read_number(text, max, &n) < 0 || n < min)
-        return err_field(&c->err, ERR_INVALID, name, "%s is a whole number from %lld to %lld.", name, (long long)min, (long long)max);
-    *out = n;
-    return 0;
-}
-
 static int query_dead(struct call *c, bool *dead)
 {
     struct slice text = { 0 };
@@ -110,9 +85,9 @@ void handle_event_list(struct call *c)
     int64_t limit = LIMIT, after = 0;
     c->rc = query_dead(c, &dead);
     if (c->rc == 0)
-        c->rc = query_number(c, "limit", 1, LIMIT_MAX, &limit);
+        c->rc = call_query_number(c, "limit", 1, LIMIT_MAX, &limit);
     if (c->rc == 0)
-        c->rc = query_number(c, "cursor", 1, INT64_MAX / 2, &after);
+        c->rc = call_query_number(c, "cursor", 1, INT64_MAX / 2, &after);
     if (c->rc < 0) {
         fail(c);
         return;
@@ -177,7 +152,7 @@ static void on_writer(struct call *c, bool all, int (*native)(struct call *c, st
     c->state = id;
     if (!id)
         c->rc = err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
-    else if (!(all && slice_is(c->req->params[0], "all")) && (read_number(c->req->params[0], INT64_MAX / 2, id) < 0 || *id == 0))
+    else if (!(all && slice_is(c->req->params[0], "all")) && (call_read_number(c->req->params[0], INT64_MAX / 2, id) < 0 || *id == 0))
         c->rc = err_reason(&c->err, ERR_NOT_FOUND, "no_such_event", "There is no such event; GET /v1/events lists them.");
     if (c->rc < 0)
         fail(c);

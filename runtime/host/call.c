@@ -552,3 +552,29 @@ void call_begin(struct worker *w, struct http_request *req)
     if (check_request(c))
         c->route->handle(c);
 }
+
+/* --- numbers that a client writes ------------------------------------------------------------------------------------ */
+
+int call_read_number(struct slice text, int64_t max, int64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || *out > max / 10)
+            return ERR_INVALID;
+        *out = *out * 10 + (text.data[i] - '0');
+    }
+    return text.len > 0 && *out <= max ? 0 : ERR_INVALID;
+}
+
+int call_query_number(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out)
+{
+    struct slice text = { 0 };
+    int64_t n;
+    int rc = http_query(c->req, name, &text, &c->err);
+    if (rc <= 0)
+        return rc;
+    if (call_read_number(text, max, &n) < 0 || n < min)
+        return err_field(&c->err, ERR_INVALID, name, "%s is a whole number from %lld to %lld.", name, (long long)min, (long long)max);
+    *out = n;
+    return 0;
+}

@@ -92,3 +92,6 @@ int call_remember(struct call *c, struct store_conn *conn, struct err *err);
 /* Looks the answer of an earlier request with the same key up in the worker's snapshot. true = the call was answered. */
 bool call_answer_again(struct call *c);
 bool call_may(const struct call *c, unsigned scope);
+int call_read_number(struct slice text, int64_t max, int64_t *out); /* a whole number without sign; ERR_INVALID otherwise */
+/* The query parameter of that name, when it is there. Fills c->err. */
+int call_query_number(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out);

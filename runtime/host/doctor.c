@@ -1,5 +1,6 @@
 #include "host/doctor.h"
 #include "bind/bind.h"
+#include "host/webhooks.h"
 #include "ledger/ledger.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -187,6 +188,49 @@ static int look_at_events(struct visit *v)
     return 0;
 }
 
+/* Who waits for a day is far behind: each try of a single message comes within that time. */
+enum { BEHIND_HOURS = 24 };
+
+static void say_disabled(struct visit *v, const struct webhook_figures *f)
+{
+    struct webhook_set *set = webhooks_acquire(v->shop->webhooks);
+    char text[480];
+    size_t n = (size_t)snprintf(text, sizeof text, "%lld webhooks are disabled:", (long long)f->disabled);
+    int named = 0;
+    for (size_t i = 0; i < webhook_set_count(set) && named < EXAMPLES_MAX; i++) {
+        const struct webhook *one = webhook_set_at(set, i);
+        if (one->state == WEBHOOK_DISABLED)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s %s", named++ ? "," : "", one->name);
+    }
+    snprintf(text + n, sizeof text - n, "%s", f->disabled > EXAMPLES_MAX ? ", ..." : "");
+    webhook_set_release(set);
+    warn(v, "webhooks", text,
+         "Nothing is sent to them; what they miss is kept for 14 days. See why: feira webhooks SHOP. Then: feira webhooks SHOP resume ID.");
+}
+
+static int look_at_webhooks(struct visit *v)
+{
+    struct webhook_figures f;
+    char text[240];
+    int rc = webhooks_figures(v->shop->webhooks, v->conn, &f, v->err);
+    if (rc < 0)
+        return rc;
+    if (f.disabled)
+        say_disabled(v, &f);
+    else if (f.lag_ms > BEHIND_HOURS * 3600000LL) {
+        snprintf(text, sizeof text, "Webhook %s is far behind: its oldest message waits for %lld hours.", f.worst,
+                 (long long)(f.lag_ms / 3600000));
+        warn(v, "webhooks", text, "Messages are forgotten after 14 days. See what it answers: feira webhooks SHOP log ID.");
+    } else if (f.given_up) {
+        snprintf(text, sizeof text, "%lld messages were refused too often and are not sent any more.", (long long)f.given_up);
+        warn(v, "webhooks", text,
+             "See why: feira webhooks SHOP log ID --state given_up. Then: feira webhooks SHOP replay ID --since TIME.");
+    } else {
+        well(v, "webhooks", "No webhook is disabled or far behind.");
+    }
+    return 0;
+}
+
 static int look_at_schema(struct visit *v)
 {
     const struct store_migration *m = bind_core_migrations();
@@ -277,6 +321,8 @@ int doctor_write(struct shop *s, struct store_conn *conn, struct json_writer *w,
         rc = look_at_timers(&v);
     if (rc == 0)
         rc = look_at_events(&v);
+    if (rc == 0)
+        rc = look_at_webhooks(&v);
     if (rc == 0)
         rc = look_at_schema(&v);
     look_at_space(&v);

@@ -23,6 +23,7 @@ struct shop_options {
     struct log *log;                  /* may be NULL */
     struct outbound_options outbound; /* how plugins call out: feira.http */
     size_t streams_max;               /* who may listen at once, on each worker; 0 = 4,000 */
+    bool webhooks_may_be_local;       /* webhooks may go to this machine and to private networks, also without TLS */
     /* For specs: stands for the outside, which is not there then. The answer lives until the next call. NULL = the real one. */
     int (*outside)(void *ctx, const struct outbound_request *r, struct outbound_answer *answer, struct err *err);
     void *outside_ctx;

@@ -5,6 +5,7 @@
 #include "host/stops.h"
 #include "host/totals.h"
 #include "host/worker.h"
+#include "host/webhooks.h"
 #include "journal/events.h"
 
 enum { METRICS_COUNT_MAX = 10000 }; /* rows that one scrape looks at */
@@ -140,6 +141,20 @@ static void stream_metrics(struct shop *s, struct buf *out)
     counter(out, "stream_events_total", "Events sent to somebody who listens.", atomic_load(&s->metrics.stream_events));
 }
 
+static void webhook_metrics(struct shop *s, struct store_conn *conn, struct buf *out)
+{
+    struct webhook_figures f;
+    counter(out, "webhooks_taken_total", "Messages that endpoints took.", atomic_load(&s->metrics.webhooks_taken));
+    counter(out, "webhooks_failed_total", "Tries that failed.", atomic_load(&s->metrics.webhooks_failed));
+    counter(out, "webhooks_given_up_total", "Messages that were refused too often.", atomic_load(&s->metrics.webhooks_given_up));
+    if (webhooks_figures(s->webhooks, conn, &f, NULL) < 0)
+        return;
+    gauge(out, "webhooks_disabled", "Endpoints to which nothing is sent any more.", (uint64_t)f.disabled);
+    gauge(out, "webhooks_waiting", "Messages that are still to be taken; of each endpoint 10000 stands for all above, too.",
+          (uint64_t)f.waiting);
+    gauge(out, "webhooks_lag_seconds", "Age of the oldest of them.", (uint64_t)f.lag_ms / 1000);
+}
+
 void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
 {
     struct metrics *m = &s->metrics;
@@ -159,6 +174,7 @@ void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
     counter(out, "outbound_failed_total", "Requests to the outside that got no answer.", atomic_load(&m->outbound_failed));
     event_metrics(s, conn, out);
     stream_metrics(s, out);
+    webhook_metrics(s, conn, out);
     gauge(out, "uptime_seconds", "Since the start.", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);
     writer_metrics(s, out);
     rules_metrics(s, out);

@@ -8,6 +8,7 @@ struct metrics {
     atomic_uint_fast64_t rule_errors, quarantined, plugins_quarantined, rescues, discount_alarms, discount_stops, timers_fired,
         timers_failed, jobs_given_up, outbound_requests, outbound_failed, events_heard, events_failed, events_given_up, queue_refused,
         streams_opened, streams_refused, streams_open, stream_events;
+    atomic_uint_fast64_t webhooks_taken, webhooks_failed, webhooks_given_up;
     atomic_uint_fast64_t requests_per_second; /* of the last whole second, while serving */
 };
 

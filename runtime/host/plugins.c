@@ -1,3 +1,4 @@
+#include "host/webhooks.h"
 #include "host/plugins.h"
 #include "bind/tasks.h"
 #include "host/pins.h"
@@ -107,6 +108,7 @@ static int find_event(void *ctx, const struct bind_plugin *from, struct slice na
     int rc = whole.data ? event_payload(from, name, &out->payload, &out->key, err) : nomem(err);
     if (rc < 0)
         return rc;
+    out->published = webhooks_hear(s->webhooks, whole);
     const struct hook_ref *refs = plugin_set_subscribers(generation_plugins(s->generation), whole, &out->count);
     if (out->count == 0)
         return 0;
@@ -123,6 +125,13 @@ static int find_event(void *ctx, const struct bind_plugin *from, struct slice na
         return rc;
     out->list = list;
     return 0;
+}
+
+static int publish(void *ctx, struct slice event, struct slice key, const struct json_value *payload, struct err *err)
+{
+    const struct plugin_state *s = ctx;
+    const struct bind_context *b = &s->bind;
+    return webhooks_tell(s->webhooks, b->conn, b->ids, &(struct webhook_news){ event, key, payload, b->now_ms }, err);
 }
 
 static int may_account(void *ctx, const struct bind_plugin *caller, struct slice name, bool write, struct err *err)
@@ -165,6 +174,7 @@ static bool may_call(void *ctx, const struct bind_plugin *caller, struct slice h
 
 static const struct bind_plugin_host plugin_host = { .procedure = find_procedure,
                                                      .event = find_event,
+                                                     .publish = publish,
                                                      .input = plugin_input,
                                                      .facts = plugin_facts_of,
                                                      .enter = enter,
@@ -199,6 +209,15 @@ void plugins_know_shop(void *ctx, struct vm *vm, const struct generation *g)
     b->currency = generation_settings(g)->currency;
     b->zone = generation_zone(g);
     b->complete_after_ms = generation_settings(g)->complete_after_ms;
+}
+
+void plugins_attach(struct vm *vm, struct generation *g, struct webhooks *webhooks)
+{
+    struct plugin_state *s = plugin_state_of(vm);
+    s->generation = g;
+    s->bind.plugins = &plugin_host;
+    s->bind.plugins_ctx = s;
+    s->webhooks = webhooks;
 }
 
 int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,

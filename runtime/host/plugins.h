@@ -23,6 +23,7 @@ struct plugin_state {
     struct figures_part *figures;                 /* of the functions in this state; NULL until it is opened for a shop */
     struct http_router *router;                   /* core routes and those of the plugins; NULL until plugin_routes_open() */
     struct secrets *secrets;                      /* that the settings of its plugins name */
+    struct webhooks *webhooks;                    /* endpoints that hear what it emits; NULL until it is opened for a shop */
 };
 struct plugin_state *plugin_state_new(void); /* NULL: out of memory */
 void plugin_state_free(struct plugin_state *s);
@@ -35,7 +36,9 @@ void plugins_know_shop(void *ctx, struct vm *vm, const struct generation *g);
 int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,
                      struct err *err);
 
-/* Once the state is open: the routes of its generation. */
+/* Once the state is open: events of the shop are heard, also where there are no plugins. */
+void plugins_attach(struct vm *vm, struct generation *g, struct webhooks *webhooks);
+/* Then the routes of its generation. */
 int plugin_routes_open(struct vm *vm, struct generation *g, struct err *err);
 int plugin_facts_open(struct vm *vm, struct generation *g, struct symbols *symbols, struct err *err); /* facts.c */
 /* For bind: see bind_plugin_host.facts. */

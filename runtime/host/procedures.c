@@ -2,6 +2,7 @@
 #include "host/edition.h"
 #include "host/stops.h"
 #include "host/streams.h"
+#include "host/webhooks.h"
 
 /* A batch that touches more SKUs than this reloads the whole catalogue instead of following each. */
 enum { CHANGED_SKUS_MAX = 5000 };
@@ -101,6 +102,13 @@ static void committed(void *ctx)
             log_error(s->options.log, "stops.stale", err.text);
         else
             s->procedures.stops_changed = false;
+    }
+    if (s->procedures.webhooks_changed) {
+        struct err err = { 0 };
+        if (webhooks_reload(s->webhooks, conn, &err) < 0)
+            log_error(s->options.log, "webhooks.stale", err.text);
+        else
+            s->procedures.webhooks_changed = false;
     }
 }
 

@@ -29,6 +29,9 @@ static const struct query_param account_query[] = {
 static const struct query_param statement_query[] = {
     { "from", "2026-11-01 (the shop's zone) or RFC 3339; default: from the beginning.", NULL }, { "to", "The first moment that is not stated any more; default: none.", NULL },
     { "limit", "How many entries at most: 1 to 200, default 50.", NULL }, { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
+static const struct query_param webhook_query[] = {
+    { "state", "Only waiting, taken or given_up.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
+    { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param stop_query[] = { { "kind", "campaign or plugin, where both have that name.", NULL }, { NULL, NULL, NULL } };
 
 const struct route core_routes[] = {
@@ -80,6 +83,19 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/ledger/accounts/{account}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, call_read, "accounts.get", "One account: balance, what is held, who froze or closed it. A slash in the name is written %2F." },
     { HTTP_METHOD_GET, "/v1/ledger/accounts/{account}/statement", SERVERS, SCOPE_ADMIN, NULL, statement_query, false, false, 200, call_read, "accounts.statement", "What an account had at two moments, and what moved between them, a page at a time." },
     { HTTP_METHOD_PATCH, "/v1/ledger/accounts/{account}", SERVERS, SCOPE_ADMIN, &schema_account, NULL, false, false, 200, call_write, "accounts.change", "Freezes an account (nothing can be taken from it) or closes an empty one, or takes that back." },
+    { HTTP_METHOD_GET, "/v1/webhooks", SERVERS, SCOPE_WEBHOOKS_WRITE, NULL, NULL, false, false, 200, handle_webhook_list, NULL, "Endpoints of other systems that hear what happens, and how they are doing." },
+    { HTTP_METHOD_POST, "/v1/webhooks", SERVERS, SCOPE_WEBHOOKS_WRITE, &schema_webhook_new, NULL, false, true, 201, handle_webhook_create, NULL, "A new endpoint; its secret is shown only now." },
+    { HTTP_METHOD_GET, "/v1/webhooks/{id}", SERVERS, SCOPE_WEBHOOKS_WRITE, NULL, NULL, false, false, 200, handle_webhook_get, NULL, "One endpoint." },
+    { HTTP_METHOD_PATCH, "/v1/webhooks/{id}", SERVERS, SCOPE_WEBHOOKS_WRITE, &schema_webhook_change, NULL, false, false, 200, handle_webhook_change, NULL, "Changes the members that are given." },
+    { HTTP_METHOD_DELETE, "/v1/webhooks/{id}", SERVERS, SCOPE_WEBHOOKS_WRITE, NULL, NULL, false, false, 200, handle_webhook_remove, NULL, "Removes an endpoint, with all that waits for it." },
+    { HTTP_METHOD_POST, "/v1/webhooks/{id}/rotate", SERVERS, SCOPE_WEBHOOKS_WRITE, &schema_webhook_rotate, NULL, false, true, 200, handle_webhook_rotate, NULL, "A new secret, shown only now; earlier ones sign as well for a while." },
+    { HTTP_METHOD_POST, "/v1/webhooks/{id}/pause", SERVERS, SCOPE_WEBHOOKS_WRITE, &schema_webhook_act, NULL, false, false, 200, handle_webhook_pause, NULL, "Sends nothing until it is resumed; what happens meanwhile waits." },
+    { HTTP_METHOD_POST, "/v1/webhooks/{id}/resume", SERVERS, SCOPE_WEBHOOKS_WRITE, &schema_webhook_act, NULL, false, false, 200, handle_webhook_resume, NULL, "Lets a paused or disabled endpoint work again, at once." },
+    { HTTP_METHOD_POST, "/v1/webhooks/{id}/ping", SERVERS, SCOPE_WEBHOOKS_WRITE, &schema_webhook_act, NULL, false, false, 202, handle_webhook_ping, NULL, "Sends a message of type webhook.ping, to try it." },
+    { HTTP_METHOD_POST, "/v1/webhooks/{id}/replay", SERVERS, SCOPE_WEBHOOKS_WRITE, &schema_webhook_replay, NULL, false, false, 200, handle_webhook_replay, NULL, "Sends messages since a time again, 500 at a time." },
+    { HTTP_METHOD_GET, "/v1/webhooks/{id}/messages", SERVERS, SCOPE_WEBHOOKS_WRITE, NULL, webhook_query, false, false, 200, handle_webhook_messages, NULL, "What was sent, or is to be: each try with its status, newest first, a page at a time. Kept for 14 days." },
+    { HTTP_METHOD_GET, "/v1/webhooks/{id}/messages/{message}", SERVERS, SCOPE_WEBHOOKS_WRITE, NULL, NULL, false, false, 200, handle_webhook_message, NULL, "One message, with its body." },
+    { HTTP_METHOD_POST, "/v1/webhooks/{id}/messages/{message}/replay", SERVERS, SCOPE_WEBHOOKS_WRITE, &schema_webhook_act, NULL, false, false, 200, handle_webhook_replay_message, NULL, "Sends one message again." },
     { HTTP_METHOD_GET, "/v1/keys", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_list, NULL, "The keys, without their secrets." },
     { HTTP_METHOD_POST, "/v1/keys", SERVERS, SCOPE_ADMIN, &schema_key, NULL, false, true, 201, handle_key_create, NULL, "A new key; its text is shown only now." },
     { HTTP_METHOD_DELETE, "/v1/keys/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_revoke, NULL, "Revokes a key at once." },

@@ -43,3 +43,16 @@ void handle_repin(struct call *c);      /* api_repin.c */
 void handle_event_list(struct call *c); /* api_events.c */
 void handle_event_replay(struct call *c);
 void handle_event_drop(struct call *c);
+void handle_webhook_list(struct call *c); /* api_webhooks.c */
+void handle_webhook_get(struct call *c);
+void handle_webhook_create(struct call *c);
+void handle_webhook_change(struct call *c);
+void handle_webhook_remove(struct call *c);
+void handle_webhook_rotate(struct call *c);
+void handle_webhook_pause(struct call *c);
+void handle_webhook_resume(struct call *c);
+void handle_webhook_ping(struct call *c);
+void handle_webhook_messages(struct call *c);
+void handle_webhook_message(struct call *c);
+void handle_webhook_replay_message(struct call *c);
+void handle_webhook_replay(struct call *c);

@@ -201,4 +201,29 @@ static const struct schema repin_fields[] = {
     { .name = "to", .type = SCHEMA_STRING, .min = 1, .max = 24, .about = "The revision that they shall go by; left out: the live one." },
     { .name = "dry_run", .type = SCHEMA_BOOL, .about = "Only say which rows would be moved." }, END };
 const struct schema schema_repin = { .type = SCHEMA_OBJECT, .fields = repin_fields };
+
+/* --- webhooks ------------------------------------------------------------------------------------------------------ */
+static const struct schema event_pick = { .type = SCHEMA_STRING, .min = 1, .max = 100 };
+static const struct schema personal_field = { .type = SCHEMA_STRING, .min = 1, .max = 64 };
+#define WEBHOOK_FIELDS(need) \
+    { .name = "url", .type = SCHEMA_STRING, .required = need, .min = 1, .max = 2000, .about = "Where messages go: https, and no private address." }, \
+    { .name = "events", .type = SCHEMA_ARRAY, .required = need, .min = 1, .max = 50, .item = &event_pick, \
+      .about = "Which: \"order.paid\", \"order.*\", or \"*\" for all of the shop itself but fact.changed; those of plugins by name, \"invite.*\"." }, \
+    { .name = "label", .type = SCHEMA_STRING, .max = 100, .about = "Whose it is, for people." }, \
+    { .name = "ordered", .type = SCHEMA_BOOL, .about = "Default true: messages about one order (customer, product, campaign) come in their order, each when the one before is taken or given up." }, \
+    { .name = "personal", .type = SCHEMA_ARRAY, .max = 10, .item = &personal_field, \
+      .about = "Personal fields to send along: customer.email, customer.name, customer.phone, order.address, order.contact, order.note. Needs customers:read, orders:read." }
+static const struct schema webhook_new_fields[] = { WEBHOOK_FIELDS(true), END };
+const struct schema schema_webhook_new = { .type = SCHEMA_OBJECT, .fields = webhook_new_fields };
+static const struct schema webhook_change_fields[] = { WEBHOOK_FIELDS(false), END };
+const struct schema schema_webhook_change = { .type = SCHEMA_OBJECT, .fields = webhook_change_fields };
+static const struct schema webhook_rotate_fields[] = {
+    { .name = "keep_for", .type = SCHEMA_INT, .min = 0, .max = 604800, .about = "Seconds for which earlier secrets sign as well; default 86400. 0 ends them now." }, END };
+const struct schema schema_webhook_rotate = { .type = SCHEMA_OBJECT, .fields = webhook_rotate_fields };
+const struct schema schema_webhook_act = { .type = SCHEMA_OBJECT, .fields = no_fields };
+static const struct schema webhook_replay_fields[] = {
+    { .name = "since", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40, .format = "timestamp", .about = "Messages of events from then on." },
+    { .name = "taken", .type = SCHEMA_BOOL, .about = "Also those that the endpoint has taken; default only what was given up." },
+    { .name = "cursor", .type = SCHEMA_STRING, .min = 1, .max = 20, .about = "next_cursor of the answer before." }, END };
+const struct schema schema_webhook_replay = { .type = SCHEMA_OBJECT, .fields = webhook_replay_fields };
 /* clang-format on */

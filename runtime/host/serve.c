@@ -7,6 +7,7 @@
 #include "host/task.h"
 #include "host/totals.h"
 #include "host/watch.h"
+#include "host/webhook_send.h"
 #include "host/worker.h"
 #include <pthread.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ struct keeper {
     struct shop *shop;
     struct loop *loop;
     struct timer_pump *timers;
+    struct webhook_sender *webhooks;
     struct sweep *sweep;
     struct loop_timer *second;
     struct watch *watch;
@@ -266,6 +268,8 @@ static int open_keeper(struct keeper *k, const struct serve_options *o, int *por
         loop_timer_start(k->second, 1000, 1000);
     k->shop->workers = k->workers;
     k->shop->worker_count = k->count;
+    if (rc == 0)
+        rc = webhook_sender_open(k->shop, k->loop, &k->webhooks, err);
     return rc;
 }
 
@@ -310,8 +314,11 @@ static void close_keeper(struct keeper *k)
     for (int i = 0; i < k->count; i++)
         if (k->running[i].started)
             finish_posts(&k->running[i]);
+    if (k->webhooks)
+        webhook_sender_stop(k->webhooks);
     if (k->timers)
         timer_pump_finish(k->timers);
+    webhook_sender_close(k->webhooks);
     sweep_close(k->sweep);
     timer_pump_close(k->timers);
     loop_timer_free(k->second);

@@ -9,6 +9,7 @@
 #include "host/soldout.h"
 #include "host/stops.h"
 #include "host/streams.h"
+#include "host/webhooks.h"
 #include "rulebook/manifests.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -94,6 +95,7 @@ int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct v
     (*bind)->pseudonym = pseudonym;
     (*bind)->pseudonym_ctx = s;
     plugin_state_of(*vm)->stops.stops = s->stops;
+    plugins_attach(*vm, g, s->webhooks);
     rc = plugin_routes_open(*vm, g, err);
     if (rc == 0)
         rc = plugin_facts_open(*vm, g, s->symbols, err);
@@ -230,6 +232,8 @@ static int open_memory(struct shop *s, struct err *err)
     if (rc == 0)
         rc = stops_open(conn, s->options.clock, &s->stops, err);
     if (rc == 0)
+        rc = webhooks_open(conn, s->options.clock, &s->webhooks, err);
+    if (rc == 0)
         rc = routes_open(&s->routes, err);
     return rc;
 }
@@ -311,6 +315,7 @@ void shop_close(struct shop *s)
     }
     publisher_free(s->publisher);
     stops_close(s->stops);
+    webhooks_close(s->webhooks);
     discounts_free(s->discounts);
     routes_close(s->routes);
     auth_close(s->auth);

@@ -22,6 +22,7 @@ struct publisher;
 struct stops;
 struct discounts;
 struct streams;
+struct webhooks;
 struct edition;
 
 /* The writer thread's own: whose context the running command has, and what the running batch has changed. */
@@ -30,7 +31,7 @@ struct procedures {
     struct bind_context *bind;
     struct id_source ids;
     struct map changed_skus; /* of the batch; published after the commit */
-    bool keys_changed, stops_changed;
+    bool keys_changed, stops_changed, webhooks_changed;
 };
 
 struct shop {
@@ -48,6 +49,7 @@ struct shop {
     struct auth *auth;
     struct rulebook_options rulebook;
     struct stops *stops;
+    struct webhooks *webhooks;
     struct discounts *discounts;
     struct streams *streams;
     struct publisher *publisher; /* what is live, and what will be */

@@ -6,6 +6,7 @@
 #include "host/publish.h"
 #include "host/stops.h"
 #include "host/totals.h"
+#include "host/webhooks.h"
 #include "journal/events.h"
 #include <stdio.h>
 #include <sys/statvfs.h>
@@ -115,6 +116,21 @@ static void write_events(struct shop *s, struct store_conn *conn, struct json_wr
     json_object_end(w);
 }
 
+static void write_webhooks(struct shop *s, struct store_conn *conn, struct json_writer *w)
+{
+    struct webhook_figures f = { 0 };
+    webhooks_figures(s->webhooks, conn, &f, NULL);
+    json_key(w, "webhooks");
+    json_object(w);
+    number(w, "endpoints", (uint64_t)f.endpoints);
+    number(w, "disabled", (uint64_t)f.disabled);
+    number(w, "failing", (uint64_t)f.failing);
+    number(w, "waiting", (uint64_t)f.waiting);
+    number(w, "given_up", (uint64_t)f.given_up);
+    number(w, "lag_seconds", (uint64_t)f.lag_ms / 1000);
+    json_object_end(w);
+}
+
 static void write_work(struct shop *s, struct json_writer *w)
 {
     struct metrics *m = &s->metrics;
@@ -207,6 +223,7 @@ void status_write(struct shop *s, struct store_conn *conn, struct buf *out)
     write_http(s, &w);
     write_work(s, &w);
     write_events(s, conn, &w);
+    write_webhooks(s, conn, &w);
     write_writer(&st, &w);
     json_key(&w, "functions");
     figures_write_json(s->figures, FUNCTIONS_SHOWN, &w);

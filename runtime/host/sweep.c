@@ -1,4 +1,5 @@
 #include "host/sweep.h"
+#include "host/webhooks.h"
 #include <stdlib.h>
 
 enum { LOOK_EVERY_MS = 60000, AGAIN_AT_ONCE_MS = 100, AT_ONCE_MAX = 500 };
@@ -10,13 +11,19 @@ struct sweep {
     struct writer_command command;
     struct loop_post post;
     bool with_writer;
-    int64_t removed;
+    bool more;
 };
 
 static int run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
 {
     struct sweep *w = (struct sweep *)((char *)cmd - offsetof(struct sweep, command));
-    return idempotency_sweep(conn, clock_wall_ms(w->shop->options.clock) - ANSWERS_KEPT_MS, AT_ONCE_MAX, &w->removed, err);
+    int64_t now_ms = clock_wall_ms(w->shop->options.clock), removed = 0;
+    bool more = false;
+    int rc = idempotency_sweep(conn, now_ms - ANSWERS_KEPT_MS, AT_ONCE_MAX, &removed, err);
+    if (rc == 0)
+        rc = webhook_sweep(conn, now_ms - WEBHOOKS_KEPT_MS, AT_ONCE_MAX, now_ms, &more, err);
+    w->more = more || removed == AT_ONCE_MAX;
+    return rc;
 }
 
 static void look(void *ctx);
@@ -25,14 +32,14 @@ static void rest(struct loop_post *post)
 {
     struct sweep *w = (struct sweep *)((char *)post - offsetof(struct sweep, post));
     w->with_writer = false;
-    loop_timer_start(w->tick, w->removed == AT_ONCE_MAX ? AGAIN_AT_ONCE_MS : LOOK_EVERY_MS, 0);
+    loop_timer_start(w->tick, w->more ? AGAIN_AT_ONCE_MS : LOOK_EVERY_MS, 0);
 }
 
 static void done(struct writer_command *cmd, int rc, const struct err *err)
 {
     struct sweep *w = (struct sweep *)((char *)cmd - offsetof(struct sweep, command));
     if (rc < 0) {
-        w->removed = 0;
+        w->more = false;
         log_warn(w->shop->options.log, "sweep.failed", err->text);
     }
     w->post.fn = rest;
@@ -45,7 +52,7 @@ static void look(void *ctx)
     if (w->with_writer)
         return;
     w->with_writer = true;
-    w->removed = 0;
+    w->more = false;
     w->command = (struct writer_command){ .run = run, .done = done };
     if (writer_submit(w->shop->writer, &w->command, NULL) == 0)
         return;

@@ -207,6 +207,7 @@ void worker_close(struct worker *w)
     if (w->tasks)
         tasks_end(w);
     outbound_close(w->outbound);
+    outbound_close(w->webhooks);
     if (w->listeners)
         listeners_leave(w->listeners);
     if (w->loop)

@@ -18,6 +18,7 @@ struct worker {
     atomic_uint_fast64_t seat_serial;
     struct id_source ids;
     struct outbound *outbound;   /* NULL: nobody may call out */
+    struct outbound *webhooks;   /* requests of webhooks, apart from those of plugins; opened with the first */
     struct listeners *listeners; /* to what procedures say; NULL at a desk, where nobody stays */
     struct task *tasks;          /* functions of plugins that are under way */
     size_t task_count;

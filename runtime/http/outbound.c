@@ -55,6 +55,7 @@ struct outbound_call {
     struct loop_timer *deadline;
     struct buf head, answer; /* lines of the answer's head; its body */
     bool too_large, refused_address;
+    bool may_cut, cut; /* a long body: hung up on, and that is well */
     char detail[CURL_ERROR_SIZE];
 };
 
@@ -104,11 +105,20 @@ static int read_target(CURLU *u, struct outbound_target *out, struct err *err)
     return rc;
 }
 
+/* libcurl would also take one slash or three, and others read a \ as one: what looks like one host must not be another. */
+static bool begins_plainly(struct slice url)
+{
+    const char *host = memmem(url.data, url.len, "://", 3);
+    return host && host + 3 < url.data + url.len && !strchr("/\\?#@:", host[3]) && !memchr(url.data, '\\', url.len);
+}
+
 int outbound_target(struct slice url, struct outbound_target *out, struct err *err)
 {
     for (size_t i = 0; i < url.len; i++)
         if ((unsigned char)url.data[i] <= 0x20 || (unsigned char)url.data[i] >= 0x7f)
             return bad_url(err, "holds a blank, a control character or a letter that is not ASCII; encode it with %");
+    if (!begins_plainly(url))
+        return bad_url(err, "has no host behind ://, or a \\ in it");
     char *text = strndup(url.data, url.len);
     CURLU *u = curl_url();
     int rc;
@@ -121,6 +131,35 @@ int outbound_target(struct slice url, struct outbound_target *out, struct err *e
     curl_url_cleanup(u);
     free(text);
     return rc;
+}
+
+/* As the name servers' library reads it: also "0x7f.1", "2130706433" and "[::ffff:127.0.0.1]". */
+static bool is_written_out(const char *host, bool *is_public)
+{
+    char bare[256];
+    size_t n = strlen(host);
+    bool brackets = n > 2 && host[0] == '[' && host[n - 1] == ']';
+    struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM }, *list;
+    snprintf(bare, sizeof bare, "%.*s", (int)(brackets ? n - 2 : n), brackets ? host + 1 : host);
+    if (getaddrinfo(bare, NULL, &hints, &list) != 0)
+        return false;
+    *is_public = outbound_is_public(list->ai_addr);
+    freeaddrinfo(list);
+    return true;
+}
+
+int outbound_may_call(const struct outbound_options *o, struct slice url, struct err *err)
+{
+    struct outbound_target t;
+    bool is_public;
+    int rc = outbound_target(url, &t, err);
+    if (rc < 0 || o->may_be_local)
+        return rc;
+    if (!t.tls)
+        return bad_url(err, "is not https");
+    if (is_written_out(t.host, &is_public) && !is_public)
+        return err_set(err, ERR_INVALID, "url leads to an address that is not public");
+    return 0;
 }
 
 /* --- the end of a call --------------------------------------------------------------------------------------------------- */
@@ -250,7 +289,7 @@ static void take_finished(struct outbound *o)
         if (m->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
-        if (rc == CURLE_OK)
+        if (rc == CURLE_OK || c->cut)
             answered(c);
         else
             transfer_failed(c, rc);
@@ -334,7 +373,13 @@ static size_t on_head(char *data, size_t size, size_t n, void *ctx)
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
     struct outbound_call *c = ctx;
-    c->too_large = c->answer.len + size * n > c->answer_bytes_max;
+    bool too_large = c->answer.len + size * n > c->answer_bytes_max;
+    if (too_large && c->may_cut) {
+        buf_add(&c->answer, data, c->answer_bytes_max - c->answer.len);
+        c->cut = !c->answer.failed;
+        return 0;
+    }
+    c->too_large = too_large;
     if (c->too_large)
         return 0;
     buf_add(&c->answer, data, size * n);
@@ -614,6 +659,7 @@ int outbound_send(struct outbound *o, const struct outbound_request *r, outbound
     c->ctx = ctx;
     c->timeout_ms = r->timeout_ms;
     c->answer_bytes_max = r->answer_bytes_max;
+    c->may_cut = r->cut_long_answers;
     buf_init(&c->head, NULL);
     buf_init(&c->answer, NULL);
     o->under_way++;

@@ -28,6 +28,9 @@ struct outbound_target {
     bool tls;
 };
 int outbound_target(struct slice url, struct outbound_target *out, struct err *err);
+/* Whether a request there could be sent under these options, as far as that is known without looking the name up: ERR_INVALID for what
+ * outbound_target() refuses, for plain http, and for an address that is written out and is not public. */
+int outbound_may_call(const struct outbound_options *o, struct slice url, struct err *err);
 
 struct outbound_request {
     const char *method;
@@ -39,6 +42,7 @@ struct outbound_request {
     bool has_body;
     int64_t timeout_ms;      /* from now to the last byte */
     size_t answer_bytes_max; /* of the body; its headers may have 64 KiB */
+    bool cut_long_answers;   /* hang up on a longer body, and hand over its beginning with the status: then that is no error */
 };
 
 struct outbound_answer {

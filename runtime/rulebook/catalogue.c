@@ -46,6 +46,9 @@ FIELDS(refund, REFUND);
 FIELDS(refund_failed, REFUND, TEXT("reason", "What the provider said."));
 FIELDS(low, SKU("sku"), TEXT("location", "Where."), COUNT("available", "Pieces that can still be sold."), TIME("at", "When it happened."));
 
+FIELDS(webhook_disabled, ID("webhook", "The endpoint's id."), { .name = "label", .type = SCHEMA_STRING, .max = 100, .about = "Whose it is." },
+       TEXT("reason", "Why."), TIME("at", "When it happened."));
+
 static const struct catalogue_event events[] = {
     { "campaign.exhausted", "A limit of a campaign is used up.", true, 1, &exhausted, true },
     { "customer.joined", "A customer is known to the shop for the first time.", true, 1, &joined, false },
@@ -65,6 +68,7 @@ static const struct catalogue_event events[] = {
     { "refund.requested", "Money is to go back to the customer.", true, 1, &refund, false },
     { "refund.succeeded", "The money is back with the customer.", true, 1, &refund, false },
     { "stock.low", "Fewer pieces are left than the shop wants to have.", true, 1, &low, true },
+    { "webhook.disabled", "An endpoint of another system failed for days, or wants nothing more; nothing is sent to it until it is resumed.", true, 1, &webhook_disabled, false },
 };
 
 static const struct catalogue_hook hooks[] = {
@@ -91,9 +95,10 @@ static const struct catalogue_field personal[] = {
 };
 /* clang-format on */
 
-static const char *const core[] = { "campaigns", "carts",    "catalogue",     "coupon",     "customers", "feira",   "ledger", "money",
-                                    "orders",    "payments", "products",      "promo",      "quotes",    "refunds", "rules",  "sales",
-                                    "shop",      "stock",    "stock-outside", "stock-sold", "store",     "timers",  "x",      NULL };
+static const char *const core[] = { "campaigns", "carts",    "catalogue",     "coupon",     "customers", "feira",   "ledger",  "money",
+                                    "orders",    "payments", "products",      "promo",      "quotes",    "refunds", "rules",   "sales",
+                                    "shop",      "stock",    "stock-outside", "stock-sold", "store",     "timers",  "webhook", "webhooks",
+                                    "x",         NULL };
 
 const struct catalogue_event *catalogue_events(size_t *count)
 {

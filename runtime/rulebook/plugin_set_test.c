@@ -325,7 +325,8 @@ static void the_payloads_of_api_1_stay_as_they_are(void **state)
                                  "refund.failed: order=1! customer=1 refund=1! amount=2! at=1! reason=1!\n"
                                  "refund.requested: order=1! customer=1 refund=1! amount=2! at=1!\n"
                                  "refund.succeeded: order=1! customer=1 refund=1! amount=2! at=1!\n"
-                                 "stock.low: sku=1! location=1! available=2! at=1!\n";
+                                 "stock.low: sku=1! location=1! available=2! at=1!\n"
+                                 "webhook.disabled: webhook=1! label=1 reason=1! at=1!\n";
     struct buf b;
     size_t n;
     const struct catalogue_event *all = catalogue_events(&n);

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from market import feira, ok, unique
+from outside import Outside
 from test_authors import check
 
 TYPES = {
@@ -78,8 +79,11 @@ end }""",
 }
 
 
-def live(shop):
+def live(shop, outside):
     """A life of orders and customers in which everything happens that can."""
+    url = f"http://127.0.0.1:{outside.port}/status/410"
+    for label in {}, {"label": "Warehouse"}:                             # disabled, with the first customer
+        ok(shop.sk.request("POST", "/v1/webhooks", {"url": url, "events": ["customer.joined"], **label}, idempotency=unique("hook")), 201)
     sku = shop.product(price=1000, stock=100)
     anna = shop.customer()
     for mood in "glum", "merry":
@@ -103,9 +107,10 @@ def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
             "order.fulfilled", "order.completed"} <= set(emitted)
     names = sorted({**emitted, **later})
     kinds = ("in_transaction", "after_commit")
+    outside = Outside()
     shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {} }", "pay_within": '"1s"'},
-                    plugins={**{k.replace("_", "-"): hearing(names, k) for k in kinds}, "moods": MOODS})
-    live(shop)
+                    plugins={**{k.replace("_", "-"): hearing(names, k) for k in kinds}, "moods": MOODS}, options=["--allow-private"])
+    live(shop, outside)
 
     def heard(kind, name):
         return ok(shop.sk.request("GET", f"/v1/x/{kind.replace('_', '-')}/heard/{name}"), 200)["all"]
@@ -124,6 +129,7 @@ def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
                     assert TYPES[kind](payload[member]), (name, member, payload)
     for name in later: # an event that is emitted is no name for later
         assert heard("in_transaction", name) == [], f"{name} is emitted: take `reserved` from it"
+    outside.close()
     # What is optional is there in one and missing in the other.
     assert [(f.get("old"), f["new"]) for f in heard("in_transaction", "fact.changed")] == [(None, "glum"), ("glum", "merry")]
     orders = heard("in_transaction", "order.cancelled")

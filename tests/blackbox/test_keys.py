@@ -18,6 +18,11 @@ SCOPED = [
     ("POST", "/v1/customers/x/tokens", {}, "tokens:write"),
     ("GET", "/v1/status", None, "admin"),
     ("POST", "/v1/plugins/x/repin", {}, "admin"),
+    ("GET", "/v1/webhooks", None, "webhooks:write"),
+    ("POST", "/v1/webhooks", {"url": "ftp://x", "events": ["*"]}, "webhooks:write"),
+    ("DELETE", "/v1/webhooks/whk_x", None, "webhooks:write"),
+    ("POST", "/v1/webhooks/whk_x/rotate", {}, "webhooks:write"),
+    ("GET", "/v1/webhooks/whk_x/messages", None, "webhooks:write"),
     ("GET", "/v1/keys", None, "admin"),
     ("POST", "/v1/keys", {"kind": "pk", "label": "x"}, "admin"),
 ]
