@@ -206,7 +206,7 @@ static void the_whole_stdlib_loads(void **state)
 {
     struct fixture *f = *state;
     holds(f, "for _, name in ipairs { 'orders', 'order_rows', 'order_refunds', 'order_states', 'order_blocks', 'order_fulfilments', "
-             "'order_pieces', 'order_shares', 'payments', 'products', 'stock', "
+             "'order_pieces', 'order_shares', 'checkouts', 'payments', 'products', 'stock', "
              "'customers', 'page',\n"
              "                       'check', 'caller', 'signatures' } do assert(type(require('feira.' .. name)) == 'table', name) end");
     fails(f, "require 'feira.no_such'", "no module");

@@ -11,8 +11,14 @@ static int l_complete_after(lua_State *L) /* () -> ms or nil */
     return 1;
 }
 
+static int l_checkout_ttl(lua_State *L) /* () -> ms */
+{
+    lua_pushinteger(L, bind_require(L, BIND_STORE, "shop.checkout_ttl()")->checkout_ttl_ms);
+    return 1;
+}
+
 void bind_open_shop(lua_State *L)
 {
-    static const luaL_Reg functions[] = { { "complete_after", l_complete_after }, { NULL, NULL } };
+    static const luaL_Reg functions[] = { { "complete_after", l_complete_after }, { "checkout_ttl", l_checkout_ttl }, { NULL, NULL } };
     luaL_newlib(L, functions);
 }

@@ -1,5 +1,5 @@
 /* Placing an order: priced on the worker, placed on the writer, priced again when what was read has moved meanwhile. */
-#include "host/pricing.h"
+#include "host/placing.h"
 #include "host/publish.h"
 #include "host/routes.h"
 #include "host/soldout.h"
@@ -12,7 +12,7 @@ enum { PRICE_AGAIN_MAX = 3 };
 struct placing {
     struct pricing pricing;
     struct bind_quote quote;
-    const struct json_value *args;
+    struct placing_options o;
     bool from_token;
     bool is_fresh; /* pricing holds what a fresh quote would say */
     int attempts;
@@ -38,6 +38,8 @@ static void fail_with_fresh_quote(struct call *c)
     if (p->is_fresh) {
         fresh = pricing_document(c, &p->pricing);
         rc = ERR_CONFLICT;
+    } else if (p->o.fresh) {
+        rc = p->o.fresh(c, p->o.args, &now);
     } else if (p->from_token) {
         /* The token's cart at today's catalogue and clock. */
         now.catalogue = catalogue_acquire(c->shop->catalogue);
@@ -133,6 +135,27 @@ static int check_sold_out(struct call *c)
     return 0;
 }
 
+/* A token of a checkout places an order through that checkout and nowhere else, or there would be two. */
+static int check_checkout(struct call *c)
+{
+    struct placing *p = c->state;
+    struct slice is = p->pricing.checkout, wanted = p->o.checkout;
+    if (slice_eq(is, wanted))
+        return 0;
+    const char *colon = memchr(wanted.data, ':', wanted.len);
+    size_t id = colon ? (size_t)(colon - wanted.data) + 1 : 0;
+    if (id && is.len >= id && memcmp(is.data, wanted.data, id) == 0) {
+        err_reason(&c->err, ERR_CONFLICT, "checkout_changed", "The checkout has changed since this quote; see the fresh one.");
+        snprintf(c->err.field, sizeof c->err.field, "/quote_token");
+        return ERR_CONFLICT;
+    }
+    err_reason(&c->err, ERR_INVALID, "token_invalid",
+               wanted.len ? "This quote token is not one of this checkout's; take the one of its last answer."
+                          : "This quote token is a checkout's; send it to POST /v1/checkouts/{id}/complete.");
+    snprintf(c->err.field, sizeof c->err.field, "/quote_token");
+    return ERR_INVALID;
+}
+
 static int price(struct call *c)
 {
     struct placing *p = c->state;
@@ -143,6 +166,8 @@ static int price(struct call *c)
     if (rc == PRICING_ELSEWHERE)
         return reopen_rules(c, generation);
     c->quote_seat = p->pricing.seat != c->seat ? p->pricing.seat : NULL;
+    if (rc == 0 && p->from_token)
+        rc = check_checkout(c);
     if (rc == 0)
         rc = pricing_run(c, &p->pricing);
     if (rc == 0)
@@ -188,7 +213,7 @@ static void try_to_place(struct call *c)
     }
     c->done = placed;
     c->still_true = still_true;
-    if (!call_submit(c, "orders.place", p->args))
+    if (!call_submit(c, p->o.procedure, p->o.args))
         fail(c);
 }
 
@@ -208,7 +233,7 @@ static void placed(struct call *c)
         fail(c);
         return;
     }
-    if (!c->replayed)
+    if (!c->replayed && c->answer.status == 201)
         metric_add(&c->shop->metrics.orders_placed, 1);
     end(c);
     call_answer(c);
@@ -259,18 +284,29 @@ static int check_form(struct call *c)
     return 0;
 }
 
+void placing_begin(struct call *c, const struct placing_options *o)
+{
+    struct placing *p = arena_zalloc(c->arena, sizeof *p);
+    if (!p) {
+        c->rc = err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+        call_fail(c, NULL, (struct slice){ 0 });
+        return;
+    }
+    c->state = p;
+    p->o = *o;
+    try_to_place(c);
+}
+
 void handle_order_place(struct call *c)
 {
     if (call_answer_again(c))
         return;
-    struct placing *p = arena_zalloc(c->arena, sizeof *p);
-    c->state = p;
-    c->rc = p ? check_form(c) : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    c->rc = check_form(c);
     if (c->rc < 0) {
         call_fail(c, NULL, (struct slice){ 0 });
         return;
     }
-    p->args = call_args(c);
-    if (p->args)
-        try_to_place(c);
+    const struct json_value *args = call_args(c);
+    if (args)
+        placing_begin(c, &(struct placing_options){ .procedure = c->route->procedure, .args = args });
 }

@@ -240,20 +240,26 @@ static void bind_for(struct bind_context *b, struct call *c, enum bind_phase pha
     b->quote = c->quote;
 }
 
+int call_ask(struct call *c, const char *procedure, const struct json_value *args)
+{
+    struct worker *w = c->worker;
+    struct seat *seat = c->seat;
+    int rc = store_begin(w->conn, &c->err);
+    if (rc < 0)
+        return rc;
+    bind_for(seat->bind, c, BIND_PHASE_HANDLER, w->conn);
+    rc = bind_call(seat->vm, slice_str(procedure), args, &c->answer, &c->err);
+    seat->bind->phase = BIND_PHASE_LOAD;
+    store_rollback(w->conn); /* a snapshot ends with the request; nothing was written */
+    return rc;
+}
+
 void call_read(struct call *c)
 {
     struct json_value *args = call_args(c);
     if (!args)
         return;
-    struct worker *w = c->worker;
-    struct seat *seat = c->seat;
-    c->rc = store_begin(w->conn, &c->err);
-    if (c->rc == 0) {
-        bind_for(seat->bind, c, BIND_PHASE_HANDLER, w->conn);
-        c->rc = bind_call(seat->vm, slice_str(c->route->procedure), args, &c->answer, &c->err);
-        seat->bind->phase = BIND_PHASE_LOAD;
-        store_rollback(w->conn); /* a snapshot ends with the request; nothing was written */
-    }
+    c->rc = call_ask(c, c->route->procedure, args);
     call_answer(c);
 }
 
@@ -370,9 +376,9 @@ static void done_on_writer(struct writer_command *cmd, int rc, const struct err 
     if (rc < 0 && err)
         c->err = *err;
     guard_writer(c->seat->edition, &c->tally, rc, err);
-    if (c->procedure && strncmp(c->procedure, "orders.", 7) == 0)
+    if (c->procedure && (c->quote || strncmp(c->procedure, "orders.", 7) == 0))
         rescue_note(c->seat->edition, RESCUE_ORDER, rc, err);
-    if (rc == 0 && c->quote && !c->replayed)
+    if (rc == 0 && c->quote && !c->replayed && c->answer.status == 201)
         discounts_note(c->shop, c->quote);
     call_resume(c);
 }

@@ -35,7 +35,8 @@ int edition_open(struct shop *s, struct generation *g, struct edition **out, str
     }
     procedures_bind(s, e->bind);
     /* Else the first order under these rules, and all behind it in the writer's queue, would wait for the stdlib to be loaded. */
-    static const char *const often[] = { "orders.place", "orders.pay", "orders.expire", "shop_calls.orders_cancel", NULL };
+    static const char *const often[] = { "orders.place",       "orders.pay", "orders.expire", "shop_calls.orders_cancel",
+                                         "checkouts.complete", NULL };
     for (size_t i = 0; often[i] && rc == 0; i++)
         rc = bind_prepare(e->vm, slice_str(often[i]), err);
     if (rc < 0) {

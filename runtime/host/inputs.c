@@ -44,12 +44,16 @@ int plugin_inputs_open(struct vm *vm, struct generation *g, struct err *err)
     const struct schema *inputs = inputs_of(generation_plugins(g), &s->arena);
     s->quote_body = inputs ? with_inputs(&schema_quote, inputs, &s->arena) : NULL;
     s->order_body = inputs ? with_inputs(&schema_order, inputs, &s->arena) : NULL;
-    return s->quote_body && s->order_body ? 0 : nomem(err);
+    s->checkout_body = inputs ? with_inputs(&schema_checkout, inputs, &s->arena) : NULL;
+    return s->quote_body && s->order_body && s->checkout_body ? 0 : nomem(err);
 }
 
 const struct schema *plugin_body(const struct plugin_state *s, const struct route *r)
 {
-    return r->body == &schema_quote ? s->quote_body : r->body == &schema_order ? s->order_body : r->body;
+    return r->body == &schema_quote      ? s->quote_body
+           : r->body == &schema_order    ? s->order_body
+           : r->body == &schema_checkout ? s->checkout_body
+                                         : r->body;
 }
 
 int plugin_input(void *state, struct slice plugin, struct slice name, struct err *err)

@@ -209,6 +209,7 @@ void plugins_know_shop(void *ctx, struct vm *vm, const struct generation *g)
     b->currency = generation_settings(g)->currency;
     b->zone = generation_zone(g);
     b->complete_after_ms = generation_settings(g)->complete_after_ms;
+    b->checkout_ttl_ms = generation_settings(g)->checkout_ttl_ms;
 }
 
 void plugins_attach(struct vm *vm, struct generation *g, struct webhooks *webhooks)

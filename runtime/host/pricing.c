@@ -10,9 +10,9 @@ enum { INPUTS_MAX = 16384 }; /* they are kept with every order, and in every tok
 
 /* --- the body ------------------------------------------------------------------------------------------------------ */
 
-static int server_only(struct call *c, const char *field)
+static int server_only(struct call *c, const struct pricing *p, const char *field)
 {
-    if (c->who.kind == CALLER_SERVER || c->who.kind == CALLER_OPERATOR)
+    if (p->vetted || c->who.kind == CALLER_SERVER || c->who.kind == CALLER_OPERATOR)
         return 0;
     err_reason(&c->err, ERR_DENIED, "server_only", "Only a server (an sk_ key) may send %s.", field + 1);
     snprintf(c->err.field, sizeof c->err.field, "%s", field);
@@ -45,7 +45,7 @@ static int resolve_line(struct call *c, struct pricing *p, const struct json_val
         return 0;
     char field[64];
     snprintf(field, sizeof field, "/lines/%zu/unit_price", i);
-    return server_only(c, field);
+    return server_only(c, p, field);
 }
 
 static int resolve_lines(struct call *c, struct pricing *p, const struct json_value *lines)
@@ -66,16 +66,17 @@ static int resolve_lines(struct call *c, struct pricing *p, const struct json_va
 }
 
 /* "customer", "at" or "placed_at", "campaigns": what only a server may decide. */
-static int read_server_members(struct call *c, const struct json_value *body, struct quote_cart *cart)
+static int read_server_members(struct call *c, struct pricing *p, const struct json_value *body)
 {
+    struct quote_cart *cart = &p->cart;
     static const char *const members[] = { "/customer", "/at", "/placed_at", "/campaigns", "/reference", NULL };
     for (size_t i = 0; members[i]; i++) {
-        int rc = json_get(body, members[i] + 1) ? server_only(c, members[i]) : 0;
+        int rc = json_get(body, members[i] + 1) ? server_only(c, p, members[i]) : 0;
         if (rc < 0)
             return rc;
     }
     json_is_string(json_get(body, "customer"), &cart->customer);
-    if (c->who.kind == CALLER_CUSTOMER)
+    if (c->who.kind == CALLER_CUSTOMER && !(p->vetted && cart->customer.len))
         cart->customer = slice_str(c->who.customer);
     struct slice s;
     if (json_is_string(json_get(body, "campaigns"), &s))
@@ -133,11 +134,12 @@ static int pricing_begin(struct call *c, struct pricing *p)
     return p->catalogue ? 0 : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
 }
 
-int pricing_from_body(struct call *c, const struct json_value *body, struct pricing *p)
+static int from_body(struct call *c, const struct json_value *body, bool vetted, struct pricing *p)
 {
     int rc = pricing_begin(c, p);
+    p->vetted = vetted;
     if (rc == 0)
-        rc = read_server_members(c, body, &p->cart);
+        rc = read_server_members(c, p, body);
     if (rc == 0)
         rc = resolve_lines(c, p, json_get(body, "lines"));
     if (rc < 0)
@@ -149,6 +151,31 @@ int pricing_from_body(struct call *c, const struct json_value *body, struct pric
     random_fill(c->shop->options.random, &p->cart.seed, sizeof p->cart.seed);
     p->cart.seed >>= 1; /* stays a JSON integer */
     return facts_load(c, &p->cart);
+}
+
+int pricing_from_body(struct call *c, const struct json_value *body, struct pricing *p)
+{
+    return from_body(c, body, false, p);
+}
+
+int pricing_from_stored(struct call *c, const struct json_value *cart, struct pricing *p)
+{
+    return from_body(c, cart, true, p);
+}
+
+int pricing_vet(struct call *c, const struct json_value *body)
+{
+    struct pricing p;
+    const struct json_value *lines = json_get(body, "lines");
+    int rc = pricing_begin(c, &p);
+    if (rc == 0)
+        rc = read_server_members(c, &p, body);
+    if (rc == 0 && lines && lines->type == JSON_ARRAY && lines->count)
+        rc = resolve_lines(c, &p, lines);
+    if (rc == 0)
+        rc = read_inputs(c, body, &p.cart);
+    pricing_release(&p);
+    return rc;
 }
 
 int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing *now)
@@ -251,7 +278,8 @@ void pricing_release(struct pricing *p)
 
 /* --- tokens -----------------------------------------------------------------------------------------------------
  * base64url(payload) "." base64url(mac). The payload {"g":generation,"x":expiry in ms,"e":evidence} is all that is needed
- * to price the cart again as it was shown, so quotes need no storage. Bound to its customer by the evidence. */
+ * to price the cart again as it was shown, so quotes need no storage. Bound to its customer by the evidence, and with "c" to one version of
+ * one checkout. */
 
 static const char TOKEN_PURPOSE[] = "quote-token";
 
@@ -276,6 +304,11 @@ static void payload_write(struct call *c, const struct pricing *p, int64_t expir
     buf_add_int(out, expires_ms);
     buf_add_str(out, ",\"e\":");
     quote_evidence_write(c->shop->symbols, &p->cart, out);
+    if (p->checkout.len) { /* an id and a number: nothing to escape */
+        buf_add_str(out, ",\"c\":\"");
+        buf_add(out, p->checkout.data, p->checkout.len);
+        buf_add_char(out, '"');
+    }
     buf_add_char(out, '}');
 }
 
@@ -346,6 +379,7 @@ int pricing_from_token(struct call *c, struct slice token, struct pricing *p, st
     int64_t expires_ms = 0;
     p->from_token = true;
     json_is_string(json_get(payload, "g"), generation);
+    json_is_string(json_get(payload, "c"), &p->checkout);
     json_is_int(json_get(payload, "x"), &expires_ms);
     if (expires_ms <= clock_wall_ms(c->shop->options.clock))
         return err_reason(&c->err, ERR_CONFLICT, "quote_expired",

@@ -6,6 +6,8 @@
 struct pricing {
     struct seat *seat; /* whose rules; the call's, or for a token those of its generation */
     bool from_token;
+    bool vetted;            /* the cart was looked at when it was stored: what only servers may send was sent by one */
+    struct slice checkout;  /* "chk_...:7": the checkout, and its version, that this quote is of; empty when it is of none */
     uint64_t stops_version; /* what was stopped when it was priced */
     struct quote_cart cart;
     struct quote_result result;
@@ -16,6 +18,10 @@ struct pricing {
 /* What the caller of a quote or an order asks for. 0, or an error with the field at fault (ERR_DENIED for a member that only a server may
  * send). */
 int pricing_from_body(struct call *c, const struct json_value *body, struct pricing *p);
+/* The same of a cart that is stored, whoever asks for its price now. Without a customer it is the caller's. */
+int pricing_from_stored(struct call *c, const struct json_value *cart, struct pricing *p);
+/* Whether the caller may send these members, and the SKUs can be bought; prices nothing. */
+int pricing_vet(struct call *c, const struct json_value *body);
 /* The cart of a quote token, with the prices that were shown. reason "quote_expired", "token_invalid". PRICING_ELSEWHERE, with the
  * generation: this worker does not have its rules; get them from the publisher (PUBLISH_REOPEN) and call again. */
 enum { PRICING_ELSEWHERE = 1 };

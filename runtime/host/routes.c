@@ -58,6 +58,11 @@ const struct route core_routes[] = {
     { HTTP_METHOD_POST, "/v1/orders/{id}/complete", KNOWN, SCOPE_ORDERS_WRITE, &schema_complete, NULL, true, false, 200, call_write, "orders.complete", "Ends an order of which everything was sent: its customer has got it, or the shop says so." },
     { HTTP_METHOD_DELETE, "/v1/orders/{id}/blocks/{plugin}/{name}", SERVERS, SCOPE_ORDERS_WRITE, NULL, block_query, false, false, 200, call_write, "orders.lift_block", "Lifts a block by hand, when the plugin that put it on does not." },
 
+    { HTTP_METHOD_POST, "/v1/checkouts", SHOPPERS, SCOPE_ORDERS_WRITE, &schema_checkout, NULL, false, false, 201, handle_checkout_create, "checkouts.create", "Keeps a cart while a purchase is built step by step; it holds nothing and expires. The answer has a fresh quote." },
+    { HTTP_METHOD_GET, "/v1/checkouts/{id}", SHOPPERS, SCOPE_ORDERS_READ, NULL, NULL, false, false, 200, handle_checkout_get, "checkouts.get", "The checkout as it is, with a fresh quote; for its customer, or whoever has the id of a guest's." },
+    { HTTP_METHOD_PATCH, "/v1/checkouts/{id}", SHOPPERS, SCOPE_ORDERS_WRITE, &schema_checkout, NULL, false, false, 200, handle_checkout_change, "checkouts.change", "Replaces the members that are given; null takes one away. The answer has a fresh quote." },
+    { HTTP_METHOD_POST, "/v1/checkouts/{id}/complete", SHOPPERS, SCOPE_ORDERS_WRITE, &schema_checkout_complete, NULL, false, false, 201, handle_checkout_complete, "checkouts.complete", "Places the order at the price that was shown, once however often it is asked; the answer is the order." },
+
     { HTTP_METHOD_PUT, "/v1/customers/{id}", SERVERS, SCOPE_CUSTOMERS_WRITE, &schema_customer, NULL, false, false, 200, call_write, "customers.put", "Makes a customer or replaces his data." },
     { HTTP_METHOD_GET, "/v1/customers/{id}", KNOWN, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, call_read, "customers.get", "One customer." },
     { HTTP_METHOD_GET, "/v1/customers/{id}/facts", SERVERS, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, handle_customer_facts, NULL, "What plugins know of a customer now, as rules see it." },

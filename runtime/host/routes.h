@@ -16,8 +16,12 @@ struct plugin_state;
 void openapi_write(const struct route_table *t, const struct plugin_state *plugins, struct buf *out);
 
 /* handlers, by file */
-void handle_quote(struct call *c);          /* api_quotes.c */
-void handle_order_place(struct call *c);    /* api_orders.c */
+void handle_quote(struct call *c);           /* api_quotes.c */
+void handle_order_place(struct call *c);     /* api_orders.c */
+void handle_checkout_create(struct call *c); /* api_checkouts.c */
+void handle_checkout_get(struct call *c);
+void handle_checkout_change(struct call *c);
+void handle_checkout_complete(struct call *c);
 void handle_customer_token(struct call *c); /* api_customers.c */
 void handle_customer_facts(struct call *c);
 void handle_health(struct call *c); /* api_ops.c */

@@ -110,6 +110,26 @@ static const struct schema order_fields[] = {
     { .name = "dues", .type = SCHEMA_ARRAY, .min = 1, .max = 12, .item = &due, .about = "What is to be paid until when, where that is more than the total within the shop's time to pay: deposit and balance. They add up to the total; servers only." }, END };
 const struct schema schema_order = { .type = SCHEMA_OBJECT, .fields = order_fields };
 
+#define KEPT(n, ...) { .name = n, .nullable = true, __VA_ARGS__ }
+static const struct schema checkout_fields[] = {
+    KEPT("lines", .type = SCHEMA_ARRAY, .max = QUOTE_LINES_MAX, .item = &line, .about = "The whole cart; what was there before is replaced."),
+    KEPT("codes", .type = SCHEMA_ARRAY, .max = QUOTE_CODES_MAX, .item = &code, .about = "Codes the shopper typed; their order does not matter."),
+    KEPT("customer", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Servers only; a customer's token says it."),
+    KEPT("channel", .type = SCHEMA_STRING, .min = 1, .max = 64),
+    KEPT("shipping", .type = SCHEMA_OBJECT, .fields = shipping_fields),
+    KEPT(SCHEMA_INPUTS, .type = SCHEMA_OBJECT, .fields = no_inputs, .about = "What plugins take from a client, under their names."),
+    KEPT("campaigns", .type = SCHEMA_STRING, .choices = campaigns_modes, .about = "\"none\": the prices are final. Servers only."),
+    KEPT("contact", .type = SCHEMA_OBJECT, .fields = contact_fields),
+    KEPT("address", .type = SCHEMA_OBJECT, .fields = address_fields),
+    KEPT("note", .type = SCHEMA_STRING, .multiline = true, .max = 2000), END };
+const struct schema schema_checkout = { .type = SCHEMA_OBJECT, .fields = checkout_fields };
+
+static const struct schema checkout_complete_fields[] = {
+    { .name = "quote_token", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 500000, .about = "Of the quote in this checkout's last answer: the prices that were shown." },
+    { .name = "reference", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "The caller's own number for the order; servers only." },
+    { .name = "dues", .type = SCHEMA_ARRAY, .min = 1, .max = 12, .item = &due, .about = "As with an order; servers only." }, END };
+const struct schema schema_checkout_complete = { .type = SCHEMA_OBJECT, .fields = checkout_complete_fields };
+
 static const struct schema payment_detail = { .type = SCHEMA_STRING, .min = 1, .max = 500 };
 static const struct schema payment_fields[] = {
     { .name = "provider", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40, .format = "id" },

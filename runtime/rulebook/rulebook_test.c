@@ -145,6 +145,7 @@ static void a_shop_becomes_a_generation(void **state)
     assert_int_equal(s->quote_ttl_ms, 15 * 60 * 1000);
     assert_int_equal(s->pay_within_ms, 30 * 60 * 1000);
     assert_int_equal(s->complete_after_ms, 14 * INT64_C(86400000));
+    assert_int_equal(s->checkout_ttl_ms, 86400000);
     assert_null(s->trusted_proxies);
     assert_int_equal(quote_rules_count(generation_rules(g)), 21);
     assert_int_equal(strlen(generation_id(g)), 18);

@@ -7,14 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000, PAY_WITHIN_DEFAULT_MS = 30 * 60 * 1000, LIST_MAX = 1000 };
+enum { QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000, PAY_WITHIN_DEFAULT_MS = 30 * 60 * 1000, CHECKOUT_TTL_DEFAULT_MS = 86400000, LIST_MAX = 1000 };
 #define DAY_MS                    INT64_C(86400000)
 #define COMPLETE_AFTER_DEFAULT_MS (14 * DAY_MS)
 
-static const char *const keys[] = {
-    "name",         "currency",      "zone",    "policies", "quote_ttl", "pay_within",     "shipping", "tax", "trusted_proxies",
-    "cors_origins", "test_payments", "plugins", "limits",   "watch",     "complete_after", NULL
-};
+static const char *const keys[] = { "name",          "currency", "zone",   "policies",        "quote_ttl",
+                                    "pay_within",    "shipping", "tax",    "trusted_proxies", "cors_origins",
+                                    "test_payments", "plugins",  "limits", "watch",           "complete_after",
+                                    "checkout_ttl",  NULL };
 
 struct check {
     const struct sources *src;
@@ -49,7 +49,7 @@ static int known_keys(const struct check *c)
             return wrong(c, key, "there is no such setting; did you mean %s?", near);
         return wrong(c, key,
                      "there is no such setting; the settings of a shop are name, currency, zone, policies, quote_ttl, pay_within, "
-                     "complete_after, shipping, tax, trusted_proxies, "
+                     "complete_after, checkout_ttl, shipping, tax, trusted_proxies, "
                      "cors_origins, test_payments, plugins, limits and watch");
     }
     return 0;
@@ -196,6 +196,8 @@ int settings_check(const struct sources *src, const struct json_value *tree, str
         rc = duration(&c, "pay_within", PAY_WITHIN_DEFAULT_MS, 90 * DAY_MS, &out->pay_within_ms);
     if (rc == 0)
         rc = complete_after(&c, &out->complete_after_ms);
+    if (rc == 0)
+        rc = duration(&c, "checkout_ttl", CHECKOUT_TTL_DEFAULT_MS, 30 * DAY_MS, &out->checkout_ttl_ms);
     if (rc == 0)
         rc = strings(&c, "trusted_proxies", is_network, "10.0.0.0/8", &out->trusted_proxies);
     if (rc == 0)

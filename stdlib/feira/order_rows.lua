@@ -138,11 +138,15 @@ local EMPTY, NOTHING = json.raw "[]", {}
 function rows.document_of_new(order, contact) return write(order, contact, json.raw(order.lines), EMPTY, EMPTY, EMPTY, EMPTY) end
 
 ---The document of an order as it is now.
-function rows.document(order)
+---@param personal { contact: string?, address: string?, note: string? }? instead of what is known of its customer
+function rows.document(order, personal)
   local of_refund, of_attempt = refund_parts.of_order(order)
   local sent_back, sent = refunds(order, of_refund), fulfilments(order)
   local lines = #sent_back + #sent > 0 and lines_now(order) or json.raw(order.lines)
-  return write(order, contact_of:row(order.id) or NOTHING, lines, payments(order, of_attempt), sent_back, sent, blocks(order))
+  return write(order, personal or contact_of:row(order.id) or NOTHING, lines, payments(order, of_attempt), sent_back, sent, blocks(order))
 end
+
+---The same without what is personal.
+function rows.document_for_anyone(order) return rows.document(order, NOTHING) end
 
 return rows

@@ -128,7 +128,7 @@ function orders.place(args)
   local heard = events.emit("order.placed", order, now)
   if is_paid then heard = events.emit("order.paid", order, now) or heard end
   -- Who heard it may have done something with it.
-  return { status = 201, body = heard and rows.document(rows.find(order_id)) or rows.document_of_new(order, contact) }
+  return { status = 201, order_id = order_id, body = heard and rows.document(rows.find(order_id)) or rows.document_of_new(order, contact) }
 end
 
 -- --- pay ------------------------------------------------------------------------------------------------------------

@@ -6,4 +6,8 @@ local shop = {}
 ---@return integer|nil ms nil: never
 function shop.complete_after() end
 
+---How long a checkout lives after its last change.
+---@return integer ms
+function shop.checkout_ttl() end
+
 return shop

@@ -15,6 +15,7 @@ ROUTES = {
     ("post", "/v1/orders/{id}/payments"), ("post", "/v1/orders/{id}/cancel"), ("post", "/v1/orders/{id}/refunds"),
     ("post", "/v1/orders/{id}/fulfilments"), ("post", "/v1/orders/{id}/complete"),
     ("delete", "/v1/orders/{id}/blocks/{plugin}/{name}"),
+    ("post", "/v1/checkouts"), ("get", "/v1/checkouts/{id}"), ("patch", "/v1/checkouts/{id}"), ("post", "/v1/checkouts/{id}/complete"),
     ("put", "/v1/customers/{id}"), ("get", "/v1/customers/{id}"), ("get", "/v1/customers/{id}/facts"), ("post", "/v1/customers/{id}/tokens"),
     ("get", "/v1/generations"), ("post", "/v1/generations"), ("post", "/v1/generations/rollback"),
     ("get", "/v1/stops"), ("post", "/v1/stops"), ("delete", "/v1/stops/{campaign}"),
