@@ -21,6 +21,19 @@ static const struct cli_option doctor_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--json", NULL, "Print the findings as one JSON document." },
     { NULL, NULL, NULL } };
+static const struct cli_option backup_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--follow", "DIR", "Keep a second copy in DIR, always a moment behind, from now on and at every start." },
+    { "--keep", "TIME", "With --follow: how long every moment can be brought back; default 7d." },
+    { "--snapshot-every", "TIME", "With --follow: how often a snapshot is written; default 24h." },
+    { "--unfollow", NULL, "Keep no second copy any more; what was written stays." },
+    { NULL, NULL, NULL } };
+static const struct cli_option restore_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--from", "DIR", "From a second copy instead of a file: the newest that is there." },
+    { "--at", "TIME", "With --from: as of that moment, for example 2026-11-22T10:00:00Z." },
+    { "--accept-damage", NULL, "With --from: where it is damaged, up to there." },
+    { NULL, NULL, NULL } };
 static const struct cli_option needs_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--json", NULL, "Print it as one JSON document." },
@@ -161,10 +174,13 @@ const struct cli_command cli_commands[] = {
     { "doctor", "SHOP", "Look all data through, and say what to do.", 1, 1, doctor_options, cmd_doctor,
       "The file page by page, the books from the first transfer, holds, payments and refunds against their orders, timers, the disk.\n"
       "Works while the shop is served. Ends with 1 when something is wrong; a warning is not wrong." },
-    { "backup", "SHOP FILE", "Write a checked copy of all data, while the shop works on.", 2, 2, data_option, cmd_backup,
-      "FILE is as of one moment, and is read whole and checked before it has its name. It holds what customers have bought." },
-    { "restore", "SHOP FILE", "Bring a backup back; what is there is moved aside.", 2, 2, data_option, cmd_restore,
-      "The shop must not be served. FILE is checked first; nothing is removed." },
+    { "backup", "SHOP [FILE]", "Write a checked copy of all data, once or all the time, while the shop works on.", 1, 2, backup_options, cmd_backup,
+      "FILE is as of one moment, and is read whole and checked before it has its name. It holds what customers have bought.\n"
+      "With --follow DIR (on another disk) whoever serves the shop writes each commit there, too, less than a second behind; when DIR is\n"
+      "full or gone the shop goes on, and feira status, feira doctor and GET /metrics say how far behind it is. Back: feira restore." },
+    { "restore", "SHOP [FILE]", "Bring a backup back; what is there is moved aside.", 1, 2, restore_options, cmd_restore,
+      "The shop must not be served. What comes back is checked first; nothing is removed.\n"
+      "feira restore SHOP --from DIR --at 2026-11-22T10:00:00Z brings back what was committed until then." },
     { "status", "SHOP", "One screen: how the shop is, and what is wrong.", 1, 1, data_option, cmd_status,
       "With the functions of plugins and campaigns that took the most time; all of them are in GET /metrics." },
     { "new", "KIND NAME", "Begin a shop, a campaign or a plugin.", 2, 2, new_options, cmd_new,

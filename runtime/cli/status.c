@@ -25,6 +25,23 @@ static void functions(const struct json_value *list)
     printf("\n");
 }
 
+static void second_copy(const struct json_value *v)
+{
+    bool following = false, restorable = false;
+    long long lag_ms = number(v, NULL, "lag_ms");
+    json_is_bool(json_get(v, "following"), &following);
+    json_is_bool(json_get(v, "restorable"), &restorable);
+    printf("  second copy    %.*s", SLICE_FMT(cli_text(v, "dir")));
+    if (!following)
+        printf(", when the shop is served\n");
+    else if (!restorable)
+        printf(", its snapshot is being written\n");
+    else if (lag_ms)
+        printf(", %.1f s and %.1f MiB behind\n", (double)lag_ms / 1000, (double)number(v, NULL, "lag_bytes") / (1024.0 * 1024.0));
+    else
+        printf(", nothing is missing\n");
+}
+
 static int screen(const struct cli_args *a, const struct json_value *v, struct slice raw)
 {
     (void)a;
@@ -55,6 +72,9 @@ static int screen(const struct cli_args *a, const struct json_value *v, struct s
         printf("  webhooks       %lld, of which %lld disabled and %lld failing; %lld messages wait (%lld s behind), %lld given up\n",
                number(v, "webhooks", "endpoints"), number(v, "webhooks", "disabled"), number(v, "webhooks", "failing"),
                number(v, "webhooks", "waiting"), number(v, "webhooks", "lag_seconds"), number(v, "webhooks", "given_up"));
+    const struct json_value *copy = json_get(v, "second_copy");
+    if (cli_text(copy, "dir").len)
+        second_copy(copy);
     const struct json_value *rules = json_get(v, "rules"), *stopped = json_get(rules, "stopped");
     for (const struct json_value *s = stopped ? stopped->first : NULL; s; s = s->next)
         cli_say_stop(s, "  ");

@@ -2,6 +2,7 @@
 #include "bind/bind.h"
 #include "host/doctor.h"
 #include "host/errand.h"
+#include "host/follower.h"
 #include "host/routes.h"
 #include "ledger/ledger.h"
 #include <stdio.h>
@@ -61,17 +62,91 @@ static int backup(struct call *c, struct store_conn *conn, struct err *err)
     return keep_answer(c, &b, err);
 }
 
-/* The file is written as the server's user: only who works on this machine may say where. */
+/* Files are written as the server's user: only who works on this machine may say where. */
+static bool may_name_files(struct call *c, const char *what)
+{
+    if (c->req->peer->local_socket)
+        return true;
+    err_reason(&c->err, ERR_DENIED, "local_only", "This is asked for on the machine of the shop: feira backup SHOP %s.", what);
+    return false;
+}
+
+static bool is_whole_path(struct call *c, const char *field, struct slice path, size_t max)
+{
+    if (path.data[0] == '/' && path.len < max && !memchr(path.data, '\0', path.len))
+        return true;
+    err_field(&c->err, ERR_INVALID, field, "Name it by its whole path, from / on.");
+    return false;
+}
+
 void handle_backup(struct call *c)
 {
-    struct slice path = json_get(c->body, "path")->string;
-    if (!c->req->peer->local_socket)
-        err_reason(&c->err, ERR_DENIED, "local_only", "A backup is asked for on the machine of the shop: feira backup SHOP FILE.");
-    else if (path.data[0] != '/' || path.len >= 4000 || memchr(path.data, '\0', path.len))
-        err_field(&c->err, ERR_INVALID, "/path", "Name the file by its whole path, from / on.");
-    else {
+    if (may_name_files(c, "FILE") && is_whole_path(c, "/path", json_get(c->body, "path")->string, 4000))
         errand_send(c, backup);
-        return;
-    }
-    call_fail(c, NULL, (struct slice){ 0 });
+    else
+        call_fail(c, NULL, (struct slice){ 0 });
+}
+
+/* --- the second copy ----------------------------------------------------------------------------------------------------- */
+
+static int keep_copy_answer(struct call *c, struct err *err)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    follower_write(c->shop->follower, &w);
+    return keep_answer(c, &b, err);
+}
+
+void handle_follow_look(struct call *c)
+{
+    c->rc = keep_copy_answer(c, &c->err);
+    call_answer(c);
+}
+
+static int read_duration(struct call *c, const char *key, const char *field, int64_t *ms, struct err *err)
+{
+    struct slice text;
+    if (!json_is_string(json_get(c->body, key), &text))
+        return 0;
+    struct err why = { 0 };
+    return duration_parse(text, ms, &why) < 0 ? err_field(err, ERR_INVALID, field, "%s.", why.text) : 0;
+}
+
+static int set_follow(struct call *c, struct store_conn *conn, struct err *err)
+{
+    (void)conn;
+    struct slice dir = json_get(c->body, "dir")->string;
+    struct follower_terms t = { .keep_ms = FOLLOW_KEEP_MS, .snapshot_ms = FOLLOW_SNAPSHOT_MS };
+    snprintf(t.dir, sizeof t.dir, "%.*s", SLICE_FMT(dir));
+    int rc = read_duration(c, "keep", "/keep", &t.keep_ms, err);
+    if (rc == 0)
+        rc = read_duration(c, "snapshot_every", "/snapshot_every", &t.snapshot_ms, err);
+    if (rc == 0)
+        rc = follower_set(c->shop->follower, &t, err);
+    return rc < 0 ? rc : keep_copy_answer(c, err);
+}
+
+void handle_follow_set(struct call *c)
+{
+    if (may_name_files(c, "--follow DIR") && is_whole_path(c, "/dir", json_get(c->body, "dir")->string, 3900))
+        errand_send(c, set_follow);
+    else
+        call_fail(c, NULL, (struct slice){ 0 });
+}
+
+static int forget_follow(struct call *c, struct store_conn *conn, struct err *err)
+{
+    (void)conn;
+    int rc = follower_forget(c->shop->follower, err);
+    return rc < 0 ? rc : keep_copy_answer(c, err);
+}
+
+void handle_follow_forget(struct call *c)
+{
+    if (may_name_files(c, "--unfollow"))
+        errand_send(c, forget_follow);
+    else
+        call_fail(c, NULL, (struct slice){ 0 });
 }

@@ -1,6 +1,7 @@
 #include "host/doctor.h"
 #include "bind/bind.h"
 #include "host/webhooks.h"
+#include "host/follower.h"
 #include "ledger/ledger.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -307,6 +308,38 @@ static void look_at_permissions(struct visit *v)
         well(v, "permissions", "Only its owner can read the data folder.");
 }
 
+/* A second copy on the same disk goes with it. */
+static bool on_one_disk(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev;
+}
+
+static void look_at_second_copy(struct visit *v)
+{
+    struct follower_view f;
+    char text[512];
+    follower_look(v->shop->follower, &f);
+    if (f.problem[0]) {
+        warn(v, "second copy", f.problem, "Until then a lost disk loses what was committed since.");
+    } else if (!f.terms.dir[0]) {
+        well(v, "second copy",
+             "None is kept: a lost disk loses what came after the last backup. feira backup SHOP --follow DIR keeps one.");
+    } else if (on_one_disk(v->shop->data_dir, f.terms.dir)) {
+        snprintf(text, sizeof text, "The second copy in %.300s is on the same disk as the data.", f.terms.dir);
+        warn(v, "second copy", text, "It is lost with it. Follow into a folder on another disk: feira backup SHOP --follow DIR.");
+    } else if (!f.following) {
+        snprintf(text, sizeof text, "The second copy in %.300s is written when the shop is served.", f.terms.dir);
+        well(v, "second copy", text);
+    } else if (!f.stats.restorable) {
+        snprintf(text, sizeof text, "The second copy in %.300s has no snapshot yet; it is being written.", f.terms.dir);
+        warn(v, "second copy", text, "Look again in a while; see follow.snapshot_failed in the log.");
+    } else {
+        snprintf(text, sizeof text, "The second copy in %.300s is %lld ms behind.", f.terms.dir, (long long)f.stats.lag_ms);
+        well(v, "second copy", text);
+    }
+}
+
 int doctor_write(struct shop *s, struct store_conn *conn, struct json_writer *w, struct err *err)
 {
     struct visit v = { .shop = s, .conn = conn, .w = w, .err = err, .now_ms = clock_wall_ms(s->options.clock) };
@@ -328,6 +361,7 @@ int doctor_write(struct shop *s, struct store_conn *conn, struct json_writer *w,
     look_at_space(&v);
     look_at_durability(&v);
     look_at_permissions(&v);
+    look_at_second_copy(&v);
     json_array_end(w);
     json_key(w, "healthy");
     json_bool(w, !v.ill);

@@ -87,9 +87,21 @@ int desk_open(struct shop *s, struct desk **out, struct err *err);
 int desk_ask(struct desk *d, const struct desk_request *r, int *status, struct buf *answer, struct err *err);
 void desk_close(struct desk *d); /* before its shop */
 
-/* The backup `file` becomes the shop's data, after it was read whole and checked. ERR_LOCKED while somebody serves the shop. What was there
- * is moved into `replaced`, a folder in the data folder ("" when there was nothing). */
-int shop_restore(const struct shop_options *o, const char *file, char replaced[4096], struct err *err);
+struct restore_source {
+    const char *file;   /* a backup; or: */
+    const char *dir;    /* a second copy (store/follow.h), ... */
+    int64_t at_ms;      /* ... as of that moment; INT64_MAX = the newest */
+    bool accept_damage; /* where it is damaged, up to there */
+};
+struct restored {
+    char replaced[4096]; /* the folder in the data folder that has what was there; "" when there was nothing */
+    int64_t as_of_ms;    /* of a second copy: when the last commit was made that is in it */
+    uint64_t commits;    /* that were applied to its snapshot */
+    char missing[400];   /* what damage took, as a sentence; "" = nothing */
+};
+/* What `from` names becomes the shop's data, after it was brought up to this program's tables, read whole and checked. ERR_LOCKED while
+ * somebody serves the shop. Nothing that is there is removed. */
+int shop_restore(const struct shop_options *o, const struct restore_source *from, struct restored *out, struct err *err);
 
 /* First start: makes one storefront and one server key and writes them to data/keys.txt (0600). *made tells whether it did. */
 int shop_first_keys(struct shop *s, char path[4096], bool *made, struct err *err);

@@ -1,5 +1,6 @@
 #include "host/metrics.h"
 #include "host/discounts.h"
+#include "host/follower.h"
 #include "host/publish.h"
 #include "host/shop.h"
 #include "host/stops.h"
@@ -179,5 +180,6 @@ void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
     writer_metrics(s, out);
     rules_metrics(s, out);
     discount_metrics(s, out);
+    follower_write_metrics(s->follower, out);
     figures_write_metrics(s->figures, out);
 }

@@ -1,7 +1,9 @@
 /* A backup becomes the shop's data. Nothing is thrown away: what was there is moved aside first. */
 #include "bind/bind.h"
+#include "crypto/crypto.h"
 #include "host/host.h"
 #include "ledger/ledger.h"
+#include "store/rebuild.h"
 #include "store/store.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,20 +31,17 @@ static int io_error(struct err *err, const char *what)
                    strerror(errno));
 }
 
+/* The file is ours: what an older program wrote gets its tables as they are now. */
 static int check(const char *file, struct err *err)
 {
     struct store *s;
-    struct store_conn *c;
-    int rc = store_open(&(struct store_options){ .path = file, .read_only = true, .migrations = bind_core_migrations() }, &s, err);
+    int rc = store_open(&(struct store_options){ .path = file, .migrations = bind_core_migrations() }, &s, err);
     if (rc < 0)
         return rc;
-    if ((rc = store_reader_open(s, &c, err)) == 0) {
-        rc = store_check(c, true, err);
-        if (rc == 0)
-            rc = ledger_verify(c, err);
-        store_reader_close(c);
-    }
-    store_close(s);
+    rc = store_check(store_writer_conn(s), true, err);
+    if (rc == 0)
+        rc = ledger_verify(store_writer_conn(s), err);
+    store_close(s); /* moves the log into the file */
     return rc;
 }
 
@@ -78,12 +77,16 @@ static int name_aside(struct restoring *r, const struct clock *clock, struct err
     return path(r->aside, err, r->data, name);
 }
 
-/* Log and index first: a database without its log would look whole and be old. */
+/* Log and index first: a database without its log would look whole and be old. A log without its database goes, too: it would be taken for
+ * that of the new one. */
 static int move_aside(struct restoring *r, struct err *err)
 {
     static const char *const files[] = { "shop.db-wal", "shop.db-shm", "shop.db" };
     char from[PATH_SIZE], to[PATH_SIZE];
-    if (access(r->store, F_OK) < 0) {
+    bool any = false;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        any = any || (path(from, err, r->data, files[i]) == 0 && access(from, F_OK) == 0);
+    if (!any) {
         r->aside[0] = '\0';
         return 0;
     }
@@ -111,9 +114,62 @@ static int sync_folder(const char *folder, struct err *err)
     return rc;
 }
 
-static int replace(struct restoring *r, const char *file, const struct clock *clock, struct err *err)
+static int sync_file(const char *file, struct err *err)
 {
-    int rc = copy(file, r->part, err);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    int rc = fd >= 0 && fsync(fd) == 0 ? 0 : io_error(err, "The data can't be written to the disk");
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+/* A file that belongs to something else is refused before it is copied: it may be large. */
+static int check_head(const char *file, struct err *err)
+{
+    struct store *s;
+    int rc = store_open(&(struct store_options){ .path = file, .read_only = true }, &s, err);
+    if (rc < 0)
+        return rc;
+    if (store_schema_number(s) == 0)
+        rc = err_set(err, ERR_CORRUPT, "%s is empty, and no backup of a shop; name another file.", file);
+    store_close(s);
+    return rc;
+}
+
+static int rebuild(struct restoring *r, const struct restore_source *from, struct restored *out, struct err *err)
+{
+    struct rebuild_report report;
+    struct rebuild_options o = {
+        .dir = from->dir, .path = r->part, .at_ms = from->at_ms, .accept_damage = from->accept_damage, .sha256 = crypto_sha256
+    };
+    int rc = store_rebuild(&o, &report, err);
+    out->as_of_ms = report.ms;
+    out->commits = report.commits;
+    snprintf(out->missing, sizeof out->missing, "%s", report.missing);
+    return rc;
+}
+
+/* SQLite's files beside it, when it could not be closed well. */
+static void remove_part(const struct restoring *r)
+{
+    static const char *const endings[] = { "", "-wal", "-shm", "-journal" };
+    char path_of[PATH_SIZE + 16];
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        snprintf(path_of, sizeof path_of, "%s%s", r->part, endings[i]);
+        unlink(path_of);
+    }
+}
+
+static int replace(struct restoring *r, const struct restore_source *from, const struct clock *clock, struct restored *out, struct err *err)
+{
+    remove_part(r); /* of one that was broken off */
+    int rc = from->dir ? rebuild(r, from, out, err) : check_head(from->file, err);
+    if (rc == 0 && !from->dir)
+        rc = copy(from->file, r->part, err);
+    if (rc == 0)
+        rc = check(r->part, err);
+    if (rc == 0)
+        rc = sync_file(r->part, err);
     if (rc == 0)
         rc = name_aside(r, clock, err);
     if (rc == 0)
@@ -121,17 +177,18 @@ static int replace(struct restoring *r, const char *file, const struct clock *cl
     if (rc == 0 && rename(r->part, r->store) < 0)
         rc = err_set(err, ERR_IO, "%s can't be renamed to %s: %s. Do it by hand, or move the files of %s back.", r->part, r->store,
                      strerror(errno), r->aside);
-    if (rc < 0)
-        unlink(r->part);
+    else if (rc < 0)
+        remove_part(r);
     return rc < 0 ? rc : sync_folder(r->data, err);
 }
 
-int shop_restore(const struct shop_options *o, const char *file, char replaced[4096], struct err *err)
+int shop_restore(const struct shop_options *o, const struct restore_source *from, struct restored *out, struct err *err)
 {
     struct restoring *r = calloc(1, sizeof *r);
     struct store_lock *lock = NULL;
     char lock_path[PATH_SIZE];
     struct stat st;
+    *out = (struct restored){ 0 };
     if (!r)
         return err_set(err, ERR_NOMEM, "Out of memory.");
     int rc = o->data_dir ? path(r->data, err, o->data_dir, "") : path(r->data, err, o->dir, "data");
@@ -148,11 +205,9 @@ int shop_restore(const struct shop_options *o, const char *file, char replaced[4
     if (rc == 0)
         rc = store_lock_take(lock_path, &lock, err);
     if (rc == 0)
-        rc = check(file, err);
+        rc = replace(r, from, o->clock, out, err);
     if (rc == 0)
-        rc = replace(r, file, o->clock, err);
-    if (rc == 0)
-        snprintf(replaced, 4096, "%s", r->aside);
+        snprintf(out->replaced, sizeof out->replaced, "%s", r->aside);
     if (lock)
         store_lock_free(lock);
     free(r);

@@ -43,6 +43,9 @@ void handle_prune(struct call *c);
 void handle_ledger_units(struct call *c); /* api_ledger.c */
 void handle_doctor(struct call *c);
 void handle_backup(struct call *c);
+void handle_follow_look(struct call *c);
+void handle_follow_set(struct call *c);
+void handle_follow_forget(struct call *c);
 void handle_repin(struct call *c);      /* api_repin.c */
 void handle_event_list(struct call *c); /* api_events.c */
 void handle_event_replay(struct call *c);

@@ -209,6 +209,12 @@ const struct schema schema_prune = { .type = SCHEMA_OBJECT, .fields = prune_fiel
 static const struct schema backup_fields[] = { { .name = "path", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 4000, .about = "Where to; a file that is not there yet." }, END };
 const struct schema schema_backup = { .type = SCHEMA_OBJECT, .fields = backup_fields };
 
+static const struct schema follow_fields[] = {
+    { .name = "dir", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 3900, .about = "Where to: a folder on another disk, by its whole path." },
+    { .name = "keep", .type = SCHEMA_STRING, .min = 2, .max = 12, .about = "How long every moment can be brought back; default 7d." },
+    { .name = "snapshot_every", .type = SCHEMA_STRING, .min = 2, .max = 12, .about = "How often a snapshot is written; default 24h." }, END };
+const struct schema schema_follow = { .type = SCHEMA_OBJECT, .fields = follow_fields };
+
 static const struct schema account_fields[] = {
     { .name = "frozen", .type = SCHEMA_BOOL, .about = "true: nothing can be taken from it." },
     { .name = "closed", .type = SCHEMA_BOOL, .about = "true: nothing moves from or to it; it must be empty." },

@@ -1,5 +1,6 @@
 /* Serving: W workers on threads of their own, the keeper (signals, timers) on the calling one. */
 #include "host/errand.h"
+#include "host/follower.h"
 #include "host/handover.h"
 #include "host/publish.h"
 #include "host/routes.h"
@@ -311,6 +312,7 @@ static void close_keeper(struct keeper *k)
     errands_finish(k->shop->errands);
     publisher_stop(k->shop->publisher); /* before the writer, which it waits for */
     writer_stop(k->shop->writer);
+    follower_finish(k->shop->follower);
     for (int i = 0; i < k->count; i++)
         if (k->running[i].started)
             finish_posts(&k->running[i]);
@@ -346,6 +348,7 @@ int shop_serve(struct shop *s, const struct serve_options *o, struct handover *h
     if (rc == 0)
         rc = start_threads(k, err);
     if (rc == 0) {
+        follower_start(s->follower);
         if (o->ready)
             o->ready(o->ctx, port);
         loop_run(k->loop);

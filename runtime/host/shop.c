@@ -1,6 +1,7 @@
 /* Opening a shop and its parts in order, closing them in reverse. */
 #include "host/shop.h"
 #include "host/errand.h"
+#include "host/follower.h"
 #include "host/pins.h"
 #include "host/discounts.h"
 #include "host/plugins.h"
@@ -288,6 +289,8 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
         rc = open_memory(s, err);
     if (rc == 0)
         rc = errands_open(s, &s->errands, err);
+    if (rc == 0)
+        rc = follower_open(s, &s->follower, err);
     if (rc == 0 && (rc = publisher_open(s, first, &s->publisher, err)) == 0)
         first = NULL;
     if (rc == 0)
@@ -311,6 +314,7 @@ void shop_close(struct shop *s)
     publisher_stop(s->publisher);
     if (s->writer) {
         writer_stop(s->writer);
+        follower_finish(s->follower);
         writer_free(s->writer);
     }
     publisher_free(s->publisher);
@@ -322,6 +326,7 @@ void shop_close(struct shop *s)
     catalogue_free(s->catalogue);
     soldout_close(s->soldout);
     errands_close(s->errands);
+    follower_close(s->follower);
     if (s->ledger)
         ledger_close(s->ledger);
     if (s->store)

@@ -46,6 +46,7 @@ struct shop {
     struct catalogue *catalogue;
     struct soldout *soldout;
     struct errands *errands;
+    struct follower *follower;
     struct auth *auth;
     struct rulebook_options rulebook;
     struct stops *stops;

@@ -3,6 +3,7 @@
 #include "base/zone.h"
 #include "host/discounts.h"
 #include "host/edition.h"
+#include "host/follower.h"
 #include "host/publish.h"
 #include "host/stops.h"
 #include "host/totals.h"
@@ -192,6 +193,10 @@ static void write_problems(struct shop *s, struct store_conn *conn, const struct
     if (atomic_load(&s->metrics.timers_failed))
         json_str(w, "Timers failed; the log names them (timer.failed, job.failed).");
     write_dead_letters(conn, w);
+    struct follower_view copy;
+    follower_look(s->follower, &copy);
+    if (copy.problem[0])
+        json_str(w, copy.problem);
     if (s->draining)
         json_str(w, "The server is shutting down.");
     json_array_end(w);
@@ -225,6 +230,8 @@ void status_write(struct shop *s, struct store_conn *conn, struct buf *out)
     write_events(s, conn, &w);
     write_webhooks(s, conn, &w);
     write_writer(&st, &w);
+    json_key(&w, "second_copy");
+    follower_write(s->follower, &w);
     json_key(&w, "functions");
     figures_write_json(s->figures, FUNCTIONS_SHOWN, &w);
     write_problems(s, conn, &st, &w);

@@ -304,7 +304,7 @@ static void it_goes_on_after_a_restart_when_the_log_shows_all(void **state)
     commits(w, 5);
     wait_for(w, caught_up);
     for (int round = 0; round < 3; round++) {
-        store_keep_log(w->store);
+        store_keep_log(w->store, true);
         close_store(w);
         open_store(w);
         commits(w, 1); /* nobody follows yet */

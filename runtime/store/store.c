@@ -166,10 +166,10 @@ void store_close(struct store *s)
     free(s);
 }
 
-void store_keep_log(struct store *s)
+void store_keep_log(struct store *s, bool keep)
 {
     if (s->conn && !s->memory)
-        sqlite3_db_config(s->conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        sqlite3_db_config(s->conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep, NULL);
 }
 
 struct store_conn *store_writer_conn(struct store *s)

@@ -38,7 +38,7 @@ struct store_options {
 int store_open(const struct store_options *o, struct store **out, struct err *err);
 void store_close(struct store *s); /* after all its connections are closed */
 /* The log stays when the store is closed, instead of being moved into the file: whoever follows it then sees that nothing was left out. */
-void store_keep_log(struct store *s);
+void store_keep_log(struct store *s, bool keep);
 
 struct store_conn *store_writer_conn(struct store *s); /* the one writing connection, owned by the store */
 int store_reader_open(struct store *s, struct store_conn **out, struct err *err);

@@ -29,6 +29,7 @@ ROUTES = {
     ("get", "/v1/ledger/units"), ("get", "/v1/ledger/accounts"), ("get", "/v1/ledger/accounts/{account}"), ("patch", "/v1/ledger/accounts/{account}"),
     ("get", "/v1/ledger/accounts/{account}/statement"),
     ("get", "/v1/doctor"), ("post", "/v1/backup"),
+    ("get", "/v1/follow"), ("put", "/v1/follow"), ("delete", "/v1/follow"),
     ("get", "/v1/status"), ("post", "/v1/keys"), ("get", "/v1/keys"), ("delete", "/v1/keys/{id}"),
 }  # fmt: skip
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
