@@ -4,6 +4,10 @@
 #include <stdlib.h>
 
 enum { LINGER_MS = 2000, FIRST_REQUEST_MS = 1000, FLUSH_BYTES = 64 * 1024 };
+enum {
+    BACK_AT_ONCE = 8,       /* connections in a slice: some hundred microseconds */
+    BACK_BYTES = 16 * 1024, /* what a connection may send while it stands at the back */
+};
 #define MS_NS INT64_C(1000000)
 
 static const struct peer detached_peer = { .address = "127.0.0.1" };
@@ -41,9 +45,21 @@ static void orphan_requests(struct http_conn *c)
     c->reading = NULL;
 }
 
+static void leave_back(struct http_conn *c)
+{
+    struct http_server *s = c->server;
+    if (!c->in_back)
+        return;
+    *(c->back_prev ? &c->back_prev->back_next : &s->back_first) = c->back_next;
+    *(c->back_next ? &c->back_next->back_prev : &s->back_last) = c->back_prev;
+    c->back_next = c->back_prev = NULL;
+    c->in_back = false;
+}
+
 static void conn_free(struct http_conn *c)
 {
     struct http_server *s = c->server;
+    leave_back(c);
     orphan_requests(c);
     buf_release(&c->pending);
     buf_release(&c->out);
@@ -496,6 +512,57 @@ static void go_on(struct http_conn *c, const char *data, size_t len)
     conn_leave(c);
 }
 
+/* --- the back of the line ------------------------------------------------------------------------------------------ */
+
+void http_yield(struct http_request *req)
+{
+    struct request *r = request_of(req);
+    if (r->conn)
+        r->conn->yields = true;
+}
+
+static void stand_at_the_back(struct http_conn *c, const char *data, size_t len)
+{
+    struct http_server *s = c->server;
+    buf_add(&c->pending, data, len);
+    if (c->pending.failed) {
+        conn_abort(c);
+        return;
+    }
+    if (c->pending.len > BACK_BYTES && !c->read_paused && !c->peer_finished) {
+        c->read_paused = true; /* settle() lets it go on */
+        stream_read_pause(c->stream);
+    }
+    if (c->in_back)
+        return;
+    c->yields = false;
+    c->in_back = true;
+    c->back_prev = s->back_last;
+    *(s->back_last ? &s->back_last->back_next : &s->back_first) = c;
+    s->back_last = c;
+    loop_slice_want(s->back);
+}
+
+/* A socket only: without one there is no loop whose turns there could be. And in the middle of a request nothing is gained. */
+static bool goes_to_the_back(const struct http_conn *c)
+{
+    return c->in_back || (c->yields && c->stream && c->server->back && c->phase == CONN_IDLE && !c->first && c->pending.len == 0);
+}
+
+void conn_serve_back(void *server)
+{
+    struct http_server *s = server;
+    server_now(s);
+    for (int i = 0; i < BACK_AT_ONCE && s->back_first; i++) {
+        struct http_conn *c = s->back_first;
+        leave_back(c);
+        if (c->phase != CONN_LINGER && c->phase != CONN_CLOSED)
+            go_on(c, "", 0);
+    }
+    if (s->back_first && s->back)
+        loop_slice_want(s->back);
+}
+
 void http_conn_feed(struct http_conn *c, const char *data, size_t len)
 {
     struct http_server *s = c->server;
@@ -507,7 +574,10 @@ void http_conn_feed(struct http_conn *c, const char *data, size_t len)
         conn_abort(c);
     if (c->phase == CONN_LINGER || c->phase == CONN_CLOSED)
         return;
-    go_on(c, data, len);
+    if (goes_to_the_back(c))
+        stand_at_the_back(c, data, len);
+    else
+        go_on(c, data, len);
 }
 
 /* Leaves like conn_leave(), and when no turn is under way that would do it, goes on with what had to wait for the answer. */

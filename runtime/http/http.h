@@ -61,6 +61,9 @@ struct http_response {
     size_t header_count;
     struct slice body; /* copied or sent before the call returns */
 };
+/* Before the answer: who asked for what is gone asks again, very many of them at once. What this connection sends next is served after what
+ * the others have sent by then, a little in each turn of the loop, so that they do not wait for it. */
+void http_yield(struct http_request *req);
 void http_respond(struct http_request *req, const struct http_response *res);
 void http_respond_json(struct http_request *req, int status, struct slice json);
 

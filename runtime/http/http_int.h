@@ -54,6 +54,9 @@ struct http_conn {
 
     enum conn_phase phase;
     bool read_paused, peer_finished, doomed;
+    bool yields;  /* what comes next is for the back of the line */
+    bool in_back; /* stands there, with what came in `pending` */
+    struct http_conn *back_next, *back_prev;
     int busy; /* depth of calls that are using this connection; it is freed at 0 only */
     struct strict_scan scan;
     size_t scanned;          /* bytes of the head at hand that were scanned */
@@ -90,6 +93,8 @@ struct http_server {
     size_t listener_count;
     int first_port;
     struct http_conn *conns;
+    struct http_conn *back_first, *back_last; /* those whose turn comes after everybody else's */
+    struct loop_slice *back;
     size_t open_conns, requests_out; /* conns incl. detached; requests in the hands of the host or a queue */
     struct request *spare;
     size_t spare_count;
@@ -166,6 +171,7 @@ void conn_shed(struct http_conn *c);                                       /* sa
 void conn_enter(struct http_conn *c);
 void conn_leave(struct http_conn *c);
 void conn_tick(struct http_conn *c);
+void conn_serve_back(void *server); /* a few of those who stand at the back */
 void conn_abort(struct http_conn *c);
 void conn_drain(struct http_conn *c);
 void conn_send(struct http_conn *c, const struct slice *parts, size_t n);

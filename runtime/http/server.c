@@ -145,7 +145,10 @@ int http_server_open(struct loop *l, const struct http_server_options *o, struct
     }
     s->tick_ms = tick_length(&s->o.limits);
     s->tick = loop_timer_new(l, on_tick, s);
-    if (!s->tick) {
+    s->back = loop_slice_new(l, conn_serve_back, s);
+    if (!s->tick || !s->back) {
+        loop_timer_free(s->tick);
+        loop_slice_free(s->back);
         proxies_close(s->proxies);
         free(s);
         return err_set(err, ERR_NOMEM, "There is no memory for an HTTP server.");
@@ -270,7 +273,9 @@ void http_server_close(struct http_server *s)
     stop_listening(s);
     loop_timer_free(s->tick);
     loop_timer_free(s->grace);
+    loop_slice_free(s->back);
     s->tick = s->grace = NULL;
+    s->back = NULL;
     hang_up_on_all(s);
     while (s->spare) {
         struct request *r = s->spare;

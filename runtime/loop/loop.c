@@ -2,6 +2,7 @@
 #include "loop/loop.h"
 #include "loop/loop_int.h"
 #include <assert.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -107,6 +108,7 @@ int64_t loop_now_ms(const struct loop *l)
 }
 
 static void timer_free_handle(uv_handle_t *h);
+static void slice_free_handle(uv_handle_t *h);
 static void watch_free_handle(uv_handle_t *h);
 static void signal_free_handle(uv_handle_t *h);
 static void poll_free_handle(uv_handle_t *h);
@@ -119,6 +121,9 @@ static void close_handle(uv_handle_t *h, void *ctx)
     switch (h->type) {
     case UV_TIMER:
         uv_close(h, timer_free_handle);
+        break;
+    case UV_IDLE:
+        uv_close(h, slice_free_handle);
         break;
     case UV_SIGNAL:
         uv_close(h, signal_free_handle);
@@ -202,6 +207,50 @@ void loop_timer_free(struct loop_timer *t)
 {
     if (t && !uv_is_closing((uv_handle_t *)&t->uv))
         uv_close((uv_handle_t *)&t->uv, timer_free_handle);
+}
+
+/* --- slices ------------------------------------------------------------------------------------------------------ */
+
+struct loop_slice {
+    uv_idle_t uv;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+static void slice_free_handle(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+static void on_slice(uv_idle_t *h)
+{
+    struct loop_slice *s = h->data;
+    uv_idle_stop(h);
+    sched_yield(); /* other threads, too, go before what may wait: not only when this one has used up its time */
+    s->fn(s->ctx);
+}
+
+struct loop_slice *loop_slice_new(struct loop *l, void (*fn)(void *ctx), void *ctx)
+{
+    struct loop_slice *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    uv_idle_init(&l->uv, &s->uv);
+    s->uv.data = s;
+    s->fn = fn;
+    s->ctx = ctx;
+    return s;
+}
+
+void loop_slice_want(struct loop_slice *s)
+{
+    uv_idle_start(&s->uv, on_slice);
+}
+
+void loop_slice_free(struct loop_slice *s)
+{
+    if (s && !uv_is_closing((uv_handle_t *)&s->uv))
+        uv_close((uv_handle_t *)&s->uv, slice_free_handle);
 }
 
 /* --- signals ---------------------------------------------------------------------------------------------------- */

@@ -29,6 +29,13 @@ void loop_timer_start(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
 void loop_timer_stop(struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t); /* NULL is fine */
 
+/* Work that may wait: when wanted, fn runs once in the next turn, before that turn looks at its sockets, and the loop does not sleep until
+ * then. fn does a little and wants again; so others have their turn in between. */
+struct loop_slice;
+struct loop_slice *loop_slice_new(struct loop *l, void (*fn)(void *ctx), void *ctx); /* NULL when out of memory */
+void loop_slice_want(struct loop_slice *s);
+void loop_slice_free(struct loop_slice *s); /* NULL is fine */
+
 int loop_on_signal(struct loop *l, int signum, void (*fn)(void *ctx, int signum), void *ctx, struct err *err);
 
 /* Something in this folder changed (a name came, went or was written to), or the folder itself was moved or removed. What, is not said:

@@ -135,6 +135,51 @@ static void timers_come_again_and_not_when_stopped(void **state)
     loop_close(t.loop); /* frees a and b */
 }
 
+struct slicing {
+    struct loop *loop;
+    struct loop_slice *slice;
+    int slices, ticks, ticks_before_last;
+};
+
+static void on_part(void *ctx)
+{
+    struct slicing *s = ctx;
+    s->ticks_before_last = s->ticks;
+    if (++s->slices < 50)
+        loop_slice_want(s->slice);
+    else
+        loop_stop(s->loop);
+}
+
+static void on_tick_between(void *ctx)
+{
+    ((struct slicing *)ctx)->ticks++;
+}
+
+static void slices_run_one_in_each_turn_without_sleeping_and_others_have_theirs_in_between(void **state)
+{
+    (void)state;
+    struct err err = { 0 };
+    struct slicing s = { 0 };
+    assert_int_equal(loop_open(&s.loop, &err), 0);
+    struct loop_timer *tick = loop_timer_new(s.loop, on_tick_between, &s);
+    s.slice = loop_slice_new(s.loop, on_part, &s);
+    loop_timer_start(tick, 0, 0);
+    int64_t began_ms = loop_now_ms(s.loop);
+    loop_slice_want(s.slice);
+    loop_slice_want(s.slice); /* twice is once */
+    loop_run(s.loop);
+    assert_int_equal(s.slices, 50);
+    assert_int_equal(s.ticks_before_last, 1);
+    assert_true(loop_now_ms(s.loop) - began_ms < 1000);
+    loop_slice_want(s.slice);
+    loop_slice_free(s.slice); /* also while it is wanted */
+    loop_slice_free(NULL);
+    loop_slice_new(s.loop, on_part, &s); /* the loop frees it */
+    loop_close(s.loop);
+    assert_int_equal(s.slices, 50);
+}
+
 static void a_loop_can_be_stopped_before_it_runs_and_run_again(void **state)
 {
     (void)state;
@@ -305,6 +350,7 @@ int main(void)
         cmocka_unit_test(posts_of_many_threads_all_run_and_keep_their_order),
         cmocka_unit_test(a_post_that_came_before_the_end_is_run_by_the_close),
         cmocka_unit_test(timers_come_again_and_not_when_stopped),
+        cmocka_unit_test(slices_run_one_in_each_turn_without_sleeping_and_others_have_theirs_in_between),
         cmocka_unit_test(a_loop_can_be_stopped_before_it_runs_and_run_again),
         cmocka_unit_test(signals_arrive_in_the_loop),
         cmocka_unit_test(a_watched_folder_says_when_something_in_it_changes),
