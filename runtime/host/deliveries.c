@@ -300,26 +300,18 @@ void deliveries_stop(struct deliveries *all)
     all->stopped = true;
 }
 
-int deliveries_open(struct shop *s, struct loop *loop, struct deliveries **out, struct err *err)
+int deliveries_open(struct shop *s, struct loop *loop, struct store_conn *conn, struct deliveries **out, struct err *err)
 {
     *out = calloc(1, sizeof **out);
     if (!*out)
         return err_set(err, ERR_NOMEM, "Out of memory.");
     (*out)->shop = s;
     (*out)->loop = loop;
-    int rc = store_reader_open(s->store, &(*out)->conn, err);
-    if (rc == 0)
-        return 0;
-    deliveries_close(*out);
-    *out = NULL;
-    return rc;
+    (*out)->conn = conn;
+    return 0;
 }
 
 void deliveries_close(struct deliveries *all)
 {
-    if (!all)
-        return;
-    if (all->conn)
-        store_reader_close(all->conn);
     free(all);
 }

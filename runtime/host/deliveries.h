@@ -6,7 +6,8 @@
 #include "host/shop.h"
 
 struct deliveries;
-int deliveries_open(struct shop *s, struct loop *loop, struct deliveries **out, struct err *err);
+/* conn: a reader of the keeper's, which must stay as long. */
+int deliveries_open(struct shop *s, struct loop *loop, struct store_conn *conn, struct deliveries **out, struct err *err);
 void deliveries_look(struct deliveries *d); /* a few times a second; by itself again while there is more */
 bool deliveries_are_under_way(const struct deliveries *d);
 void deliveries_stop(struct deliveries *d);  /* from here on it does not look by itself; what is under way comes back */

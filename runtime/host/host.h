@@ -12,6 +12,8 @@
 #include "base/slice.h"
 
 struct shop;
+struct store_conn;
+struct vm_code;
 
 struct shop_options {
     const char *dir;      /* the shop's folder */
@@ -28,6 +30,7 @@ struct shop_options {
     int (*outside)(void *ctx, const struct outbound_request *r, struct outbound_answer *answer, struct err *err);
     void *outside_ctx;
     bool made_up_secrets; /* for specs: every secret is there, and its value is "secret NAME" */
+    struct vm_code *code; /* for tests that open many shops: compiled texts that outlive each of them. NULL = the shop's own */
     /* For commands without a server, whose environment is another one: using a secret that is not there fails then. */
     bool may_lack_secrets;
     /* For them, too: where the folder's rules are broken, those that were live last are used, so that a campaign can always be stopped and
@@ -85,7 +88,11 @@ struct desk_request {
 };
 int desk_open(struct shop *s, struct desk **out, struct err *err);
 int desk_ask(struct desk *d, const struct desk_request *r, int *status, struct buf *answer, struct err *err);
-void desk_close(struct desk *d); /* before its shop */
+/* All at once, each on a connection of its own: for harnesses that want many requests under way on one worker. status and answers have room
+ * for `count`; 0 = this one got no answer. */
+int desk_ask_all(struct desk *d, const struct desk_request *requests, size_t count, int *status, struct buf *answers, struct err *err);
+struct store_conn *desk_conn(struct desk *d); /* what it reads with; for harnesses that look at the data */
+void desk_close(struct desk *d);              /* before its shop */
 
 struct restore_source {
     const char *file;   /* a backup; or: */

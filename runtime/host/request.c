@@ -4,19 +4,21 @@
 
 struct asking {
     struct worker *worker;
-    struct buf *raw;
+    struct buf raw;
+    size_t *open; /* how many of those that were asked together have no end yet */
 };
 
 static void on_bytes(void *ctx, const char *data, size_t len)
 {
     struct asking *a = ctx;
-    buf_add(a->raw, data, len);
+    buf_add(&a->raw, data, len);
 }
 
 static void on_closed(void *ctx)
 {
     struct asking *a = ctx;
-    loop_stop(a->worker->loop); /* "Connection: close": the answer is whole */
+    if (--*a->open == 0)
+        loop_stop(a->worker->loop); /* "Connection: close": the answers are whole */
 }
 
 /* "HTTP/1.1 201 Created\r\n...\r\n\r\nbody" */
@@ -42,10 +44,11 @@ static void write_request(const struct desk_request *r, struct slice idempotency
     buf_add_slice(out, r->body);
 }
 
-static int ask(struct worker *w, const struct desk_request *r, struct buf *raw, struct err *err)
+/* Begins one; it goes on while the loop runs. */
+static int begin(struct asking *a, const struct desk_request *r, struct err *err)
 {
     static const struct peer operator= { .address = "local", .local_socket = true }, somebody = { .address = "127.0.0.1" };
-    struct asking a = { w, raw };
+    struct worker *w = a->worker;
     struct buf request;
     unsigned char key[16];
     char key_hex[33] = { 0 };
@@ -53,11 +56,11 @@ static int ask(struct worker *w, const struct desk_request *r, struct buf *raw, 
     hex_encode(key, sizeof key, key_hex);
     buf_init(&request, NULL);
     write_request(r, r->idempotency_key.len ? r->idempotency_key : slice_str(key_hex), &request);
-    struct http_conn *conn = request.failed ? NULL : http_conn_open_detached(w->server, on_bytes, on_closed, &a);
+    struct http_conn *conn = request.failed ? NULL : http_conn_open_detached(w->server, on_bytes, on_closed, a);
     if (conn) {
+        ++*a->open;
         http_conn_set_peer(conn, r->key.len ? &somebody : &operator);
         http_conn_feed(conn, request.data, request.len);
-        loop_run(w->loop);
     }
     buf_release(&request);
     return conn ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
@@ -84,15 +87,37 @@ int desk_open(struct shop *s, struct desk **out, struct err *err)
     return 0;
 }
 
+int desk_ask_all(struct desk *d, const struct desk_request *requests, size_t count, int *status, struct buf *answers, struct err *err)
+{
+    struct asking *all = calloc(count, sizeof *all);
+    size_t open = 1; /* this function itself, so that nothing stops the loop before all have begun */
+    int rc = all ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        all[i] = (struct asking){ .worker = d->worker, .open = &open };
+        buf_init(&all[i].raw, NULL);
+        rc = begin(&all[i], &requests[i], err);
+    }
+    if (--open > 0)
+        loop_run(d->worker->loop);
+    for (size_t i = 0; i < count && all; i++) {
+        int split = rc < 0 ? rc : split_answer(buf_slice(&all[i].raw), &status[i], &answers[i], err);
+        if (split < 0)
+            status[i] = 0;
+        buf_release(&all[i].raw);
+    }
+    free(all);
+    return rc;
+}
+
 int desk_ask(struct desk *d, const struct desk_request *r, int *status, struct buf *answer, struct err *err)
 {
-    struct buf raw;
-    buf_init(&raw, NULL);
-    int rc = ask(d->worker, r, &raw, err);
-    if (rc == 0)
-        rc = split_answer(buf_slice(&raw), status, answer, err);
-    buf_release(&raw);
-    return rc;
+    int rc = desk_ask_all(d, r, 1, status, answer, err);
+    return rc == 0 && *status == 0 ? ERR_INTERNAL : rc;
+}
+
+struct store_conn *desk_conn(struct desk *d)
+{
+    return d->worker->conn;
 }
 
 void desk_close(struct desk *d)

@@ -133,7 +133,8 @@ static int open_rulebook(struct shop *s, struct generation **first, struct err *
     s->symbols = symbols_new(NULL);
     if (!s->symbols)
         return err_set(err, ERR_NOMEM, "Out of memory.");
-    int rc = vm_code_open(CODE_MAX_BYTES, &s->code, err);
+    s->code = s->options.code;
+    int rc = s->code ? 0 : vm_code_open(CODE_MAX_BYTES, &s->code, err);
     if (rc == 0)
         rc = manifests_open(&s->manifests, err);
     if (rc < 0)
@@ -331,7 +332,8 @@ void shop_close(struct shop *s)
         ledger_close(s->ledger);
     if (s->store)
         store_close(s->store);
-    vm_code_close(s->code);
+    if (!s->options.code)
+        vm_code_close(s->code);
     manifests_close(s->manifests);
     if (s->symbols)
         symbols_free(s->symbols);

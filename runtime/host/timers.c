@@ -281,7 +281,7 @@ int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, 
     if (rc == 0)
         rc = jobs_open(s, loop, &p->jobs, err);
     if (rc == 0)
-        rc = deliveries_open(s, loop, &p->deliveries, err);
+        rc = deliveries_open(s, loop, p->conn, &p->deliveries, err);
     if (rc == 0)
         rc = books_open(s, loop, p->conn, &p->books, err);
     if (rc == 0) {

@@ -577,6 +577,16 @@ static const sqlite3_io_methods methods = {
 
 /* --- the folder -------------------------------------------------------------------------------------------------------------------- */
 
+static struct file *new_file(struct faultvfs *v, const char *name)
+{
+    struct file *f = must(calloc(1, sizeof *f));
+    if (name)
+        memcpy(f->name, name, strlen(name) + 1);
+    f->next = v->files;
+    v->files = f;
+    return f;
+}
+
 static int open_locked(struct faultvfs *v, const char *name, struct handle *h, int flags)
 {
     struct file *f = name ? find_file(v, name) : NULL;
@@ -585,11 +595,7 @@ static int open_locked(struct faultvfs *v, const char *name, struct handle *h, i
     if (!f) {
         if (!(flags & SQLITE_OPEN_CREATE))
             return SQLITE_CANTOPEN;
-        f = must(calloc(1, sizeof *f));
-        if (name)
-            memcpy(f->name, name, strlen(name) + 1);
-        f->next = v->files;
-        v->files = f;
+        f = new_file(v, name);
     }
     f->refs++;
     h->v = v;
@@ -729,6 +735,23 @@ void faultvfs_close(struct faultvfs *v)
     pthread_mutex_destroy(&v->lock);
     free(v->name);
     free(v);
+}
+
+void faultvfs_copy(struct faultvfs *to, struct faultvfs *from)
+{
+    pthread_mutex_lock(&to->lock);
+    pthread_mutex_lock(&from->lock);
+    for (const struct file *f = from->files; f; f = f->next) {
+        assert(f->refs == 0); /* a store is still open on it */
+        if (f->deleted)
+            continue;
+        struct file *copy = new_file(to, f->name);
+        bytes_copy(&copy->live, &f->live);
+        bytes_copy(&copy->disk, &f->live);
+        copy->on_disk = true;
+    }
+    pthread_mutex_unlock(&from->lock);
+    pthread_mutex_unlock(&to->lock);
 }
 
 void faultvfs_cut_at(struct faultvfs *v, uint64_t n)

@@ -13,6 +13,8 @@ struct faultvfs;
 /* name is what store_options.vfs takes; it must not be in use by another disk of the process. */
 int faultvfs_open(const char *name, uint64_t seed, struct faultvfs **out, struct err *err);
 void faultvfs_close(struct faultvfs *v); /* after all stores on it are closed */
+/* What lies on `from`, where no store is open, lies on `to` as well, synced: a disk that is made once and begun with often. */
+void faultvfs_copy(struct faultvfs *to, struct faultvfs *from);
 
 /* Power fails at the n-th change (write, truncate, sync, delete) from now, 1 = the next; that change is not synced. 0 = right now.
  * From then on every call fails, until faultvfs_restart(). What was opened before a cut never works again. */

@@ -236,6 +236,33 @@ static void test_a_disk_that_lies_is_noticed(void **state)
     assert_true(o.lost + o.half + o.refused > 0);
 }
 
+static void test_a_copy_of_a_disk_is_as_good_and_has_a_life_of_its_own(void **state)
+{
+    (void)state;
+    static struct world first, copy;
+    struct err err;
+    first.name = "copy_first";
+    copy.name = "copy_second";
+    assert_int_equal(faultvfs_open(first.name, 1, &first.disk, &err), 0);
+    assert_int_equal(faultvfs_open(copy.name, 2, &copy.disk, &err), 0);
+    assert_true(world_open(&first));
+    one_batch(&first);
+    world_close(&first);
+    faultvfs_copy(copy.disk, first.disk);
+    faultvfs_cut_at(copy.disk, 0); /* what was copied was synced */
+    faultvfs_restart(copy.disk);
+    copy.next = first.next;
+    assert_true(world_open(&copy));
+    assert_int_equal(number(store_writer_conn(copy.store), "SELECT n FROM total", 0), (int64_t)first.answers);
+    one_batch(&copy);
+    world_close(&copy);
+    assert_true(world_open(&first)); /* of the other's batch it has nothing */
+    assert_int_equal(number(store_writer_conn(first.store), "SELECT n FROM total", 0), (int64_t)first.answers);
+    world_close(&first);
+    faultvfs_close(copy.disk);
+    faultvfs_close(first.disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_what_was_answered_survives_power_cuts_on_a_disk_that_also_fails),
         cmocka_unit_test(test_without_a_sync_per_commit_the_same_run_finds_losses),
         cmocka_unit_test(test_a_disk_that_lies_is_noticed),
+        cmocka_unit_test(test_a_copy_of_a_disk_is_as_good_and_has_a_life_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,25 +58,24 @@ static void promise(struct buyer *b, struct deed *d, struct slice answer)
     case DEED_STOCK:
         b->brought[d->sku] += d->qty;
         break;
+    case DEED_KINDS:
+        break;
     }
 }
 
 /* Refused or not known: a request that was refused did nothing, and one without an answer is asked again later. */
-void deed_send(struct world *w, struct buyer *b, struct deed *d, struct desk *desk)
+static void learn(struct world *w, struct buyer *b, struct deed *d, int status, struct slice answer)
 {
-    struct buf answer;
-    buf_init(&answer, NULL);
-    int status = ask(desk, "POST", d->target, d->body, d->key, &answer);
     bool success = status >= 200 && status < 300, refused = status >= 400 && status < 500;
     if (d->status) { /* answered before */
-        if (status != d->status || !slice_eq(buf_slice(&answer), slice_str(d->answer)))
+        if (status != d->status || !slice_eq(answer, slice_str(d->answer)))
             complain(w, &w->tally->violated, "%s under key %s was answered %d %s, and now %d %.*s", d->target, d->key, d->status, d->answer,
-                     status, SLICE_FMT(buf_slice(&answer)));
+                     status, SLICE_FMT(answer));
     } else if (success) {
         d->status = status;
         d->answer = strndup(answer.data, answer.len);
         b->acknowledged[d->kind]++;
-        promise(b, d, buf_slice(&answer));
+        promise(b, d, answer);
     } else if (refused && d->kind == DEED_PLACE) {
         d->order->state = ORDER_REFUSED;
         d->order = NULL;
@@ -85,7 +84,26 @@ void deed_send(struct world *w, struct buyer *b, struct deed *d, struct desk *de
     } else if (refused) {
         d->key[0] = '\0';
     }
-    buf_release(&answer);
+}
+
+void errands_send(struct world *w, const struct errand *errands, size_t count)
+{
+    struct desk_request requests[AT_ONCE_MAX] = { 0 };
+    struct buf answers[AT_ONCE_MAX];
+    int status[AT_ONCE_MAX] = { 0 };
+    struct err err;
+    for (size_t i = 0; i < count; i++) {
+        const struct deed *d = errands[i].deed;
+        requests[i] = (struct desk_request){
+            .method = "POST", .target = d->target, .body = slice_str(d->body), .idempotency_key = slice_str(d->key)
+        };
+        buf_init(&answers[i], NULL);
+    }
+    desk_ask_all(w->desk, requests, count, status, answers, &err); /* who got no answer has status 0 */
+    for (size_t i = 0; i < count; i++) {
+        learn(w, errands[i].buyer, errands[i].deed, status[i], buf_slice(&answers[i]));
+        buf_release(&answers[i]);
+    }
 }
 
 /* --- wishes ------------------------------------------------------------------------------------------------------------------- */
@@ -161,11 +179,11 @@ static struct deed *wish_stock(struct buyer *b)
     return d;
 }
 
-void buyer_step(struct world *w, struct buyer *b, struct desk *desk)
+bool buyer_wish(struct buyer *b, struct errand *out)
 {
     struct deed *d = NULL;
     if (b->deed_count == DEEDS_MAX || b->order_count == ORDERS_MAX)
-        return;
+        return false;
     uint64_t roll = world_roll(&b->random, 10);
     if (roll == 0)
         d = wish_stock(b);
@@ -173,5 +191,6 @@ void buyer_step(struct world *w, struct buyer *b, struct desk *desk)
         d = wish_about(b, &b->orders[b->order_count - 1 - world_roll(&b->random, b->order_count < 8 ? b->order_count : 8)]);
     if (!d)
         wish_order(b, &d);
-    deed_send(w, b, d, desk);
+    *out = (struct errand){ b, d };
+    return true;
 }

@@ -6,7 +6,7 @@
 #include "store/faultvfs.h"
 #include <stdatomic.h>
 
-enum { SKUS = 6, BUYERS = 4, ORDERS_MAX = 4000, LINES_MAX = 3, DEEDS_MAX = 64, INITIAL_STOCK = 60, PRICE_STEP = 137 };
+enum { SKUS = 6, BUYERS = 4, ORDERS_MAX = 1500, LINES_MAX = 3, DEEDS_MAX = 64, AT_ONCE_MAX = 16, INITIAL_STOCK = 60, PRICE_STEP = 137 };
 
 /* --- what was promised ------------------------------------------------------------------------------------------------- */
 enum order_state { ORDER_ASKED, ORDER_REFUSED, ORDER_PLACED, ORDER_PAID, ORDER_CANCELLED, ORDER_EXPIRED };
@@ -45,23 +45,29 @@ struct buyer {
 
 /* --- the world ------------------------------------------------------------------------------------------------------------ */
 struct tally {
-    uint64_t cycles, cuts, acknowledged[DEED_KINDS], expired, lost, doubled, violated;
+    uint64_t cycles, cuts, cut_opening, acknowledged[DEED_KINDS], expired, lost, doubled, violated;
 };
 
 struct world {
-    struct faultvfs *disk;
+    struct faultvfs *first, *disk; /* first: as every disk begins */
     char disk_name[32], dir[64], data[96];
-    bool unsafe_sync, quiet;
+    bool unsafe_sync, quiet, thorough; /* thorough: this check also compares indexes with tables */
     atomic_llong now_ms;
     struct clock clock;
     struct random_seeded random;
+    struct vm_code *code; /* compiled once for all the shops that are opened here */
     struct shop *shop;
+    struct desk *desk;
+    struct loop *loop; /* of the timers */
+    struct timer_pump *pump;
     struct buyer buyers[BUYERS];
     struct tally *tally;
     bool spoiled; /* something was lost: the model is no guide any more */
 };
 
-int world_begin(struct world *w, uint64_t seed, struct err *err); /* a fresh disk, a shop with stock on it */
+int world_make(struct world *w, struct err *err); /* once: the folder, and a disk with a shop and its stock */
+void world_free(struct world *w);
+int world_begin(struct world *w, uint64_t seed, struct err *err); /* a copy of that disk, the shop open */
 void world_end(struct world *w);
 int world_open(struct world *w, struct err *err); /* the shop, on the disk as it is now */
 void world_close(struct world *w);
@@ -69,12 +75,16 @@ int world_fire_timers(struct world *w, struct err *err); /* all that are due */
 uint64_t world_roll(struct random_seeded *r, uint64_t n);
 
 /* --- buyers ----------------------------------------------------------------------------------------------------------------- */
-void buyer_step(struct world *w, struct buyer *b, struct desk *desk); /* one wish */
-/* Sends a deed, for the first time or again; what is answered becomes part of the model once. */
-void deed_send(struct world *w, struct buyer *b, struct deed *d, struct desk *desk);
+struct errand { /* a deed and whose it is */
+    struct buyer *buyer;
+    struct deed *deed;
+};
+bool buyer_wish(struct buyer *b, struct errand *out); /* false: he has had enough for this cycle */
+/* Sends deeds all at once, for the first time or again; what is answered becomes part of the model once. */
+void errands_send(struct world *w, const struct errand *errands, size_t count);
 int ask(struct desk *desk, const char *method, const char *target, const char *body, const char *key,
         struct buf *answer); /* status; 0 = none */
 
 /* --- after a cut ------------------------------------------------------------------------------------------------------------ */
-void check_all(struct world *w, struct desk *desk);
+void check_all(struct world *w);
 void complain(struct world *w, uint64_t *count, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

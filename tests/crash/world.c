@@ -58,9 +58,9 @@ static int make_folder(struct world *w, struct err *err)
 
 static int stock_up(struct world *w, struct err *err)
 {
-    struct desk *desk;
+    struct desk *desk = w->desk;
     struct buf answer;
-    int rc = desk_open(w->shop, &desk, err);
+    int rc = 0;
     buf_init(&answer, NULL);
     for (int i = 0; i < SKUS && rc == 0; i++) {
         char target[64], body[128];
@@ -73,15 +73,40 @@ static int stock_up(struct world *w, struct err *err)
             rc = err_set(err, ERR_INTERNAL, "stock: %.*s", SLICE_FMT(buf_slice(&answer)));
     }
     buf_release(&answer);
-    desk_close(desk);
     return rc;
+}
+
+int world_make(struct world *w, struct err *err)
+{
+    snprintf(w->disk_name, sizeof w->disk_name, "crash-%d-first", (int)getpid());
+    atomic_store(&w->now_ms, BEGINS_MS);
+    w->clock = (struct clock){ wall_ms, mono_ns, w };
+    int rc = make_folder(w, err);
+    if (rc == 0)
+        rc = faultvfs_open(w->disk_name, 1, &w->first, err);
+    if (rc == 0)
+        rc = world_open(w, err);
+    if (rc == 0)
+        rc = stock_up(w, err);
+    world_close(w);
+    snprintf(w->disk_name, sizeof w->disk_name, "crash-%d", (int)getpid());
+    return rc;
+}
+
+void world_free(struct world *w)
+{
+    char path[200];
+    static const char *const files[] = { "shop.lua", "campaigns/tenth.lua", "campaigns", "data/lock", "data", "" };
+    faultvfs_close(w->first);
+    for (size_t i = 0; w->dir[0] && i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", w->dir, files[i]);
+        remove(path);
+    }
 }
 
 int world_begin(struct world *w, uint64_t seed, struct err *err)
 {
-    snprintf(w->disk_name, sizeof w->disk_name, "crash-%d", (int)getpid());
     atomic_store(&w->now_ms, BEGINS_MS);
-    w->clock = (struct clock){ wall_ms, mono_ns, w };
     w->spoiled = false;
     random_seeded_init(&w->random, seed);
     for (int i = 0; i < BUYERS; i++) {
@@ -92,33 +117,23 @@ int world_begin(struct world *w, uint64_t seed, struct err *err)
         random_seeded_init(&b->random, seed * 31 + (uint64_t)i);
     }
     int rc = faultvfs_open(w->disk_name, seed, &w->disk, err);
-    if (rc == 0)
-        rc = make_folder(w, err);
-    if (rc == 0)
-        rc = world_open(w, err);
-    if (rc == 0)
-        rc = stock_up(w, err);
-    world_close(w);
-    return rc;
+    if (rc < 0)
+        return rc;
+    faultvfs_copy(w->disk, w->first);
+    return world_open(w, err);
 }
 
 void world_end(struct world *w)
 {
-    char path[200];
-    static const char *const files[] = { "shop.lua", "campaigns/tenth.lua", "campaigns", "data/lock", "data", "" };
     for (int i = 0; i < BUYERS; i++) {
         for (size_t k = 0; k < w->buyers[i].deed_count; k++)
             free(w->buyers[i].deeds[k].answer);
         free(w->buyers[i].orders);
         w->buyers[i] = (struct buyer){ 0 };
     }
+    world_close(w);
     faultvfs_close(w->disk);
     w->disk = NULL;
-    for (size_t i = 0; w->dir[0] && i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "%s/%s", w->dir, files[i]);
-        remove(path);
-    }
-    w->dir[0] = '\0';
 }
 
 int world_open(struct world *w, struct err *err)
@@ -128,60 +143,63 @@ int world_open(struct world *w, struct err *err)
                               .vfs = w->disk_name,
                               .unsafe_sync = w->unsafe_sync,
                               .clock = &w->clock,
-                              .random = random_system() };
-    return shop_open(&o, &w->shop, err);
+                              .random = random_system(),
+                              .code = w->code };
+    int rc = shop_open(&o, &w->shop, err);
+    if (rc == 0)
+        rc = desk_open(w->shop, &w->desk, err);
+    if (rc == 0)
+        rc = loop_open(&w->loop, err);
+    if (rc == 0)
+        rc = timer_pump_open(w->shop, w->loop, &w->pump, err);
+    if (rc < 0)
+        world_close(w);
+    return rc;
 }
 
 void world_close(struct world *w)
 {
+    timer_pump_close(w->pump);
+    if (w->loop)
+        loop_close(w->loop);
+    desk_close(w->desk);
+    w->pump = NULL;
+    w->loop = NULL;
+    w->desk = NULL;
     shop_close(w->shop);
     w->shop = NULL;
 }
 
 /* --- timers ---------------------------------------------------------------------------------------------------------------- */
 
-struct firing {
-    struct world *world;
-    struct loop *loop;
-    struct timer_pump *pump;
-    struct store_conn *conn;
-    struct loop_timer *again;
-};
+static bool something_is_due(struct world *w)
+{
+    int64_t due_ms;
+    return timer_next_due(desk_conn(w->desk), &due_ms, NULL) > 0 && due_ms <= atomic_load(&w->now_ms) && !faultvfs_is_cut(w->disk);
+}
 
 /* Stops when nothing is due and nothing is on its way; also when the power is gone and nothing can become of it. */
 static void look(void *ctx)
 {
-    struct firing *f = ctx;
-    int64_t due_ms;
-    if (timer_pump_is_busy(f->pump))
+    struct world *w = ctx;
+    if (timer_pump_is_busy(w->pump))
         return;
-    int rc = timer_next_due(f->conn, &due_ms, NULL);
-    if (rc <= 0 || due_ms > atomic_load(&f->world->now_ms) || faultvfs_is_cut(f->world->disk))
-        loop_stop(f->loop);
+    if (something_is_due(w))
+        timer_pump_look(w->pump);
     else
-        timer_pump_look(f->pump);
+        loop_stop(w->loop);
 }
 
 int world_fire_timers(struct world *w, struct err *err)
 {
-    struct firing f = { .world = w };
-    int rc = loop_open(&f.loop, err);
-    if (rc == 0)
-        rc = store_reader_open(w->shop->store, &f.conn, err);
-    if (rc == 0)
-        rc = timer_pump_open(w->shop, f.loop, &f.pump, err);
-    if (rc == 0 && !(f.again = loop_timer_new(f.loop, look, &f)))
-        rc = err_set(err, ERR_NOMEM, "out of memory");
-    if (rc == 0) {
-        timer_pump_look(f.pump);
-        loop_timer_start(f.again, 0, 1);
-        loop_run(f.loop);
-    }
-    loop_timer_free(f.again);
-    timer_pump_close(f.pump);
-    if (f.conn)
-        store_reader_close(f.conn);
-    if (f.loop)
-        loop_close(f.loop);
-    return rc;
+    if (!something_is_due(w))
+        return 0;
+    struct loop_timer *again = loop_timer_new(w->loop, look, w);
+    if (!again)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    timer_pump_look(w->pump);
+    loop_timer_start(again, 0, 1);
+    loop_run(w->loop);
+    loop_timer_free(again);
+    return 0;
 }
