@@ -344,6 +344,12 @@ uint64_t stream_sent_bytes(const struct stream *s)
     return s->accepted_bytes - s->queue.len;
 }
 
+void stream_bound_kernel(struct stream *s, size_t bytes)
+{
+    if (s->conn && s->conn->window > bytes)
+        s->conn->window = bytes;
+}
+
 void stream_shutdown(struct stream *s)
 {
     s->shutting_down = true;
