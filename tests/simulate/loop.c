@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_MAX = 64 * 1024, WINDOW = 256 * 1024, SMALL_READ = 40, LOOPS_MAX = 64, LISTENERS_MAX = 64 };
+enum { READ_MAX = 64 * 1024, WINDOW = 256 * 1024, SMALL_READ = 40, LOOPS_MAX = 64, LISTENERS_MAX = 64, SLICES_MAX = 16 };
 
 struct loop {
     struct net *net;
@@ -19,6 +19,7 @@ struct loop {
     void *idle_ctx;
     int64_t now_ms;
     struct loop_timer *timers;
+    struct loop_slice *slices;
     struct listener *listeners;
     struct stream *streams;
     struct loop_signal *signals;
@@ -35,6 +36,14 @@ struct loop_timer {
     int64_t due_ms, repeat_ms;
     bool active, gone;
     struct loop_timer *next;
+};
+
+struct loop_slice {
+    struct loop *loop;
+    void (*fn)(void *ctx);
+    void *ctx;
+    bool wanted, gone;
+    struct loop_slice *next;
 };
 
 struct loop_signal {
@@ -212,6 +221,48 @@ static int64_t next_timer_ns(struct loop *l)
 {
     struct loop_timer *t = earliest(l, INT64_MAX);
     return t ? t->due_ms * 1000000 : SCHED_NEVER_NS;
+}
+
+/* --- slices ---------------------------------------------------------------------------------------------------------------------- */
+
+struct loop_slice *loop_slice_new(struct loop *l, void (*fn)(void *ctx), void *ctx)
+{
+    struct loop_slice *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    *s = (struct loop_slice){ .loop = l, .fn = fn, .ctx = ctx, .next = l->slices };
+    return l->slices = s;
+}
+
+void loop_slice_want(struct loop_slice *s)
+{
+    s->wanted = true;
+}
+
+void loop_slice_free(struct loop_slice *s)
+{
+    if (!s)
+        return;
+    s->wanted = false;
+    s->gone = true;
+    s->loop->reaping = true;
+}
+
+/* Those that are wanted by now; what they want again is for the next turn. */
+static bool slices_turn(struct loop *l, bool run)
+{
+    struct loop_slice *due[SLICES_MAX];
+    size_t n = 0;
+    for (struct loop_slice *s = l->slices; s && n < SLICES_MAX; s = s->next)
+        if (s->wanted)
+            due[n++] = s;
+    for (size_t i = 0; i < n && run; i++) {
+        if (!due[i]->wanted)
+            continue;
+        due[i]->wanted = false;
+        due[i]->fn(due[i]->ctx);
+    }
+    return n > 0;
 }
 
 /* --- signals, folders, descriptors of others ---------------------------------------------------------------------------------------- */
@@ -532,7 +583,7 @@ static bool signal_turn(struct loop *l, bool run)
 
 static bool something_came(struct loop *l)
 {
-    if (l->posts || l->stop || l->reaping || signal_turn(l, false))
+    if (l->posts || l->stop || l->reaping || slices_turn(l, false) || signal_turn(l, false))
         return true;
     for (struct listener *s = l->listeners; s; s = s->next)
         if (listener_ready(s))
@@ -577,7 +628,7 @@ static void take_what_came(struct loop *l)
         run_posts(l);
 }
 
-#define REAP(type, list, release)                                                                                                          \
+#define REAP(type, list)                                                                                                                   \
     for (type **at = &(list); *at;) {                                                                                                      \
         type *one = *at;                                                                                                                   \
         if (!one->gone) {                                                                                                                  \
@@ -585,7 +636,6 @@ static void take_what_came(struct loop *l)
             continue;                                                                                                                      \
         }                                                                                                                                  \
         *at = one->next;                                                                                                                   \
-        release;                                                                                                                           \
         free(one);                                                                                                                         \
     }
 
@@ -616,8 +666,9 @@ static void reap(struct loop *l)
             forget_stream(s);
             free(s);
         }
-        REAP(struct loop_timer, l->timers, (void)0)
-        REAP(struct listener, l->listeners, (void)0)
+        REAP(struct loop_timer, l->timers)
+        REAP(struct listener, l->listeners)
+        REAP(struct loop_slice, l->slices)
     }
 }
 
@@ -638,6 +689,7 @@ void loop_run(struct loop *l)
             sched_wait(l, next_timer_ns(l));
         l->now_ms = sched_now_ns() / 1000000;
         over = l->stop;
+        slices_turn(l, true);
         take_what_came(l);
         over = over || l->stop;
         reap(l);
@@ -653,6 +705,8 @@ void loop_close(struct loop *l)
     run_posts(l); /* an item that was handed over is always run, so that its owner can free it */
     for (struct loop_timer *t = l->timers; t; t = t->next)
         t->gone = true;
+    for (struct loop_slice *s = l->slices; s; s = s->next)
+        s->gone = true;
     for (struct listener *s = l->listeners; s; s = s->next)
         if (!s->gone)
             listener_close(s);
