@@ -105,11 +105,17 @@ static int read_target(CURLU *u, struct outbound_target *out, struct err *err)
     return rc;
 }
 
-/* libcurl would also take one slash or three, and others read a \ as one: what looks like one host must not be another. */
+/* libcurl would also take one slash or three, decode a host and take the zone of an address, and others read a \ as a slash: what looks
+ * like one host must not be another. */
 static bool begins_plainly(struct slice url)
 {
-    const char *host = memmem(url.data, url.len, "://", 3);
-    return host && host + 3 < url.data + url.len && !strchr("/\\?#@:", host[3]) && !memchr(url.data, '\\', url.len);
+    const char *host = memmem(url.data, url.len, "://", 3), *end = url.data + url.len;
+    if (!host || host + 3 == end || strchr("/?#@:", host[3]) || memchr(url.data, '\\', url.len))
+        return false;
+    for (host += 3; host < end && *host != '/' && *host != '?'; host++)
+        if (*host == '%')
+            return false;
+    return true;
 }
 
 int outbound_target(struct slice url, struct outbound_target *out, struct err *err)
@@ -118,7 +124,7 @@ int outbound_target(struct slice url, struct outbound_target *out, struct err *e
         if ((unsigned char)url.data[i] <= 0x20 || (unsigned char)url.data[i] >= 0x7f)
             return bad_url(err, "holds a blank, a control character or a letter that is not ASCII; encode it with %");
     if (!begins_plainly(url))
-        return bad_url(err, "has no host behind ://, or a \\ in it");
+        return bad_url(err, "has no host, or one that is not plain (a \\, a % or a zone is in it)");
     char *text = strndup(url.data, url.len);
     CURLU *u = curl_url();
     int rc;

@@ -12,10 +12,51 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <netdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* --- name servers of somebody who means no good: each question is answered by the next of these ------------------------------- */
+
+static const char *const *answers; /* "93.184.216.34 127.0.0.1": the addresses of one answer; NULL: whoever asks is told the truth */
+static atomic_int questions;
+static bool may_call_inside; /* the control */
+
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list);
+
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+    if (!answers || !strstr(host, "evil"))
+        return __real_getaddrinfo(host, service, hints, list);
+    char text[200], *save = NULL;
+    struct addrinfo numeric = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, **end = list;
+    snprintf(text, sizeof text, "%s", answers[atomic_fetch_add(&questions, 1)]);
+    for (char *one = strtok_r(text, " ", &save); one; one = strtok_r(NULL, " ", &save)) {
+        assert_int_equal(__real_getaddrinfo(one, service, &numeric, end), 0);
+        while (*end)
+            end = &(*end)->ai_next;
+    }
+    return 0;
+}
+
+/* And nothing leaves the machine: whoever is called while the name servers lie has no network. */
+static atomic_int sockets;
+
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+
+int __wrap_socket(int family, int type, int protocol)
+{
+    if (!answers || may_call_inside)
+        return __real_socket(family, type, protocol);
+    atomic_fetch_add(&sockets, 1);
+    errno = ENETUNREACH;
+    return -1;
+}
 
 /* --- the server: what a path does ------------------------------------------------------------------------------------- */
 
@@ -100,15 +141,16 @@ struct fixture {
     struct outbound *outbound;
     char resolve[64];
     const char *resolves[2];
+    atomic_int accepted; /* connections */
 };
 
 static void *serve(void *arg)
 {
     enum { CONNECTIONS_MAX = 2000 };
-    const struct fixture *f = arg;
+    struct fixture *f = arg;
     pthread_t *threads = calloc(CONNECTIONS_MAX, sizeof *threads);
     int fd, n = 0;
-    while (n < CONNECTIONS_MAX && (fd = accept(f->listener, NULL, NULL)) >= 0)
+    while (n < CONNECTIONS_MAX && (fd = accept(f->listener, NULL, NULL)) >= 0 && atomic_fetch_add(&f->accepted, 1) >= 0)
         assert_int_equal(pthread_create(&threads[n++], NULL, serve_one, (void *)(intptr_t)fd), 0);
     while (n > 0)
         pthread_join(threads[--n], NULL);
@@ -335,6 +377,169 @@ static void nothing_private_is_called(void **state)
     close_outbound(f);
 }
 
+static void fails_at(struct fixture *f, const char *host, const char *reason)
+{
+    char url[300];
+    snprintf(url, sizeof url, "https://%s:%d/ok", host, f->port);
+    fails_with(ask(f, &(struct outbound_request){ .method = "GET", .url = slice_str(url), .timeout_ms = 700, .answer_bytes_max = 1000 }),
+               reason);
+}
+
+/* A name that is public when it is looked at and private when it is called: it is looked up once, and what was looked at is called. */
+static void a_name_that_changes_its_mind_leads_nowhere_else(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const turns[] = { "1.2.3.4", "127.0.0.1", "::1", "::ffff:127.0.0.1", "127.0.0.1 10.0.0.1", "127.0.0.1" };
+    atomic_store(&f->accepted, 0);
+    atomic_store(&questions, 0);
+    atomic_store(&sockets, 0);
+    answers = turns;
+    open_outbound(f, false, 0);
+    fails_at(f, "evil.example.com", "unreachable"); /* the public one was called */
+    assert_int_equal(atomic_load(&questions), 1);
+    fails_at(f, "evil.example.com", "unreachable"); /* as it was known: not asked again */
+    assert_int_equal(atomic_load(&questions), 1);
+    assert_int_equal(atomic_load(&sockets), 2);
+    for (int i = 1; i < 6; i++) { /* what is private is not remembered, and refused again */
+        fails_at(f, "evil2.example.com", "address_refused");
+        assert_int_equal(atomic_load(&questions), 1 + i);
+    }
+    assert_int_equal(atomic_load(&sockets), 2);
+    close_outbound(f);
+    assert_int_equal(atomic_load(&f->accepted), 0);
+    answers = NULL;
+}
+
+/* One public address among private ones is called, the others are not, in whatever order they come. */
+static void of_several_addresses_only_public_ones_are_called(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const turns[] = { "127.0.0.1 1.2.3.4 ::1", "1.2.3.4 127.0.0.1" };
+    atomic_store(&f->accepted, 0);
+    atomic_store(&questions, 0);
+    atomic_store(&sockets, 0);
+    answers = turns;
+    open_outbound(f, false, 0);
+    fails_at(f, "evil.example.com", "unreachable");
+    fails_at(f, "evil2.example.com", "unreachable");
+    assert_int_equal(atomic_load(&sockets), 2); /* one for each: the public one */
+    close_outbound(f);
+    assert_int_equal(atomic_load(&f->accepted), 0);
+    open_outbound(f, true, 0); /* the control: where it is allowed, the same name leads to this machine */
+    static const char *const inwards[] = { "127.0.0.1" };
+    atomic_store(&questions, 0);
+    answers = inwards;
+    may_call_inside = true;
+    fails_at(f, "evil.example.com", "certificate");
+    close_outbound(f);
+    assert_int_equal(atomic_load(&f->accepted), 1);
+    may_call_inside = false;
+    answers = NULL;
+}
+
+/* Whatever form an address has, it is refused before anything is sent; what leads to it by another reading is refused as no URL. */
+static void no_way_of_writing_it_leads_inside(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const addresses[] = { "127.0.0.1",
+                                             "127.1",
+                                             "127.0.1",
+                                             "2130706433",
+                                             "017700000001",
+                                             "0177.0.0.1",
+                                             "0177.0.0.01",
+                                             "0x7f.0.0.1",
+                                             "0x7f.1",
+                                             "0x7f000001",
+                                             "0X7F000001",
+                                             "0x7F.0x0.0x0.0x1",
+                                             "0",
+                                             "0.0.0.0",
+                                             "10.0.0.1",
+                                             "012.0.0.1",
+                                             "172.16.0.1",
+                                             "192.168.1.1",
+                                             "0xc0.0xa8.1",
+                                             "3232235777",
+                                             "100.64.0.1",
+                                             "169.254.169.254",
+                                             "0xa9fea9fe",
+                                             "2852039166",
+                                             "0251.0376.0251.0376",
+                                             "255.255.255.255",
+                                             "[::1]",
+                                             "[::]",
+                                             "[0:0:0:0:0:0:0:1]",
+                                             "[::ffff:127.0.0.1]",
+                                             "[::ffff:7f00:1]",
+                                             "[::FFFF:7F00:1]",
+                                             "[0:0:0:0:0:ffff:127.0.0.1]",
+                                             "[::ffff:169.254.169.254]",
+                                             "[::127.0.0.1]",
+                                             "[64:ff9b::127.0.0.1]",
+                                             "[64:ff9b:1::7f00:1]",
+                                             "[2002:7f00:1::1]",
+                                             "[2001:0:7f00:1::]",
+                                             "[fe80::1]",
+                                             "[fd00:ec2::254]",
+                                             "[ff02::1]",
+                                             "localhost",
+                                             "LOCALHOST",
+                                             "localhost.localdomain" };
+    static const char *const urls[] = { "https://127.0.0.1%%00.example.com:%d/",
+                                        "https://example.com%%40127.0.0.1:%d/",
+                                        "https://example.com@127.0.0.1:%d/",
+                                        "https://a:b@127.0.0.1:%d/",
+                                        "https://@127.0.0.1:%d/",
+                                        "https://example.com:80@127.0.0.1:%d/",
+                                        "https://example.com#@127.0.0.1:%d/",
+                                        "https:\\127.0.0.1:%d/",
+                                        "https://127.0.0.1\\@example.com:%d/",
+                                        "https://example.com\\.127.0.0.1:%d/",
+                                        "https:///127.0.0.1:%d/",
+                                        "https:/127.0.0.1:%d/",
+                                        "https:127.0.0.1:%d/",
+                                        "//127.0.0.1:%d/",
+                                        "https://[fe80::1%%25lo]:%d/",
+                                        "https://[::1]x:%d/",
+                                        "https://127.0.0.1.:%d/",
+                                        "https://localhost.:%d/",
+                                        "https://127。0。0。1:%d/",
+                                        "https://①②⑦.0.0.1:%d/",
+                                        "https://127.0.0.1\t:%d/",
+                                        "https://127.0.0.1 :%d/",
+                                        "https://exa\rmple.com:%d/",
+                                        "gopher://127.0.0.1:%d/",
+                                        "dict://127.0.0.1:%d/",
+                                        "file://127.0.0.1/etc/passwd?%d",
+                                        "http+unix://127.0.0.1:%d/",
+                                        "https://example.com:%d:80/" };
+    atomic_store(&f->accepted, 0);
+    open_outbound(f, false, 0);
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        char url[200];
+        struct err err = { 0 };
+        snprintf(url, sizeof url, "https://%s:%d/ok", addresses[i], f->port);
+        struct outcome o =
+            ask(f, &(struct outbound_request){ .method = "GET", .url = slice_str(url), .timeout_ms = 2000, .answer_bytes_max = 1000 });
+        if (o.rc != ERR_IO || (strcmp(o.reason, "address_refused") != 0 && strcmp(o.reason, "name_unknown") != 0))
+            fail_msg("%s: %d %s", url, o.rc, o.reason);
+        bool name = strncasecmp(addresses[i], "localhost", 9) == 0; /* only looking it up tells */
+        assert_int_equal(outbound_may_call(&(struct outbound_options){ 0 }, slice_str(url), &err), name ? 0 : ERR_INVALID);
+    }
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        char url[200];
+        struct outcome o = { 0 };
+        struct outbound_call *call;
+        struct err err = { 0 };
+        snprintf(url, sizeof url, urls[i], f->port);
+        if (send_to(f, url, &o, &call, &err) != ERR_INVALID)
+            fail_msg("%s is taken as a URL", url);
+    }
+    close_outbound(f);
+    assert_int_equal(atomic_load(&f->accepted), 0);
+}
+
 static void stop_loop(void *loop)
 {
     loop_stop(loop);
@@ -522,6 +727,9 @@ int main(void)
         cmocka_unit_test(many_go_at_once_and_more_are_refused),
         cmocka_unit_test(a_server_that_misbehaves_is_told_of),
         cmocka_unit_test(nothing_private_is_called),
+        cmocka_unit_test(no_way_of_writing_it_leads_inside),
+        cmocka_unit_test(a_name_that_changes_its_mind_leads_nowhere_else),
+        cmocka_unit_test(of_several_addresses_only_public_ones_are_called),
         cmocka_unit_test(a_call_can_be_given_up_at_any_time),
         cmocka_unit_test(headers_that_would_smuggle_are_refused),
     };
