@@ -52,8 +52,8 @@ static const struct cli_option repin_options[] = {
     { NULL, NULL, NULL } };
 static const struct cli_option events_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
-    { "--dead", NULL, "List dead letters: what failed ten times and is not tried any more." },
-    { "--replay", "ID", "Bring this event to its plugin at once; all: every dead letter." },
+    { "--dead", NULL, "List dead letters: events and jobs that failed ten times and are not tried any more." },
+    { "--replay", "ID", "Bring this one to its plugin at once; all: every dead letter." },
     { "--drop", "ID", "Drop this dead letter, for ever." },
     { NULL, NULL, NULL } };
 static const struct cli_option ledger_options[] = {
@@ -145,7 +145,8 @@ const struct cli_command cli_commands[] = {
     { "events", "SHOP", "What plugins are still to hear, and dead letters.", 1, 1, events_options, cmd_events,
       "What a plugin hears after the commit waits here until it was heard, in order for each order, customer, product or campaign.\n"
       "What fails is tried again after 5 s, 30 s, 2, 10 and 30 min, 1, 3, 6 and 12 h; after the tenth time it is a dead letter, and\n"
-      "those behind it go on. Replayed, it comes before those that still wait. feira help events also lists what plugins can hear." },
+      "those behind it go on. Replayed, it comes before those that still wait. Jobs that failed as often are dead letters, too.\n"
+      "feira help events also lists what plugins can hear." },
     { "ledger", "SHOP [ACCOUNT]", "What accounts have, and what moved when.", 1, 2, ledger_options, cmd_ledger,
       "Without ACCOUNT: whether debits and credits agree in each unit. ACCOUNT that ends in a slash (stock/) lists the accounts whose\n"
       "names begin so. Else its statement: what it had, what moved, what it has. TIME is 2026-11-20, \"2026-11-20 08:00\" (the shop's\n"

@@ -16,8 +16,9 @@ static void say_event(const struct json_value *e)
 {
     struct slice key = cli_text(e, "key"), state = cli_text(e, "state"), why = cli_text(e, "last_error");
     int64_t tries = number(e, "tries");
-    printf("%" PRId64 "  %.*s  %.*s  %.*s%s%.*s", number(e, "id"), SLICE_FMT(cli_text(e, "made_at")), SLICE_FMT(cli_text(e, "plugin")),
-           SLICE_FMT(cli_text(e, "event")), key.len ? "  " : "", SLICE_FMT(key));
+    struct slice job = cli_text(e, "job");
+    printf("%" PRId64 "  %.*s  %.*s  %s%.*s%s%.*s", number(e, "id"), SLICE_FMT(cli_text(e, "made_at")), SLICE_FMT(cli_text(e, "plugin")),
+           job.len ? "job " : "", SLICE_FMT(job.len ? job : cli_text(e, "event")), key.len ? "  " : "", SLICE_FMT(key));
     if (slice_is(state, "behind"))
         printf("  waits for an earlier one");
     else if (slice_is(state, "parked"))

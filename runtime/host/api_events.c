@@ -1,4 +1,4 @@
-/* Events that wait to be heard after the commit, and dead letters: listed, replayed, dropped. */
+/* Events that wait to be heard after the commit, and dead letters (of jobs, too): listed, replayed, dropped. */
 #include "base/log.h"
 #include "base/zone.h"
 #include "host/plugins.h"
@@ -42,13 +42,20 @@ static int write_event(void *ctx, const struct event_row *e)
     json_object(w);
     json_key(w, "id");
     json_int(w, e->id);
-    write_text(w, "plugin", plugin_timer_owner(e->subscriber));
-    write_text(w, "event", e->event);
+    struct slice plugin = plugin_timer_owner(e->subscriber);
+    const char *timer = plugin.data + plugin.len + 1; /* "plugin:invite.expire" */
+    write_text(w, "plugin", plugin);
+    if (e->event.len)
+        write_text(w, "event", e->event);
+    else
+        write_text(w, "job", slice_of(timer, (size_t)(e->subscriber.data + e->subscriber.len - timer)));
     if (e->key.len)
         write_text(w, "key", e->key);
     write_text(w, "state", slice_str(standings[e->standing]));
-    json_key(w, "payload");
-    json_raw(w, e->payload);
+    if (e->event.len) {
+        json_key(w, "payload");
+        json_raw(w, e->payload);
+    }
     write_time(w, "made_at", e->made_ms);
     json_key(w, "tries");
     json_int(w, e->tries);

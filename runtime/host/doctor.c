@@ -177,7 +177,8 @@ static int look_at_events(struct visit *v)
         rc = count(v, "SELECT count(*) FROM journal_dead WHERE died_ms <= ?1", INT64_MAX, &dead);
     if (rc < 0)
         return rc;
-    snprintf(text, sizeof text, "%lld events are dead letters, %lld more than a minute overdue.", (long long)dead, (long long)late);
+    snprintf(text, sizeof text, "%lld events or jobs are dead letters, %lld events more than a minute overdue.", (long long)dead,
+             (long long)late);
     if (dead)
         warn(v, "events", text, "See what the plugin said: feira events SHOP --dead. Mend it, then: feira events SHOP --replay all.");
     else if (late && v->shop->worker_count == 0)

@@ -4,6 +4,7 @@
 #include "host/publish.h"
 #include "host/task.h"
 #include "host/worker.h"
+#include "journal/events.h"
 #include "journal/tries.h"
 #include "rulebook/plugin_set.h"
 #include <stdlib.h>
@@ -74,7 +75,8 @@ static int run_end(struct writer_command *cmd, struct store_conn *conn, struct e
         return rc;
     if (job->end == JOB_FAILED && job->tries >= TRIES_MAX) {
         job->given_up = true;
-        return tries_forget(conn, job->procedure, job->key, err);
+        rc = event_bury_job(conn, job->procedure, job->key, job->due_ms, clock_wall_ms(clock), job->tries, slice_str(job->why.text), err);
+        return rc < 0 ? rc : tries_forget(conn, job->procedure, job->key, err);
     }
     job->again_ms = clock_wall_ms(clock) + (job->end == JOB_FAILED ? tries_again_after_ms(job->tries) : SOON_MS);
     return timer_set(conn, job->procedure, job->key, job->again_ms, err);

@@ -2,7 +2,7 @@
  * is removed only when it has ended well. So a job runs at least once, whatever happens in between.
  *
  *   due → on a worker → ended well → the timer is removed
- *                     → failed     → due again, later each time; after TRIES_MAX times (journal/tries.h) given up and logged
+ *                     → failed     → due again, later each time; after TRIES_MAX times (journal/tries.h) a dead letter (journal/events.h)
  *                     → cut off (stop, crash, rules retired, plugin stopped) → due again, and that does not count
  *
  * A job that its own procedures have moved or cancelled meanwhile stays as they left it. All calls are for the keeper's thread. */

@@ -1,4 +1,5 @@
 #include "journal/events.h"
+#include "journal/journal.h"
 #include "journal/journal_int.h"
 #include "journal/tries.h"
 
@@ -232,6 +233,34 @@ int event_failed(struct store_conn *c, int64_t id, int64_t due_ms, int64_t now_m
     return rc < 0 ? rc : event_done(c, id, due_ms, now_ms, err);
 }
 
+/* Among the events it gets its number, so that no other dead letter has it. */
+int event_bury_job(struct store_conn *c, struct slice procedure, struct slice key, int64_t due_ms, int64_t now_ms, int64_t tries,
+                   struct slice why, struct err *err)
+{
+    struct store_stmt *s;
+    int rc = store_prepare(c,
+                           "INSERT INTO journal_events (subscriber, event, key, payload, made_ms, due_ms, tries, why)"
+                           " VALUES (?1, '', ?2, '{}', ?3, NULL, ?4, ?5) RETURNING id",
+                           &s, err);
+    if (rc < 0)
+        return rc;
+    store_bind_text(s, 1, procedure);
+    store_bind_text(s, 2, key);
+    store_bind_int(s, 3, due_ms);
+    store_bind_int(s, 4, tries);
+    store_bind_text(s, 5, why);
+    rc = store_step(s, err);
+    int64_t id = rc == 1 ? store_column_int(s, 0) : 0;
+    store_reset(s);
+    if (rc < 0)
+        return rc;
+    rc = with_event(c,
+                    "INSERT INTO journal_dead (id, subscriber, event, key, payload, made_ms, died_ms, tries, why)"
+                    " SELECT id, subscriber, event, key, payload, made_ms, ?2, tries, why FROM journal_events WHERE id = ?1",
+                    id, now_ms, 0, err);
+    return rc < 0 ? rc : with_event(c, "DELETE FROM journal_events WHERE id = ?1", id, 0, 0, err);
+}
+
 int event_postpone(struct store_conn *c, int64_t id, int64_t due_ms, int64_t again_ms, struct err *err)
 {
     return with_event(c, "UPDATE journal_events SET due_ms = ?3 WHERE id = ?1 AND due_ms = ?2", id, due_ms, again_ms, err);
@@ -275,8 +304,36 @@ static int no_such_event(struct err *err)
     return err_reason(err, ERR_NOT_FOUND, "no_such_event", "There is no such event: it was heard, or dropped, or never was.");
 }
 
+/* 1 = the dead letter is a job: its timer is due, and it is gone. */
+static int replay_job(struct store_conn *c, int64_t id, int64_t now_ms, struct err *err)
+{
+    struct store_stmt *s;
+    struct slice both, procedure, key;
+    int rc = store_prepare(c, "SELECT subscriber || char(10) || key FROM journal_dead WHERE id = ?1 AND event = ''", &s, err);
+    if (rc < 0)
+        return rc;
+    store_bind_int(s, 1, id);
+    rc = store_step(s, err);
+    if (rc <= 0)
+        return rc;
+    rc = store_keep(c, store_column_text(s, 0), &both, err);
+    store_reset(s);
+    if (rc < 0)
+        return rc;
+    const char *cut = memchr(both.data, '\n', both.len); /* the name of a procedure has none */
+    procedure = slice_of(both.data, (size_t)(cut - both.data));
+    key = slice_of(cut + 1, both.len - procedure.len - 1);
+    rc = timer_set(c, procedure, key, now_ms, err);
+    if (rc == 0)
+        rc = event_drop(c, id, err);
+    return rc < 0 ? rc : 1;
+}
+
 static int replay_dead(struct store_conn *c, int64_t id, int64_t now_ms, struct err *err)
 {
+    int job = replay_job(c, id, now_ms, err);
+    if (job != 0)
+        return job < 0 ? job : 0;
     /* It may be older than all that stand in its line: then who was the first is behind it now. */
     int rc = with_event(c,
                         "UPDATE journal_events SET due_ms = NULL WHERE id > ?1 AND id = (SELECT min(n.id) FROM journal_dead d"

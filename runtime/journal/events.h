@@ -9,7 +9,10 @@
  *             ↘ parked (its subscriber is stopped): due again when that is over, and it does not count
  *
  * A dead letter is kept until somebody replays or drops it. Replayed, it has its id and its place in the line again: before all that
- * are still waiting. All calls that write are for the writer thread, inside its savepoint. */
+ * are still waiting.
+ *
+ * A job that was given up (host/jobs.h) is kept among the dead letters, too: its event is "", its subscriber the procedure of its timer,
+ * which is set again when it is replayed. All calls that write are for the writer thread, inside its savepoint. */
 #pragma once
 #include "store/store.h"
 
@@ -22,7 +25,7 @@ struct event_row {
     int tries;                                                                            /* that failed */
     enum event_standing { EVENT_WAITS, EVENT_BEHIND, EVENT_PARKED, EVENT_DEAD } standing; /* behind: an earlier one of its line */
     struct slice subscriber;                                                              /* "plugin:invite" */
-    struct slice event;                                                                   /* "order.paid" */
+    struct slice event;                                                                   /* "order.paid"; of a job "" */
     struct slice key;                                                                     /* "order ord_..."; "" = it stands in no line */
     struct slice payload;                                                                 /* JSON */
     struct slice why;                                                                     /* what it said when it failed last; "" */
@@ -43,6 +46,8 @@ int event_count(struct store_conn *c, bool dead, int at_most, int64_t *count, st
  * nothing, either. */
 int event_done(struct store_conn *c, int64_t id, int64_t due_ms, int64_t now_ms, struct err *err); /* before it is heard */
 int event_failed(struct store_conn *c, int64_t id, int64_t due_ms, int64_t now_ms, struct slice why, bool *dead, struct err *err);
+int event_bury_job(struct store_conn *c, struct slice procedure, struct slice key, int64_t due_ms, int64_t now_ms, int64_t tries,
+                   struct slice why, struct err *err);
 int event_postpone(struct store_conn *c, int64_t id, int64_t due_ms, int64_t again_ms, struct err *err); /* that counts as no try */
 
 /* A subscriber that is stopped for now: nobody finds what is parked due. */

@@ -339,6 +339,52 @@ static void test_what_waits_after_a_failure_can_be_due_at_once_and_a_dead_letter
     store_close(s);
 }
 
+static int note_timer(void *ctx, const struct timer_due *t)
+{
+    struct found *f = ctx;
+    f->n++;
+    snprintf(f->about, sizeof f->about, "%.*s|%.*s|%lld", SLICE_FMT(t->procedure), SLICE_FMT(t->key), (long long)t->due_ms);
+    return 0;
+}
+
+static void test_a_job_that_was_given_up_is_a_dead_letter_whose_timer_comes_back(void **state)
+{
+    (void)state;
+    struct store *s = open_with(":memory:", NULL, schema);
+    struct store_conn *c = store_writer_conn(s);
+    struct err err;
+    struct found timers = { 0 };
+    add(c, "plugin:a", "order 1", "1", 10);
+    assert_int_equal(event_bury_job(c, S("plugin:a.send"), S("order 1"), 20, 30, 10, S("it \n broke"), &err), 0);
+    assert_int_equal(event_bury_job(c, S("plugin:a.send"), S(""), 21, 31, 10, S("too"), &err), 0);
+    add(c, "plugin:a", "order 1", "2", 32);
+    DUE(c, 50, "1"); /* it stands in no line of events, and before none */
+    assert_int_equal(dead(c).n, 2);
+    assert_string_equal(dead(c).about, "plugin:a.send|||too");
+    assert_int_equal(dead(c).last.id, 3); /* a number of its own */
+    assert_int_equal(dead(c).last.tries, 10);
+    assert_int_equal(dead(c).last.made_ms, 21);
+    assert_int_equal(dead(c).last.due_ms, 31);
+    assert_int_equal(event_replay(c, 2, 60, &err), 0);
+    assert_int_equal(timer_each_due(c, 60, 10, note_timer, &timers, &err), 0);
+    assert_int_equal(timers.n, 1);
+    assert_string_equal(timers.about, "plugin:a.send|order 1|60");
+    assert_int_equal(event_replay(c, 2, 60, &err), ERR_NOT_FOUND);
+    DUE(c, 60, "1"); /* nor does it come back as an event */
+    int64_t n;
+    assert_int_equal(event_replay_dead(c, 10, 70, &n, &err), 0);
+    assert_int_equal(n, 1);
+    timers = (struct found){ 0 };
+    assert_int_equal(timer_each_due(c, 70, 10, note_timer, &timers, &err), 0);
+    assert_int_equal(timers.n, 2);
+    assert_string_equal(timers.about, "plugin:a.send||70");
+    assert_int_equal(dead(c).n, 0);
+    assert_int_equal(event_bury_job(c, S("plugin:a.send"), S("x"), 20, 30, 10, S("again"), &err), 0);
+    assert_int_equal(event_drop(c, 5, &err), 0);
+    assert_int_equal(dead(c).n, 0);
+    store_close(s);
+}
+
 static void test_what_an_earlier_program_kept_as_timers_is_taken_over(void **state)
 {
     (void)state;
@@ -530,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_a_dead_letter_comes_back_before_all_that_still_wait),
         cmocka_unit_test(test_a_younger_one_that_is_replayed_stays_behind_the_older),
         cmocka_unit_test(test_what_waits_after_a_failure_can_be_due_at_once_and_a_dead_letter_be_dropped),
+        cmocka_unit_test(test_a_job_that_was_given_up_is_a_dead_letter_whose_timer_comes_back),
         cmocka_unit_test(test_what_an_earlier_program_kept_as_timers_is_taken_over),
         cmocka_unit_test(test_looking_costs_the_same_with_very_many_that_are_not_due),
         cmocka_unit_test(test_after_power_cuts_nothing_is_lost_or_heard_twice_or_too_early),

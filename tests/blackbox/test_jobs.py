@@ -1,6 +1,8 @@
 """Timers with as = "job": work that calls out, is carried out at least once, and each of whose steps is done once under its key."""
 
+import contextlib
 import json
+import sqlite3
 import threading
 import time
 
@@ -175,6 +177,36 @@ def test_a_job_of_a_stopped_plugin_waits(sender):
     assert feira("resume", sender.folder, "sender", "--data", sender.server.data).returncode == 0
     until(lambda: sent(sender, "plain slow?ms=2000"), 20)
     assert [r["attempt"] for r in sent(sender, "plain slow?ms=2000")] == [1]
+
+
+def test_a_job_that_is_given_up_is_a_dead_letter_and_comes_back_by_hand(sender):
+    send(sender, "breaks")
+    until(lambda: events_of(sender, "job.failed"))
+    sender.hang_up()
+    sender.server.terminate()
+    with contextlib.closing(sqlite3.connect(sender.server.data / "shop.db", timeout=30)) as db, db:
+        assert db.execute("UPDATE journal_tries SET tries = 9").rowcount == 1
+        assert db.execute("UPDATE journal_timers SET due_ms = 0 WHERE procedure = 'plugin:sender.send'").rowcount == 1
+    sender.server.start()
+    until(lambda: events_of(sender, "job.given_up"))
+    listed = ok(sender.operator.request("GET", "/v1/events?dead=true"), 200)["items"]
+    letter = listed[0]
+    assert len(listed) == 1 and "it breaks" in letter["last_error"] and "event" not in letter and "payload" not in letter
+    assert (letter["plugin"], letter["job"], letter["key"], letter["state"], letter["tries"]) == ("sender", "send", "breaks", "dead", 10)
+    shown = feira("events", sender.folder, "--data", sender.server.data, "--dead").stdout
+    assert "sender  job send  breaks  given up" in shown and "it breaks" in shown
+    assert feira("events", sender.folder, "--data", sender.server.data).stdout == "No event waits to be heard.\n"
+    found = json.loads(feira("doctor", sender.folder, "--data", sender.server.data, "--json").stdout)["findings"]
+    assert [f["level"] for f in found if f["check"] == "events"] == ["warning"]
+    # Mended, and brought back: its tries begin anew.
+    files = plugins(sender.outside.port)
+    files["sender"]["jobs"] = files["sender"]["jobs"].replace('error "it breaks"', "return plugin.call('keep', { key = args.key, attempt = args.attempt })")
+    write_shop(sender.folder, {"plugins": "{ sender = {} }"}, plugins=files)
+    assert feira("publish", sender.folder, "--data", sender.server.data).returncode == 0
+    assert feira("events", sender.folder, "--data", sender.server.data, "--replay", "all").returncode == 0
+    until(lambda: sent(sender, "breaks"))
+    assert [r["attempt"] for r in sent(sender, "breaks")] == [1]
+    assert ok(sender.operator.request("GET", "/v1/events?dead=true"), 200)["items"] == []
 
 
 def test_a_publish_meanwhile_lets_it_end_under_its_own_rules(sender):
