@@ -709,17 +709,38 @@ int timestamp_parse(struct slice text, int64_t *out_ms, struct err *err)
     return 0;
 }
 
+static char *put_digits(char *to, int v, int digits)
+{
+    for (int i = digits; i-- > 0; v /= 10)
+        to[i] = (char)('0' + v % 10);
+    return to + digits;
+}
+
+/* An order's document has four of them, so no printf. */
 size_t timestamp_format(int64_t utc_ms, char out[TIMESTAMP_MAX])
 {
     struct civil c;
     int64_t s = floor_div(utc_ms, 1000);
     civil_from_seconds(s, millisecond_of(utc_ms), &c);
-    int n = snprintf(out, TIMESTAMP_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", c.year, c.month, c.day, c.hour, c.minute, c.second);
-    if (c.ms)
-        n += snprintf(out + n, TIMESTAMP_MAX - (size_t)n, ".%03d", c.ms);
-    n += snprintf(out + n, TIMESTAMP_MAX - (size_t)n, "Z");
-    assert(n < TIMESTAMP_MAX);
-    return (size_t)n;
+    char *to = out;
+    if (c.year >= 0 && c.year <= 9999)
+        to = put_digits(to, c.year, 4);
+    else
+        to += snprintf(to, TIMESTAMP_MAX, "%04d", c.year);
+    const struct {
+        char before;
+        int v, digits;
+    } parts[] = {
+        { '-', c.month, 2 }, { '-', c.day, 2 }, { 'T', c.hour, 2 }, { ':', c.minute, 2 }, { ':', c.second, 2 }, { '.', c.ms, 3 }
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts - (c.ms == 0); i++) {
+        *to++ = parts[i].before;
+        to = put_digits(to, parts[i].v, parts[i].digits);
+    }
+    *to++ = 'Z';
+    *to = '\0';
+    assert(to < out + TIMESTAMP_MAX);
+    return (size_t)(to - out);
 }
 
 int duration_parse(struct slice text, int64_t *out_ms, struct err *err)

@@ -26,8 +26,16 @@ enum bind_phase {
 struct bind_quote {
     const struct quote_rules *rules;
     const struct quote_result *result;
-    struct slice evidence;   /* compact JSON */
-    struct slice generation; /* id */
+    struct slice evidence;      /* compact JSON */
+    struct slice generation;    /* id */
+    struct slice lines, priced; /* JSON that the order keeps: bind_quote_write() */
+};
+int bind_quote_write(struct bind_quote *q, struct arena *arena, struct err *err); /* on the thread that priced it */
+
+/* Where a product is counted. account 0: it is not. */
+struct bind_place {
+    int64_t account;
+    struct slice location; /* good until the next commit */
 };
 
 struct bind_context {
@@ -52,6 +60,9 @@ struct bind_context {
     /* What the running procedure says to those who listen (feira.stream): topic "plugin/topic", text as it goes to a client, and whether it
      * is the last. Heard after the commit. NULL = nobody listens. */
     int (*say)(void *ctx, struct slice topic, struct slice text, bool last, struct err *err);
+    /* PROCEDURE: the one place at which the product is counted, as of what this transaction sees. false: it is counted at none or at
+     * several, or that is not known; then feira.stock asks the store. NULL = never known. */
+    bool (*place_of)(void *ctx, symbol sku, struct bind_place *out);
     /* Takes back everything the running procedure changed so far (rollback to its savepoint, in store and memory). With it,
      * procedures run uncounted and are run again when they prove slow (vm_set_undo); NULL = every call is counted. */
     void (*undo)(void *ctx);

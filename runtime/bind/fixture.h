@@ -27,6 +27,7 @@ struct fixture {
     struct vm *vm;
     struct quote_result result;
     struct bind_quote quote;
+    size_t asked_places;
     struct bind_answer answer;
     struct json_value *body; /* of the answer */
     struct err err;
@@ -309,7 +310,11 @@ static inline int fixture_place(struct fixture *f, const char *cart, const char 
     arena_reset(&f->arena);
     if (fixture_price(f, cart) < 0)
         fail_msg("%s", f->err.text);
-    f->quote = (struct bind_quote){ f->rules, &f->result, SLICE_LIT("{\"v\":1}"), SLICE_LIT("g_test") };
+    f->quote = (struct bind_quote){
+        .rules = f->rules, .result = &f->result, .evidence = SLICE_LIT("{\"v\":1}"), .generation = SLICE_LIT("g_test")
+    };
+    if (bind_quote_write(&f->quote, &f->arena, &f->err) < 0)
+        fail_msg("%s", f->err.text);
     f->ctx.quote = &f->quote;
     int rc = fixture_ran(f, fixture_run(f, "orders.place", fixture_json(&f->arena, args)));
     f->ctx.quote = NULL;

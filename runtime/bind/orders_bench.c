@@ -22,9 +22,14 @@ static void price_three(struct fixture *f, int n)
              n % SKUS, (n + 1) % SKUS, (n + 2) % SKUS);
     if (fixture_price(f, cart) < 0)
         fail_msg("%s", f->err.text);
-    f->quote =
-        (struct bind_quote){ f->rules, &f->result, SLICE_LIT("{\"v\":1,\"lines\":[[1,1,1000],[2,2,333],[3,1,450]],\"at\":1763769600000}"),
-                             SLICE_LIT("g_0123456789abcdef") };
+    f->quote = (struct bind_quote){
+        .rules = f->rules,
+        .result = &f->result,
+        .evidence = SLICE_LIT("{\"v\":1,\"lines\":[[1,1,1000],[2,2,333],[3,1,450]],\"at\":1763769600000}"),
+        .generation = SLICE_LIT("g_0123456789abcdef"),
+    };
+    if (bind_quote_write(&f->quote, &f->arena, &f->err) < 0)
+        fail_msg("%s", f->err.text);
 }
 
 static void fine(struct fixture *f, int rc)

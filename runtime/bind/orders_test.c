@@ -10,6 +10,37 @@ static int open_shop(void **state)
     return 0;
 }
 
+/* As the host's catalogue knows it. */
+static bool one_place(void *ctx, symbol sku, struct bind_place *out)
+{
+    struct fixture *f = ctx;
+    struct store_stmt *s;
+    struct slice name = symbols_name(f->symbols, sku);
+    assert_int_equal(
+        store_prepare(f->conn,
+                      "SELECT p.track_stock, count(s.account), max(s.account), max(s.location) FROM products p LEFT JOIN stock s ON"
+                      " s.product = p.id WHERE p.sku = ?1",
+                      &s, NULL),
+        0);
+    store_bind_text(s, 1, name);
+    assert_int_equal(store_step(s, NULL), 1);
+    bool counted = store_column_int(s, 0) != 0, known = !counted || store_column_int(s, 1) == 1;
+    *out = (struct bind_place){ counted ? store_column_int(s, 2) : 0, { "", 0 } };
+    if (counted && known)
+        out->location = arena_copy(&f->kept, store_column_text(s, 3));
+    store_reset(s);
+    f->asked_places++;
+    return known;
+}
+
+static int open_shop_that_knows_places(void **state)
+{
+    int rc = open_shop(state);
+    struct fixture *f = *state;
+    f->ctx.place_of = one_place;
+    return rc;
+}
+
 static int close_shop(void **state)
 {
     struct fixture *f = *state;
@@ -357,6 +388,60 @@ static void lists_go_page_by_page(void **state)
     assert_int_equal(fixture_read(f, "orders.list", "{" SK ",'query':{'state':'lost'}}"), ERR_INVALID);
 }
 
+static void store_run_sql(struct fixture *f, const char *sql)
+{
+    struct store_stmt *s;
+    assert_int_equal(store_prepare(f->conn, sql, &s, NULL), 0);
+    assert_int_equal(store_run(s, NULL, NULL), 0);
+}
+
+static struct slice written_for(struct fixture *f, const char *id)
+{
+    struct store_stmt *s;
+    assert_int_equal(
+        store_prepare(
+            f->conn,
+            "SELECT group_concat(substr(t.id, 31) || ' ' || t.kind || ' ' || t.debit || ' ' || t.credit || ' ' || t.amount || ' ' ||"
+            " (t.reference = o.order_id) || ' ' || o.holds, '; ')"
+            " FROM orders o LEFT JOIN ledger_transfers t ON t.reference = o.order_id WHERE o.order_id = ?1 ORDER BY t.seq",
+            &s, NULL),
+        0);
+    store_bind_text(s, 1, slice_str(id));
+    assert_int_equal(store_step(s, NULL), 1);
+    struct slice all = arena_copy(&f->kept, store_column_text(s, 0));
+    store_reset(s);
+    return all;
+}
+
+static void what_lies_at_one_place_is_taken_as_what_is_chosen(void **state)
+{
+    struct fixture *f = *state;
+    static const char cart[] =
+        "{'lines':[{'sku':'CUP','qty':1,'price':333},{'sku':'AIR','qty':9,'price':1},{'sku':'TEA','qty':2,'price':1000},"
+        "{'sku':'CUP','qty':1,'price':333}]}";
+    static const char free_cart[] = "{'lines':[{'sku':'CUP','qty':1,'price':0},{'sku':'TEA','qty':1,'price':0}]}";
+    static const char air[] = "{'lines':[{'sku':'AIR','qty':3,'price':5}]}";
+    fixture_product(f, "AIR", 1, 0);
+    assert_int_equal(fixture_try(f, "stock.change", "{" SK ",'body':{'sku':'CUP','delta':5,'reason':'found'}}"), 0);
+    store_run_sql(f, "UPDATE products SET track_stock = 0 WHERE sku = 'AIR'");
+    struct slice chosen[3], taken[3];
+    const char *const carts[] = { cart, free_cart, air };
+    for (int i = 0; i < 3; i++)
+        chosen[i] = written_for(f, fixture_order(f, carts[i]));
+    f->ctx.place_of = one_place;
+    for (int i = 0; i < 3; i++) {
+        taken[i] = written_for(f, fixture_order(f, carts[i]));
+        assert_true(slice_eq(chosen[i], taken[i]));
+    }
+    assert_int_equal(f->asked_places, 3 + 2 + 1);
+    assert_true(chosen[0].len > 40);
+    fixture_stock_is(f, "CUP", 10 - 2, 4);
+
+    /* The second place makes it a choice: the store is asked. */
+    assert_int_equal(fixture_try(f, "stock.change", "{" SK ",'body':{'sku':'CUP','location':'back','delta':7,'reason':'found'}}"), 0);
+    fixture_order(f, "{'lines':[{'sku':'CUP','qty':6,'price':333}]}");
+}
+
 static void a_handler_cannot_write(void **state)
 {
     struct fixture *f = *state;
@@ -365,7 +450,10 @@ static void a_handler_cannot_write(void **state)
     fixture_stock_is(f, "TEA", 10, 0);
 }
 
-#define SHOP_TEST(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
+/* Each in a shop that knows where its products lie, and in one that asks the store: that must make no difference. */
+#define SHOP_TEST(name)                                                                                                                    \
+    cmocka_unit_test_setup_teardown(name, open_shop, close_shop),                                                                          \
+        cmocka_unit_test_setup_teardown(name, open_shop_that_knows_places, close_shop)
 
 int main(void)
 {
@@ -389,6 +477,7 @@ int main(void)
         SHOP_TEST(only_a_server_says_who_when_and_under_which_number),
         SHOP_TEST(lists_go_page_by_page),
         SHOP_TEST(a_handler_cannot_write),
+        cmocka_unit_test_setup_teardown(what_lies_at_one_place_is_taken_as_what_is_chosen, open_shop, close_shop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

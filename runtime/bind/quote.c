@@ -1,6 +1,7 @@
 /* feira.quote: the order being placed, as its procedure sees it (args.quote). The quote stays in C; what an order stores of
  * it is written there, and Lua gets text. The handle is a box that dies with the call. */
 #include "bind/bind_int.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,144 +116,22 @@ static int l_line(lua_State *L) /* (quote, i) -> { line, sku, title, qty, unit_p
 }
 
 /* --- what an order stores ------------------------------------------------------------------------------------------ */
-static void write_int(struct json_writer *w, const char *key, int64_t v)
+static int push_text(lua_State *L, struct slice text)
 {
-    json_key(w, key);
-    json_int(w, v);
-}
-
-static void write_discounts(const struct bind_quote *q, const struct quote_discount *d, struct json_writer *w)
-{
-    json_key(w, "discounts");
-    json_array(w);
-    for (; d; d = d->next) {
-        json_object(w);
-        json_key(w, "campaign");
-        json_string(w, quote_campaign_id(q->rules, d->campaign));
-        write_int(w, "amount", d->amount_minor);
-        if (d->units)
-            write_int(w, "units", d->units);
-        if (d->reason.len) {
-            json_key(w, "reason");
-            json_string(w, d->reason);
-        }
-        json_object_end(w);
-    }
-    json_array_end(w);
-}
-
-static void write_tax(const struct bind_quote *q, int64_t amount, int64_t tax, struct json_writer *w)
-{
-    const struct quote_tax *t = &q->result->tax;
-    if (t->known)
-        write_int(w, "tax", tax);
-    if (t->known && !t->included)
-        write_int(w, "payable", amount + tax);
-}
-
-static void write_line(const struct bind_quote *q, size_t i, struct json_writer *w)
-{
-    const struct quote_line *l = &q->result->cart->lines[i];
-    json_object(w);
-    write_int(w, "line", (int64_t)i + 1);
-    json_key(w, "sku");
-    json_string(w, sku_of(q, l));
-    json_key(w, "title");
-    json_string(w, l->product.title);
-    write_int(w, "qty", l->qty);
-    write_int(w, "unit_price", l->unit_price_minor);
-    if (l->compare_at_minor)
-        write_int(w, "compare_at", l->compare_at_minor);
-    write_int(w, "subtotal", l->subtotal_minor);
-    write_discounts(q, l->discounts, w);
-    write_int(w, "total", l->total_minor);
-    write_tax(q, l->total_minor, l->tax_minor, w);
-    write_int(w, "refunded_qty", 0);
-    write_int(w, "refunded", 0);
-    json_object_end(w);
-}
-
-static int push_buf(lua_State *L, const struct bind_buf *b)
-{
-    bind_buf_check(L, b);
-    vm_charge(L, (int64_t)b->buf.len / 8);
-    bind_push_slice(L, buf_slice(&b->buf));
+    vm_charge(L, (int64_t)text.len / 8);
+    bind_push_slice(L, text);
     return 1;
 }
 
 static int l_lines_json(lua_State *L) /* (quote) -> JSON array, lines as an order shows them before any refund */
 {
-    const struct bind_quote *q = check_quote(L);
-    struct bind_buf b;
-    struct json_writer w;
-    bind_buf_init(&b, bind_state(L)->ctx->arena);
-    buf_reserve(&b.buf, 256 * q->result->cart->line_count + 64);
-    json_writer_init(&w, &b.buf);
-    json_array(&w);
-    for (size_t i = 0; i < q->result->cart->line_count; i++)
-        write_line(q, i, &w);
-    json_array_end(&w);
-    return push_buf(L, &b);
+    return push_text(L, check_quote(L)->lines);
 }
 
-static void write_shipping(const struct bind_quote *q, struct json_writer *w)
+/* (quote) -> JSON object: currency, subtotal, discount, shipping, tax, campaigns (those that applied) */
+static int l_priced_json(lua_State *L)
 {
-    const struct quote_result *r = q->result;
-    json_key(w, "shipping");
-    if (!r->has_shipping) {
-        json_null(w);
-        return;
-    }
-    json_object(w);
-    json_key(w, "option");
-    json_string(w, r->shipping_option);
-    write_int(w, "amount", r->shipping_minor);
-    write_discounts(q, r->shipping_discounts, w);
-    write_int(w, "total", r->shipping_minor - r->shipping_discount_minor);
-    write_tax(q, r->shipping_minor - r->shipping_discount_minor, r->tax.shipping_minor, w);
-    json_object_end(w);
-}
-
-static void write_applied(const struct bind_quote *q, struct json_writer *w)
-{
-    json_key(w, "campaigns");
-    json_array(w);
-    for (size_t i = 0; i < q->result->outcome_count; i++) {
-        const struct quote_outcome *o = &q->result->outcomes[i];
-        if (!o->applied)
-            continue;
-        json_object(w);
-        json_key(w, "id");
-        json_string(w, quote_campaign_id(q->rules, o->campaign));
-        json_key(w, "title");
-        json_string(w, quote_campaign_title(q->rules, o->campaign));
-        json_key(w, "applied");
-        json_bool(w, true);
-        write_int(w, "amount", o->amount_minor);
-        json_object_end(w);
-    }
-    json_array_end(w);
-}
-
-static int l_priced_json(
-    lua_State *L) /* (quote) -> JSON object: currency, subtotal, discount, shipping, tax, campaigns (those that applied) */
-{
-    const struct bind_quote *q = check_quote(L);
-    struct bind_buf b;
-    struct json_writer w;
-    bind_buf_init(&b, bind_state(L)->ctx->arena);
-    buf_reserve(&b.buf, 512);
-    json_writer_init(&w, &b.buf);
-    json_object(&w);
-    json_key(&w, "currency");
-    json_str(&w, quote_rules_currency(q->rules).code);
-    write_int(&w, "subtotal", q->result->subtotal_minor);
-    write_int(&w, "discount", q->result->discount_minor);
-    write_shipping(q, &w);
-    quote_tax_write(&q->result->tax, &w);
-    write_applied(q, &w);
-    json_object_end(&w);
-    return push_buf(L, &b);
+    return push_text(L, check_quote(L)->priced);
 }
 
 /* --- needs ----------------------------------------------------------------------------------------------------------- */
@@ -276,13 +155,13 @@ static int by_line(const void *a, const void *b)
     return x->line < y->line ? -1 : x->line > y->line;
 }
 
-static int l_needs(lua_State *L) /* (quote) -> { { sku, qty, line }... }: units per SKU, in the order of their first lines */
+/* Units per SKU, in the order of their first lines. */
+static struct need *collect_needs(lua_State *L, const struct bind_quote *q, size_t *count)
 {
-    const struct bind_quote *q = check_quote(L);
     const struct quote_cart *cart = q->result->cart;
     struct need *needs = arena_array(bind_state(L)->ctx->arena, cart->line_count + 1, sizeof *needs);
     if (!needs)
-        return luaL_error(L, "out of memory for %d lines", (int)cart->line_count);
+        luaL_error(L, "out of memory for %d lines", (int)cart->line_count);
     vm_charge(L, 20 * (int64_t)cart->line_count);
     for (uint32_t i = 0; i < cart->line_count; i++)
         needs[i] = (struct need){ cart->lines[i].product.sku, i, cart->lines[i].qty };
@@ -295,6 +174,15 @@ static int l_needs(lua_State *L) /* (quote) -> { { sku, qty, line }... }: units 
             needs[n++] = needs[i];
     }
     qsort(needs, n, sizeof *needs, by_line);
+    *count = n;
+    return needs;
+}
+
+static int l_needs(lua_State *L) /* (quote) -> { { sku, qty, line }... }: units per SKU, in the order of their first lines */
+{
+    const struct bind_quote *q = check_quote(L);
+    size_t n;
+    struct need *needs = collect_needs(L, q, &n);
     lua_createtable(L, (int)n, 0); /* needs */
     for (size_t i = 0; i < n; i++) {
         lua_createtable(L, 0, 3); /* needs need */
@@ -309,10 +197,111 @@ static int l_needs(lua_State *L) /* (quote) -> { { sku, qty, line }... }: units 
     return 1;
 }
 
+/* --- taking what is needed, in the usual case -------------------------------------------------------------------------- */
+
+enum { TAKEN_ID_MAX = 80 };
+
+struct taking {
+    enum ledger_kind kind;
+    struct slice order;
+    int64_t to;
+    struct ledger_op *ops;
+    struct bind_place *places;
+    const struct need **of; /* which need an op is for */
+    size_t count;
+};
+
+/* false when the usual case is not given. */
+static bool add_op(lua_State *L, struct taking *t, const struct need *need)
+{
+    struct bind_context *c = bind_state(L)->ctx;
+    struct bind_place place;
+    if (!c->place_of || !c->place_of(c->host_ctx, need->sku, &place))
+        return false;
+    if (!place.account)
+        return true; /* not counted */
+    size_t n = t->count++;
+    char id[TAKEN_ID_MAX];
+    int len = snprintf(id, sizeof id, "%.*s/%zu", SLICE_FMT(t->order), n + 1);
+    t->places[n] = place;
+    t->of[n] = need;
+    t->ops[n] = (struct ledger_op){
+        .kind = t->kind,
+        .debit = place.account,
+        .credit = t->to,
+        .amount = need->qty,
+        .reference = t->order,
+        .id = arena_copy(c->arena, slice_of(id, (size_t)len)),
+    };
+    if (!t->ops[n].id.data)
+        luaL_error(L, "out of memory for %d lines", (int)n);
+    return true;
+}
+
+static int push_holds(lua_State *L, const struct bind_quote *q, const struct taking *t)
+{
+    struct bind_buf b;
+    struct json_writer w;
+    if (t->count == 0) {
+        lua_pushnil(L);
+        return 1;
+    }
+    bind_buf_init(&b, bind_state(L)->ctx->arena);
+    buf_reserve(&b.buf, 64 * t->count);
+    json_writer_init(&w, &b.buf);
+    json_array(&w);
+    for (size_t i = 0; i < t->count; i++) {
+        json_array(&w);
+        json_string(&w, symbols_name(quote_rules_symbols(q->rules), t->of[i]->sku));
+        json_string(&w, t->places[i].location);
+        json_int(&w, t->of[i]->qty);
+        json_array_end(&w);
+    }
+    json_array_end(&w);
+    bind_buf_check(L, &b);
+    return push_text(L, buf_slice(&b.buf));
+}
+
+/* (quote, order_id, kind, to) -> true, holds | false, sku, line | nothing. Moves what the order needs to the account `to`, where each SKU
+ * that is counted lies at one place: then there is nothing to choose. holds: JSON, nil when nothing is counted. Nothing: it is for
+ * feira.stock to choose. Does as feira.stock does, without a table for each line. */
+static int l_take(lua_State *L)
+{
+    const struct bind_quote *q = check_quote(L);
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "taking stock");
+    struct taking t = { .order = bind_check_slice(L, 2, "the order"), .to = bind_check_int(L, 4, "the account") };
+    t.kind = slice_is(bind_check_slice(L, 3, "the kind"), "hold") ? LEDGER_HOLD : LEDGER_TRANSFER;
+    luaL_argcheck(L, t.order.len <= ID_MAX, 2, "not the id of an order");
+    size_t n, failed = 0;
+    struct need *needs = collect_needs(L, q, &n);
+    t.ops = arena_array(c->arena, n + 1, sizeof *t.ops);
+    t.places = arena_array(c->arena, n + 1, sizeof *t.places);
+    t.of = arena_array(c->arena, n + 1, sizeof *t.of);
+    if (!t.ops || !t.places || !t.of)
+        return luaL_error(L, "out of memory for %d lines", (int)n);
+    vm_charge(L, 200 * (int64_t)n);
+    for (size_t i = 0; i < n; i++)
+        if (!add_op(L, &t, &needs[i]))
+            return 0;
+    struct err err = { 0 };
+    int rc = t.count ? ledger_apply(c->ledger, t.ops, t.count, c->now_ms, &failed, &err) : 0;
+    if (rc == ERR_CONFLICT && strcmp(err.reason, "insufficient") == 0) {
+        lua_pushboolean(L, false);
+        bind_push_slice(L, symbols_name(quote_rules_symbols(q->rules), t.of[failed]->sku));
+        lua_pushinteger(L, (lua_Integer)t.of[failed]->line + 1);
+        return 3;
+    }
+    if (rc < 0)
+        return bind_raise(L, &err);
+    lua_pushboolean(L, true);
+    return 1 + push_holds(L, q, &t);
+}
+
 void bind_open_quote(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        { "line", l_line }, { "lines_json", l_lines_json }, { "priced_json", l_priced_json }, { "needs", l_needs }, { NULL, NULL },
+        { "line", l_line }, { "lines_json", l_lines_json }, { "priced_json", l_priced_json }, { "needs", l_needs }, { "take", l_take },
+        { NULL, NULL },
     };
     bind_class(L, QUOTE_CLASS, methods, quote_index);
     lua_newtable(L); /* the module is empty: the handle comes with the call */

@@ -187,9 +187,22 @@ static int l_run(lua_State *L) /* (statement, values...) -> changed rows */
     return 1;
 }
 
+static int l_insert(lua_State *L) /* (statement, values...) -> integer key of the row: for INSERT of one */
+{
+    struct store_stmt *s = bind_values(L, BIND_PROCEDURE, "writing to the store");
+    int64_t id = 0;
+    struct err err = { 0 };
+    if (store_insert(s, &id, &err) < 0)
+        return bind_raise(L, &err);
+    lua_pushinteger(L, id);
+    return 1;
+}
+
 void bind_open_sql(lua_State *L)
 {
-    static const luaL_Reg methods[] = { { "run", l_run }, { "row", l_row }, { "rows", l_rows }, { "values", l_values }, { NULL, NULL } };
+    static const luaL_Reg methods[] = {
+        { "run", l_run }, { "insert", l_insert }, { "row", l_row }, { "rows", l_rows }, { "values", l_values }, { NULL, NULL },
+    };
     static const luaL_Reg functions[] = { { "statement", l_statement }, { NULL, NULL } };
     bind_class(L, SQL_CLASS, methods, NULL);
     luaL_newlib(L, functions);

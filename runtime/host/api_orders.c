@@ -188,7 +188,7 @@ static int price(struct call *c)
         .generation = slice_str(generation_id(p->pricing.seat->generation)),
     };
     c->quote = &p->quote;
-    return rc;
+    return rc < 0 ? rc : bind_quote_write(&p->quote, c->arena, &c->err);
 }
 
 static void placed(struct call *c);
@@ -299,16 +299,35 @@ void placing_begin(struct call *c, const struct placing_options *o)
     try_to_place(c);
 }
 
+/* Without what the quote already holds: of all that its procedure is given the writer makes tables of Lua. */
+static struct json_value *body_for_writer(struct call *c)
+{
+    struct json_value *body = json_new(c->arena, JSON_OBJECT), *last = NULL;
+    for (const struct json_value *v = c->body->first; v && body; v = v->next) {
+        if (slice_is(v->key, "lines") || slice_is(v->key, "codes") || slice_is(v->key, "quote_token"))
+            continue;
+        struct json_value *copy = arena_alloc(c->arena, sizeof *copy);
+        if (!copy)
+            return NULL;
+        *copy = *v;
+        copy->next = NULL;
+        json_append(body, last, copy);
+        last = copy;
+    }
+    return body;
+}
+
 void handle_order_place(struct call *c)
 {
     if (call_answer_again(c))
         return;
-    c->rc = check_form(c);
+    struct json_value *body = body_for_writer(c);
+    c->rc = body ? check_form(c) : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
     if (c->rc < 0) {
         call_fail(c, NULL, (struct slice){ 0 });
         return;
     }
-    const struct json_value *args = call_args(c);
+    const struct json_value *args = call_args_with(c, body);
     if (args)
         placing_begin(c, &(struct placing_options){ .procedure = c->route->procedure, .args = args });
 }

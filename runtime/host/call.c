@@ -213,14 +213,19 @@ static struct json_value *shop_facts(struct call *c)
 
 struct json_value *call_args(struct call *c)
 {
+    return call_args_with(c, c->body);
+}
+
+struct json_value *call_args_with(struct call *c, struct json_value *body)
+{
     err_clear(&c->err);
     struct members m = members_of(c->arena);
     member_add(&m, "principal", principal(c));
     member_add(&m, "params", params(c));
     member_add(&m, "query", query(c));
     member_add(&m, "shop", shop_facts(c));
-    if (c->body)
-        member_add(&m, "body", c->body);
+    if (body)
+        member_add(&m, "body", body);
     if (!m.failed)
         return m.object;
     if (c->err.code == 0)

@@ -81,8 +81,9 @@ void call_fail_with(struct call *c, const struct call_extra *extra, size_t count
 struct json_value *call_args(struct call *c);
 /* procedure with args on the worker, in one snapshot; fills c->answer. */
 int call_ask(struct call *c, const char *procedure, const struct json_value *args);
-void call_read(struct call *c);  /* route->procedure on the worker, in one snapshot */
-void call_write(struct call *c); /* route->procedure on the writer */
+struct json_value *call_args_with(struct call *c, struct json_value *body); /* with a part of the body; NULL = none */
+void call_read(struct call *c);                                             /* route->procedure on the worker, in one snapshot */
+void call_write(struct call *c);                                            /* route->procedure on the writer */
 /* procedure with args on the writer; c->done (or call_answer) when it is over. false, with c->rc and c->err, when the queue is full. */
 bool call_submit(struct call *c, const char *procedure, const struct json_value *args);
 void call_write_native(struct call *c, int (*native)(struct call *c, struct store_conn *conn, struct err *err));

@@ -63,6 +63,11 @@ struct catalogue_snapshot *catalogue_acquire(struct catalogue *c)
     return s;
 }
 
+const struct catalogue_snapshot *catalogue_published(const struct catalogue *c)
+{
+    return c->live;
+}
+
 uint64_t catalogue_version(const struct catalogue *c)
 {
     return atomic_load_explicit(&c->version, memory_order_acquire);
@@ -241,7 +246,8 @@ static void draft_end(struct draft *d, bool keep)
 #define PRODUCT_COLUMNS                                                                                                                    \
     "SELECT p.sku, coalesce(p.title, q.title, ''), p.price, coalesce(p.compare_at, 0), coalesce(p.category, q.category, ''),"              \
     " coalesce(p.tags, q.tags, '[]'), coalesce(p.brand, q.brand, ''), coalesce(p.weight_g, q.weight_g, 0), p.status, p.track_stock,"       \
-    " EXISTS (SELECT 1 FROM products v WHERE v.variant_of = p.sku)"                                                                        \
+    " EXISTS (SELECT 1 FROM products v WHERE v.variant_of = p.sku), (SELECT count(*) FROM stock s WHERE s.product = p.id),"                \
+    " (SELECT s.account FROM stock s WHERE s.product = p.id LIMIT 1), (SELECT s.location FROM stock s WHERE s.product = p.id LIMIT 1)"     \
     " FROM products p LEFT JOIN products q ON q.sku = p.variant_of "
 
 enum { TAGS_MAX = 64, CATEGORY_DEPTH_MAX = 16 };
@@ -276,7 +282,9 @@ static struct entry *entry_read(struct symbols *s, struct store_stmt *row, struc
     struct slice title = store_column_text(row, 1), brand = store_column_text(row, 6), status = store_column_text(row, 8);
     uint32_t category_count = category_symbols(s, store_column_text(row, 4), categories);
     uint32_t tag_count = tag_symbols(s, store_column_text(row, 5), scratch, tags);
-    struct entry *e = calloc(1, sizeof *e + (category_count + tag_count) * sizeof(symbol) + title.len + 1);
+    bool one_place = store_column_int(row, 11) == 1;
+    struct slice location = one_place ? store_column_text(row, 13) : slice_str("");
+    struct entry *e = calloc(1, sizeof *e + (category_count + tag_count) * sizeof(symbol) + title.len + location.len + 1);
     if (!e)
         return NULL;
     atomic_init(&e->refs, 1);
@@ -285,6 +293,7 @@ static struct entry *entry_read(struct symbols *s, struct store_stmt *row, struc
     memcpy(arrays + category_count, tags, tag_count * sizeof(symbol));
     char *text = (char *)(arrays + category_count + tag_count);
     memcpy(text, title.data, title.len);
+    memcpy(text + title.len, location.data, location.len);
     e->product = (struct catalogue_product){
         .facts = { .sku = symbols_intern(s, store_column_text(row, 0)),
                    .brand = brand.len ? symbols_intern(s, brand) : 0,
@@ -301,6 +310,9 @@ static struct entry *entry_read(struct symbols *s, struct store_stmt *row, struc
                                               : PRODUCT_ARCHIVED,
         .track_stock = store_column_int(row, 9) != 0,
         .has_variants = store_column_int(row, 10) != 0,
+        .places = (uint32_t)store_column_int(row, 11),
+        .account = one_place ? store_column_int(row, 12) : 0,
+        .location = slice_of(text + title.len, location.len),
     };
     if (e->product.facts.sku == 0) {
         free(e);

@@ -13,6 +13,10 @@ struct catalogue_product {
     enum product_status status;
     bool has_variants; /* others are variants of it: it can't be bought itself */
     bool track_stock;
+    /* Where it is stocked, when that is one place; else places is another number, and the rest 0. */
+    uint32_t places;
+    int64_t account; /* of the ledger */
+    struct slice location;
 };
 
 struct catalogue;
@@ -26,6 +30,8 @@ int catalogue_update(struct catalogue *c, struct store_conn *conn, const struct 
 
 /* The live snapshot, counted. */
 struct catalogue_snapshot *catalogue_acquire(struct catalogue *c);
+/* The same, not counted: for the thread that publishes, until it publishes again. */
+const struct catalogue_snapshot *catalogue_published(const struct catalogue *c);
 void catalogue_release(struct catalogue_snapshot *s);  /* NULL is fine */
 uint64_t catalogue_version(const struct catalogue *c); /* changes with every publish; cheap to ask before acquiring again */
 const struct catalogue_product *catalogue_find(const struct catalogue_snapshot *s, symbol sku); /* NULL when there is none */

@@ -204,6 +204,33 @@ static void products_are_gone_through_each_once(void **state)
     catalogue_release(s);
 }
 
+static void where_a_product_lies_is_known_when_it_is_one_place(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "NOWHERE", 1, "", "");
+    add(f, "MAIN", 1, "", "");
+    add(f, "BOTH", 1, "", "");
+    run(f, "INSERT INTO stock SELECT id, 'main', 70 + id FROM products WHERE sku <> 'NOWHERE'");
+    run(f, "INSERT INTO stock SELECT id, 'back', 80 FROM products WHERE sku = 'BOTH'");
+    assert_int_equal(catalogue_load(f->catalogue, f->conn, &f->err), 0);
+    const struct catalogue_snapshot *now = catalogue_published(f->catalogue);
+    const struct catalogue_product *nowhere = catalogue_find(now, symbols_find(f->symbols, slice_str("NOWHERE")));
+    const struct catalogue_product *one = catalogue_find(now, symbols_find(f->symbols, slice_str("MAIN")));
+    const struct catalogue_product *both = catalogue_find(now, symbols_find(f->symbols, slice_str("BOTH")));
+    assert_int_equal(nowhere->places, 0);
+    assert_int_equal(one->places, 1);
+    assert_int_equal(one->account, 72);
+    assert_true(slice_is(one->location, "main"));
+    assert_int_equal(both->places, 2);
+    assert_int_equal(both->account, 0);
+
+    run(f, "INSERT INTO stock SELECT id, 'cellar', 90 FROM products WHERE sku = 'NOWHERE'");
+    update(f, "NOWHERE");
+    nowhere = catalogue_find(catalogue_published(f->catalogue), symbols_find(f->symbols, slice_str("NOWHERE")));
+    assert_int_equal(nowhere->account, 90);
+    assert_true(slice_is(nowhere->location, "cellar"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +239,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_that_are_no_products_are_not_found, setup, teardown),
         cmocka_unit_test_setup_teardown(readers_never_see_half_an_update, setup, teardown),
         cmocka_unit_test_setup_teardown(products_are_gone_through_each_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_a_product_lies_is_known_when_it_is_one_place, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,12 +22,26 @@ static int say(void *ctx, struct slice topic, struct slice text, bool last, stru
     return streams_say(((struct shop *)ctx)->streams, topic, text, last, err);
 }
 
+/* On the writer, which publishes the catalogue itself: what is published is what is committed, and what this batch changed is noted. */
+static bool place_of(void *ctx, symbol sku, struct bind_place *out)
+{
+    struct shop *s = ctx;
+    const struct catalogue_product *p = catalogue_find(catalogue_published(s->catalogue), sku);
+    if (!p || (p->track_stock && p->places != 1))
+        return false;
+    if (s->procedures.changed_skus.count && map_get(&s->procedures.changed_skus, symbols_name(s->symbols, sku)))
+        return false;
+    *out = (struct bind_place){ p->track_stock ? p->account : 0, p->location };
+    return true;
+}
+
 void procedures_bind(struct shop *s, struct bind_context *bind)
 {
     bind->say = say;
     bind->ledger = s->ledger;
     bind->ids = &s->procedures.ids;
     bind->product_changed = product_changed;
+    bind->place_of = place_of;
     bind->host_ctx = s;
 }
 

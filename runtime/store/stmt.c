@@ -174,6 +174,14 @@ int store_run(struct store_stmt *s, int64_t *changed_rows, struct err *err)
     return rc;
 }
 
+int store_insert(struct store_stmt *s, int64_t *id, struct err *err)
+{
+    int rc = store_run(s, NULL, err);
+    if (rc == 0)
+        *id = sqlite3_last_insert_rowid(s->conn->db);
+    return rc;
+}
+
 int store_columns(const struct store_stmt *s)
 {
     return sqlite3_column_count(s->raw);

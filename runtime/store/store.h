@@ -70,6 +70,7 @@ void store_bind_null(struct store_stmt *s, int i);
 int store_stmt_params(const struct store_stmt *s);     /* number of ?1 .. ?n */
 int store_step(struct store_stmt *s, struct err *err); /* 1 = a row, 0 = done (reset by itself), negative = error (reset too) */
 int store_run(struct store_stmt *s, int64_t *changed_rows, struct err *err); /* for statements without rows; changed_rows may be NULL */
+int store_insert(struct store_stmt *s, int64_t *id, struct err *err); /* INSERT of one row into a table with an integer key: its key */
 /* Needed only when leaving before step gave 0. A reader outside of a transaction keeps its snapshot until then; inside, the end of
  * the transaction resets what was forgotten. */
 void store_reset(struct store_stmt *s);

@@ -179,6 +179,20 @@ def doctor(data):
         sys.exit(f"the doctor finds something wrong with {data}:\n{run.stdout}{run.stderr}")
 
 
+def sum_hours(data):
+    """What the ledger would catch up with while it is served, for some minutes; the doctor looks at it after this."""
+    db = sqlite3.connect(data / "shop.db")
+    db.execute("DELETE FROM ledger_hours")
+    db.execute(
+        "INSERT INTO ledger_hours SELECT account, hour, sum(debits), sum(credits) FROM ("
+        " SELECT debit AS account, at_ms / 3600000 AS hour, amount AS debits, 0 AS credits FROM ledger_transfers WHERE +kind IN (0, 2)"
+        " UNION ALL SELECT credit, at_ms / 3600000, 0, amount FROM ledger_transfers WHERE +kind IN (0, 2)) GROUP BY 1, 2"
+    )
+    db.execute("UPDATE ledger_summed SET seq = (SELECT max(seq) FROM ledger_transfers)")
+    db.commit()
+    db.close()
+
+
 def shop_with(work, products, orders, waiting, sample):
     """(data folder, trace) of a shop with so many orders, of which `waiting` are still to be paid. Kept for the next time."""
     name = f"{products}-products-{orders}-orders-{waiting}-unpaid-{fingerprint(products, orders, waiting, sample)}"
@@ -199,6 +213,7 @@ def shop_with(work, products, orders, waiting, sample):
         if n + sample <= orders - waiting:
             replay.run("pay", sample, FILL_BATCH)
     replay.close()
+    sum_hours(making)
     doctor(making)
     STORES.mkdir(parents=True, exist_ok=True)
     shutil.move(making, kept)

@@ -3,12 +3,14 @@
 import sqlite3
 
 COLUMNS = 40  # TRACE_COLUMNS
+# What the shop catches up with by itself, now and then, is no part of an order or a payment.
+BY_ITSELF = ("ledger_hours", "ledger_summed")
 
 
 def tables(db):
     """{name: [column, ...]} of all tables of the shop."""
     names = db.execute("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'bench_%'")
-    return {name: [row[1] for row in db.execute(f"PRAGMA table_info('{name}')")] for (name,) in names.fetchall()}
+    return {name: [row[1] for row in db.execute(f"PRAGMA table_info('{name}')")] for (name,) in names.fetchall() if name not in BY_ITSELF}
 
 
 def install(path):

@@ -41,7 +41,6 @@ local insert = sql.statement [[
   INSERT INTO orders (order_id, state, customer, total, shipping, placed_at, expires_at, updated_at, reference, generation, holds, priced,
                       lines)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)]]
-local find_id = sql.statement "SELECT id FROM orders WHERE order_id = ?1"
 local insert_contact = sql.statement "INSERT INTO order_contacts (order_id, contact, address, note) VALUES (?1, ?2, ?3, ?4)"
 local insert_evidence = sql.statement "INSERT INTO order_evidence (order_id, evidence) VALUES (?1, ?2)"
 
@@ -114,10 +113,9 @@ function orders.place(args)
   }
   local version = not quote.prices_final and quote.customer_version or nil
   local customer_row = customer and customers.claim(customer, version, now)
-  local holds = stock.take(quote:needs(), order_id, is_paid and "transfer" or "hold")
-  insert:run(order_id, states.code(order.state), customer_row, total, quote.shipping, order.placed_at, expires, now, order.reference,
-    order.generation, holds and json.encode(holds), order.priced, order.lines)
-  local id = find_id:values(order_id)
+  local holds = stock.take(quote, order_id, is_paid and "transfer" or "hold")
+  local id = insert:insert(order_id, states.code(order.state), customer_row, total, quote.shipping, order.placed_at, expires, now,
+    order.reference, order.generation, holds, order.priced, order.lines)
   insert_evidence:run(id, quote.evidence)
   if owed then
     dues.keep(id, owed)

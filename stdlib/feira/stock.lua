@@ -177,13 +177,9 @@ local function add(taking, need, place, qty)
   taking.needs[n], taking.holds[n] = need, { need.sku, place.location, qty }
 end
 
----Takes what an order needs: held until it is paid, or sold at once. Gives { { sku, location, qty } ... } or nil when
----nothing of it is counted; the n-th is in the ledger as ORDER_ID/n.
----@param needs { sku: string, qty: integer, line: integer }[]
----@param kind "hold"|"transfer"
-function stock.take(needs, order_id, kind)
-  local taking = { kind = kind, order_id = order_id, to = sold(), ops = {}, needs = {}, holds = {} }
-  for _, need in ipairs(needs) do
+local function take_chosen(quote, order_id, kind, to)
+  local taking = { kind = kind, order_id = order_id, to = to, ops = {}, needs = {}, holds = {} }
+  for _, need in ipairs(quote:needs()) do
     local places = tracked_places:rows(need.sku)
     local first = places[1]
     if not first then refuse(need) end
@@ -198,7 +194,20 @@ function stock.take(needs, order_id, kind)
   end
   local done, failed = ledger.apply(taking.ops)
   if not done then refuse(taking.needs[failed]) end
-  return #taking.holds > 0 and taking.holds or nil
+  return #taking.holds > 0 and json.encode(taking.holds) or nil
+end
+
+---Takes what an order needs: held until it is paid, or sold at once. Gives [[sku, location, qty], ...] as JSON, or nil when
+---nothing of it is counted; the n-th is in the ledger as ORDER_ID/n.
+---@param quote feira.Quote
+---@param kind "hold"|"transfer"
+---@return string|nil
+function stock.take(quote, order_id, kind)
+  local to = sold()
+  local done, holds, line = quote:take(order_id, kind, to)
+  if done then return holds end
+  if done == false then refuse { sku = holds, line = line } end
+  return take_chosen(quote, order_id, kind, to)
 end
 
 ---Operations that turn the holds of an order into sales ("post") or give them back ("void").

@@ -40,4 +40,14 @@ function Quote:priced_json() end
 ---@return { sku: string, qty: integer, line: integer }[] units per SKU, in the order of their first lines
 function Quote:needs() end
 
+---Moves what the order needs to an account, where each SKU that is counted lies at one place. When it gives nothing, the place
+---has to be chosen.
+---@param order_id string
+---@param kind "hold"|"transfer"
+---@param to integer account
+---@return boolean|nil done
+---@return string|nil holds JSON, nil when nothing is counted; when it is not done, the SKU of which there is too little
+---@return integer|nil line of that SKU, from 1
+function Quote:take(order_id, kind, to) end
+
 return {}

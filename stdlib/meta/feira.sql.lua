@@ -10,6 +10,11 @@ local Statement = {}
 ---@return integer changed_rows
 function Statement:run(...) end
 
+---For an INSERT of one row into a table with an integer key. Procedures only.
+---@param ... integer|string|boolean|nil
+---@return integer key of the row
+function Statement:insert(...) end
+
 ---@param ... integer|string|boolean|nil
 ---@return table<string, integer|string>|nil first row, by column
 function Statement:row(...) end
