@@ -1,4 +1,5 @@
 /* Serving: W workers on threads of their own, the keeper (signals, timers) on the calling one. */
+#include "host/descriptors.h"
 #include "host/errand.h"
 #include "host/follower.h"
 #include "host/handover.h"
@@ -240,6 +241,7 @@ static int open_keeper(struct keeper *k, const struct serve_options *o, int *por
 {
     int rc = loop_open(&k->loop, err);
     int want = worker_number(o);
+    k->shop->connections = descriptors_share(want);
     for (; rc == 0 && k->count < want; k->count++) {
         if ((rc = worker_open(k->shop, k->count, WORKER_FOR_CLIENTS, &k->workers[k->count], err)) < 0)
             break;

@@ -59,6 +59,7 @@ struct shop {
     struct route_table *routes;
     struct worker **workers; /* while serving */
     int worker_count;
+    size_t connections; /* that each may have; 0 = as many as a server has by itself */
     struct metrics metrics;
     struct figures *figures; /* of the functions of plugins and campaigns */
     int64_t started_ms;

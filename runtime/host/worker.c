@@ -163,6 +163,8 @@ static int server_open(struct worker *w, struct err *err)
         .clock = w->shop->options.clock,
     };
     http_limits_default(&o.limits);
+    if (w->shop->connections)
+        o.limits.connections = w->shop->connections;
     return http_server_open(w->loop, &o, &w->server, err);
 }
 

@@ -106,6 +106,10 @@ void server_conn_gone(struct http_server *s)
         finish_drain(s);
 }
 
+/* To who comes when there are far too many, or no descriptor is left: it costs no memory. */
+static const struct slice farewell =
+    SLICE_LIT("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+
 static void on_accepted(void *ctx, struct stream *stream)
 {
     struct http_server *s = ctx;
@@ -116,9 +120,10 @@ static void on_accepted(void *ctx, struct stream *stream)
     if (full)
         stat_add(&s->stats.shed, 1);
     struct http_conn *c = full && open >= limit + limit / 8 + 16 ? NULL : conn_open(s, stream);
-    if (!c)
+    if (!c) {
+        stream_write(stream, &farewell, 1);
         stream_close(stream);
-    else if (full)
+    } else if (full)
         conn_shed(c);
 }
 
@@ -162,7 +167,9 @@ int http_server_listen(struct http_server *s, const struct listen_options *o, st
     if (s->listener_count == sizeof s->listeners / sizeof s->listeners[0])
         return err_set(err, ERR_INVALID, "A server listens on at most %zu addresses.", s->listener_count);
     struct listener *l;
-    int rc = listener_open(s->loop, o, on_accepted, s, &l, err);
+    struct listen_options with = *o;
+    with.farewell = farewell;
+    int rc = listener_open(s->loop, &with, on_accepted, s, &l, err);
     if (rc < 0)
         return rc;
     s->listeners[s->listener_count++] = l;

@@ -25,6 +25,7 @@ struct listener {
     dev_t dev;
     ino_t ino;
     _Atomic uint64_t shed;
+    struct slice farewell;
     void (*accepted)(void *ctx, struct stream *s);
     void *ctx;
 };
@@ -56,6 +57,8 @@ static void on_readable(uv_poll_t *h, int status, int events);
 static void on_retry(void *ctx)
 {
     struct listener *s = ctx;
+    if (s->reserve_fd < 0)
+        s->reserve_fd = reserve_open();
     uv_poll_start(&s->poll, UV_READABLE, on_readable);
 }
 
@@ -63,6 +66,18 @@ static void suspend(struct listener *s)
 {
     uv_poll_stop(&s->poll);
     loop_timer_start(s->retry, RETRY_MS, 0);
+}
+
+/* What it has sent is read first: else closing would take back what it is told. */
+static void say_farewell(const struct listener *s, int fd)
+{
+    char unread[4096];
+    if (s->farewell.len == 0)
+        return;
+    while (recv(fd, unread, sizeof unread, MSG_DONTWAIT) == (ssize_t)sizeof unread)
+        continue;
+    if (send(fd, s->farewell.data, s->farewell.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        shutdown(fd, SHUT_WR);
 }
 
 /* No descriptor is left. The connection would stay in the backlog and wake us for ever, so it is taken with the reserve and closed. */
@@ -73,6 +88,7 @@ static bool shed_one(struct listener *s)
     int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
     bool took = fd >= 0;
     if (took) {
+        say_farewell(s, fd);
         close(fd);
         atomic_fetch_add_explicit(&s->shed, 1, memory_order_relaxed);
     }
@@ -321,6 +337,7 @@ int listener_open(struct loop *l, const struct listen_options *o, void (*accepte
     s->accepted = accepted;
     s->ctx = ctx;
     s->fd = -1;
+    s->farewell = o->farewell;
     s->reserve_fd = reserve_open();
     int rc = o->path ? open_unix(s, o, err) : o->inherited ? adopt(s, o->inherited, err) : open_tcp(s, o, err);
     if (rc == 0 && !(s->retry = loop_timer_new(l, on_retry, s)))

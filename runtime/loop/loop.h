@@ -67,17 +67,18 @@ struct peer {
 
 struct listener;
 struct listen_options {
-    const char *host;  /* "127.0.0.1", "::1", "0.0.0.0"; NULL with path */
-    int port;          /* 0 = any free one */
-    const char *path;  /* unix socket; an old file of a dead server is replaced */
-    int mode;          /* file mode of path, e.g. 0600 */
-    bool reuse_port;   /* SO_REUSEPORT: one listener per worker on the same address */
-    bool must_be_free; /* with reuse_port: fail with ERR_LOCKED when anybody listens there already; for the first worker */
-    int backlog;       /* 0 = 1024 */
+    const char *host;      /* "127.0.0.1", "::1", "0.0.0.0"; NULL with path */
+    int port;              /* 0 = any free one */
+    const char *path;      /* unix socket; an old file of a dead server is replaced */
+    int mode;              /* file mode of path, e.g. 0600 */
+    bool reuse_port;       /* SO_REUSEPORT: one listener per worker on the same address */
+    bool must_be_free;     /* with reuse_port: fail with ERR_LOCKED when anybody listens there already; for the first worker */
+    int backlog;           /* 0 = 1024 */
+    struct slice farewell; /* sent to a peer that is let go because no file descriptor is left; must stay. "" = nothing */
     int inherited; /* a TCP socket that listens already, got from whoever started this process; 0 = none. It is not taken: a copy is used */
 };
 /* accepted() gets a paused stream; it must call stream_start() or stream_close(). When no file descriptor is left, a
- * reserve descriptor is used to accept and close, so that the loop does not spin (the count is in listener_shed()). */
+ * reserve descriptor is used to accept, say farewell and close, so that the loop does not spin (the count is in listener_shed()). */
 int listener_open(struct loop *l, const struct listen_options *o, void (*accepted)(void *ctx, struct stream *s), void *ctx,
                   struct listener **out, struct err *err);
 int listener_port(const struct listener *s);

@@ -10,6 +10,13 @@ static bool disk_is_full(sqlite3 *db, int rc)
     return os == ENOSPC || os == EDQUOT;
 }
 
+/* SQLite says that it can't open a file, or that the disk failed; the system's code says why. */
+static bool out_of_descriptors(sqlite3 *db, int rc)
+{
+    int os = db && ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_IOERR) ? sqlite3_system_errno(db) : 0;
+    return os == EMFILE || os == ENFILE;
+}
+
 static int constraint(int rc, const char *detail, struct err *err)
 {
     switch (rc) {
@@ -30,6 +37,10 @@ int store_fail_db(sqlite3 *db, int rc, const char *doing, struct err *err)
     const char *detail = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
     if (disk_is_full(db, rc))
         return err_reason(err, ERR_FULL, "disk_full", "The disk is full while %s; free some space, then try again.", doing);
+    if (out_of_descriptors(db, rc))
+        return err_reason(err, ERR_BUSY, "no_descriptors",
+                          "No file descriptor is left while %s; try again in a moment, or raise the limit (LimitNOFILE, ulimit -n).",
+                          doing);
     if (rc == SQLITE_IOERR_NOMEM)
         return err_set(err, ERR_NOMEM, "Out of memory while %s; try again later.", doing);
     switch (rc & 0xff) {

@@ -391,6 +391,26 @@ static void what_waits_too_long_is_let_go_and_a_new_chain_begins(void **state)
     world_close(w);
 }
 
+/* The log is not kept for a follower when the shop's own disk is full. */
+static void on_a_full_disk_the_shop_goes_first(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    begin_following(w);
+    wait_for(w, caught_up);
+    assert_int_equal(rename(w->dir, w->away), 0);
+    commits(w, 10);
+    wait_for(w, in_trouble);
+    tap_let_go(writer_tap(w->writer)); /* as the writer does then */
+    assert_true(tap_may_checkpoint(writer_tap(w->writer)));
+    commits(w, 10);
+    assert_int_equal(rename(w->away, w->dir), 0);
+    struct follow_stats s = wait_for(w, caught_up);
+    assert_int_equal(s.chains, 2);
+    assert_int_equal(rebuilt(w, INT64_MAX), 20);
+    world_close(w);
+}
+
 static void a_folder_that_was_emptied_is_begun_anew(void **state)
 {
     (void)state;
@@ -641,6 +661,7 @@ int main(void)
         cmocka_unit_test(what_was_committed_unseen_makes_a_new_chain),
         cmocka_unit_test(a_folder_that_is_away_makes_lag_and_nothing_else),
         cmocka_unit_test(what_waits_too_long_is_let_go_and_a_new_chain_begins),
+        cmocka_unit_test(on_a_full_disk_the_shop_goes_first),
         cmocka_unit_test(a_folder_that_was_emptied_is_begun_anew),
         cmocka_unit_test(a_folder_belongs_to_one_shop_and_one_process),
         cmocka_unit_test(torn_segments_come_back_up_to_the_last_whole_commit),

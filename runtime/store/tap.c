@@ -500,3 +500,11 @@ bool tap_may_checkpoint(struct tap *t)
     pthread_mutex_unlock(&t->lock);
     return may;
 }
+
+void tap_let_go(struct tap *t)
+{
+    pthread_mutex_lock(&t->lock);
+    if (t->on && !t->broken && t->place.frame < t->committed)
+        t->broken = "the disk of the shop became full, and the log could not be kept";
+    pthread_mutex_unlock(&t->lock);
+}

@@ -29,6 +29,7 @@ void tap_commit_end(struct tap *t, bool committed); /* committed: and there was 
  * has LOG_KEPT_PAGES. Then the shop goes first: the answer is yes, and the follower is told by tap_take(). */
 bool tap_may_checkpoint(struct tap *t);
 enum { TAP_TAKEN_MAX = 64 << 20, TAP_LOG_KEPT_PAGES = 262144 /* 1 GiB of 4 KiB */ };
+void tap_let_go(struct tap *t); /* the log is reset whether it was taken or not; the follower is told */
 void tap_set_bounds(struct tap *t, size_t taken_max, int64_t log_kept_pages); /* for tests; before tap_start() */
 
 /* --- the follower's thread ---------------------------------------------------------------------------------------------- */

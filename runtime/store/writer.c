@@ -63,6 +63,7 @@ struct writer {
     int64_t checkpointed_pages; /* of the current log, how many are in the file already */
     int guarded_batches;        /* how many of the next ones get a savepoint for each command at once */
     int64_t last_try_pages;     /* length of the log at the last checkpoint */
+    bool full;                  /* the last commit found no room */
 
     pthread_mutex_t stats_lock;
     struct writer_stats stats;
@@ -130,6 +131,7 @@ static void sample(struct samples *s, int64_t ns)
 
 static int abandon(struct writer *w, int rc)
 {
+    w->full = w->full || rc == ERR_FULL;
     store_rollback(w->conn);
     hooks_aborted(w);
     return rc;
@@ -353,11 +355,28 @@ static void do_batch(struct writer *w, size_t n)
     answer(w, n);
 }
 
+/* The disk is full: what the log has is moved into the file, which mostly has room for it, and the log begins anew in its place. It is not
+ * kept for a follower then: the shop goes first. */
+static void make_room(struct writer *w)
+{
+    int left = 0;
+    struct err err;
+    w->full = false;
+    if (!tap_may_checkpoint(w->tap))
+        tap_let_go(w->tap);
+    if (store_checkpoint(w->conn, &left, &err) == 0)
+        w->checkpointed_pages = w->last_try_pages = w->conn->wal_pages - left;
+}
+
 /* Moves the log into the file while nobody waits, or when the log has become large. A page that a reader pins stays, and
  * is tried again only when the log has grown. */
 static void maybe_checkpoint(struct writer *w, bool idle)
 {
     int64_t pages = w->conn->wal_pages;
+    if (w->full) {
+        make_room(w);
+        return;
+    }
     if (pages < w->last_try_pages)
         w->checkpointed_pages = w->last_try_pages = 0; /* the log has started from its beginning */
     int64_t due = w->checkpoint_pages;

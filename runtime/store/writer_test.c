@@ -361,6 +361,33 @@ static void test_while_the_disk_is_full_reads_go_on_and_writes_recover_when_ther
     bench_close(b);
 }
 
+/* Below the length at which it is usually done: what the log holds is room that nobody else can give. */
+static void test_on_a_full_disk_the_log_is_moved_into_the_file_and_begins_anew(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open("wt_room", 0, 0);
+    struct writer_stats before, after;
+    for (int i = 0; i < 8; i++) {
+        b->cmds[i].big = 6000;
+        submit(b, i, i + 1);
+        writer_step(b->writer);
+    }
+    writer_stats(b->writer, &before);
+    assert_true(before.wal_pages > 10 && before.wal_pages < 50);
+    faultvfs_fail(b->disk, FAULTVFS_FULL, 1, 1);
+    submit(b, 8, 9);
+    writer_step(b->writer);
+    assert_int_equal(b->cmds[8].rc, ERR_FULL);
+    faultvfs_fail(b->disk, FAULTVFS_FULL, 0, 0);
+    submit(b, 9, 10);
+    writer_step(b->writer);
+    assert_int_equal(b->cmds[9].rc, 0);
+    writer_stats(b->writer, &after);
+    assert_true(after.wal_pages < before.wal_pages);
+    assert_int_equal(rows_seen(b->reader), 9);
+    bench_close(b);
+}
+
 /* A command that needs more pages than there are ends the whole transaction in the middle of the batch. */
 static void full_in_the_middle(bool swallows)
 {
@@ -603,6 +630,7 @@ int main(void)
         cmocka_unit_test(test_one_share_cannot_fill_the_queue),
         cmocka_unit_test(test_a_commit_that_fails_resets_memory_and_each_runs_alone),
         cmocka_unit_test(test_while_the_disk_is_full_reads_go_on_and_writes_recover_when_there_is_space),
+        cmocka_unit_test(test_on_a_full_disk_the_log_is_moved_into_the_file_and_begins_anew),
         cmocka_unit_test(test_a_disk_that_runs_full_in_the_middle_fails_only_the_one_that_needs_the_space),
         cmocka_unit_test(test_one_that_swallows_the_loss_of_the_transaction_writes_nothing_and_fails),
         cmocka_unit_test(test_a_hook_that_fails_before_the_commit_is_a_failed_commit),

@@ -2,11 +2,13 @@
 
 import contextlib
 import subprocess
+import time
 
 import market
 import pytest
 from feira_tools.server import ServerError
 from market import ok, problem, unique
+from test_descriptors import cpu_seconds
 
 
 @contextlib.contextmanager
@@ -81,3 +83,31 @@ def test_a_lost_database_is_not_replaced_by_an_empty_shop(own_shop, how):
     (shop.server.data / "keys.txt").unlink()
     shop.server.start()
     assert (shop.server.data / "keys.txt").read_text() != keys
+
+
+def fill(path):
+    """Takes what room there is."""
+    with contextlib.suppress(OSError), open(path, "ab", buffering=0) as filler:
+        while True:
+            filler.write(b"x" * 4096)
+
+
+def test_what_is_due_while_the_disk_is_full_is_done_when_there_is_room(tmp_path):
+    with small_disk(tmp_path / "disk", "8m") as disk, market.open_shop(tmp_path, settings={"pay_within": '"2s"'}, data=disk / "data") as shop:
+        sku = shop.product(stock=10000)
+        order = shop.place({sku: 1})["id"]
+        pid = shop.server.process.pid
+        fill(disk / "filler")
+        _, refusal = try_orders(shop, sku, 5000)
+        problem(refusal, 507, "disk_full")
+        spent, began = cpu_seconds(pid), time.monotonic()
+        time.sleep(4)
+        assert cpu_seconds(pid) - spent < 0.5 * (time.monotonic() - began), "it spins"
+        assert ok(shop.sk.request("GET", f"/v1/orders/{order}"), 200)["state"] in ("placed", "expired")  # expired: it found room in the log
+        (disk / "filler").unlink()
+        deadline = time.monotonic() + 30
+        while ok(shop.sk.request("GET", f"/v1/orders/{order}"), 200)["state"] != "expired":
+            assert time.monotonic() < deadline, shop.server.stderr()[-2000:]
+            time.sleep(0.1)
+        placed, refusal = try_orders(shop, sku, 5)
+        assert len(placed) == 5, refusal
