@@ -20,6 +20,7 @@ world.pay_within_ms = ({ 60000, 30 * 60000 })[sim.roll(2)]
 local model = model_of.new(PRICES, world.pay_within_ms)
 model.quote_ttl_ms = 60000
 world.model, world.skus, world.customers = model, SKUS, { "ann", "bob", "cem" }
+for n = 4, (settings.buyers or 0) // 8 do world.customers[n] = "c" .. n end
 require "rules"(model)
 
 function world:remember(name, ask, status, body)
@@ -182,7 +183,7 @@ end
 local function open_shop()
   local first = world.new_rulebook()
   sim.write_file("shop.lua", ([[
-return { name = "S", currency = "EUR", zone = "UTC", test_payments = true, pay_within = "%ds", quote_ttl = "60s" }
+return { name = "S", currency = "EUR", zone = "UTC", test_payments = true, pay_within = "%ds", quote_ttl = "60s", complete_after = "1h" }
 ]]):format(world.pay_within_ms // 1000))
   world.write_rulebook(first)
   model.rulebooks = { [first] = true }
@@ -227,11 +228,13 @@ end)
 world.actors = {}
 
 -- Everything that is still to come by itself comes.
-sim.jump(world.pay_within_ms + 60000)
+sim.jump(3 * world.pay_within_ms + 3600000)
 world:spawn("waiting", function(me) me:sleep(3000) end)
 live(function() return #world.actors == 0 end)
 for id, order in pairs(model.state.orders) do
-  if order.state == "placed" then model.diverge("order %s is still placed although its time is over", id) end
+  if order.state == "placed" or order.state == "fulfilled" then
+    model.diverge("order %s is still %s although the time for that is over", id, order.state)
+  end
 end
 sim.stop()
 local _, ended = sim.state()

@@ -4,8 +4,10 @@
 return function(model)
   local rules, timers = model.rules, model.timers
 
+  -- What is said to those who come when an order is in a state that does not allow it.
   local STATES = {
-    placed = "wrong_state", paid = "already_paid", cancelled = "order_cancelled", expired = "order_expired",
+    placed = "wrong_state", paid = "already_paid", fulfilling = "wrong_state", fulfilled = "wrong_state", completed = "wrong_state",
+    cancelled = "order_cancelled", expired = "order_expired",
   }
 
   local function differs(what, expected, got)
@@ -21,7 +23,11 @@ return function(model)
       local seen = answer.lines[i] or {}
       why = why or differs("sku", line.sku, seen.sku) or differs("qty", line.qty, seen.qty) or
         differs("line total", line.total, seen.total) or differs("refunded_qty", line.back, seen.refunded_qty or 0) or
-        differs("line refunded", line.given, seen.refunded or 0)
+        differs("line refunded", line.given, seen.refunded or 0) or differs("fulfilled_qty", line.sent, seen.fulfilled_qty or 0)
+    end
+    for i, due in ipairs(order.dues) do
+      local seen = answer.dues[i] or {}
+      why = why or differs("due", due.amount, seen.amount) or differs("paid of due", due.paid, seen.paid)
     end
     local sum = 0
     for _, payment in ipairs(answer.payments) do sum = sum + payment.amount end
@@ -84,7 +90,9 @@ return function(model)
         end
       end
       if ask.customer and ask.quote then
-        if not ask.quote.versions[state.customers[ask.customer].version] then may.facts_changed = true end
+        -- Where he changed while the quote was made, nobody knows which version it saw.
+        local seen = ask.quote.versions
+        if next(seen, next(seen)) or not seen[state.customers[ask.customer].version] then may.facts_changed = true end
       elseif ask.customer then -- several orders of one customer at once: one may have to be priced again and again
         ask.versions = with_version(state, ask)
         if next(ask.versions, next(ask.versions)) then may.facts_changed = true end
@@ -110,10 +118,16 @@ return function(model)
       local free = total == 0
       local order = {
         id = answer.id, state = free and "paid" or "placed", total = total, paid = 0, refunded = 0, lines = {}, customer = ask.customer,
-        expires = now + model.pay_within_ms,
+        dues = {},
       }
+      for i, due in ipairs(ask.dues or { { amount = total, within_ms = model.pay_within_ms } }) do
+        if not free then order.dues[i] = { amount = due.amount, paid = 0, deadline = now + due.within_ms } end
+      end
       for i, line in ipairs(ask.lines) do
-        order.lines[i] = { sku = line.sku, qty = line.qty, total = costs[i], back = 0, given = 0 }
+        -- back, given: units and money that went back in all; spread_*: what these were when money last went back without units.
+        order.lines[i] = {
+          sku = line.sku, qty = line.qty, total = costs[i], back = 0, given = 0, spread_back = 0, spread_given = 0, sent = 0, sent_back = 0,
+        }
         add(free and state.on_hand or state.held, line.sku, free and -line.qty or line.qty)
       end
       if ask.customer then
@@ -130,69 +144,101 @@ return function(model)
     if c then state.customers[order.customer] = { orders = c.orders - 1, version = c.version + 1 } end
   end
 
+  local function open_due(order)
+    for _, due in ipairs(order.dues) do
+      if due.paid < due.amount then return due end
+    end
+  end
+
   rules.pay = {
     refusal = function(state, ask, now)
       local order = state.orders[ask.order]
       if order.state ~= "placed" then return STATES[order.state] end
-      if now >= order.expires then return "order_expired" end
-      if ask.amount and ask.amount ~= order.total then return "wrong_amount" end
+      local due = open_due(order)
+      if now >= due.deadline then return "order_expired" end
+      if ask.amount and ask.amount > due.amount - due.paid then return "wrong_amount" end
     end,
     apply = function(state, ask, answer, now)
       local order = state.orders[ask.order]
       if order.state ~= "placed" then return "the order is " .. order.state end
-      if now >= order.expires then return "it is too late" end
-      if ask.amount and ask.amount ~= order.total then return "it is not what is due" end
-      order.state, order.paid = "paid", order.total
-      state.sales = state.sales + order.total
-      for _, line in ipairs(order.lines) do
-        add(state.held, line.sku, -line.qty)
-        add(state.on_hand, line.sku, -line.qty)
+      local due = open_due(order)
+      local amount = ask.amount or due.amount - due.paid
+      if now >= due.deadline then return "it is too late" end
+      if amount > due.amount - due.paid then return "it is more than what is due" end
+      due.paid, order.paid = due.paid + amount, order.paid + amount
+      state.sales = state.sales + amount
+      if not open_due(order) then
+        order.state = "paid"
+        for _, line in ipairs(order.lines) do
+          add(state.held, line.sku, -line.qty)
+          add(state.on_hand, line.sku, -line.qty)
+        end
       end
       return document(order, answer)
     end,
   }
 
-  local function release(state, order)
-    for _, line in ipairs(order.lines) do add(state.held, line.sku, -line.qty) end
-  end
+  -- --- what goes back -------------------------------------------------------------------------------------------------
 
-  -- Gives units of lines back: what a line gave back after k of n units is always k/n of what it cost.
-  local function give(state, order, qty_of, restock)
-    local amount = 0
-    for i, line in ipairs(order.lines) do
-      local qty = qty_of[i]
-      if qty then
-        line.back = line.back + qty
-        local part = model.ratio(line.total, line.back, line.qty) - line.given
-        line.given = line.given + part
-        amount = amount + part
-        if restock then add(state.on_hand, line.sku, qty) end
-      end
-    end
+  local function money_back(state, order, amount)
     order.refunded = order.refunded + amount
     state.sales = state.sales - amount
   end
 
-  local function everything(order)
-    local qty_of, any = {}, false
+  -- An order that ends before it is paid: what it held is free, what was paid of it goes back.
+  local function release(state, order)
+    for _, line in ipairs(order.lines) do add(state.held, line.sku, -line.qty) end
+    money_back(state, order, order.paid - order.refunded)
+  end
+
+  -- Of what was paid for a line, less what went back without units, k of n units are worth k/n. Those that were not sent go first.
+  local function give_units(state, order, i, qty, restock, of_sent)
+    local line = order.lines[i]
+    local with_customer, left = line.sent - line.sent_back, line.qty - line.back
+    local upto = line.spread_given +
+      model.ratio(line.total - line.spread_given, line.back - line.spread_back + qty, line.qty - line.spread_back)
+    money_back(state, order, upto - line.given)
+    line.back, line.given = line.back + qty, upto
+    line.sent_back = line.sent_back + (of_sent and qty or math.max(qty - (left - with_customer), 0))
+    if restock then add(state.on_hand, line.sku, qty) end
+  end
+
+  local function give_amount(state, order, i, amount)
+    local line = order.lines[i]
+    money_back(state, order, amount)
+    line.given = line.given + amount
+    line.spread_back, line.spread_given = line.back, line.given
+  end
+
+  local function give_everything(state, order, restock)
     for i, line in ipairs(order.lines) do
-      if line.qty > line.back then qty_of[i], any = line.qty - line.back, true end
+      if line.qty > line.back then give_units(state, order, i, line.qty - line.back, restock) end
     end
-    return qty_of, any
+  end
+
+  local function unsent(line) return line.qty - line.sent - (line.back - line.sent_back) end
+
+  local function all_unsent(order)
+    local sum = 0
+    for _, line in ipairs(order.lines) do sum = sum + unsent(line) end
+    return sum
+  end
+
+  local function settle(order)
+    if order.state == "fulfilling" and all_unsent(order) == 0 then order.state = "fulfilled" end
   end
 
   rules.cancel = {
     refusal = function(state, ask)
       local order = state.orders[ask.order]
-      if order.state == "placed" or (order.state == "paid" and ask.trusted) then return end
-      return STATES[order.state]
+      if order.state ~= "placed" and order.state ~= "paid" then return STATES[order.state] end
     end,
     apply = function(state, ask, answer)
       local order = state.orders[ask.order]
       if order.state == "placed" then
         release(state, order)
-      elseif order.state == "paid" and ask.trusted then
-        give(state, order, (everything(order)), true)
+      elseif order.state == "paid" then
+        give_everything(state, order, true)
       else
         return "the order is " .. order.state
       end
@@ -202,34 +248,101 @@ return function(model)
     end,
   }
 
+  local REFUNDABLE = { paid = true, fulfilling = true, fulfilled = true, completed = true }
+
+  -- Is there as much as is asked for? ask: units of a line, an amount of a line or of the order, or (nothing named) all of it.
+  local function too_much(order, ask)
+    local line = order.lines[ask.line or 1]
+    if ask.units then
+      return ask.units > line.qty - line.back or (ask.of_sent and ask.units > line.sent - line.sent_back)
+    elseif ask.line then
+      return ask.amount > line.total - line.given
+    elseif ask.amount then
+      local left = 0
+      for _, one in ipairs(order.lines) do left = left + one.total - one.given end
+      return ask.amount > left
+    end
+    for _, one in ipairs(order.lines) do
+      if one.back < one.qty then return false end
+    end
+    return true
+  end
+
   rules.refund = {
     refusal = function(state, ask)
       local order = state.orders[ask.order]
-      if order.state ~= "paid" then return STATES[order.state] end
-      local _, any = everything(order)
-      if not any then return "refund_exceeds" end
-      for i, qty in pairs(ask.units or {}) do
-        if qty > order.lines[i].qty - order.lines[i].back then return "refund_exceeds" end
-      end
+      if not REFUNDABLE[order.state] then return STATES[order.state] end
+      if too_much(order, ask) then return "refund_exceeds" end
     end,
     apply = function(state, ask, answer)
       local order = state.orders[ask.order]
-      if order.state ~= "paid" then return "the order is " .. order.state end
-      local units = ask.units or everything(order)
-      for i, qty in pairs(units) do
-        if qty > order.lines[i].qty - order.lines[i].back then return "more goes back than was bought" end
+      if not REFUNDABLE[order.state] then return "the order is " .. order.state end
+      if too_much(order, ask) then return "more goes back than was bought" end
+      local restock = ask.restock ~= false
+      if ask.units then
+        give_units(state, order, ask.line, ask.units, restock, ask.of_sent)
+      elseif ask.line then
+        give_amount(state, order, ask.line, ask.amount)
+      elseif ask.amount then
+        local lefts = {}
+        for i, line in ipairs(order.lines) do lefts[i] = line.total - line.given end
+        for i, part in ipairs(model.split(ask.amount, lefts)) do
+          if part > 0 then give_amount(state, order, i, part) end
+        end
+      else
+        give_everything(state, order, restock)
       end
-      give(state, order, units, ask.restock ~= false)
+      settle(order)
       return document(order, answer)
     end,
   }
 
   timers["orders.expire"] = function(state, note)
     local order = state.orders[note.key]
-    if not order or order.state ~= "placed" or order.expires > note.at then return end
+    if not order or order.state ~= "placed" or open_due(order).deadline > note.at then return end
     order.state = "expired"
     release(state, order)
     changed(state, order)
+  end
+
+  -- --- what is sent ---------------------------------------------------------------------------------------------------
+
+  rules.send = {
+    refusal = function(state, ask)
+      local order = state.orders[ask.order]
+      if order.state ~= "paid" and order.state ~= "fulfilling" then return STATES[order.state] end
+      if all_unsent(order) == 0 or (ask.line and ask.units > unsent(order.lines[ask.line])) then return "nothing_to_send" end
+    end,
+    apply = function(state, ask, answer)
+      local order = state.orders[ask.order]
+      if order.state ~= "paid" and order.state ~= "fulfilling" then return "the order is " .. order.state end
+      for i, line in ipairs(order.lines) do
+        local qty = not ask.line and unsent(line) or ask.line == i and ask.units or 0
+        if qty > unsent(line) then return "more is sent than is left" end
+        line.sent = line.sent + qty
+      end
+      order.state = "fulfilling"
+      settle(order)
+      return document(order, answer)
+    end,
+  }
+
+  rules.complete = {
+    refusal = function(state, ask)
+      local order = state.orders[ask.order]
+      if order.state ~= "fulfilled" then return STATES[order.state] end
+    end,
+    apply = function(state, ask, answer)
+      local order = state.orders[ask.order]
+      if order.state ~= "fulfilled" then return "the order is " .. order.state end
+      order.state = "completed"
+      return document(order, answer)
+    end,
+  }
+
+  timers["orders.complete_by_itself"] = function(state, note)
+    local order = state.orders[note.key]
+    if order and order.state == "fulfilled" then order.state = "completed" end
   end
 
   -- --- stock ------------------------------------------------------------------------------------------------------------

@@ -45,6 +45,16 @@ local function place(me, world)
     ask.body = ('{"lines":%s,"expected_total":%d%s}'):format(json_lines(lines), ask.expected_total,
       customer and (',"customer":"%s"'):format(customer) or "")
   end
+  local total = ask.quote and ask.quote.total or ask.expected_total
+  if total > 1 and sim.roll(4) == 1 then -- a deposit now, the rest later
+    local deposit = sim.roll(total - 1)
+    ask.dues = {
+      { amount = deposit, within_ms = world.pay_within_ms }, { amount = total - deposit, within_ms = 3 * world.pay_within_ms },
+    }
+    local due = '{"label":"%s","amount":%d,"within":"%ds"}'
+    ask.body = ('%s,"dues":[%s,%s]}'):format(ask.body:sub(1, -2), due:format("deposit", deposit, world.pay_within_ms // 1000),
+      due:format("rest", total - deposit, 3 * world.pay_within_ms // 1000))
+  end
   local status, answer = me:ask(ask)
   if status ~= 201 then return end
   world.orders[#world.orders + 1] = answer.id
@@ -78,13 +88,14 @@ return function(world)
         local mood = sim.roll(12)
         if id and mood <= 6 then
           pay(me, world, id)
+          if sim.roll(3) > 1 and world.model.state.orders[id].state == "placed" then pay(me, world, id) end
         elseif id and mood == 7 then
           me:sleep(world.pay_within_ms - 200 + sim.roll(400)) -- as the time to pay runs out
           pay(me, world, id)
         elseif id and mood == 8 then
           cancel(me, world, id)
         elseif id and mood == 9 then
-          pay(me, world, id, sim.roll(2) == 1 and total or total + 1)
+          pay(me, world, id, sim.roll(total + 1)) -- a part of it, or more than is due
           pay(me, world, id)
         elseif id and mood == 10 then
           look(me, world, id)
