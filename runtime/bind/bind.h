@@ -72,6 +72,9 @@ struct bind_context {
     /* A keyed hash of a telephone number, as hex with its NUL; the shop's secret is the key. */
     void (*pseudonym)(void *ctx, struct slice text, char out[65]);
     void *pseudonym_ctx;
+    /* A keyed hash of what a plugin signs. */
+    void (*sign)(void *ctx, const char *plugin, struct slice text, unsigned char mac[32]);
+    void *sign_ctx;
     bool outdated; /* newer rules are live: facts may be made of rows of which these rules do not know it */
     bool broken;   /* a procedure or subscriber that was called failed: so does the whole call, even when its caller went on */
 };

@@ -76,7 +76,10 @@ int64_t bind_check_int(lua_State *L, int arg, const char *what);
 struct slice bind_check_slice(lua_State *L, int arg, const char *what); /* lives as long as the value on the stack */
 int64_t bind_field_int(lua_State *L, int table, const char *name, bool required, int64_t otherwise);
 struct slice bind_field_slice(lua_State *L, int table, const char *name, bool required); /* lives as long as the table */
-struct slice bind_check_topic(lua_State *L, int arg); /* stream.c; lives as long as the value on the stack */
+struct bind_plugin;
+void bind_plugin_made(lua_State *L, const struct bind_plugin *p); /* made.c: into the table on top */
+void bind_plugin_sign(lua_State *L, const struct bind_plugin *p); /* sign.c, likewise */
+struct slice bind_check_topic(lua_State *L, int arg);             /* stream.c; lives as long as the value on the stack */
 void bind_push_slice(lua_State *L, struct slice s);
 /* The shop's currency; raises while it is not known: only shop.lua is read before that. */
 struct currency bind_currency(lua_State *L);

@@ -318,6 +318,8 @@ static int modules_body(lua_State *L) /* (making) */
     method(L, p, "emit", l_emit);
     method(L, p, "check", bind_plugin_check);
     bind_plugin_pins(L, p);
+    bind_plugin_made(L, p);
+    bind_plugin_sign(L, p);
     m->out[0] = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     method(L, p, "set", l_timer_set);

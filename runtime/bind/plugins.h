@@ -27,6 +27,12 @@ struct bind_rules {
     const struct json_value *settings;
 };
 
+struct bind_made { /* as long as the state */
+    struct slice id;
+    const char *type;
+    const struct json_value *fields;
+};
+
 struct bind_procedure {
     int fn;                    /* number for vm_function() */
     const char *stdlib;        /* instead of fn: a function of the stdlib, "shop_calls.orders_cancel"; NULL = fn */
@@ -70,6 +76,10 @@ struct bind_plugin_host {
     /* The facts that are made of these rows of a plugin, in the arena; none when it is stopped. NULL: there are none, or no memory. */
     const struct bind_fact *const *(*facts)(void *ctx, const char *plugin, const struct collection *rows, struct arena *arena,
                                             size_t *count);
+    /* The campaign of this id, if promo.use of this plugin made it; false otherwise. */
+    bool (*made)(void *ctx, const struct bind_plugin *caller, struct slice id, struct bind_made *out);
+    /* The next one that it made, from number i on; i is its number then. */
+    bool (*next_made)(void *ctx, const struct bind_plugin *caller, size_t *i, struct bind_made *out);
     /* May it call this host and port? */
     bool (*may_call)(void *ctx, const struct bind_plugin *caller, struct slice host, int port);
     /* May it read (write: move) the ledger's account of this name? ERR_SCRIPT says what to do. */

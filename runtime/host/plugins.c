@@ -172,6 +172,29 @@ static bool may_call(void *ctx, const struct bind_plugin *caller, struct slice h
     return needs_http(caller->host, host, port);
 }
 
+static bool made(void *ctx, const struct bind_plugin *caller, struct slice id, struct bind_made *out)
+{
+    const struct plugin_state *s = ctx;
+    const struct made_campaign *m = generation_find_made(s->generation, id);
+    if (!m || m->plugin != caller->host)
+        return false;
+    *out = (struct bind_made){ m->id, m->type, m->fields };
+    return true;
+}
+
+static bool next_made(void *ctx, const struct bind_plugin *caller, size_t *i, struct bind_made *out)
+{
+    const struct plugin_state *s = ctx;
+    size_t n;
+    const struct made_campaign *list = generation_made(s->generation, &n);
+    while (*i < n && list[*i].plugin != caller->host)
+        ++*i;
+    if (*i == n)
+        return false;
+    *out = (struct bind_made){ list[*i].id, list[*i].type, list[*i].fields };
+    return true;
+}
+
 static const struct bind_plugin_host plugin_host = { .procedure = find_procedure,
                                                      .event = find_event,
                                                      .publish = publish,
@@ -180,6 +203,8 @@ static const struct bind_plugin_host plugin_host = { .procedure = find_procedure
                                                      .enter = enter,
                                                      .leave = leave,
                                                      .may_call = may_call,
+                                                     .made = made,
+                                                     .next_made = next_made,
                                                      .account = may_account,
                                                      .checks = plugin_checks_at_runtime,
                                                      .rules = pins_rules };

@@ -87,6 +87,18 @@ static void pseudonym(void *ctx, struct slice text, char out[65])
     out[2 * sizeof mac] = '\0';
 }
 
+/* The name ends with a NUL, which is in no name: so no plugin's text is another's. */
+static void sign(void *ctx, const char *plugin, struct slice text, unsigned char mac[SHA256_BYTES])
+{
+    const struct shop *s = ctx;
+    char all[1200];
+    size_t n = strlen(plugin) + 1;
+    memcpy(all, plugin, n);
+    size_t len = text.len < sizeof all - n ? text.len : sizeof all - n;
+    memcpy(all + n, text.data, len);
+    auth_sign(s->auth, "plugin", slice_of(all, n + len), mac);
+}
+
 int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct vm **vm, struct bind_context **bind, struct err *err)
 {
     int rc = use == VM_FOR_WORKER ? generation_open_vm(g, vm, err) : generation_open_plugins_vm(g, vm, err);
@@ -95,6 +107,8 @@ int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct v
     *bind = bind_context_of(*vm);
     (*bind)->pseudonym = pseudonym;
     (*bind)->pseudonym_ctx = s;
+    (*bind)->sign = sign;
+    (*bind)->sign_ctx = s;
     plugin_state_of(*vm)->stops.stops = s->stops;
     plugins_attach(*vm, g, s->webhooks);
     rc = plugin_routes_open(*vm, g, err);

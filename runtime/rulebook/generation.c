@@ -20,6 +20,9 @@ struct generation {
     _Atomic(struct vm *) unclaimed;     /* the state it was built in; the first who opens one gets it */
     const struct json_value *campaigns; /* in the arena, and so are uses */
     const struct campaign_use *uses;
+    struct made_campaign *made; /* those of all uses, in the order of the campaigns */
+    size_t made_count;
+    struct map made_by_id;
     size_t function_count, plugin_function_count;
     struct limits campaign_limits;
     uint64_t specs_hash; /* of all specs as JSON: each state must load the same */
@@ -78,7 +81,7 @@ static int add_used(struct loading *l, const struct source_file *f, const struct
     if (!kept)
         return nomem(l->err);
     *kept = (struct campaign_use){ .use = use, .first = l->campaigns->count, .next = l->uses };
-    int rc = plugins_use(&g->plugins, l->vm, &s, use, l->arena, &made, l->err);
+    int rc = plugins_use(&g->plugins, l->vm, &s, kept, l->arena, &made, l->err);
     if (rc == 0)
         rc = add_campaigns(l, f, made);
     kept->end = l->campaigns->count;
@@ -189,6 +192,39 @@ static int check_references(struct generation *g, struct loading *l)
                         .exponent = g->settings.currency.exponent,
                         .zone = g->zone };
     return g->options.partial ? 0 : references_check(&g->plugins, &s, json_get(g->settings.tree, "plugins"), l->uses, l->campaigns);
+}
+
+static const struct campaign_use *use_of(const struct campaign_use *uses, size_t i)
+{
+    for (; uses; uses = uses->next)
+        if (i >= uses->first && i < uses->end)
+            return uses;
+    return NULL;
+}
+
+/* The last use is the first in its list: so both are gone through backwards. */
+static int list_made(struct generation *g, struct err *err)
+{
+    size_t n = 0, i = 0;
+    for (const struct campaign_use *u = g->uses; u; u = u->next)
+        n += u->end - u->first;
+    g->made = arena_array(&g->arena, n + 1, sizeof *g->made);
+    g->made_count = n;
+    const struct json_value **all = arena_array(&g->arena, g->campaigns->count + 1, sizeof *all);
+    if (!g->made || !all)
+        return nomem(err);
+    for (const struct json_value *c = g->campaigns->first; c; c = c->next)
+        all[i++] = c;
+    for (const struct campaign_use *u = g->uses; u; u = u->next) {
+        for (i = u->end; i-- > u->first;) {
+            struct made_campaign *m = &g->made[--n];
+            *m = (struct made_campaign){ .plugin = u->plugin, .type = u->type->name, .fields = u->fields };
+            json_is_string(json_get(all[i], "id"), &m->id);
+            if (!map_set(&g->made_by_id, m->id, m))
+                return nomem(err);
+        }
+    }
+    return 0;
 }
 
 static int hash_specs(const struct json_value *campaigns, uint64_t *out, struct err *err)
@@ -315,6 +351,8 @@ static int build(struct generation *g, struct err *err)
         rc = compile(g, &l);
     g->campaigns = l.campaigns;
     g->uses = l.uses;
+    if (rc == 0)
+        rc = list_made(g, err);
     g->function_count = vm_function_count(l.vm);
     atomic_init(&g->unclaimed, l.vm);
     return rc < 0 ? excerpt_add(g->sources, err) : 0;
@@ -322,6 +360,7 @@ static int build(struct generation *g, struct err *err)
 
 static void destroy(struct generation *g)
 {
+    map_release(&g->made_by_id);
     struct vm *unclaimed = atomic_exchange(&g->unclaimed, NULL);
     if (unclaimed)
         close_vm(g, unclaimed);
@@ -344,6 +383,7 @@ int generation_build(const struct rulebook_options *o, struct sources *src, stru
         return nomem(err);
     atomic_init(&g->refs, 1);
     arena_init(&g->arena, NULL, 0);
+    map_init(&g->made_by_id, NULL);
     g->options = *o;
     g->sources = src;
     name_generation(g);
@@ -417,12 +457,21 @@ const struct json_value *generation_campaigns(const struct generation *g)
     return g->campaigns;
 }
 
+const struct made_campaign *generation_made(const struct generation *g, size_t *count)
+{
+    *count = g->made_count;
+    return g->made;
+}
+
+const struct made_campaign *generation_find_made(const struct generation *g, struct slice id)
+{
+    return map_get(&g->made_by_id, id);
+}
+
 const struct json_value *generation_made_by(const struct generation *g, size_t i)
 {
-    for (const struct campaign_use *u = g->uses; u; u = u->next)
-        if (i >= u->first && i < u->end)
-            return u->use;
-    return NULL;
+    const struct campaign_use *u = use_of(g->uses, i);
+    return u ? u->use : NULL;
 }
 
 int generation_hook(const struct generation *g, const struct hook_ref *h)

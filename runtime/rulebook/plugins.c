@@ -385,9 +385,10 @@ int plugins_settle_again(struct live_plugins *p, const struct settle *settle, co
     return rc;
 }
 
-int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *settle, const struct json_value *use, struct arena *arena,
+int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *settle, struct campaign_use *kept, struct arena *arena,
                 struct json_value **out, struct err *err)
 {
+    const struct json_value *use = kept->use;
     struct settle s = *settle;
     struct slice name = { "", 0 }, at = { "", 0 };
     struct live_plugin *plugin;
@@ -404,6 +405,9 @@ int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *sett
     if (rc < 0)
         return rc;
     struct hook_ref ref = { plugin->manifest, h };
+    kept->fields = fields;
+    kept->type = h;
+    kept->plugin = plugin->manifest;
     vm_push_json(vm, fields);
     struct limits_hold hold;
     limits_hold(vm, &plugin->pub.limits.of[LIMIT_LOAD], &hold);

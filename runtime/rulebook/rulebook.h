@@ -104,6 +104,15 @@ const struct limits *generation_campaign_limits(const struct generation *g); /* 
 const struct json_value *generation_campaigns(const struct generation *g);
 /* The promo.use ({ use, fields, at }) that made the i-th of them, or NULL. */
 const struct json_value *generation_made_by(const struct generation *g, size_t i);
+/* Those of them that promo.use made: what the merchant wrote, in canonical form. In the order of generation_campaigns(). */
+struct made_campaign {
+    struct slice id;
+    const struct manifest *plugin;
+    const char *type;
+    const struct json_value *fields;
+};
+const struct made_campaign *generation_made(const struct generation *g, size_t *count);
+const struct made_campaign *generation_find_made(const struct generation *g, struct slice id); /* NULL: there is none */
 /* Gives a state back that generation_open_vm() gave and in which nothing has changed, so that the next one who asks need not wait. */
 void generation_put_back_vm(struct generation *g, struct vm *vm);
 int generation_hook(const struct generation *g, const struct hook_ref *h);         /* number of its function for vm_function() */

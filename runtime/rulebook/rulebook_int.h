@@ -21,7 +21,10 @@ int excerpt_line_of_key(const struct sources *src, const char *path, const char 
 
 /* A promo.use of a campaign file, and which of the generation's campaigns came of it: first .. end - 1. */
 struct campaign_use {
-    const struct json_value *use; /* { use, fields, at } */
+    const struct json_value *use;    /* { use, fields, at } */
+    const struct json_value *fields; /* in canonical form, with defaults */
+    const struct hook *type;
+    const struct manifest *plugin;
     size_t first, end;
     struct campaign_use *next;
 };
@@ -59,7 +62,7 @@ int plugins_rules(const struct live_plugins *p, enum hook_kind kind, struct aren
 int plugins_facts(const struct live_plugins *p, const struct sources *src, struct arena *arena, const struct quote_fact_type **out,
                   size_t *count, struct err *err);
 /* promo.use "invite" { ... } that stands in a campaign file, { use, fields, at }: the plugin's function makes campaigns of it, *out. */
-int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *s, const struct json_value *use, struct arena *arena,
+int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *settle, struct campaign_use *use, struct arena *arena,
                 struct json_value **out, struct err *err);
 
 /* Checks what was settled before again, with everything that `settle` can ask now; nothing is kept. */

@@ -41,6 +41,27 @@ function plugin.revision() end
 ---@return table settings
 function plugin.rules(revision) end
 
+---A campaign that the merchant wrote with `promo.use` of this plugin, live now: what he wrote, checked, with defaults, in the form that the
+---plugin's function gets it (money in minor units, percent in parts per million, durations in ms). nil: there is none of that id.
+---Something that begins now keeps what it needs of it in its row: later the merchant may have changed it. Rules, handlers, procedures.
+---@param id string
+---@return { id: string, type: string, fields: table }|nil
+function plugin.campaign(id) end
+
+---The ids of all campaigns of this plugin that are live now, in the order of the files. Rules, handlers, procedures.
+---@return string[]
+function plugin.campaigns() end
+
+---A text with a signature behind it, for links and the like: whoever gets it can read it, and nobody can make another. The key is the
+---shop's and this plugin's own. 1 to 1,000 bytes. Rules, handlers, procedures.
+---@param text string
+---@return string signed
+function plugin.sign(text) end
+
+---@param signed string what a client sends
+---@return string|nil text nil: this plugin of this shop never signed it
+function plugin.verify(signed) end
+
 ---What a check is asked about. At run time whoever asks says what else is in it.
 ---@class feira.Subject
 ---@field kind "campaign"|"plugin"|"shop"|"order"|string
