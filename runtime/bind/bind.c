@@ -109,6 +109,21 @@ static void take_topic(lua_State *L, struct bind_calling *c, struct arena *arena
         luaL_error(L, "out of memory for an answer");
 }
 
+/* (nil, why, code?) -> { why, code } in the place of the nil; stays as it is when it is not said. */
+static void push_why(lua_State *L)
+{
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return;
+    lua_createtable(L, 0, 2);
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "why");
+    if (lua_type(L, 3) == LUA_TSTRING) {
+        lua_pushvalue(L, 3);
+        lua_setfield(L, -2, "code");
+    }
+    lua_replace(L, 1);
+}
+
 static int call_ended(lua_State *L, int resumed, lua_KContext k) /* result */
 {
     struct bind_calling *c = (struct bind_calling *)k;
@@ -116,6 +131,8 @@ static int call_ended(lua_State *L, int resumed, lua_KContext k) /* result */
     (void)resumed;
     if (ctx->broken)
         return luaL_error(L, "a procedure or subscriber that was called failed, and its caller went on; everything is taken back");
+    if (c->why && lua_isnil(L, 1))
+        push_why(L);
     if (c->value)
         *c->value = copy_of_body(L, 1, ctx->arena);
     if (!c->out)
@@ -153,7 +170,8 @@ static int call_body(lua_State *L)
         bind_push_quote(L);
         lua_setfield(L, 2, "quote");
     }
-    lua_callk(L, 1, 1, (lua_KContext)c, call_ended); /* result; a task may wait in it, and goes on in call_ended() */
+    lua_callk(L, 1, c->why ? 3 : 1, (lua_KContext)c,
+              call_ended); /* result, why, code; a task may wait in it, and goes on in call_ended() */
     return call_ended(L, LUA_OK, (lua_KContext)c);
 }
 void bind_push_stdlib(lua_State *L, struct slice name)

@@ -20,6 +20,7 @@ struct bind_calling {
     struct bind_answer *out;
     struct slice *topic; /* of an answer that goes on; NULL = it can't */
     struct slice *value; /* what comes back as it is, as JSON; NULL = not wanted */
+    bool why;            /* nil, a sentence and a code come back as { why, code } */
     vm_ref ref;
 };
 

@@ -6,6 +6,16 @@ static const struct bind_bridge *bridge_of(lua_State *L)
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
+static void push_answer(lua_State *L, const struct bind_bridge *b, int status, struct slice answer) /* status, answer */
+{
+    struct json_value *tree = NULL;
+    lua_pushinteger(L, status);
+    if (answer.len && json_parse(answer, NULL, b->arena, &tree, NULL) == 0)
+        vm_push_json_value(L, tree);
+    else
+        bind_push_slice(L, answer); /* /metrics is text */
+}
+
 /* (method, target, body?, key?) -> status, answer */
 static int l_request(lua_State *L)
 {
@@ -14,7 +24,6 @@ static int l_request(lua_State *L)
     struct slice caller = lua_isnoneornil(L, 4) ? slice_str("") : bind_check_slice(L, 4, "the key");
     struct bind_buf body, answer;
     struct err err = { 0 };
-    struct json_value *tree = NULL;
     int status = 0;
     bind_buf_init(&body, b->arena);
     bind_buf_init(&answer, b->arena);
@@ -28,12 +37,68 @@ static int l_request(lua_State *L)
     bind_buf_check(L, &answer);
     if (rc < 0)
         return bind_raise(L, &err);
-    lua_pushinteger(L, status);
-    if (answer.buf.len && json_parse(buf_slice(&answer.buf), NULL, b->arena, &tree, NULL) == 0)
-        vm_push_json_value(L, tree);
-    else
-        bind_push_slice(L, buf_slice(&answer.buf)); /* /metrics is text */
+    push_answer(L, b, status, buf_slice(&answer.buf));
     return 2;
+}
+
+static void add_header(lua_State *L, struct buf *lines) /* name and value are on the stack */
+{
+    size_t name_len, value_len;
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &name_len) : NULL;
+    const char *value = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &value_len) : NULL;
+    if (!name || !value || memchr(name, '\n', name_len) || memchr(value, '\n', value_len))
+        luaL_error(L, "headers are texts by name, of one line each");
+    buf_printf(lines, "%s: %s\r\n", name, value);
+}
+
+/* (method, target, body, headers?) -> status, answer */
+static int l_raw(lua_State *L)
+{
+    const struct bind_bridge *b = bridge_of(L);
+    const char *method = luaL_checkstring(L, 1), *target = luaL_checkstring(L, 2);
+    struct slice body = bind_check_slice(L, 3, "the body");
+    struct bind_buf headers, answer;
+    struct err err = { 0 };
+    int status = 0;
+    bind_buf_init(&headers, b->arena);
+    bind_buf_init(&answer, b->arena);
+    if (!lua_isnoneornil(L, 4)) {
+        luaL_checktype(L, 4, LUA_TTABLE);
+        for (lua_pushnil(L); lua_next(L, 4); lua_pop(L, 1))
+            add_header(L, &headers.buf);
+    }
+    bind_buf_check(L, &headers);
+    int rc = b->raw(b->ctx, method, target, buf_slice(&headers.buf), body, &status, &answer.buf, &err);
+    bind_buf_check(L, &answer);
+    if (rc < 0)
+        return bind_raise(L, &err);
+    push_answer(L, b, status, buf_slice(&answer.buf));
+    return 2;
+}
+
+/* Bodies as the world outside reads and writes them. */
+static int l_encode(lua_State *L) /* (value) -> text */
+{
+    const struct bind_bridge *b = bridge_of(L);
+    struct bind_buf text;
+    struct json_writer w;
+    luaL_checkany(L, 1);
+    bind_buf_init(&text, b->arena);
+    json_writer_init(&w, &text.buf);
+    json_value_write(&w, vm_check_json(L, 1, b->arena));
+    bind_buf_check(L, &text);
+    bind_push_slice(L, buf_slice(&text.buf));
+    return 1;
+}
+
+static int l_decode(lua_State *L) /* (text) -> value, or nil when it is no JSON */
+{
+    const struct bind_bridge *b = bridge_of(L);
+    struct json_value *tree;
+    if (json_parse(bind_check_slice(L, 1, "the text"), NULL, b->arena, &tree, NULL) < 0)
+        return 0;
+    vm_push_json_value(L, tree);
+    return 1;
 }
 
 /* (name, args?) -> true, value | false, { reason, field?, detail } */
@@ -153,7 +218,8 @@ static int l_result(lua_State *L) /* (name, passed, message?) */
 
 static int open_body(lua_State *L) /* (bridge) */
 {
-    static const luaL_Reg functions[] = { { "request", l_request }, { "call", l_call },         { "stage", l_stage },
+    static const luaL_Reg functions[] = { { "request", l_request }, { "raw", l_raw },           { "encode", l_encode },
+                                          { "decode", l_decode },   { "call", l_call },         { "stage", l_stage },
                                           { "advance", l_advance }, { "now", l_now },           { "fresh", l_fresh },
                                           { "enter", l_enter },     { "leave", l_leave },       { "result", l_result },
                                           { "outside", l_outside }, { "streamed", l_streamed }, { NULL, NULL } };

@@ -11,6 +11,9 @@ struct bind_bridge {
     /* caller: a key or token, "" = the operator */
     int (*request)(void *ctx, const char *method, const char *target, struct slice caller, struct slice body, int *status,
                    struct buf *answer, struct err *err);
+    /* The same as it came over the wire, from somebody without a key: headers are whole lines */
+    int (*raw)(void *ctx, const char *method, const char *target, struct slice headers, struct slice body, int *status, struct buf *answer,
+               struct err *err);
     /* A procedure of a plugin, on its own; what it returned as JSON text in the arena */
     int (*call)(void *ctx, struct slice name, const struct json_value *args, struct slice *value, struct err *err);
     /* What the made-up shop of a plugin's specs is; keep: the shop goes on with its data, and the new files wait for a publish */

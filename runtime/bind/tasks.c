@@ -35,6 +35,13 @@ int bind_task_open(struct vm *v, int fn, const struct json_value *args, struct b
     return 0;
 }
 
+void bind_task_want(struct bind_task *t, struct slice *value)
+{
+    *value = slice_str("");
+    t->calling.value = value;
+    t->calling.why = true;
+}
+
 int bind_task_run(struct bind_task *t, struct err *err)
 {
     struct bind_state *st = vm_context(vm_lua(t->vm));

@@ -10,6 +10,8 @@ struct bind_task;
 /* args and the arena must stay until it is closed; so must `out`, which is filled when it ends well (NULL = what it returns is left alone).
  */
 int bind_task_open(struct vm *v, int fn, const struct json_value *args, struct bind_answer *out, struct bind_task **task, struct err *err);
+/* Before it runs: what it returns is wanted as it is, as JSON in the arena; "" for nil. nil, a sentence and a code are { why, code }. */
+void bind_task_want(struct bind_task *t, struct slice *value);
 /* Runs a stretch. 0: it waits for something, or has ended. */
 int bind_task_run(struct bind_task *t, struct err *err);
 void bind_task_close(struct bind_task *t); /* at any time but from inside; NULL is fine */

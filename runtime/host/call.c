@@ -270,7 +270,7 @@ void call_read(struct call *c)
 
 /* --- writing -------------------------------------------------------------------------------------------------------- */
 
-static struct slice key_scope(struct call *c)
+struct slice call_key_scope(struct call *c)
 {
     return arena_printf(c->arena, "%s:%s", caller_kind_name(c->who.kind), c->who.id);
 }
@@ -278,7 +278,7 @@ static struct slice key_scope(struct call *c)
 static int answer_again(struct call *c, struct store_conn *conn, struct err *err)
 {
     struct idempotency_answer a;
-    int rc = idempotency_find(conn, key_scope(c), c->idempotency_key, c->request_hash, &a, err);
+    int rc = idempotency_find(conn, call_key_scope(c), c->idempotency_key, c->request_hash, &a, err);
     if (rc == 1) {
         c->answer = (struct bind_answer){ a.status, arena_copy(c->arena, a.body) };
         c->replayed = true;
@@ -305,9 +305,9 @@ bool call_answer_again(struct call *c)
 
 int call_remember(struct call *c, struct store_conn *conn, struct err *err)
 {
-    if (!c->idempotency_key.data)
+    if (!c->idempotency_key.data || c->is_step)
         return 0;
-    return idempotency_store(conn, key_scope(c), c->idempotency_key, c->request_hash, c->answer.status, c->answer.body,
+    return idempotency_store(conn, call_key_scope(c), c->idempotency_key, c->request_hash, c->answer.status, c->answer.body,
                              clock_wall_ms(c->shop->options.clock), err);
 }
 

@@ -47,6 +47,7 @@ struct call {
     struct err err;
     struct bind_answer answer;
     bool replayed;
+    bool is_step; /* more follows: what it gives is not yet the answer, and is not kept under the idempotency key */
     /* on the way through the writer */
     struct writer_command command;
     struct loop_post post;
@@ -91,6 +92,7 @@ void call_write_native(struct call *c, int (*native)(struct call *c, struct stor
 void call_wait(struct call *c);
 void call_resume(struct call *c);
 /* Keeps c->answer under the call's idempotency key, if it has one; on the writer, in the transaction that it answers for. */
+struct slice call_key_scope(struct call *c); /* whose idempotency keys these are; data NULL: no memory */
 int call_remember(struct call *c, struct store_conn *conn, struct err *err);
 /* Looks the answer of an earlier request with the same key up in the worker's snapshot. true = the call was answered. */
 bool call_answer_again(struct call *c);

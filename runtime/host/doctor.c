@@ -9,7 +9,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
-enum { EXAMPLES_MAX = 5, OVERDUE_MS = 60000 };
+enum { EXAMPLES_MAX = 5, OVERDUE_MS = 60000, PATIENCE_MS = 3600000 };
 #define GIB ((uint64_t)1 << 30)
 
 struct visit {
@@ -55,7 +55,8 @@ static void ill(struct visit *v, const char *check, const char *text, const char
     finding(v, check, "error", text, advice);
 }
 
-/* --- questions of one column: how many there are, and the first of them by name ------------------------------------------- */
+/* --- questions of one column (?1: an hour ago): how many there are, and the first of them by name
+ * ------------------------------------------- */
 
 struct question {
     const char *check, *sql, *fine, *wrong, *advice;
@@ -89,6 +90,38 @@ static const struct question questions[] = {
       "o.id WHERE o.refunded <> ifnull(r.amount, 0)",
       "Every refund is counted in its order.", "orders gave back another amount than their refunds add up to",
       "Report this with the ids: both change in one transaction.", false },
+    /* Money that a provider took ends as exactly one of: a payment of its order, or a part of a refund. */
+    { "money that came in",
+      "SELECT a.payment_id FROM payment_attempts a WHERE a.state = 3 AND (SELECT count(*) FROM payments p WHERE p.order_id = a.order_id "
+      "AND "
+      "p.payment_id = a.payment_id AND p.state = 'succeeded' AND p.amount = a.amount) + (SELECT count(*) FROM refund_parts r WHERE "
+      "r.attempt = "
+      "a.id AND a.given_back IS NOT NULL AND r.amount = a.received) <> 1",
+      "All money that providers took was paid for an order or is on its way back.",
+      "payments came in and are neither paid for their order nor on their way back, or both",
+      "Compare them with the statements of the provider, and report this with the ids.", false },
+    { "parts of refunds",
+      "SELECT r.number FROM refund_parts r WHERE (r.state = 3) <> EXISTS (SELECT 1 FROM ledger_transfers t WHERE t.id = r.refund_id || "
+      "'/p' || "
+      "substr(r.number, length(r.refund_id) + 3) || '/post') OR NOT EXISTS (SELECT 1 FROM ledger_transfers t WHERE t.id = r.refund_id || "
+      "'/p' || "
+      "substr(r.number, length(r.refund_id) + 3) AND t.amount = r.amount)",
+      "What is to be given back is held, and what is back has left the books.", "parts of refunds say something else than the ledger",
+      "Report this with the numbers: both change in one transaction.", false },
+    { "refunds given twice", "SELECT number FROM provider_events WHERE outcome = 'given_twice'",
+      "No provider gave back what a person had given back by hand.", "refunds were given back by hand, and then by their provider, too",
+      "Ask for one of the two back.", false },
+    { "refunds by hand", "SELECT number FROM refund_parts WHERE state = 4", "No refund waits for a person.",
+      "refunds were tried too often and wait for a person",
+      "GET /v1/refunds says why. Try again: POST /v1/refunds/{number}/retry; or give the money back by another way: .../settle.", true },
+    { "payments under way", "SELECT payment_id FROM payment_attempts WHERE state IN (1, 2) AND expires_at < ?1",
+      "No payment has been under way for longer than its time.",
+      "payments have been under way for an hour longer than their time, because their provider does not answer",
+      "See their provider's plugin in the log (job.failed); it is asked again and again.", true },
+    { "events of providers", "SELECT provider || ' ' || number FROM provider_events WHERE outcome = 'unknown' AND at < ?1",
+      "Providers told of no payment or refund that the shop does not know.",
+      "payments or refunds that providers told of are not known to the shop",
+      "Another system may use the same account, or a backup was restored; look them up with the provider.", true },
 };
 
 static int ask(struct visit *v, const struct question *q)
@@ -98,6 +131,8 @@ static int ask(struct visit *v, const struct question *q)
     size_t n = 0, len = 0;
     char names[256] = "";
     int rc = store_prepare(v->conn, q->sql, &s, v->err);
+    if (rc == 0 && store_stmt_params(s))
+        store_bind_int(s, 1, v->now_ms - PATIENCE_MS);
     while (rc == 0 && (rc = store_step(s, v->err)) == 1) {
         struct slice name = store_column_text(s, 0);
         if (n++ < EXAMPLES_MAX && len < sizeof names)

@@ -85,6 +85,7 @@ struct desk_request {
     struct slice key; /* as above; "" = the operator */
     struct slice body;
     struct slice idempotency_key; /* "" = a new one */
+    struct slice headers;         /* further ones, each with its line's end; "" = none */
 };
 int desk_open(struct shop *s, struct desk **out, struct err *err);
 int desk_ask(struct desk *d, const struct desk_request *r, int *status, struct buf *answer, struct err *err);

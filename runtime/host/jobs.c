@@ -1,6 +1,7 @@
 #include "host/jobs.h"
 #include "base/log.h"
 #include "host/plugin_stops.h"
+#include "host/providers.h"
 #include "host/publish.h"
 #include "host/task.h"
 #include "host/worker.h"
@@ -11,7 +12,7 @@
 
 enum { AT_ONCE_MAX = 64, WAITS_MS = 300000, SOON_MS = 2000 };
 
-enum job_end { JOB_ENDED_WELL, JOB_FAILED, JOB_CUT_OFF };
+enum job_end { JOB_ENDED_WELL, JOB_FAILED, JOB_CUT_OFF, JOB_NOT_NEEDED };
 
 struct job {
     struct jobs *owner;
@@ -27,6 +28,11 @@ struct job {
     struct err why;
     int64_t tries, again_ms;
     bool given_up;
+    /* of a provider of payments */
+    bool of_provider;
+    struct provider_job asked;
+    struct edition *edition; /* whose procedures record the end */
+    int unrecorded;          /* how often that could not be recorded */
 };
 
 struct jobs {
@@ -48,6 +54,7 @@ static void forget(struct loop_post *post)
         at = &(*at)->next;
     *at = job->next;
     j->count--;
+    edition_unref(job->edition);
     arena_release(&job->arena);
     free(job);
 }
@@ -58,6 +65,26 @@ static void hand_back(struct job *job)
     loop_post(job->owner->loop, &job->to_keeper);
 }
 
+/* In one transaction: the timer goes, and what came of it is recorded, which may set the next one. */
+static int record(struct job *job, struct store_conn *conn, struct err *err)
+{
+    int rc = timer_done(conn, job->id, job->due_ms, err);
+    if (rc == 0 || rc == ERR_NOT_FOUND) /* moved meanwhile: what the provider says is no less true */
+        rc = provider_job_done(job->owner->shop, job->edition, conn, &job->asked, &job->arena, err);
+    return rc < 0 ? rc : tries_forget(conn, job->procedure, job->key, err);
+}
+
+/* It can't be recorded: the same again, later, for as long as that takes. */
+static int put_off(struct job *job, struct store_conn *conn, struct err *err)
+{
+    int rc = timer_done(conn, job->id, job->due_ms, err);
+    if (rc < 0)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    rc = tries_add(conn, job->procedure, job->key, &job->tries, err);
+    job->again_ms = clock_wall_ms(job->owner->shop->options.clock) + tries_again_after_ms(job->tries);
+    return rc < 0 ? rc : timer_set(conn, job->procedure, job->key, job->again_ms, err);
+}
+
 /* Whatever the job set or cancelled itself counts more than what is planned here. */
 static int run_end(struct writer_command *cmd, struct store_conn *conn, struct err *err)
 {
@@ -65,10 +92,12 @@ static int run_end(struct writer_command *cmd, struct store_conn *conn, struct e
     const struct clock *clock = job->owner->shop->options.clock;
     job->given_up = false;
     job->again_ms = 0;
+    if (job->of_provider && job->end <= JOB_FAILED)
+        return job->unrecorded > 1 ? put_off(job, conn, err) : record(job, conn, err);
     int rc = timer_done(conn, job->id, job->due_ms, err);
     if (rc < 0 && rc != ERR_NOT_FOUND)
         return rc;
-    if (rc == ERR_NOT_FOUND || job->end == JOB_ENDED_WELL)
+    if (rc == ERR_NOT_FOUND || job->end == JOB_ENDED_WELL || job->end == JOB_NOT_NEEDED)
         return tries_forget(conn, job->procedure, job->key, err);
     rc = job->end == JOB_FAILED ? tries_add(conn, job->procedure, job->key, &job->tries, err) : 0;
     if (rc < 0)
@@ -108,6 +137,14 @@ static void ended_on_writer(struct writer_command *cmd, int rc, const struct err
 {
     struct job *job = (struct job *)((char *)cmd - offsetof(struct job, command));
     say_end(job, rc, err);
+    if (rc < 0 && job->of_provider && job->end <= JOB_FAILED && job->unrecorded < 2) {
+        /* What the plugin's function gave may be what can't be recorded: then it gave nothing. */
+        job->why = *err;
+        job->asked.why = job->why.text;
+        job->unrecorded++;
+        if (writer_submit(job->owner->shop->writer, cmd, NULL) == 0)
+            return;
+    }
     hand_back(job);
 }
 
@@ -116,6 +153,10 @@ static void finish(struct job *job, enum job_end end, const struct err *why)
     job->end = end;
     if (why)
         job->why = *why;
+    if (job->of_provider) {
+        job->asked.why = end == JOB_FAILED ? job->why.text : NULL;
+        job->edition = publisher_live(job->owner->shop->publisher);
+    }
     job->command = (struct writer_command){ .run = run_end, .done = ended_on_writer };
     if (writer_submit(job->owner->shop->writer, &job->command, NULL) < 0)
         hand_back(job); /* the timer is as it was, and the job runs again: at least once */
@@ -127,6 +168,33 @@ static void task_ended(void *ctx, int rc, const struct err *err)
 {
     struct job *job = ctx;
     finish(job, rc == 0 ? JOB_ENDED_WELL : rc == ERR_BUSY ? JOB_CUT_OFF : JOB_FAILED, rc < 0 ? err : NULL);
+}
+
+/* A function of a provider is asked what the shop wants to know now; nothing any more: then the timer just goes. */
+static void begin_with_provider(struct job *job, const struct hook_ref *ref)
+{
+    struct worker *w = job->worker;
+    struct err err = { 0 };
+    const struct json_value *args;
+    job->of_provider = true;
+    job->asked = (struct provider_job){ .plugin = plugin_timer_owner(job->procedure), .key = job->key };
+    job->asked.what = arena_strdup(&job->arena, slice_str(ref->hook->name)); /* the rules may be gone before the job is */
+    int rc = job->asked.what ? provider_job_ask(w, &job->asked, &job->arena, &args, &err) : err_set(&err, ERR_NOMEM, "Out of memory.");
+    if (rc < 0 || !args) {
+        if (rc < 0)
+            log_error(w->shop->options.log, "job.failed", err.text, LOG_SLICE("procedure", job->procedure), LOG_SLICE("key", job->key));
+        finish(job, rc < 0 ? JOB_CUT_OFF : JOB_NOT_NEEDED, NULL);
+        return;
+    }
+    task_start(w, w->seat,
+               &(struct task_options){ .plugin = ref->plugin->name,
+                                       .fn = generation_hook(w->seat->generation, ref),
+                                       .args = args,
+                                       .value = &job->asked.value,
+                                       .arena = &job->arena,
+                                       .within_ms = WAITS_MS,
+                                       .done = task_ended,
+                                       .ctx = job });
 }
 
 static struct json_value *args_of(struct job *job)
@@ -150,9 +218,13 @@ static void begin(struct job *job)
     struct err err = { 0 };
     struct hook_ref ref;
     struct seat *seat = w->seat;
-    if (job->too_many || !plugin_timer_hook(seat->generation, job->procedure, &ref) || ref.hook->as != AS_JOB ||
-        plugin_stopped(plugin_state_of(seat->vm), ref.plugin->name)) {
+    if (job->too_many || !plugin_timer_hook(seat->generation, job->procedure, &ref) ||
+        (ref.hook->kind == HOOK_TIMER && ref.hook->as != AS_JOB) || plugin_stopped(plugin_state_of(seat->vm), ref.plugin->name)) {
         finish(job, JOB_CUT_OFF, NULL); /* what it is now is seen with the next look */
+        return;
+    }
+    if (ref.hook->kind == HOOK_PAYMENT) {
+        begin_with_provider(job, &ref);
         return;
     }
     int rc = tries_count(w->conn, job->procedure, job->key, &job->tries, &err);
@@ -187,7 +259,7 @@ static bool is_job(struct jobs *j, struct slice procedure)
     struct edition *live = publisher_live(j->shop->publisher);
     struct stops_snapshot *stops = stops_acquire(j->shop->stops);
     struct hook_ref ref;
-    bool is = plugin_timer_hook(live->generation, procedure, &ref) && ref.hook->kind == HOOK_TIMER && ref.hook->as == AS_JOB &&
+    bool is = plugin_timer_hook(live->generation, procedure, &ref) && (ref.hook->kind == HOOK_PAYMENT || ref.hook->as == AS_JOB) &&
               !stops_find(stops, STOP_PLUGIN, slice_str(ref.plugin->name)); /* a stopped one is parked like any other timer */
     stops_release(stops);
     edition_unref(live);

@@ -172,6 +172,8 @@ void plugin_stop_effects(const struct generation *g, const struct manifest *m, b
     sentence(w, hooks_of(m, HOOK_PROCEDURE), "Calls of its %zu procedure by other plugins fail.",
              "Calls of its %zu procedures by other plugins fail.");
     events_effects(m, quarantined, w);
+    if (manifest_is_provider(m))
+        json_str(w, "Nobody can pay through it; its callbacks are answered 503, its refunds wait.");
     sentence(w, hooks_of(m, HOOK_TIMER), "Timers of its %zu kind wait.", "Timers of its %zu kinds wait.");
     campaign_effects(g, m, quarantined, w);
     sentence(w, hooks_of(m, HOOK_FACT), "%zu fact of it is not there for rules that ask.",

@@ -342,14 +342,19 @@ static struct json_value *timer_args(struct arena *arena, struct slice key, int6
     return args;
 }
 
-/* "plugin:invite.expire" → its timer. */
+/* "plugin:invite.expire" → its timer; "plugin:stripe-payments/payments.query" → what of a provider is a job. */
 bool plugin_timer_hook(const struct generation *g, struct slice procedure, struct hook_ref *out)
 {
     struct slice plugin = plugin_timer_owner(procedure);
     size_t n = sizeof BIND_PLUGIN_TIMER - 1 + plugin.len;
     struct slice rest = n < procedure.len ? slice_of(procedure.data + n + 1, procedure.len - n - 1) : slice_str("");
+    static const char payments[] = "payments.";
+    static const size_t len = sizeof payments - 1;
     const struct manifest *m = plugin_set_find(generation_plugins(g), plugin);
-    *out = (struct hook_ref){ m, m ? manifest_hook(m, HOOK_TIMER, rest) : NULL };
+    bool of_provider = n < procedure.len && procedure.data[n] == '/' && rest.len > len && memcmp(rest.data, payments, len) == 0;
+    if (of_provider)
+        rest = slice_of(rest.data + len, rest.len - len);
+    *out = (struct hook_ref){ m, m ? manifest_hook(m, of_provider ? HOOK_PAYMENT : HOOK_TIMER, rest) : NULL };
     return out->hook != NULL;
 }
 
@@ -357,7 +362,7 @@ int plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, in
 {
     const struct plugin_state *s = plugin_state_of(vm);
     struct hook_ref ref;
-    if (!s->generation || !plugin_timer_hook(s->generation, procedure, &ref))
+    if (!s->generation || !plugin_timer_hook(s->generation, procedure, &ref) || ref.hook->kind != HOOK_TIMER)
         return err_set(err, ERR_NOT_FOUND, "The plugin that set the timer %.*s is not turned on, or has it no more; it waits.",
                        SLICE_FMT(procedure));
     const struct json_value *args = timer_args(s->bind.arena, key, due_ms);

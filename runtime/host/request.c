@@ -40,6 +40,7 @@ static void write_request(const struct desk_request *r, struct slice idempotency
                r->method, r->target, SLICE_FMT(idempotency_key), r->body.len);
     if (r->key.len)
         buf_printf(out, "Authorization: Bearer %.*s\r\n", SLICE_FMT(r->key));
+    buf_add_slice(out, r->headers);
     buf_add_str(out, "\r\n");
     buf_add_slice(out, r->body);
 }

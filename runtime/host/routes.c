@@ -16,6 +16,9 @@ static const struct query_param product_query[] = {
 static const struct query_param order_query[] = {
     { "limit", "How many at most: 1 to 200, default 50.", NULL }, { "cursor", "next_cursor of the page before.", NULL },
     { "customer", "Only of this customer (servers).", NULL }, { "state", "Only in this state.", NULL }, { "reference", "Only with this reference.", NULL }, { NULL, NULL, NULL } };
+static const struct query_param refund_query[] = {
+    { "state", "manual (the default), requested, processing or succeeded.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
+    { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param quote_query[] = { { "explain", "\"full\" also lists campaigns that did not apply, each with its reason.", NULL }, { NULL, NULL, NULL } };
 
 static const struct query_param event_query[] = {
@@ -51,12 +54,16 @@ const struct route core_routes[] = {
     { HTTP_METHOD_POST, "/v1/orders", SHOPPERS, SCOPE_ORDERS_WRITE, &schema_order, NULL, true, false, 201, handle_order_place, "orders.place", "Places an order at the price that was shown." },
     { HTTP_METHOD_GET, "/v1/orders", KNOWN, SCOPE_ORDERS_READ, NULL, order_query, false, false, 200, call_read, "orders.list", "Orders, newest first, a page at a time." },
     { HTTP_METHOD_GET, "/v1/orders/{id}", KNOWN, SCOPE_ORDERS_READ, NULL, NULL, false, false, 200, call_read, "orders.get", "One order." },
-    { HTTP_METHOD_POST, "/v1/orders/{id}/payments", KNOWN, SCOPE_ORDERS_WRITE, &schema_payment, NULL, true, false, 201, call_write, "orders.pay", "Pays what is owed." },
+    { HTTP_METHOD_POST, "/v1/orders/{id}/payments", KNOWN, SCOPE_ORDERS_WRITE, &schema_payment, NULL, true, false, 201, handle_payment, "orders.pay", "Pays what is owed, or a part of it. Through a provider that is a plugin: { payment } with what the client needs to pay; the money is in when the provider says so." },
+    { HTTP_METHOD_POST, "/v1/payments/{provider}/notify", ANY, 0, NULL, NULL, false, true, 200, handle_payment_notify, NULL, "What a provider of payments tells of its own accord, signed by it; the answer is what it wants to read." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/cancel", KNOWN, SCOPE_ORDERS_WRITE, &schema_cancel, NULL, true, false, 200, call_write, "orders.cancel", "Cancels: what was held is given back, what was paid is refunded." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/refunds", SERVERS, SCOPE_REFUNDS_WRITE, &schema_refund, NULL, true, false, 201, call_write, "orders.refund", "Gives money back: units of lines, an amount of a line or of the order; without any, all that is left." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/fulfilments", SERVERS, SCOPE_ORDERS_WRITE, &schema_fulfilment, NULL, true, false, 201, call_write, "orders.fulfil", "Sends units of a paid order; without lines, all that is left." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/complete", KNOWN, SCOPE_ORDERS_WRITE, &schema_complete, NULL, true, false, 200, call_write, "orders.complete", "Ends an order of which everything was sent: its customer has got it, or the shop says so." },
     { HTTP_METHOD_DELETE, "/v1/orders/{id}/blocks/{plugin}/{name}", SERVERS, SCOPE_ORDERS_WRITE, NULL, block_query, false, false, 200, call_write, "orders.lift_block", "Lifts a block by hand, when the plugin that put it on does not." },
+    { HTTP_METHOD_GET, "/v1/refunds", SERVERS, SCOPE_ORDERS_READ, NULL, refund_query, false, false, 200, call_read, "refund_desk.list", "Refunds that providers which are plugins are to give back, part by part, oldest first: those that wait for a person, or in another state." },
+    { HTTP_METHOD_POST, "/v1/refunds/{number}/retry", SERVERS, SCOPE_REFUNDS_WRITE, &schema_refund_retry, NULL, false, false, 200, call_write, "refund_desk.retry", "Has the provider give it back now, under the same number as before." },
+    { HTTP_METHOD_POST, "/v1/refunds/{number}/settle", SERVERS, SCOPE_REFUNDS_WRITE, &schema_refund_settle, NULL, true, false, 200, call_write, "refund_desk.settle", "Says that a person has given the money back by another way; only of one that waits for a person." },
 
     { HTTP_METHOD_POST, "/v1/checkouts", SHOPPERS, SCOPE_ORDERS_WRITE, &schema_checkout, NULL, false, false, 201, handle_checkout_create, "checkouts.create", "Keeps a cart while a purchase is built step by step; it holds nothing and expires. The answer has a fresh quote." },
     { HTTP_METHOD_GET, "/v1/checkouts/{id}", SHOPPERS, SCOPE_ORDERS_READ, NULL, NULL, false, false, 200, handle_checkout_get, "checkouts.get", "The checkout as it is, with a fresh quote; for its customer, or whoever has the id of a guest's." },

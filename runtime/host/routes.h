@@ -22,6 +22,8 @@ void handle_checkout_create(struct call *c); /* api_checkouts.c */
 void handle_checkout_get(struct call *c);
 void handle_checkout_change(struct call *c);
 void handle_checkout_complete(struct call *c);
+void handle_payment(struct call *c); /* api_payments.c */
+void handle_payment_notify(struct call *c);
 void handle_customer_token(struct call *c); /* api_customers.c */
 void handle_customer_facts(struct call *c);
 void handle_health(struct call *c); /* api_ops.c */

@@ -166,6 +166,12 @@ static const struct schema fulfilment_fields[] = {
     { .name = "tracking", .type = SCHEMA_STRING, .min = 1, .max = 200, .about = "The carrier's number, or an address where it can be followed." }, END };
 const struct schema schema_fulfilment = { .type = SCHEMA_OBJECT, .fields = fulfilment_fields };
 
+static const struct schema no_fields[] = { END };
+const struct schema schema_refund_retry = { .type = SCHEMA_OBJECT, .fields = no_fields };
+static const struct schema settle_fields[] = {
+    { .name = "note", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 200, .about = "Who gave it back, and how." }, END };
+const struct schema schema_refund_settle = { .type = SCHEMA_OBJECT, .fields = settle_fields };
+
 /* --- customers, keys --------------------------------------------------------------------------------------------- */
 static const struct schema customer_fields[] = {
     { .name = "name", .type = SCHEMA_STRING, .nullable = true, .min = 1, .max = 200 },
@@ -187,7 +193,6 @@ static const struct schema key_fields[] = {
 const struct schema schema_key = { .type = SCHEMA_OBJECT, .fields = key_fields };
 
 /* --- rules --------------------------------------------------------------------------------------------------- */
-static const struct schema no_fields[] = { END };
 const struct schema schema_publish = { .type = SCHEMA_OBJECT, .fields = no_fields };
 const struct schema schema_complete = { .type = SCHEMA_OBJECT, .fields = no_fields };
 const struct schema schema_event_replay = { .type = SCHEMA_OBJECT, .fields = no_fields };

@@ -328,6 +328,8 @@ struct task *task_start(struct worker *w, struct seat *seat, const struct task_o
         free(t);
         return refuse(o, &err);
     }
+    if (o->value)
+        bind_task_want(t->lua, o->value);
     if (w->tasks)
         w->tasks->prev = t;
     w->tasks = t;

@@ -14,6 +14,7 @@ struct task_options {
     int fn;
     const struct json_value *args;
     struct bind_answer *answer; /* NULL = what it returns is left alone */
+    struct slice *value;        /* instead: what it returns as it is, as bind_task_want() says; NULL = not wanted */
     struct arena *arena;        /* for as long as it lasts; the writer's while it waits for the writer */
     int64_t within_ms;          /* for all its waiting */
     void (*done)(void *ctx, int rc, const struct err *err);

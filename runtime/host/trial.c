@@ -187,6 +187,21 @@ static int request(void *ctx, const char *method, const char *target, struct sli
     return rc < 0 ? rc : shop_request_as(t->shop, caller, method, target, body, status, answer, err);
 }
 
+static int raw(void *ctx, const char *method, const char *target, struct slice headers, struct slice body, int *status, struct buf *answer,
+               struct err *err)
+{
+    struct trial *t = ctx;
+    struct desk *d;
+    int rc = need_shop(t, err);
+    if (rc == 0)
+        rc = desk_open(t->shop, &d, err);
+    if (rc < 0)
+        return rc;
+    rc = desk_ask(d, &(struct desk_request){ .method = method, .target = target, .body = body, .headers = headers }, status, answer, err);
+    desk_close(d);
+    return rc;
+}
+
 static int call(void *ctx, struct slice name, const struct json_value *args, struct slice *value, struct err *err)
 {
     struct trial *t = ctx;
@@ -360,6 +375,7 @@ int trial_open(const char *dir, const struct trial_events *events, struct log *l
     t->bridge = (struct bind_bridge){ .ctx = t,
                                       .arena = &t->arena,
                                       .request = request,
+                                      .raw = raw,
                                       .call = call,
                                       .outside = set_world,
                                       .streamed = streamed,

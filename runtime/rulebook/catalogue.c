@@ -40,7 +40,7 @@ FIELDS(sent, ORDER, ID("fulfilment", "The fulfilment's id."),
        { .name = "tracking", .type = SCHEMA_STRING, .max = 200, .about = "The carrier's number." });
 FIELDS(completed, ORDER, { .name = "by", .type = SCHEMA_STRING, .max = 20, .about = "Whose doing it was: customer, shop or time." });
 FIELDS(closed, ORDER, REASON);
-FIELDS(mismatched, ID("order", "The order that the money was meant for."), PAYMENT, AMOUNT("expected", "What was due, in minor units."), TIME("at", "When it happened."));
+FIELDS(mismatched, ID("order", "The order that the money was meant for."), PAYMENT, AMOUNT("expected", "What was due, in minor units."), { .name = "what", .type = SCHEMA_STRING, .max = 20, .about = "What does not fit: amount, currency, merchant or app." }, TIME("at", "When it happened."));
 FIELDS(received, ID("order", "The order."), MAYBE_ID("customer", "Whose it is; a guest has none."), PAYMENT, TIME("at", "When it happened."));
 FIELDS(refund, REFUND);
 FIELDS(refund_failed, REFUND, TEXT("reason", "What the provider said."));
@@ -62,9 +62,9 @@ static const struct catalogue_event events[] = {
     { "order.paid", "All that was due is paid.", true, 1, &order, false },
     { "order.placed", "An order was placed; its holds are taken.", true, 1, &placed, false },
     { "order.unblocked", "A block is gone from an order that goes on; when none is left, it can be fulfilled.", true, 1, &blocked, false },
-    { "payment.mismatched", "Money came in that does not fit its order: another amount, currency or shop.", true, 1, &mismatched, true },
+    { "payment.mismatched", "Money came in that does not fit its order: another amount, currency or shop.", true, 1, &mismatched, false },
     { "payment.received", "Money came in for an order.", true, 1, &received, false },
-    { "refund.failed", "The provider could not give the money back.", true, 1, &refund_failed, true },
+    { "refund.failed", "A provider could not give the money back, however often it was tried: it waits for a person.", true, 1, &refund_failed, false },
     { "refund.requested", "Money is to go back to the customer.", true, 1, &refund, false },
     { "refund.succeeded", "The money is back with the customer.", true, 1, &refund, false },
     { "stock.low", "Fewer pieces are left than the shop wants to have.", true, 1, &low, true },
@@ -82,6 +82,7 @@ static const struct catalogue_hook hooks[] = {
     { "tax_rates", "The tax rate of a line is looked for.", "line, cart, settings", "a rate in parts per million, or nil when it does not know", "rule on a worker, inside a quote", 1 },
     { "facts", "Rules or conditions ask for a fact of the customer.", "rows (of the collection it names), about { customer, now, tags }, settings", "a value of its type, or nil", "rule on a worker, before the campaigns", 1 },
     { "checks", "A campaign or plugin is submitted, or an order is made.", "subject (what is checked, with its history), settings", "a list of findings { rule, level, text, field, satisfy }", "at submission, or inside of the call that asks", 1 },
+    { "payments", "The plugin is a provider: somebody pays through it, money goes back, the provider calls. With merchant and app, which name settings, the host compares whose money it is.", "create, query, close: payment { number, amount, ... }; refund, query: refund { number, payment, transaction, amount, ... }; notify: { body, headers }; reply: { ok, code, why }; and settings", "create { client, reference }; query, close { state, transaction, amount, ... }; refund { state }; notify an event; reply { status, body }; or nil, why, code", "handler on a worker, or job", 1 },
 };
 
 static const struct catalogue_field personal[] = {
@@ -95,10 +96,11 @@ static const struct catalogue_field personal[] = {
 };
 /* clang-format on */
 
-static const char *const core[] = { "campaigns", "carts",    "catalogue",     "coupon",     "customers", "feira",   "ledger",  "money",
-                                    "orders",    "payments", "products",      "promo",      "quotes",    "refunds", "rules",   "sales",
-                                    "shop",      "stock",    "stock-outside", "stock-sold", "store",     "timers",  "webhook", "webhooks",
-                                    "x",         NULL };
+static const char *const core[] = {
+    "campaigns",        "carts",      "catalogue", "coupon", "customers", "feira",           "ledger", "money", "orders", "payments",
+    "payments-unowned", "products",   "promo",     "quotes", "refunds",   "refunds-by-hand", "rules",  "sales", "shop",   "stock",
+    "stock-outside",    "stock-sold", "store",     "timers", "webhook",   "webhooks",        "x",      NULL
+};
 
 const struct catalogue_event *catalogue_events(size_t *count)
 {

@@ -28,6 +28,8 @@ enum limit_kind limit_of_hook(const struct hook *h)
     switch (h->kind) {
     case HOOK_ROUTE:
         return h->as == AS_HANDLER ? LIMIT_HANDLER : LIMIT_PROCEDURE;
+    case HOOK_PAYMENT:
+        return LIMIT_HANDLER;
     case HOOK_PROCEDURE:
         return LIMIT_PROCEDURE;
     case HOOK_SUBSCRIBER:

@@ -8,9 +8,10 @@
 /* A manifest of the size of a long book chapter fits; a loop or a bomb ends within a millisecond or two. */
 enum { FUEL = 300000, MEMORY_SOFT = 4 << 20, TREE_MAX = 16 << 20 };
 
-static const char *const known[] = { "name",           "version",   "api",    "title",      "about", "needs",  "settings",  "collections",
-                                     "inputs",         "events",    "routes", "procedures", "on",    "timers", "campaigns", "pricing",
-                                     "shipping_rates", "tax_rates", "facts",  "checks",     "after", "before", NULL };
+static const char *const known[] = { "name",     "version",     "api",       "title",   "about",          "needs",
+                                     "settings", "collections", "inputs",    "events",  "routes",         "procedures",
+                                     "on",       "timers",      "campaigns", "pricing", "shipping_rates", "tax_rates",
+                                     "facts",    "checks",      "payments",  "after",   "before",         NULL };
 
 /* --- evaluation ------------------------------------------------------------------------------------------------------------ */
 
@@ -304,6 +305,11 @@ const struct hook *manifest_hook(const struct manifest *m, enum hook_kind kind, 
         if (slice_is(name, m->hooks[i].name))
             return &m->hooks[i];
     return NULL;
+}
+
+bool manifest_is_provider(const struct manifest *m)
+{
+    return m->hook_first[HOOK_PAYMENT + 1] > m->hook_first[HOOK_PAYMENT];
 }
 
 const struct collection *manifest_collection(const struct manifest *m, struct slice name)

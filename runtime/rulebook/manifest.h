@@ -41,6 +41,7 @@ enum hook_kind {
     HOOK_TAX_RATES,
     HOOK_FACT,
     HOOK_CHECK,
+    HOOK_PAYMENT, /* create, query, close, refund, notify, reply: the plugin is a provider */
     HOOK_KINDS
 };
 /* anyone: a pk_ or better. signed: no key at all; the plugin checks a signature of the body by itself */
@@ -108,6 +109,7 @@ struct manifest {
     size_t collection_count;
     const struct hook *hooks; /* by kind, then in the order of their names */
     size_t hook_count;
+    const char *merchant, *app; /* PAYMENT: the settings that say whose money is the shop's, which the host compares; NULL = not said */
     size_t hook_first[HOOK_KINDS + 1]; /* hooks of kind k are hook_first[k] .. hook_first[k + 1] - 1 */
     struct arena arena;                /* everything above lives here */
     struct shared_manifest *shared;    /* manifests.c */
@@ -120,7 +122,8 @@ void manifest_free(struct manifest *m); /* NULL is fine */
 
 const struct hook *manifest_hook(const struct manifest *m, enum hook_kind kind, struct slice name); /* NULL when there is none */
 const struct collection *manifest_collection(const struct manifest *m, struct slice name);
-const char *hook_section(enum hook_kind kind); /* "routes", "on", ... */
+bool manifest_is_provider(const struct manifest *m); /* of payments */
+const char *hook_section(enum hook_kind kind);       /* "routes", "on", ... */
 
 /* What shop.lua says for this plugin (NULL: nothing), checked: canonical JSON appended to out. s->reader.file names shop.lua. The path in
  * messages is plugins["NAME"].setting. */

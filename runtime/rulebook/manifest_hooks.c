@@ -1,4 +1,5 @@
-/* What a plugin contributes: routes, procedures, on, timers, campaigns, pricing, shipping_rates, tax_rates, facts, checks; and events. */
+/* What a plugin contributes: routes, procedures, on, timers, campaigns, pricing, shipping_rates, tax_rates, facts, checks, payments; and
+ * events. */
 #include "base/schema.h"
 #include "rulebook/catalogue.h"
 #include "rulebook/manifest_int.h"
@@ -318,6 +319,19 @@ static int read_fact(const struct reader *r, const struct place *at, const struc
     return rc < 0 || !from ? rc : read_from(r, &here, from, m, h);
 }
 
+static int read_payment(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m, struct hook *h)
+{
+    static const char *const names[] = { "create", "query", "close", "refund", "notify", "reply", NULL };
+    char hint[64];
+    (void)v;
+    (void)m;
+    for (size_t i = 0; names[i]; i++)
+        if (strcmp(h->name, names[i]) == 0)
+            return 0;
+    return reader_fail(r, at, "is nothing that a provider does%s; there are create, query, close, refund, notify and reply",
+                       reader_hint(hint, slice_str(h->name), names));
+}
+
 static const char *const route_keys[] = { "run", "auth", "as", "about", "body", "query", "stream", NULL };
 static const char *const procedure_keys[] = { "run", "about", "args", NULL };
 static const char *const on_keys[] = { "run", "when", "stopped", "about", "after", "before", NULL };
@@ -326,6 +340,8 @@ static const char *const campaign_keys[] = { "run", "title", "about", "fields", 
 static const char *const rule_keys[] = { "run", "about", "on_failure", "after", "before", NULL };
 static const char *const fact_keys[] = { "run", "about", "type", "from", NULL };
 static const char *const check_keys[] = { "run", "about", "at", "of", "on_failure", "after", "before", NULL };
+
+static const char *const payment_keys[] = { "run", "about", NULL };
 
 static const struct section sections[HOOK_KINDS] = {
     [HOOK_ROUTE] = { "routes", HOME_EFFECTS, false, route_keys, read_route },
@@ -338,6 +354,7 @@ static const struct section sections[HOOK_KINDS] = {
     [HOOK_TAX_RATES] = { "tax_rates", HOME_RULES, true, rule_keys, read_rule },
     [HOOK_FACT] = { "facts", HOME_RULES, true, fact_keys, read_fact },
     [HOOK_CHECK] = { "checks", HOME_ANY, true, check_keys, read_check },
+    [HOOK_PAYMENT] = { "payments", HOME_EFFECTS, true, payment_keys, read_payment },
 };
 
 const char *hook_section(enum hook_kind kind)
@@ -409,15 +426,18 @@ static int read_section(const struct reader *r, const struct place *root, const 
         return rc;
     if (part->count > HOOKS_MAX)
         return reader_fail(r, &at, "has %u entries; at most %d are possible", part->count, HOOKS_MAX);
-    for (const struct json_value *e = part->first; e && rc == 0; e = e->next, m->hook_count++) {
+    for (const struct json_value *e = part->first; e && rc == 0; e = e->next) {
         struct place here = place_named(&at, e->key);
         struct hook *h = &hooks[m->hook_count];
+        if (kind == HOOK_PAYMENT && manifest_is_account(e->key))
+            continue;
         *h = (struct hook){ .kind = kind };
         rc = read_hook(r, &here, s, e, m, h);
         if (rc == 0 && kind == HOOK_ROUTE)
             rc = refuse_same_route(r, &here, hooks, m->hook_count);
+        m->hook_count++;
     }
-    return rc;
+    return rc < 0 || kind != HOOK_PAYMENT ? rc : manifest_read_accounts(r, &at, part, m);
 }
 
 int manifest_read_hooks(const struct reader *r, const struct place *root, const struct json_value *v, struct manifest *m)

@@ -169,6 +169,15 @@ static void each_mistake_says_what_to_write(void **state)
         { "needs = { personal = { 'customer.phone' } },", "says no purpose" },
         { "needs = { personal = { { field = 'customer.phone' } } },", "lacks purpose" },
         { "needs = { ledger = { 'stock:write' } },", "only the shop's procedures do" },
+        { "payments = { create = 'pay.create', query = 'pay.query' },", "payments: lacks refund" },
+        { "payments = { create = 'pay.create', query = 'pay.query', refund = 'pay.refund', notfy = 'pay.notify' },", "did you mean" },
+        { "payments = { create = 'rules.create', query = 'pay.query', refund = 'pay.refund' },", "can't be in rules.lua" },
+        { "payments = { create = 'pay.create', query = 'pay.query', refund = 'pay.refund', merchant = 'mch' },",
+          "none of the plugin's settings" },
+        { "settings = { mch = { type = 'integer', about = 'x' } }, payments = { create = 'pay.create', query = 'pay.query', refund = "
+          "'pay.refund', merchant = 'mch' },",
+          "not a text that is always there" },
+        { "payments = { create = 'pay.create', query = 'pay.query', refund = 'pay.refund', app = 1 },", "must be a string" },
         { "settings = { n = { type = 'integer' } },", "settings.n: lacks about" },
         { "settings = { n = { about = 'x' } },", "settings.n: lacks type" },
         { "settings = { N = { type = 'integer', about = 'x' } },", "is no name; use small letters" },
@@ -340,7 +349,7 @@ static void every_manifest_in_the_documentation_is_read(void **state)
         manifest_free(m);
         n++;
     }
-    assert_int_equal(n, 6);
+    assert_int_equal(n, 7);
     free(text);
 }
 

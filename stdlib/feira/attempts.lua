@@ -2,8 +2,8 @@
 --
 --   created ──the provider took it──► pending ──the money is in──► succeeded   final
 --     │  │  └────────── told before we knew that it was taken ──────► ▲
---     │  └─ refused ─► failed ──────── paid all the same ───────────┤
---     └──────── closed by us or by the provider ─► closed ─ too late ┘
+--     │  └─ refused ─► failed (sent again: pending) ─ paid all the same ┤
+--     └──────── closed by us or by the provider ─► closed ─── too late ─┘
 --
 -- created is kept before the provider hears of it, so whatever happens to the answer, the provider is asked about it later. Money that
 -- comes in is taken in whatever the state is: what becomes of it, feira.provider_money decides.
@@ -22,7 +22,7 @@ local next_of = {
   created = { pending = true, succeeded = true, closed = true, failed = true },
   pending = { succeeded = true, closed = true, failed = true },
   closed = { succeeded = true },
-  failed = { succeeded = true },
+  failed = { pending = true, succeeded = true },
   succeeded = {},
 }
 

@@ -3,8 +3,8 @@
 -- plugins: feira.attempts, feira.refund_parts.
 local fail = require "feira.fail"
 local ids = require "feira.ids"
-local ledger = require "feira.ledger"
 local money = require "feira.money"
+local purses = require "feira.purses"
 local refund_parts = require "feira.refund_parts"
 local sql = require "feira.sql"
 
@@ -27,17 +27,6 @@ local give_back = sql.statement
   "UPDATE payments SET refunded = refunded + ?3 WHERE order_id = ?1 AND n = ?2 AND refunded + ?3 <= amount"
 local attempt_of = sql.statement "SELECT id FROM payment_attempts WHERE payment_id = ?1"
 
--- Money moves between these: what customers paid, what the shop sold, and what came in and was never the shop's to keep.
-local function sales() return ledger.account("sales", (money.currency())) end
-
--- Money of another currency has accounts of its own.
-local function in_currency(name, currency)
-  if currency ~= (money.currency()) then name = name .. "/" .. currency end
-  return ledger.account(name, currency)
-end
-local function account_of(provider, currency) return in_currency("payments/" .. provider, currency or (money.currency())) end
-local function unowned(currency) return in_currency("payments-unowned", currency) end
-
 ---Fails unless the shop takes payments of this provider, which is built in.
 ---@param shop { test_payments: boolean? }
 function payments.require(name, shop)
@@ -54,7 +43,8 @@ function payments.record(order, payment, due, now)
   local id = payment.id or ids.new "pay"
   insert:run(order.id, next_number:values(order.id), id, payment.provider, payment.transaction, payment.amount, now, due)
   return {
-    kind = "transfer", id = id, debit = account_of(payment.provider), credit = sales(), amount = payment.amount, reference = order.order_id,
+    kind = "transfer", id = id, debit = purses.provider(payment.provider), credit = purses.sales(), amount = payment.amount,
+    reference = order.order_id,
   }
 end
 
@@ -64,7 +54,8 @@ end
 local function part_op(order, payment, amount, refund_id, now)
   local id = refund_id .. "/p" .. payment.n
   local op = {
-    kind = "transfer", id = id, debit = sales(), credit = account_of(payment.provider), amount = amount, reference = order.order_id,
+    kind = "transfer", id = id, debit = purses.sales(), credit = purses.provider(payment.provider), amount = amount,
+    reference = order.order_id,
   }
   if built_in[payment.provider] then return op, false end
   op.kind = "hold"
@@ -103,7 +94,7 @@ end
 ---@param currency string what it came in as
 ---@return table ops
 function payments.unowned_ops(order, attempt, currency, refund_id, reason, now)
-  local provider, nobodys, amount = account_of(attempt.provider, currency), unowned(currency), attempt.received
+  local provider, nobodys, amount = purses.provider(attempt.provider, currency), purses.unowned(currency), attempt.received
   refund_parts.request({
     number = refund_id .. "-p1", refund_id = refund_id, order = order.id, attempt = attempt.id, provider = attempt.provider,
     amount = amount, currency = currency, reason = reason,

@@ -81,8 +81,13 @@ function provider_calls.created(args)
   attempt.client = client_text(result.client)
   attempt.reference = some_text(result.reference, "reference") or attempt.reference
   attempt.why = nil
-  -- A callback may have come before this answer.
-  if attempt.state == "created" then attempts.move(attempt, "pending", now) else attempts.keep(attempt, now) end
+  -- A callback may have come before this answer, and the order may be over.
+  if attempt.state == "created" or attempt.state == "failed" then
+    attempts.move(attempt, "pending", now)
+    attempts.ask_again(attempt, now)
+  else
+    attempts.keep(attempt, now)
+  end
   if attempts.is_open(attempt) and result.state == "paid" then attempts.ask_at(attempt, now) end
   return { status = 201, body = payment_answer(attempt) }
 end
@@ -98,6 +103,11 @@ end
 
 -- --- what a provider says when it is asked ------------------------------------------------------------------------------
 
+local function settled(attempt, provider, now, outcome)
+  provider_money.settle_others(attempt, provider, now)
+  return outcome
+end
+
 -- A wrong amount is looked at here a second time, after an event; a wrong merchant is no money of ours, however often it is said.
 local function paid(attempt, seen, provider, now)
   if attempt.state == "succeeded" then return "known" end
@@ -107,9 +117,11 @@ local function paid(attempt, seen, provider, now)
   local other = attempts.of_transaction(attempt.provider, seen.transaction)
   if other then error(("the transaction %s is payment %s already"):format(seen.transaction, other.payment_id)) end
   local misfit = provider_money.misfit(attempt, seen, provider)
-  if not misfit then return provider_money.came_in(attempt, seen, now) end
+  if not misfit then return settled(attempt, provider, now, provider_money.came_in(attempt, seen, now)) end
   provider_money.tell_mismatch(attempt, seen, misfit, now)
-  if misfit == "amount" or misfit == "currency" then return provider_money.came_in_wrong(attempt, seen, now) end
+  if misfit == "amount" or misfit == "currency" then
+    return settled(attempt, provider, now, provider_money.came_in_wrong(attempt, seen, now))
+  end
   attempt.why = "What the provider says was paid to another " .. misfit .. "."
   attempts.keep(attempt, now)
   attempts.ask_again(attempt, now)
@@ -178,7 +190,7 @@ function provider_calls.refund_said(part, result, now)
   if state == "processing" then
     refund_parts.process(part, now, reference)
   elseif state == "failed" then
-    refund_parts.fail(part, now, some_text(result.why, "why") or "The provider says it failed.")
+    refund_parts.fail(part, now, some_text(result.why, "why") or "The provider says it failed.", result.final == true)
   elseif state == "unknown" then
     refund_parts.resend(part, now)
   else
@@ -244,13 +256,14 @@ local function hear_payment(event, provider, now)
   local known = attempts.of_transaction(provider.name, event.transaction)
   if known then return known.number == event.number and "known" or "mismatched" end
   local misfit = provider_money.misfit(attempt, event, provider)
+  local is_ours = misfit ~= "merchant" and misfit ~= "app"
+  if is_ours and attempt.state == "succeeded" then return provider_money.came_again(attempt, event, now) end
   if misfit then
     provider_money.tell_mismatch(attempt, event, misfit, now)
     if attempt.state ~= "succeeded" then attempts.ask_at(attempt, now) end
     return "mismatched"
   end
-  if attempt.state == "succeeded" then return provider_money.came_again(attempt, event, now) end
-  return provider_money.came_in(attempt, event, now)
+  return settled(attempt, provider, now, provider_money.came_in(attempt, event, now))
 end
 
 local function hear_refund(event, now)

@@ -11,6 +11,9 @@ local keep = sql.statement [[
   ON CONFLICT (provider, event_id) DO UPDATE SET outcome = excluded.outcome, event = excluded.event, at = excluded.at
   WHERE provider_events.outcome = 'unknown']]
 
+local mismatched = sql.statement [[
+  SELECT event FROM provider_events WHERE outcome = 'mismatched' AND provider = ?1 AND number = ?2 ORDER BY id]]
+
 local TEXT_MAX, EVENT_MAX = 200, 8192
 local kinds = { payment = true, refund = true, other = true }
 
@@ -44,6 +47,14 @@ end
 
 ---What it came to before: { outcome }, or nil.
 function provider_events.find(provider, event_id) return find:row(provider, event_id) end
+
+---What was told of a payment and did not fit it.
+---@return table[] events
+function provider_events.mismatched(provider, number)
+  local out = {}
+  for i, row in ipairs(mismatched:rows(provider, number)) do out[i] = json.decode(row.event) end
+  return out
+end
 
 ---Keeps what it came to.
 function provider_events.keep(provider, event, outcome, now)

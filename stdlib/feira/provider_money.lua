@@ -12,18 +12,23 @@ local events = require "feira.order_events"
 local ids = require "feira.ids"
 local order_payments = require "feira.order_payments"
 local payments = require "feira.payments"
+local provider_events = require "feira.provider_events"
 local rows = require "feira.order_rows"
 local states = require "feira.order_states"
 local timers = require "feira.timers"
 
 local provider_money = {}
 
+-- What it is about is not ours, whatever else it says.
+local function is_foreign(seen, expected)
+  return expected.merchant and seen.merchant ~= expected.merchant or expected.app and seen.app ~= expected.app
+end
+
 ---What does not fit in what the provider says, or nil: "merchant", "app", "amount" or "currency".
 ---@param seen table what the provider says
 ---@param expected { merchant: string?, app: string? } whose money is ours, by the plugin's settings
 function provider_money.misfit(attempt, seen, expected)
-  if expected.merchant and seen.merchant ~= expected.merchant then return "merchant" end
-  if expected.app and seen.app ~= expected.app then return "app" end
+  if is_foreign(seen, expected) then return expected.merchant and seen.merchant ~= expected.merchant and "merchant" or "app" end
   if seen.currency ~= attempt.currency then return "currency" end
   if seen.amount ~= attempt.amount then return "amount" end
 end
@@ -64,15 +69,25 @@ function provider_money.came_in(attempt, seen, now)
   return take(order, attempt, list, due, now)
 end
 
----It came in a second time under one number: another transaction of the same payment.
+---It came in a second time under one number: another transaction of the same payment, of whatever amount. Asked by its number, the provider
+---may know of the first one only, so what it tells is believed: should it not be so, it will not give back what it does not have.
 function provider_money.came_again(first, seen, now)
   local order = rows.by_number(first.order_id)
   local attempt = attempts.begin(order, {
-    payment_id = ids.new "pay", number = first.number, due = first.due, provider = first.provider, amount = first.amount,
-    currency = first.currency, expires_at = now,
+    payment_id = ids.new "pay", number = first.number, due = first.due, provider = first.provider, amount = seen.amount,
+    currency = seen.currency, expires_at = now,
   }, now)
-  attempt.transaction_id, attempt.received = seen.transaction, first.amount
-  return give_back(order, attempt, attempt.currency, "twice", now)
+  attempt.transaction_id, attempt.received = seen.transaction, seen.amount
+  return give_back(order, attempt, seen.currency, "twice", now)
+end
+
+---With a payment settled, other money that was told of under its number, and did not fit it, can only be more of it.
+function provider_money.settle_others(attempt, expected, now)
+  for _, seen in ipairs(provider_events.mismatched(attempt.provider, attempt.number)) do
+    if seen.kind == "payment" and not is_foreign(seen, expected) and not attempts.of_transaction(attempt.provider, seen.transaction) then
+      provider_money.came_again(attempt, seen, now)
+    end
+  end
 end
 
 ---Tells of money that does not fit.

@@ -10,6 +10,7 @@
 local events = require "feira.order_events"
 local json = require "feira.json"
 local ledger = require "feira.ledger"
+local purses = require "feira.purses"
 local sql = require "feira.sql"
 local timers = require "feira.timers"
 
@@ -100,11 +101,18 @@ local function send_again(part, now, pause)
   timers.set(job_of(part.provider, "refund"), part.number, now + pause)
 end
 
+-- Not through a letter.
+local function shortened(text)
+  local cut = math.min(#text, 200)
+  while cut > 0 and cut < #text and text:byte(cut + 1) & 0xC0 == 0x80 do cut = cut - 1 end
+  return text:sub(1, cut)
+end
+
 local function give_up(part, now)
   move(part, "manual", now)
   timers.cancel(job_of(part.provider, "query"), part.number)
   timers.cancel(job_of(part.provider, "refund"), part.number)
-  events.refund("refund.failed", part, part.refund_id, part.amount, now, { reason = part.why })
+  events.refund("refund.failed", part, part.refund_id, part.amount, now, { reason = shortened(part.why or "It was tried too often.") })
 end
 
 -- --- what came of it ------------------------------------------------------------------------------------------------
@@ -117,7 +125,14 @@ function refund_parts.succeed(part, now, reference, by_hand)
   timers.cancel(job_of(part.provider, "query"), part.number)
   timers.cancel(job_of(part.provider, "refund"), part.number)
   local hold = refund_parts.hold_of(part.number)
-  local done, _, account = ledger.apply { { kind = "post", id = hold .. "/post", pending = hold, reference = part.order_id } }
+  local ops = { { kind = "post", id = hold .. "/post", pending = hold, reference = part.order_id } }
+  if by_hand then -- the provider still has it, and another purse has less
+    ops[2] = {
+      kind = "transfer", id = hold .. "/by-hand", debit = purses.provider(part.provider, part.currency),
+      credit = purses.by_hand(part.currency), amount = part.amount, reference = part.order_id,
+    }
+  end
+  local done, _, account = ledger.apply(ops)
   if not done then error("the refund " .. part.number .. " found too little in " .. account) end
   if others:values(part.refund_id) == 0 then
     events.refund("refund.succeeded", part, part.refund_id, amount_of:values(part.refund_id, part.order_id), now)
@@ -137,10 +152,10 @@ function refund_parts.process(part, now, reference)
   timers.set(job_of(part.provider, "query"), part.number, now + pause)
 end
 
----The provider said no, or nobody knows what it said: the same again, later, a limited number of times.
-function refund_parts.fail(part, now, why)
+---The provider said no, or nobody knows what it said: the same again, later, a limited number of times. final: it will never say yes.
+function refund_parts.fail(part, now, why, final)
   part.tries, part.why = part.tries + 1, why
-  if part.tries >= TRIES_MAX then return give_up(part, now) end
+  if final or part.tries >= TRIES_MAX then return give_up(part, now) end
   send_again(part, now, doubled(MINUTE_MS, part.tries - 1))
 end
 

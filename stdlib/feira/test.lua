@@ -327,6 +327,18 @@ function t:call(name, args)
   fail(2, ("%s failed: %s%s"):format(name, value.detail, field), value)
 end
 
+-- Callbacks --------------------------------------------------------------------------------------------------------------------------
+
+function t:encode(value) return bridge.encode(value) end
+
+function t:decode(text) return bridge.decode(text) end
+
+function t:callback(path, body, headers)
+  if type(body) ~= "string" then fail(2, "t:callback() takes the body as the text that comes over the wire") end
+  local status, answer = bridge.raw("POST", path, body, headers)
+  return status, answer
+end
+
 ---What answers in the place of the outside, until the test ends: feira.http of the plugins asks it.
 function t:outside(fn)
   if fn ~= nil and type(fn) ~= "function" then fail(2, "t:outside() takes a function that gets the request") end

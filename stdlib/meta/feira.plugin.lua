@@ -82,6 +82,52 @@ function plugin.verify(signed) end
 ---@field field string? of the subject: "give[1].percent"
 ---@field satisfy string? what to do
 
+---What a provider's create, query and close are told of a payment, and its query and refund of a refund (`payments` in plugin.lua).
+---@class feira.ProviderPayment
+---@field kind "payment"
+---@field number string what the provider is to know it by: the same however often it is asked
+---@field payment string its id in the shop
+---@field order string
+---@field customer string?
+---@field due string? of create: which of the order's dues it is for
+---@field amount integer in minor units
+---@field currency string
+---@field reference string? what create gave
+---@field transaction string?
+---@field details table<string, string>? of create: what the client sent for the provider
+---@field created_at string
+---@field expires_at string
+
+---@class feira.ProviderRefund
+---@field kind "refund"
+---@field number string what the provider is to know it by: the same however often it is asked
+---@field refund string its id in the shop
+---@field order string
+---@field payment string the number of the payment
+---@field transaction string the provider's id of the payment
+---@field payment_reference string? what create gave
+---@field reference string? what refund gave
+---@field amount integer
+---@field currency string
+---@field paid integer what the payment was
+---@field reason string? why, when the money goes straight back: "late", "twice", "mismatched"
+---@field created_at string
+---@field now string
+
+---What notify gives.
+---@class feira.ProviderEvent
+---@field id string the provider's; an event has its effect once
+---@field kind "payment"|"refund"|"other"
+---@field number string? of the payment, or of the refund
+---@field state string? of a payment "paid" or "closed", of a refund "succeeded", "processing" or "failed"
+---@field transaction string? of a payment that is paid
+---@field amount integer?
+---@field currency string?
+---@field merchant string?
+---@field app string?
+---@field reference string? of a refund
+---@field why string?
+
 ---Asks all checks at run time that look at things of this kind, in their order: of this plugin and of others. They get a copy, may read the
 ---store, and change nothing. Handlers and procedures.
 ---@param subject feira.Subject { kind = "reward", trigger = "paid", depth = 1, amount = 500 }

@@ -86,6 +86,24 @@ function t:stock(sku) end
 ---@return table quote
 function t:quote(cart) end
 
+---JSON as the world outside writes it.
+---@param value any
+---@return string text
+function t:encode(value) end
+
+---JSON as the world outside reads it: the body of a request that `t:outside` gets.
+---@param text string
+---@return any value nil when it is no JSON
+function t:decode(text) end
+
+---Somebody outside calls of his own accord, without a key: a provider of payments, or whoever calls a route with `auth = "signed"`.
+---@param path string "/v1/payments/stripe-payments/notify"
+---@param body string the text as it comes over the wire
+---@param headers table<string, string>?
+---@return integer status
+---@return any answer
+function t:callback(path, body, headers) end
+
 ---Places an order at the price that a quote of it shows; the answer of `POST /v1/orders`.
 ---@param order feira.test.Cart
 ---@return table order

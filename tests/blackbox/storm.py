@@ -421,14 +421,16 @@ def check_money(db):
         lines = json.loads(o["lines"])
         assert sum(line["total"] for line in lines) + o["shipping"] == o["total"], o["order_id"]
         assert 0 <= o["refunded"] <= o["paid"] <= o["total"], o["order_id"]
-        assert o["took"] == o["paid"] and o["gave"] == o["refunded"] == o["sent"] == o["by_line"] + o["shipping_refunded"], o["order_id"]
+        assert o["took"] == o["paid"] and o["gave"] == o["refunded"] == o["sent"], o["order_id"]
+        # What was paid of an order that ended before all of it was is no line's.
+        assert o["by_line"] + o["shipping_refunded"] == (o["refunded"] if o["paid"] == o["total"] else 0), o["order_id"]
         assert o["timers"] == (o["state"] == PLACED), o["order_id"]
         if o["state"] == PAID:
             assert o["paid"] == o["total"], o["order_id"]
-        if o["state"] == CANCELLED:
+        if o["state"] in (CANCELLED, EXPIRED):
             assert o["paid"] == o["refunded"], o["order_id"]
-        if o["state"] in (PLACED, EXPIRED):
-            assert o["paid"] == 0, o["order_id"]
+        if o["state"] == PLACED:
+            assert o["paid"] < o["total"] and o["refunded"] == 0, o["order_id"]
         for r in db.execute("SELECT * FROM order_line_refunds WHERE order_id = ?", (o["id"],)):
             line = lines[r["line"] - 1]
             assert r["qty"] <= line["qty"] and r["amount"] <= line["total"], o["order_id"]
@@ -449,7 +451,7 @@ def check_stock(db, shop):
         for sku, _, qty in holds:
             if o["state"] == PLACED:
                 held[sku] = held.get(sku, 0) + qty
-            elif o["state"] not in (CANCELLED, EXPIRED) or o["paid"] or o["total"] == 0:
+            elif o["state"] not in (CANCELLED, EXPIRED) or o["paid"] == o["total"]:
                 sold[sku] = sold.get(sku, 0) + qty
         lines = json.loads(o["lines"])
         for r in db.execute("SELECT line, restocked FROM order_line_refunds WHERE order_id = ?", (o["id"],)):

@@ -79,6 +79,24 @@ end }""",
 }
 
 
+# A provider that believes what it is told, and never gives back.
+PURSE = {
+    "plugin": """return { name = "purse", version = "1.0.0", api = 1, title = "Purse",
+  payments = { create = "pay.create", query = "pay.query", refund = "pay.refund", notify = "pay.notify" } }""",
+    "pay": """local json = require "feira.json"
+return { create = function() return {} end, query = function() return { state = "pending" } end,
+  refund = function() return { state = "failed", why = "The purse is shut.", final = true } end,
+  notify = function(call) return json.decode(call.body) end }""",
+}
+
+
+def pay_with_the_purse(shop, order):
+    payment = ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/payments", {"provider": "purse"}, idempotency=unique("pay")), 201)["payment"]
+    event = {"id": order["id"], "kind": "payment", "number": payment["id"], "state": "paid", "transaction": order["id"], "amount": order["total"], "currency": "GBP"}
+    assert shop.client("").request("POST", "/v1/payments/purse/notify", {**event, "id": order["id"] + "-wrong", "transaction": "t" + order["id"], "amount": 1}).status == 422    # mismatched
+    ok(shop.client("").request("POST", "/v1/payments/purse/notify", event), 200)
+
+
 def live(shop, outside):
     """A life of orders and customers in which everything happens that can."""
     url = f"http://127.0.0.1:{outside.port}/status/410"
@@ -95,6 +113,10 @@ def live(shop, outside):
     sent = shop.paid_order({sku: 3}, by=anna)
     for what, body in (("fulfilments", {"lines": [{"line": 1, "qty": 1}], "carrier": "Post", "tracking": "1Z"}), ("fulfilments", {}), ("complete", {})):
         ok(shop.sk.request("POST", f"/v1/orders/{sent['id']}/{what}", body, idempotency=unique(what)), 200, 201)
+    for by in anna, shop.sk:
+        last = shop.place({sku: 1}, by=by)
+        pay_with_the_purse(shop, last)
+        shop.refund(last)                                                # requested, failed
     guest = shop.place({sku: 1})
     ok(shop.sk.request("POST", f"/v1/orders/{guest['id']}/cancel", {}, idempotency=unique("cancel")), 200)
     shop.place({sku: 1})                                                 # expires by itself
@@ -108,8 +130,8 @@ def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     names = sorted({**emitted, **later})
     kinds = ("in_transaction", "after_commit")
     outside = Outside()
-    shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {} }", "pay_within": '"1s"'},
-                    plugins={**{k.replace("_", "-"): hearing(names, k) for k in kinds}, "moods": MOODS}, options=["--allow-private"])
+    shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {}, purse = {} }", "pay_within": '"1s"'},
+                    plugins={**{k.replace("_", "-"): hearing(names, k) for k in kinds}, "moods": MOODS, "purse": PURSE}, options=["--allow-private"])
     live(shop, outside)
 
     def heard(kind, name):
@@ -156,6 +178,6 @@ def test_a_subscriber_of_what_nobody_emits_is_warned_of(tmp_path, catalogue):
 def test_the_page_of_hooks_names_every_section(tmp_path):
     text = feira("help", "hooks").stdout
     sections = re.findall(r"^(\w+)  \(since api 1\)$", text, re.M)
-    assert sections == ["routes", "procedures", "on", "timers", "campaigns", "pricing", "shipping_rates", "tax_rates", "facts", "checks"]
+    assert sections == ["routes", "procedures", "on", "timers", "campaigns", "pricing", "shipping_rates", "tax_rates", "facts", "checks", "payments"]
     done = feira("help", "hoks")
     assert done.returncode == 2 and "hooks" in done.stderr

@@ -12,7 +12,9 @@ ROUTES = {
     ("get", "/v1/products"), ("get", "/v1/products/{sku}"), ("put", "/v1/products/{sku}"), ("patch", "/v1/products/{sku}"), ("post", "/v1/products/import"),
     ("post", "/v1/stock"), ("post", "/v1/quotes"),
     ("post", "/v1/orders"), ("get", "/v1/orders"), ("get", "/v1/orders/{id}"),
-    ("post", "/v1/orders/{id}/payments"), ("post", "/v1/orders/{id}/cancel"), ("post", "/v1/orders/{id}/refunds"),
+    ("post", "/v1/orders/{id}/payments"), ("post", "/v1/payments/{provider}/notify"),
+    ("get", "/v1/refunds"), ("post", "/v1/refunds/{number}/retry"), ("post", "/v1/refunds/{number}/settle"),
+    ("post", "/v1/orders/{id}/cancel"), ("post", "/v1/orders/{id}/refunds"),
     ("post", "/v1/orders/{id}/fulfilments"), ("post", "/v1/orders/{id}/complete"),
     ("delete", "/v1/orders/{id}/blocks/{plugin}/{name}"),
     ("post", "/v1/checkouts"), ("get", "/v1/checkouts/{id}"), ("patch", "/v1/checkouts/{id}"), ("post", "/v1/checkouts/{id}/complete"),
@@ -92,13 +94,14 @@ def test_each_described_route_is_alive(shop, document):
             target = re.sub(r"{[^}]+}", "no-such-thing", path)
             answer = shop.client("").request(method.upper(), target, {} if method in ("post", "put", "patch") else None)
             assert answer.status != 405, (method, path)
-            assert answer.status in (200, 401), (method, path, answer)
+            by_whom_it_is_signed = path.endswith("/notify") and answer.json()["type"] == "/problems/no_such_provider"
+            assert answer.status in (200, 401) or by_whom_it_is_signed, (method, path, answer)
 
 
 def test_bodies_have_schemas_that_refuse_what_they_do_not_name(document):
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            if method in ("post", "put", "patch"):
+            if method in ("post", "put", "patch") and not path.endswith("/notify"):  # whatever the provider sends
                 schema = operation["requestBody"]["content"]["application/json"]["schema"]
                 assert schema, (method, path)
                 json.dumps(schema)
