@@ -65,6 +65,25 @@ void arena_release(struct arena *a)
     a->used_bytes = 0;
 }
 
+struct arena_mark arena_mark(const struct arena *a)
+{
+    return (struct arena_mark){ a->current, a->current ? a->current->used : 0, a->used_bytes };
+}
+
+void arena_rewind(struct arena *a, struct arena_mark m)
+{
+    for (struct arena_block *b = m.current ? m.current->next : a->first; b && b->used; b = b->next) {
+        b->used = 0;
+        POISON(b->data, b->cap);
+    }
+    if (m.current) {
+        m.current->used = m.block_used;
+        POISON(m.current->data + m.block_used, m.current->cap - m.block_used);
+    }
+    a->current = m.current;
+    a->used_bytes = m.used_bytes;
+}
+
 /* Makes `current` a block with room for size bytes: the next kept one when it is large enough, else a new one. */
 static bool next_block(struct arena *a, size_t size)
 {

@@ -17,6 +17,14 @@ void arena_init(struct arena *a, const struct alloc *alloc, size_t limit_bytes);
 void arena_reset(struct arena *a);   /* everything handed out is gone; blocks above 256 KiB in all go back to the allocator */
 void arena_release(struct arena *a); /* everything goes back */
 
+/* What was handed out after a mark is taken back by a rewind to it, newest mark first. A reset or release makes marks void. */
+struct arena_mark {
+    struct arena_block *current;
+    size_t block_used, used_bytes;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void arena_rewind(struct arena *a, struct arena_mark m);
+
 void *arena_alloc(struct arena *a, size_t size);               /* 16-byte aligned, not zeroed; NULL when out of memory */
 void *arena_zalloc(struct arena *a, size_t size);              /* zeroed */
 void *arena_array(struct arena *a, size_t count, size_t size); /* zeroed; NULL also when count * size overflows */

@@ -64,6 +64,43 @@ static void a_reset_gives_back_what_is_above_256_kib(void **state)
     assert_int_equal(f.live_bytes, 0);
 }
 
+static void a_rewind_takes_back_what_came_after_the_mark(void **state)
+{
+    (void)state;
+    struct alloc_fault f;
+    struct arena a;
+    alloc_fault_init(&f, 0, false);
+    arena_init(&a, &f.face, 0);
+    struct arena_mark empty = arena_mark(&a);
+    char *kept = arena_alloc(&a, 1000);
+    memset(kept, 1, 1000);
+    size_t warm = 0;
+    for (int round = 0; round < 3; round++) {
+        struct arena_mark outer = arena_mark(&a);
+        char *first = arena_alloc(&a, 3000);
+        memset(first, 2, 3000);
+        struct arena_mark inner = arena_mark(&a);
+        for (int i = 0; i < 40; i++)
+            memset(arena_alloc(&a, 1000), 3, 1000);
+        arena_rewind(&a, inner);
+        assert_int_equal(first[2999], 2);
+        assert_non_null(arena_alloc(&a, 16));
+        arena_rewind(&a, outer);
+        assert_int_equal(a.used_bytes, 1008);
+        assert_ptr_equal(arena_alloc(&a, 3000), first);
+        arena_rewind(&a, outer);
+        if (round == 0)
+            warm = f.requests;
+    }
+    assert_int_equal(f.requests, warm);
+    assert_int_equal(kept[999], 1);
+    arena_rewind(&a, empty);
+    assert_int_equal(a.used_bytes, 0);
+    assert_ptr_equal(arena_alloc(&a, 1000), kept);
+    arena_release(&a);
+    assert_int_equal(f.live_bytes, 0);
+}
+
 static void the_limit_holds_across_blocks_and_starts_again_at_a_reset(void **state)
 {
     (void)state;
@@ -150,6 +187,7 @@ int main(void)
         cmocka_unit_test(memory_is_aligned_and_apart),
         cmocka_unit_test(a_warm_arena_does_not_allocate),
         cmocka_unit_test(a_reset_gives_back_what_is_above_256_kib),
+        cmocka_unit_test(a_rewind_takes_back_what_came_after_the_mark),
         cmocka_unit_test(the_limit_holds_across_blocks_and_starts_again_at_a_reset),
         cmocka_unit_test(sizes_that_overflow_are_refused),
         cmocka_unit_test(copies_and_prints_end_with_nul),

@@ -54,4 +54,19 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
     return amount_take(e, set, amount, slice_str(""), err);
 }
 
-const struct action_type amount_off_type = { "amount_off", STAGE_ORDER, false, compile, apply };
+static int64_t most(struct quote_eval *e, const struct action *a, struct quote_set set)
+{
+    int64_t left = eval_still_costs(e, set), amount = a->amount.amount_minor;
+    if (a->amount.every_minor > 0)
+        amount *= eval_threshold(e, set) / a->amount.every_minor;
+    if (a->amount.cap_minor > 0 && amount > a->amount.cap_minor)
+        amount = a->amount.cap_minor;
+    return amount < left ? amount : left;
+}
+
+static bool measures(const struct action *a)
+{
+    return a->amount.every_minor > 0;
+}
+
+const struct action_type amount_off_type = { "amount_off", STAGE_ORDER, false, compile, apply, most, NULL, measures };

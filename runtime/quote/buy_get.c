@@ -69,4 +69,4 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
     return 0;
 }
 
-const struct action_type buy_get_type = { "buy_get", STAGE_ITEM, false, compile, apply };
+const struct action_type buy_get_type = { "buy_get", STAGE_ITEM, false, compile, apply, NULL, NULL, NULL };

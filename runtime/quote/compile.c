@@ -4,8 +4,8 @@
 
 enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, OWNER_MAX = 64, REASON_MAX = 200, PRIORITY_MAX = 1000000 };
 
-static const char *const campaign_keys[] = { "id",    "at",   "title", "priority",   "stage", "window", "scope",
-                                             "codes", "when", "give",  "on_failure", "owner", "watch",  NULL };
+static const char *const campaign_keys[] = { "id",   "at",         "title", "priority", "stage", "window", "scope",    "codes", "when",
+                                             "give", "on_failure", "owner", "watch",    "alone", "group",  "not_with", NULL };
 static const char *const gate_keys[] = { "gate", "id",     "at",     "title",      "priority", "window", "scope",
                                          "when", "reason", "effect", "on_failure", "owner",    NULL };
 static const char *const stages[] = { "item", "order", "shipping", NULL };
@@ -171,6 +171,8 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
     c->owner = slice_str("");
     if (owner.v && (rc = spec_text(s, &owner, OWNER_MAX, &c->owner)) < 0)
         return rc;
+    if (!is_gate && (rc = exclusions_compile(s, &n, c)) < 0)
+        return rc;
     rc = quoted(s, c->id, &c->id_json);
     return rc < 0 ? rc : quoted(s, c->title, &c->title_json);
 }
@@ -244,7 +246,7 @@ static int campaigns_compile(struct spec *s, const struct json_value *campaigns,
     while (r->gate_count < r->count && r->campaigns[r->gate_count].stage == STAGE_GATE)
         r->gate_count++;
     sort_ids(r);
-    return 0;
+    return exclusions_link(s, r);
 }
 
 static int rules_copy(const struct quote_rule_list *from, struct quote_rules *r, struct quote_rule_list *to, struct err *err)

@@ -16,4 +16,4 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
     return eval_call(e, a->fn, NULL, err);
 }
 
-const struct action_type function_type = { "fn", STAGE_ITEM, true, compile, apply };
+const struct action_type function_type = { "fn", STAGE_ITEM, true, compile, apply, NULL, NULL, NULL };

@@ -65,4 +65,23 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
     return percent_take(e, eval_target(e, a), p, slice_str(""), err);
 }
 
-const struct action_type percent_off_type = { "percent_off", STAGE_ITEM, false, compile, apply };
+static int64_t most(struct quote_eval *e, const struct action *a, struct quote_set set)
+{
+    const struct policies *p = e->campaign->policies;
+    bool of_list = (a->percent.base < 0 ? p->percent_base : (enum base)a->percent.base) == BASE_LIST;
+    int64_t sum = 0;
+    for (size_t i = 0; i < set.count; i++) {
+        int64_t left = e->remaining[set.lines[i]];
+        int64_t share = rate_of(of_list ? e->cart->lines[set.lines[i]].subtotal_minor : left, a->percent.rate_ppm, p->rounding);
+        sum += share < left ? share : left;
+    }
+    return a->percent.cap_minor > 0 && sum > a->percent.cap_minor ? a->percent.cap_minor : sum;
+}
+
+/* A cap is split over lines: what one gets less, another gets more. */
+static bool steady(const struct action *a)
+{
+    return a->percent.cap_minor == 0;
+}
+
+const struct action_type percent_off_type = { "percent_off", STAGE_ITEM, false, compile, apply, most, steady, NULL };

@@ -1,6 +1,6 @@
 #include "quote/rules_int.h"
 
-static const char *const stackings[] = { "priority", NULL };
+static const char *const stackings[] = { "priority", "best", NULL };
 static const char *const roundings[] = { "half_away", "half_even", "half_down", "down", "up", "floor", "ceiling", NULL };
 static const char *const bases[] = { "remaining", "list", NULL };
 static const char *const cases[] = { "ignore", "exact", NULL };

@@ -180,8 +180,7 @@ int campaign_conditions(struct quote_eval *e, bool *holds, struct err *err)
     return 0;
 }
 
-/* *holds: it may apply, and its actions have run. */
-static int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
+int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
 {
     const struct quote_campaign *c = e->campaign;
     *holds = campaign_stands(e);
@@ -235,7 +234,7 @@ static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
 static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
     size_t count = e->cart->no_campaigns ? 0 : e->rules->count, i = e->rules->gate_count;
-    int rc = 0;
+    int rc = count > i ? campaigns_choose(e, out, err) : 0;
     for (; i < count && e->rules->campaigns[i].stage < STAGE_SHIPPING && rc == 0; i++)
         rc = campaign_turn(e, (uint32_t)i, err);
     if (rc == 0)

@@ -285,6 +285,7 @@ struct quote_result {
     size_t gate_count;
     const struct quote_gate *refused_by; /* set when quote_price() or quote_require_open() failed because of a gate */
     uint32_t refused_line;
+    bool searched, proven;      /* the shop takes the set that costs least; it was found for certain, not cut short */
     struct slice *unused_codes; /* codes that no campaign took */
     size_t unused_code_count;
 };

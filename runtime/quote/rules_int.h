@@ -132,13 +132,19 @@ struct action_type {
     int (*compile)(struct spec *s, const struct spec_node *n, struct action *out);
     /* Takes off what it can; when that is nothing it says why (explain.h). Negative: the campaign failed. */
     int (*apply)(struct quote_eval *e, const struct action *a, struct err *err);
+    /* For the search (search.c). At least what it could take off these lines now, or later when they cost less; NULL: all they cost. */
+    int64_t (*most)(struct quote_eval *e, const struct action *a, struct quote_set set);
+    /* Lower prices that come in never lead to a higher one that goes out, line by line, to the unit; NULL: they may. */
+    bool (*steady)(const struct action *a);
+    /* It looks at what its lines still cost, beyond taking off them (`every`): others move it. NULL: it does not. */
+    bool (*measures)(const struct action *a);
 };
 extern const struct action_type percent_off_type, amount_off_type, buy_get_type, free_shipping_type, function_type;
 int action_list(struct spec *s, const struct spec_node *n, struct action **out, uint32_t *count); /* one, or a list */
 int action_on(struct spec *s, const struct spec_node *n, struct action *out);                     /* the member `on` */
 
 /* --- policies --------------------------------------------------------------------------------------------------------- */
-enum stacking { STACKING_PRIORITY };
+enum stacking { STACKING_PRIORITY, STACKING_BEST };
 struct policies {
     enum stacking stacking;
     enum rounding rounding;
@@ -146,6 +152,12 @@ struct policies {
     bool fold_codes;
 };
 int policies_compile(struct spec *s, const struct json_value *v, struct policies *out);
+
+/* --- exclude.c: who does not combine with whom ------------------------------------------------------------------------- */
+int exclusions_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c);
+int exclusions_link(struct spec *s, struct quote_rules *r); /* when all are known; a name that is nobody's is an error */
+/* Why two may not apply together: "alone", "group", "not_with"; NULL: they may. */
+const char *excludes(const struct quote_campaign *a, const struct quote_campaign *b);
 
 /* --- shipping --------------------------------------------------------------------------------------------------------- */
 struct shipping_rate {
@@ -191,8 +203,12 @@ struct quote_campaign {
     uint32_t when_count, give_count;
     enum stage stage;
     bool refuse_on_failure;
-    bool hides;           /* a gate: shows what it closes as not for sale, instead of refusing the cart */
-    struct slice because; /* a gate: why, for the shopper */
+    bool alone;            /* nothing else applies with it */
+    symbol group;          /* "group:NAME": at most one of a group applies; 0 = of none */
+    symbol self;           /* its id, where some not_with names it; else 0 */
+    struct names not_with; /* selves and groups that it does not combine with, whichever says so */
+    bool hides;            /* a gate: shows what it closes as not for sale, instead of refusing the cart */
+    struct slice because;  /* a gate: why, for the shopper */
     int64_t priority;
     struct slice id, title, at, owner;
     struct slice id_json, title_json; /* with quotes, ready to be written */
@@ -207,6 +223,7 @@ struct quote_rules {
     struct quote_campaign *campaigns; /* in the order of application: stage, priority downwards, id */
     uint32_t *by_id;                  /* campaign numbers, by id */
     size_t count, gate_count;         /* the first gate_count are gates */
+    bool any_exclusion;               /* one at least is alone, of a group, or not_with another */
     const struct shipping_option *shipping;
     uint32_t shipping_count;
     struct taxes taxes;

@@ -99,6 +99,10 @@ int fact_holds(struct quote_eval *e, const struct fact_test *t, bool *holds, str
 bool campaign_stands(struct quote_eval *e);
 int campaign_conditions(struct quote_eval *e, bool *holds, struct err *err);
 void campaign_begin(struct quote_eval *e, uint32_t number);
+int campaign_run(struct quote_eval *e, bool *holds, struct err *err); /* *holds: it may apply, and its actions have run */
+
+/* --- choose.c: which of those that may apply do; the others get their reason. */
+int campaigns_choose(struct quote_eval *e, struct quote_result *out, struct err *err);
 
 /* --- gate.c: asks every gate about the cart as it came in, and takes what is hidden out of it. */
 int gates_ask(struct quote_eval *e, struct quote_result *out, struct err *err);

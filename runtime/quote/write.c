@@ -283,6 +283,10 @@ void quote_result_write(const struct quote_rules *r, const struct quote_result *
             outcome_write(r, o, w);
     }
     json_array_end(w);
+    if (q->searched) {
+        json_key(w, "proven");
+        json_bool(w, q->proven);
+    }
     gates_write(r, q, full, w);
     if (q->unused_code_count == 0)
         return;

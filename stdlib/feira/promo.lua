@@ -109,6 +109,13 @@ local function text(at, path, v)
   return v
 end
 
+local function boolean(at, path, v)
+  if type(v) ~= "boolean" then
+    fail(at, path, "expected true or false, got %s", seen(v))
+  end
+  return v
+end
+
 local function name_list(at, path, v)
   if type(v) ~= "table" then
     return { text(at, path, v) }
@@ -402,6 +409,9 @@ local campaign = record {
   ["!give"] = action,
   on_failure = one_of("skip", "refuse"),
   watch = watch,
+  alone = boolean,
+  group = text,
+  not_with = name_list,
 }
 
 local gate = record({

@@ -63,7 +63,10 @@ local promo = {}
 ---@class feira.promo.CampaignSpec
 ---@field id string 1 to 64 of A-Z a-z 0-9 _ . : -; its counters belong to it
 ---@field title? string what the shopper reads; the id when left out
----@field priority? integer higher is applied earlier within its stage; default 0
+---@field priority? integer higher is applied earlier within its stage, and by default goes before those it excludes; default 0
+---@field alone? boolean nothing else applies with it
+---@field group? string at most one of a group applies
+---@field not_with? string|string[] ids of campaigns that it does not combine with, or "group:NAME"; it holds in both directions
 ---@field stage? "item"|"order"|"shipping" default: the earliest stage of its actions
 ---@field window? feira.promo.Window when it runs
 ---@field scope? feira.promo.Selector the campaign's lines: thresholds measure them, discounts are taken from them; default all
