@@ -143,8 +143,8 @@ function world:start()
     end
     self.hear_writer()
     if ready and not cut then return end
-    if not cut then model.diverge("the shop does not open: %s", why) end
-    self:down "while it opened"
+    if not cut and not model.trouble then model.diverge("the shop does not open: %s", why) end
+    self:down(cut and "while it opened" or "did not open for a fault")
   end
 end
 
@@ -216,7 +216,7 @@ end
 
 model.rules.setup = { reads = true, refusal = function() end, apply = function() end }
 open_shop()
-for _, name in ipairs { "buyers", "clerk", "merchant", "reaper", "twins" } do
+for _, name in ipairs { "buyers", "clerk", "merchant", "reaper", "twins", "gremlin" } do
   require("actors." .. name)(world)
 end
 live(function()
@@ -226,6 +226,7 @@ live(function()
   return true
 end)
 world.actors = {}
+for _, kind in ipairs { "full", "write", "sync" } do sim.fail(kind, 1, 0) end
 
 -- Everything that is still to come by itself comes.
 sim.jump(3 * world.pay_within_ms + 3600000)

@@ -57,6 +57,7 @@ function model.new(prices, pay_within_ms)
     prices = prices, pay_within_ms = pay_within_ms,
     state = { orders = {}, on_hand = {}, held = {}, came = {}, customers = {}, did = {}, sales = 0 },
     waiting = {}, -- [key] = ask
+    doubts = {}, -- transactions since the last good one whose commit failed: after a cut one of them may be there all the same
     open = {}, -- what the writer did in the transaction that is being told
     rulebooks = {}, -- those that may be live, { [rulebook] = true }
     rules = {}, -- by what is asked
@@ -136,9 +137,10 @@ function model:carried(note)
   local did = self.open
   self.open = {}
   if note.kind == "doubt" then
-    self.doubt = did
+    self.doubts[#self.doubts + 1] = did
     return
   end
+  self.doubts = {} -- what was not synced before is written over
   for _, one in ipairs(did) do
     apply(self, self.state, one)
     look_at_all(self)
@@ -147,15 +149,21 @@ end
 
 -- --- answers ------------------------------------------------------------------------------------------------------------------
 
-local EXPECTED = { [503] = { ["/problems/stopping"] = true, ["/problems/rules_retired"] = true, ["/problems/busy"] = true } }
+-- Nothing was done, and asking again is right. The second kind only where the disk has its faults.
+local NOT_NOW = {
+  ["503 /problems/stopping"] = true, ["503 /problems/rules_retired"] = true, ["503 /problems/busy"] = true,
+}
+local TROUBLE = { [503] = true, [507] = true }
 
 ---true = this is the answer; false = it is to be asked again.
 function model:answered(ask, status, body, raw)
   look(self, ask)
-  if status == 503 then
-    local kind = sim.json(body) or {}
-    if not EXPECTED[503][kind.type] then diverge("%s under key %s was answered 503 %s", ask.what, ask.key, body) end
-    self:count "503"
+  if status >= 500 then
+    local kind = ("%d %s"):format(status, (sim.json(body) or {}).type)
+    if not NOT_NOW[kind] and not (self.trouble and TROUBLE[status]) then
+      diverge("%s under key %s was answered %d %s", ask.what, ask.key, status, body)
+    end
+    self:count("told to come again: " .. kind)
     return false
   end
   local did = self.state.did[ask.key]
@@ -227,22 +235,24 @@ local function first_difference(a, b)
   end
 end
 
----seen: the same lines, read from the data. What was in doubt is settled: the data have all of it or nothing.
+---seen: the same lines, read from the data. Of what was in doubt the data have one transaction whole, or nothing.
 function model:compare(seen, when)
   local promised, found = first_difference(facts(self, self.state), seen)
-  if promised and self.doubt then
+  for _, doubt in ipairs(promised and self.doubts or {}) do
     local after = copy(self.state)
-    for _, note in ipairs(self.doubt) do apply(self, after, note) end
+    for _, note in ipairs(doubt) do apply(self, after, note) end
     if not first_difference(facts(self, after), seen) then
       self.state, promised = after, nil
       self:count "doubt done"
       look_at_all(self)
+      break
     end
   end
   if promised then
-    diverge("%s the data say \"%s\"; promised was \"%s\"%s", when, found, promised, self.doubt and " (or what was in doubt)" or "")
+    diverge("%s the data say \"%s\"; promised was \"%s\"%s", when, found, promised,
+      #self.doubts > 0 and (" (or one of %d in doubt)"):format(#self.doubts) or "")
   end
-  self.doubt, self.open = nil, {}
+  self.doubts, self.open = {}, {}
 end
 
 return model

@@ -128,8 +128,8 @@ int __wrap_store_commit(struct store_conn *c, struct err *err)
     int rc = __real_store_commit(c, err);
     if (rc == 0)
         publish(s, c, NOTE_COMMIT);
-    else if (faultvfs_is_cut(s->disk))
-        publish(s, c, NOTE_DOUBT);
+    else
+        publish(s, c, NOTE_DOUBT); /* what was written and not synced may be there after a cut, until the next commit writes over it */
     sched_point();
     return rc;
 }

@@ -138,6 +138,15 @@ static int l_cut_at(lua_State *L) /* cut_at(n): the power fails at the n-th chan
     return 0;
 }
 
+static int l_fail(
+    lua_State *L) /* fail("full"|"write"|"sync"|"read", n, times): the n-th such call of the disk from now, and those after it */
+{
+    static const char *const kinds[] = { "full", "write", "sync", "read", NULL };
+    int kind = luaL_checkoption(L, 1, NULL, kinds);
+    faultvfs_fail(sim_of(L)->disk, (enum faultvfs_kind)kind, (uint64_t)luaL_checkinteger(L, 2), (uint64_t)luaL_checkinteger(L, 3));
+    return 0;
+}
+
 static int l_power_off(lua_State *L)
 {
     sim_power_off(sim_of(L));
@@ -351,13 +360,34 @@ static int l_books(lua_State *L) /* books() -> nothing, or what is wrong with th
  * ------------------------------------------------------------------------------------------------------------------------------ */
 
 static const luaL_Reg functions[] = {
-    { "roll", l_roll },           { "now", l_now },           { "mono", l_mono },       { "jump", l_jump },
-    { "wait", l_wait },           { "hash", l_hash },         { "connect", l_connect }, { "send", l_send },
-    { "finish", l_finish },       { "hang_up", l_hang_up },   { "window", l_window },   { "receive", l_receive },
-    { "start", l_start },         { "state", l_state },       { "stop", l_stop },       { "cut_at", l_cut_at },
-    { "power_off", l_power_off }, { "power_on", l_power_on }, { "join", l_join },       { "write_file", l_write_file },
-    { "note", l_note },           { "json", l_json },         { "outside", l_outside }, { "outside_answer", l_outside_answer },
-    { "rows", l_rows },           { "books", l_books },       { NULL, NULL },
+    { "roll", l_roll },
+    { "now", l_now },
+    { "mono", l_mono },
+    { "jump", l_jump },
+    { "wait", l_wait },
+    { "hash", l_hash },
+    { "connect", l_connect },
+    { "send", l_send },
+    { "finish", l_finish },
+    { "hang_up", l_hang_up },
+    { "window", l_window },
+    { "receive", l_receive },
+    { "start", l_start },
+    { "state", l_state },
+    { "stop", l_stop },
+    { "cut_at", l_cut_at },
+    { "fail", l_fail },
+    { "power_off", l_power_off },
+    { "power_on", l_power_on },
+    { "join", l_join },
+    { "write_file", l_write_file },
+    { "note", l_note },
+    { "json", l_json },
+    { "outside", l_outside },
+    { "outside_answer", l_outside_answer },
+    { "rows", l_rows },
+    { "books", l_books },
+    { NULL, NULL },
 };
 
 static int traceback(lua_State *L)
