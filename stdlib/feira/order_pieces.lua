@@ -19,13 +19,11 @@ local function away(place) return place.sent - place.returned end
 -- Takes up to qty of what `free` says from the places of a SKU, adding it to `into`; gives { { place, qty } ... } and how many it took.
 local function take(list, sku, qty, location, free, into)
   local parts, left = {}, qty
-  for _, place in ipairs(list) do
-    if place.sku == sku and (not location or place.location == location) then
-      local part = math.min(free(place), left)
-      if part > 0 then
-        place[into], place.changed, left = place[into] + part, true, left - part
-        parts[#parts + 1] = { place, part }
-      end
+  for _, place in ipairs(list.of[sku] or {}) do
+    local part = (not location or place.location == location) and math.min(free(place), left) or 0
+    if part > 0 then
+      place[into], place.changed, left = place[into] + part, true, left - part
+      parts[#parts + 1] = { place, part }
     end
   end
   return parts, qty - left
@@ -37,12 +35,14 @@ local function from_refunds(order, list)
   for _, row in ipairs(refunded_before:rows(order.id)) do take(list, lines[row.line].sku, row.qty, nil, waiting, "dropped") end
 end
 
----The places of an order; empty when nothing of it is counted.
+---The places of an order, and by SKU; empty when nothing of it is counted.
 ---@param order { id: integer, holds: string?, lines: string }
 function pieces.load(order)
-  local list, rows = {}, order.holds and counted:rows(order.id) or {}
+  local list, rows = { of = {} }, order.holds and counted:rows(order.id) or {}
   for n, hold in ipairs(order.holds and json.decode(order.holds) or {}) do
-    list[n] = { n = n, sku = hold[1], location = hold[2], qty = hold[3], sent = 0, dropped = 0, returned = 0, came = 0 }
+    local place = { n = n, sku = hold[1], location = hold[2], qty = hold[3], sent = 0, dropped = 0, returned = 0, came = 0 }
+    local of_sku = list.of[place.sku] or {}
+    list[n], list.of[place.sku], of_sku[#of_sku + 1] = place, of_sku, place
   end
   for _, row in ipairs(rows) do
     local place = list[row.n]
@@ -62,12 +62,7 @@ function pieces.send(list, sku, qty, location)
 end
 
 ---Whether the shop counts this SKU in this order.
-function pieces.knows(list, sku)
-  for _, place in ipairs(list) do
-    if place.sku == sku then return true end
-  end
-  return false
-end
+function pieces.knows(list, sku) return list.of[sku] ~= nil end
 
 -- What comes back to a place in this refund is added up there: one operation of the ledger for each.
 local function come(parts)

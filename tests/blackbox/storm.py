@@ -25,7 +25,7 @@ return promo.campaign {
 
 SETTINGS = {"pay_within": '"2s"'}
 
-PLACED, PAID, CANCELLED, EXPIRED = 1, 2, 6, 7
+PLACED, PAID, FULFILLING, FULFILLED, COMPLETED, CANCELLED, EXPIRED = range(1, 8)
 
 
 class Storm:
@@ -104,6 +104,9 @@ class Gust:
             (self.pay, 6),
             (self.cancel, 2),
             (self.refund, 4),
+            (self.fulfil, 3),
+            (self.complete, 1),
+            (self.checkout, 3),
             (self.stock, 2),
             (self.product, 2),
             (self.customers, 1),
@@ -206,12 +209,48 @@ class Gust:
         if order:
             self.promise(self.change("POST", f"/v1/orders/{order[0]}/cancel", {}, self.random.choice(["sk", "ct"])), 200)
 
+    def fulfil(self):
+        order = self.some_order()
+        if order:
+            line = self.random.choice(order[1])
+            body = {"lines": [{"line": line["line"], "qty": self.random.randint(1, line["qty"])}], "carrier": "Post"} if self.random.random() < 0.5 else {}
+            self.promise(self.change("POST", f"/v1/orders/{order[0]}/fulfilments", body), 201)
+
+    def complete(self):
+        order = self.some_order()
+        if order:
+            self.promise(self.change("POST", f"/v1/orders/{order[0]}/complete", {}, self.random.choice(["sk", "ct"])), 200)
+
+    def checkout(self):
+        """Built in two steps and completed twice: one order. Its answers are of the moment, so only the last one is remembered."""
+        by = self.random.choice(["sk", "pk", "ct"])
+        made = self.send("POST", "/v1/checkouts", {"lines": self.lines(), "contact": {"name": "王小明"}}, by, self.key())
+        if made is None or made.status != 201:
+            return
+        path = f"/v1/checkouts/{made.json()['id']}"
+        changed = self.send("PATCH", path, {"lines": self.lines(), "note": "storm"}, by, self.random.choice([None, self.key()]))
+        if changed is None or changed.status != 200 or not changed.json()["quote"]:
+            return
+        body = {"quote_token": changed.json()["quote"]["token"]}
+        order = self.promise(self.change("POST", f"{path}/complete", body, by), 201)
+        again = self.send("POST", f"{path}/complete", body, by) if order else None
+        if order and again is not None and (again.status not in (200, 503) or again.status == 200 and again.json()["id"] != order["id"]):
+            self.storm.faults.append(("a checkout that was completed twice", path, repr(again)))
+        if order:
+            with self.storm.lock:
+                self.storm.orders.append((order["id"], order["lines"], by))
+
     def refund(self):
         order = self.some_order()
         if not order:
             return
         body = {"restock": self.random.random() < 0.7}
-        if self.random.random() < 0.7:
+        if self.random.random() < 0.2:
+            body["amount"] = self.random.randint(1, 500)
+        if self.random.random() < 0.2:
+            line = self.random.choice(order[1])
+            body["lines"] = [{"line": line["line"], "amount": self.random.randint(1, 300)}]
+        elif self.random.random() < 0.7:
             line = self.random.choice(order[1])
             body["lines"] = [{"line": line["line"], "qty": self.random.randint(1, line["qty"])} for _ in range(self.random.choice([1, 1, 2]))]
         self.promise(self.change("POST", f"/v1/orders/{order[0]}/refunds", body), 201)
@@ -291,6 +330,10 @@ class Gust:
                 ("POST", "/v1/quotes", {"lines": self.lines(), "codes": ["X"]}),
                 ("POST", "/v1/orders", {"lines": self.lines(), "expected_total": 1, "contact": {"name": "x"}}),
                 ("POST", f"{path}/refunds", {"lines": [{"line": 1, "qty": 1}], "shipping": True}),
+                ("POST", f"{path}/refunds", {"lines": [{"line": 1, "amount": 7}], "amount": 3}),
+                ("POST", f"{path}/fulfilments", {"lines": [{"line": 1, "qty": 1, "location": "main"}], "tracking": "x"}),
+                ("POST", f"{path}/complete", {}),
+                ("POST", "/v1/checkouts", {"lines": self.lines(), "codes": ["X"], "address": {"line1": "x", "city": "y", "country": "GB"}}),
                 ("POST", f"{path}/payments", {"provider": "test", "amount": 5}),
                 ("POST", "/v1/stock", {"sku": "S0", "delta": 1, "reason": "x", "location": "main"}),
                 ("PATCH", "/v1/products/S1", {"price": 5, "tags": ["a"], "variant_of": "SHIRT"}),
@@ -365,6 +408,7 @@ def check_books(shop, storm):
         check_ledger(db)
         check_money(db)
         check_stock(db, shop)
+        check_sent(db)
         check_customers(db)
         check_promises(db, storm)
 
@@ -424,13 +468,15 @@ def check_money(db):
         assert o["took"] == o["paid"] and o["gave"] == o["refunded"] == o["sent"], o["order_id"]
         # What was paid of an order that ended before all of it was is no line's.
         assert o["by_line"] + o["shipping_refunded"] == (o["refunded"] if o["paid"] == o["total"] else 0), o["order_id"]
-        assert o["timers"] == (o["state"] == PLACED), o["order_id"]
-        if o["state"] == PAID:
+        assert o["timers"] == (o["state"] in (PLACED, FULFILLED)), o["order_id"]
+        if o["state"] in (PAID, FULFILLING, FULFILLED, COMPLETED):
             assert o["paid"] == o["total"], o["order_id"]
         if o["state"] in (CANCELLED, EXPIRED):
             assert o["paid"] == o["refunded"], o["order_id"]
+        if o["state"] in (PLACED, EXPIRED):
+            assert o["paid"] < o["total"], o["order_id"]
         if o["state"] == PLACED:
-            assert o["paid"] < o["total"] and o["refunded"] == 0, o["order_id"]
+            assert o["refunded"] == 0, o["order_id"]
         for r in db.execute("SELECT * FROM order_line_refunds WHERE order_id = ?", (o["id"],)):
             line = lines[r["line"] - 1]
             assert r["qty"] <= line["qty"] and r["amount"] <= line["total"], o["order_id"]
@@ -472,6 +518,34 @@ def check_stock(db, shop):
             assert shop.available(sku)["on_hand"] == on_hand, sku
 
 
+def check_sent(db):
+    """A unit is sent once, or refunded before that; the state of an order says which are left; a checkout became one order."""
+    for o in db.execute("SELECT * FROM orders"):
+        lines, counted = json.loads(o["lines"]), {sku for sku, _, _ in json.loads(o["holds"] or "[]")}
+        sent = dict(db.execute("SELECT line, qty FROM order_line_fulfilments WHERE order_id = ?", (o["id"],)))
+        back = {r["line"]: (r["qty"], r["sent_qty"]) for r in db.execute("SELECT * FROM order_line_refunds WHERE order_id = ?", (o["id"],))}
+        left, of_pieces = 0, [0, 0, 0]
+        for line in lines:
+            n, (returned, of_sent) = line["line"], back.get(line["line"], (0, 0))
+            open_units = line["qty"] - sent.get(n, 0) - (returned - of_sent)
+            assert open_units >= 0 and of_sent <= sent.get(n, 0), o["order_id"]
+            left += open_units
+            if line["sku"] in counted:
+                of_pieces = [have + more for have, more in zip(of_pieces, (sent.get(n, 0), returned - of_sent, of_sent))]
+        parts = [json.loads(lines) for (lines,) in db.execute("SELECT lines FROM fulfilments WHERE order_id = ?", (o["id"],))]
+        assert sum(part["qty"] for all in parts for part in all) == sum(sent.values()), o["order_id"]
+        if o["state"] in (FULFILLING, FULFILLED, COMPLETED):
+            assert sent and (left > 0) == (o["state"] == FULFILLING), o["order_id"]
+        else:
+            assert not sent, o["order_id"]
+        pieces = db.execute("SELECT sum(sent), sum(dropped), sum(returned) FROM order_pieces WHERE order_id = ?", (o["id"],)).fetchone()
+        assert [n or 0 for n in pieces] == of_pieces, o["order_id"]
+    for table in "fulfilments", "order_line_refunds", "checkouts":  # or the above says nothing
+        assert db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] > 5, table
+    assert db.execute("SELECT count(*) = count(DISTINCT placed_as) FROM checkouts WHERE placed_as IS NOT NULL").fetchone()[0]
+    assert not db.execute("SELECT 1 FROM checkout_contacts c JOIN checkouts k ON k.id = c.checkout WHERE k.placed_as IS NOT NULL").fetchone()
+
+
 def check_customers(db):
     for customer, orders, counted in db.execute(
         """SELECT c.customer, c.orders, (SELECT count(*) FROM orders o WHERE o.customer = c.id AND o.state NOT IN (6, 7)) FROM customers c"""
@@ -485,7 +559,9 @@ def check_promises(db, storm):
     for order, shown in storm.promised.items():
         assert order in states, order
         if shown == "paid":
-            assert states[order] in (PAID, CANCELLED), order
+            assert states[order] in (PAID, FULFILLING, FULFILLED, COMPLETED, CANCELLED), order
+        if shown in ("fulfilling", "fulfilled", "completed"):
+            assert {"fulfilling": FULFILLING, "fulfilled": FULFILLED, "completed": COMPLETED}[shown] <= states[order] <= COMPLETED, order
         if shown == "cancelled":
             assert states[order] == CANCELLED, order
     keys = {k: s for k, s in db.execute("SELECT key, status FROM journal_idempotency")}

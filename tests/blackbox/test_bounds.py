@@ -31,6 +31,18 @@ def test_the_largest_order_is_refunded_by_line_and_then_whole(shop, many):
     assert shop.available(many[-1]) == {"on_hand": 50, "held": 0, "available": 50}
 
 
+def test_the_largest_order_is_sent_whole_and_comes_back(shop, many):
+    order = big_order(shop, many)
+    path = f"/v1/orders/{order['id']}/fulfilments"
+    first = ok(shop.sk.request("POST", path, {"lines": [{"line": n + 1, "qty": 1} for n in range(LINES_MAX)]}, idempotency=unique("f")), 201)
+    assert len(first["fulfilments"][0]["lines"]) == LINES_MAX and first["state"] == "fulfilling"
+    assert ok(shop.sk.request("POST", path, {}, idempotency=unique("f")), 201)["state"] == "fulfilled"
+    assert ok(shop.refund(order, lines=[{"line": n + 1, "amount": 1} for n in range(LINES_MAX)]), 201)["refunded"] == LINES_MAX
+    assert ok(shop.refund(order, amount=LINES_MAX + 1), 201)["refunded"] == 2 * LINES_MAX + 1
+    whole = ok(shop.refund(order), 201)
+    assert whole["refunded"] == whole["paid"] and shop.available(many[-1])["available"] == 50
+
+
 def test_the_largest_order_is_cancelled_whole(shop, many):
     order = big_order(shop, many)
     gone = ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/cancel", {}, idempotency=unique("c")), 200)
