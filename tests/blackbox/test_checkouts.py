@@ -196,6 +196,25 @@ def test_many_at_once_give_one_order(shop, round):
     assert len({a.json()["id"] for a in answers}) == 1 and shop.available(sku)["available"] == 4
 
 
+def test_an_order_is_what_its_checkout_says_also_when_that_changes_at_the_same_moment(shop):
+    sku, clients = shop.product(stock=1000), [shop.client(shop.server.keys()["pk"]) for _ in range(4)]
+    outcomes = set()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(60):
+            checkout = ok(create(shop.pk, {sku: 1}), 201)
+            changes = [pool.submit(change, clients[n], checkout, lines=as_lines({sku: n + 2})) for n in range(2)]
+            done = pool.submit(complete, clients[2], checkout).result()
+            answers = [c.result() for c in changes]
+            outcomes.add(done.status)
+            seen = ok(get(shop.pk, checkout), 200)
+            if done.status == 201:
+                assert [line["qty"] for line in done.json()["lines"]] == [line["qty"] for line in seen["lines"]], (done, seen)
+            else:
+                problem(done, 409, "checkout_changed")
+                assert seen["state"] == "open" and {a.status for a in answers} == {200}
+    assert outcomes <= {201, 409}
+
+
 def test_the_price_that_was_shown_is_paid_and_a_change_asks_for_a_new_look(shop):
     sku = shop.product(price=1000)
     checkout = ok(create(shop.pk, {sku: 1}), 201)

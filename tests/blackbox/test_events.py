@@ -152,6 +152,7 @@ def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     for name in later: # an event that is emitted is no name for later
         assert heard("in_transaction", name) == [], f"{name} is emitted: take `reserved` from it"
     outside.close()
+    assert [p["by"] for p in heard("in_transaction", "order.completed")] == ["shop"]
     # What is optional is there in one and missing in the other.
     assert [(f.get("old"), f["new"]) for f in heard("in_transaction", "fact.changed")] == [(None, "glum"), ("glum", "merry")]
     orders = heard("in_transaction", "order.cancelled")
