@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_EVERY_MS = 200, AT_ONCE_MAX = 200, AGAIN_AFTER_MS = 60000 };
+/* More than a look takes are taken one look after the other: at once while nobody else wants the writer, else with a pause between. */
+enum { LOOK_EVERY_MS = 200, AT_ONCE_MAX = 200, NEXT_AFTER_MS = 20, AGAIN_AFTER_MS = 60000 };
 
 struct firing {
     struct writer_command command;
@@ -39,13 +40,14 @@ struct waking {
 struct timer_pump {
     struct shop *shop;
     struct loop *loop;
-    struct loop_timer *tick;
+    struct loop_timer *tick, *next;
     struct store_conn *conn;
     struct jobs *jobs;
     struct deliveries *deliveries;
     struct books *books;
     size_t in_flight;
     struct waking waking;
+    bool more;      /* are due than the last look took */
     bool woken;     /* nothing is parked that could be due */
     bool woke_last; /* what is due has its turn now: many that wake hold up nobody */
     uint64_t stops_version;
@@ -127,8 +129,11 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
 static void finish(struct loop_post *post)
 {
     struct firing *f = (struct firing *)((char *)post - offsetof(struct firing, post));
-    f->pump->in_flight--;
+    struct timer_pump *p = f->pump;
+    p->in_flight--;
     free_firing(f);
+    if (p->in_flight == 0 && p->more)
+        loop_timer_start(p->next, writer_depth(p->shop->writer) ? NEXT_AFTER_MS : 0, 0);
 }
 
 static void done(struct writer_command *cmd, int rc, const struct err *err)
@@ -242,12 +247,11 @@ static bool wake_parked(struct timer_pump *p)
     return false;
 }
 
-static void look(void *ctx)
+static void look_for_timers(void *ctx)
 {
     struct timer_pump *p = ctx;
     struct err err = { 0 };
-    deliveries_look(p->deliveries);
-    books_look(p->books);
+    p->more = false;
     if (p->in_flight)
         return;
     p->woke_last = !p->woke_last && wake_parked(p);
@@ -256,7 +260,16 @@ static void look(void *ctx)
     int limit = AT_ONCE_MAX + (int)jobs_under_way(p->jobs); /* whose timers stay due while they run */
     if (timer_each_due(p->conn, clock_wall_ms(p->shop->options.clock), limit, fire, p, &err) < 0)
         log_error(p->shop->options.log, "timer.failed", err.text);
+    p->more = p->in_flight >= AT_ONCE_MAX;
     jobs_begin(p->jobs);
+}
+
+static void look(void *ctx)
+{
+    struct timer_pump *p = ctx;
+    deliveries_look(p->deliveries);
+    books_look(p->books);
+    look_for_timers(p);
 }
 
 void timer_pump_look(struct timer_pump *p)
@@ -286,7 +299,8 @@ int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, 
         rc = books_open(s, loop, p->conn, &p->books, err);
     if (rc == 0) {
         p->tick = loop_timer_new(loop, look, p);
-        rc = p->tick ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
+        p->next = loop_timer_new(loop, look_for_timers, p);
+        rc = p->tick && p->next ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
     }
     if (rc < 0) {
         timer_pump_close(p);
@@ -306,6 +320,8 @@ static void stop_here(struct loop_post *post)
 void timer_pump_finish(struct timer_pump *p)
 {
     loop_timer_stop(p->tick);
+    loop_timer_stop(p->next);
+    p->more = false;
     deliveries_stop(p->deliveries);
     p->last.fn = stop_here;
     loop_post(p->loop, &p->last);
@@ -317,6 +333,7 @@ void timer_pump_close(struct timer_pump *p)
     if (!p)
         return;
     loop_timer_free(p->tick);
+    loop_timer_free(p->next);
     jobs_close(p->jobs);
     deliveries_close(p->deliveries);
     books_close(p->books);

@@ -339,6 +339,14 @@ int writer_submit(struct writer *w, struct writer_command *cmd, struct err *err)
     return 0;
 }
 
+size_t writer_depth(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    size_t depth = w->depth;
+    pthread_mutex_unlock(&w->lock);
+    return depth;
+}
+
 static void note_waits(struct writer *w, size_t n)
 {
     int64_t now = clock_mono_ns(w->clock);

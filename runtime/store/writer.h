@@ -54,7 +54,8 @@ int writer_start(struct writer *w, struct err *err); /* starts the thread; retur
 /* Any thread. ERR_BUSY at once when the queue is full, a quarter of it is of this share, or the writer is stopping (reason "queue_full",
  * "share_full", "stopping"). */
 int writer_submit(struct writer *w, struct writer_command *cmd, struct err *err);
-void writer_stop(struct writer *w); /* finishes what is queued, joins the thread */
+size_t writer_depth(struct writer *w); /* commands that wait; any thread */
+void writer_stop(struct writer *w);    /* finishes what is queued, joins the thread */
 void writer_free(struct writer *w);
 
 /* What follows the store (follow.h) takes the log from here. */

@@ -14,6 +14,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import sqlite3
 import statistics
 import subprocess
@@ -233,6 +234,12 @@ def rows(data):
     return counts
 
 
+def cpu_seconds(server):
+    """(of the thread that used most of it, the writer under this load; of all)."""
+    tasks = [int((task / "schedstat").read_text().split()[0]) / 1e9 for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()]
+    return max(tasks), sum(tasks)
+
+
 class Pair:
     """The server and the raw loop on copies of one store."""
 
@@ -242,25 +249,37 @@ class Pair:
         if (data / "bench-passes").exists():
             shutil.copy(data / "bench-passes", self.raw / "bench-passes")
         self.before = rows(data)
-        self.rates, self.raw_rates, self.batches, self.done = [], [], [], 0
+        self.forget()
+        self.done = 0
         self.server = Server(SHOP, data=self.ours).start()
         self.replay = Replay(self.raw / "shop.db", traced, self.raw / "bench-passes")
 
+    def forget(self):
+        self.rates, self.raw_rates, self.batches, self.cpu = [], [], [], []
+
+    def note(self, done, rate, batch, cpu, raw):
+        """cpu: as cpu_seconds() before."""
+        self.rates.append(rate)
+        self.batches.append(batch)
+        self.raw_rates.append(raw["rate"])
+        now = cpu_seconds(self.server)
+        self.cpu.append([1e6 * x / done for x in (now[0] - cpu[0], now[1] - cpu[1], raw["cpu"])])
+
     def round(self, load):
         """load() gives how many commands were done, and how many a second; then the raw loop does as many, in such batches."""
-        commands, commits = metric(self.server, "writer_commands_total"), metric(self.server, "writer_commits_total")
+        commands, commits, cpu = metric(self.server, "writer_commands_total"), metric(self.server, "writer_commits_total"), cpu_seconds(self.server)
         done, rate = load()
         commands, commits = metric(self.server, "writer_commands_total") - commands, metric(self.server, "writer_commits_total") - commits
         batch = commands / max(1, commits)
         raw = self.replay.run(self.stage, done, batch)
         self.done += done
-        self.batches.append(batch)
-        self.rates.append(rate)
-        self.raw_rates.append(raw["rate"])
+        self.note(done, rate, batch, cpu, raw)
 
     def ratio(self, name):
         ours, raw, batch = (statistics.median(x) for x in (self.rates, self.raw_rates, self.batches))
         print(f"{name}: {ours:,.0f} /s (from {min(self.rates):,.0f} to {max(self.rates):,.0f}) in batches of {batch:.1f}; the raw loop {raw:,.0f} /s; ratio {ours / raw:.2f}")
+        writer, every, of_raw = (statistics.median(x) for x in zip(*self.cpu))
+        print(f"{name}, CPU each: {writer:.1f} us of the writer, {every:.1f} us of all its threads, {of_raw:.1f} us of the raw loop")
         return ours / raw
 
     def close(self):
@@ -298,7 +317,7 @@ def measure(args, work, data, traced, stage, name, requests, key, once):
         return got.answers, got.rate
 
     pair.round(full)  # warm
-    del pair.rates[:], pair.raw_rates[:], pair.batches[:]
+    pair.forget()
     for _ in range(args.rounds):
         pair.round(full)
     ratio = pair.ratio(name)
@@ -338,7 +357,126 @@ def bench_payments(args, work):
     return min(ratios)
 
 
-BENCHES = {"orders": bench_orders, "payments": bench_payments}
+# --- timers ----------------------------------------------------------------------------------------------------------------
+
+SOON_MS, LATE_MS = 4000, 40 * 86_400_000  # due before the trace ends; not due while any bench lasts
+
+
+def write_reminders(path, count, within_ms):
+    """Names of the form of ids, that nobody had before: the replay gives its own the same form."""
+    digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    first = time.time_ns() // 1_000_000 << 80 | random.getrandbits(40) << 40
+    with open(path, "w") as f:
+        for n in range(first, first + count):
+            name = "".join(digits[n >> shift & 31] for shift in range(125, -1, -5))
+            f.write(f'POST /v1/x/reminders/reminders/rem_{name}\t{{"within_ms":{within_ms}}}\n')
+
+
+def wait_until(seconds, what, true):
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            sys.exit(f"{what} did not happen within {seconds} s")
+        time.sleep(0.02)
+
+
+def trace_timers(work, base, sample):
+    data = copy_data(base, work / "traced")
+    store, requests = data / "shop.db", work / "requests"
+    trace.install(store)
+    with Server(SHOP, data=data) as server:
+        for stage, within_ms in (("set", LATE_MS), ("get-ready", SOON_MS)):
+            write_reminders(requests, sample, within_ms)
+            Load(server, server.keys()["pk"], requests, 600, once=True)
+            trace.stage(store, stage, "I journal_idempotency")
+        if metric(server, "timers_fired_total"):
+            sys.exit("timers were due before all were set; take a smaller --sample")
+        wait_until(60, "firing", lambda: metric(server, "timers_fired_total") == sample)
+        trace.stage(store, "fire", "D journal_timers")
+    return store
+
+
+def shop_with_timers(work, pending, due, sample):
+    """(data, trace) of a shop in which so many timers wait, and so many are due. Kept for the next time."""
+    kept = STORES / f"{pending}-timers-{due}-due-{fingerprint(pending, due, sample)}"
+    work = work / kept.name
+    if (kept / "bench-trace.db").exists():
+        return kept, kept / "bench-trace.db"
+    for old in STORES.glob(f"{pending}-timers-{due}-due-*"):
+        shutil.rmtree(old)
+    work.mkdir()
+    base = open_base(work, 100)
+    traced = trace_timers(work, base, sample)
+    making = copy_data(base, work / "making")
+    replay = Replay(making / "shop.db", traced, making / "bench-passes")
+    # Each pass that gets ready has set before, so the least that wait are as many as are due.
+    for _ in range(0, max(pending, due), sample):
+        replay.run("set", sample, FILL_BATCH)
+    for _ in range(0, due, sample):
+        replay.run("get-ready", sample, FILL_BATCH)
+    replay.close()
+    STORES.mkdir(parents=True, exist_ok=True)
+    shutil.move(making, kept)
+    shutil.copy(traced, kept / "bench-trace.db")
+    return kept, kept / "bench-trace.db"
+
+
+def resident_mb(server):
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{server.process.pid}/status").read_text()).group(1)) / 1024
+
+
+def idle(work, data, seconds, name):
+    """What a server costs of which nobody wants anything."""
+    with Server(SHOP, data=copy_data(data, work / "idle")) as server:
+        time.sleep(2)
+        before = cpu_seconds(server)[1]
+        time.sleep(seconds)
+        print(f"idle, {name}: {(cpu_seconds(server)[1] - before) / seconds * 1000:.2f} ms of CPU a second, {resident_mb(server):.0f} MB resident")
+    shutil.rmtree(work / "idle")
+
+
+def fired_and_commits(server):
+    return metric(server, "timers_fired_total"), metric(server, "writer_commits_total")
+
+
+def measure_firing(args, work, data, traced, due, name):
+    """All are due when the server starts. It is stopped in its tracks while the raw loop has its turn."""
+    pair = Pair(work, data, traced, "fire")
+    process = pair.server.process
+    fired, commits = before = fired_and_commits(pair.server)
+    while fired < due:
+        began, cpu = time.monotonic(), cpu_seconds(pair.server)
+        while time.monotonic() < began + args.seconds and fired < due:
+            time.sleep(0.05)
+            fired, commits = fired_and_commits(pair.server)
+        seconds = time.monotonic() - began
+        process.send_signal(signal.SIGSTOP)
+        batch = (fired - before[0]) / max(1, commits - before[1])
+        raw = pair.replay.run("fire", fired - pair.done, batch)
+        process.send_signal(signal.SIGCONT)
+        if seconds >= args.seconds / 2 or not pair.rates:
+            pair.note(fired - before[0], (fired - before[0]) / seconds, batch, cpu, raw)
+        pair.done = fired
+        before = fired_and_commits(pair.server)
+    ratio = pair.ratio(name)
+    pair.close()
+    return ratio
+
+
+def bench_timers(args, work):
+    ratios = []
+    for pending, what in ((args.pending, f"while {args.pending:,} timers wait"), (0, "in a shop without timers")):
+        data, traced = shop_with_timers(work, pending, 0, args.sample)
+        requests = work / "reminders"
+        idle(work, data, 5, what)
+        write_reminders(requests, 25_000 * args.seconds * (args.rounds + 3), LATE_MS)
+        ratios.append(measure(args, work, data, traced, "set", f"timers set {what}", requests, "pk", once=True))
+        data, traced = shop_with_timers(work, pending, args.due, args.sample)
+        ratios.append(measure_firing(args, work, data, traced, args.due, f"timers fired {what}"))
+    return min(ratios)
+
+
+BENCHES = {"orders": bench_orders, "payments": bench_payments, "timers": bench_timers}
 
 
 def bench(args):

@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Nothing else in a shop's rows is a number of this size: milliseconds, from 2020 to 2100. */
+#define TIMES_FROM_MS 1577836800000
+#define TIMES_TO_MS   4102444800000
+
 static void die(const char *what, const char *why)
 {
     fprintf(stderr, "bench_replay: %s: %s\n", what, why);
@@ -129,6 +133,7 @@ static struct trace_value value_of(sqlite3_stmt *s, int i)
     struct trace_value v = { .type = sqlite3_column_type(s, i), .id_at = TRACE_NONE, .made_by = TRACE_NONE };
     if (v.type == SQLITE_INTEGER) {
         v.i = sqlite3_column_int64(s, i);
+        v.is_time = v.i > TIMES_FROM_MS && v.i < TIMES_TO_MS;
     } else if (v.type == SQLITE_TEXT || v.type == SQLITE_BLOB) {
         const void *bytes = sqlite3_column_blob(s, i);
         v.i = sqlite3_column_bytes(s, i);

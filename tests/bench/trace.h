@@ -12,6 +12,7 @@ struct trace_value {
     int type;    /* SQLITE_INTEGER ... */
     int made_by; /* the stage that made the row that this integer is the number of; then i is its place among them; else TRACE_NONE */
     int id_at;   /* text that begins with an id of the shop: where its 26 digits begin; else TRACE_NONE */
+    bool is_time;
     int64_t i;   /* the integer, or the length */
     char *bytes; /* text, blob */
 };
