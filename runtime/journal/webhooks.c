@@ -59,6 +59,7 @@ int webhook_message_add(struct store_conn *c, struct slice message_id, struct sl
     return rc < 0 ? rc : 0;
 }
 
+/* INDEXED BY and CROSS JOIN in what follows: whoever plans without having counted might walk all that an endpoint ever had. */
 #define OPEN_LINE "endpoint = ?1 AND line = ?3 AND line <> '' AND standing <= 2"
 
 int webhook_delivery_add(struct store_conn *c, int64_t endpoint, int64_t message, struct slice line, int64_t now_ms, struct err *err)
@@ -67,7 +68,7 @@ int webhook_delivery_add(struct store_conn *c, int64_t endpoint, int64_t message
     int rc = store_prepare(c,
                            "INSERT INTO webhook_deliveries (endpoint, message, line, standing, due_ms)"
                            " SELECT ?1, ?2, ?3, CASE WHEN behind THEN 2 ELSE 1 END, CASE WHEN behind THEN NULL ELSE ?4 END"
-                           " FROM (SELECT EXISTS (SELECT 1 FROM webhook_deliveries WHERE " OPEN_LINE ") AS behind)"
+                           " FROM (SELECT EXISTS (SELECT 1 FROM webhook_deliveries INDEXED BY webhook_line WHERE " OPEN_LINE ") AS behind)"
                            " WHERE EXISTS (SELECT 1 FROM webhook_endpoints WHERE id = ?1 AND state <> 4)",
                            &s, err);
     if (rc < 0)
@@ -84,9 +85,9 @@ static int settle_line(struct store_conn *c, int64_t endpoint, struct slice line
 {
     static const char *const steps[] = {
         "UPDATE webhook_deliveries SET standing = 1, due_ms = ?2 WHERE standing = 2 AND endpoint = ?1 AND message ="
-        " (SELECT message FROM webhook_deliveries WHERE " OPEN_LINE " ORDER BY message LIMIT 1)",
-        "UPDATE webhook_deliveries SET standing = 2, due_ms = NULL WHERE standing = 1 AND " OPEN_LINE
-        " AND message > (SELECT message FROM webhook_deliveries WHERE " OPEN_LINE " ORDER BY message LIMIT 1)",
+        " (SELECT message FROM webhook_deliveries INDEXED BY webhook_line WHERE " OPEN_LINE " ORDER BY message LIMIT 1)",
+        "UPDATE webhook_deliveries INDEXED BY webhook_line SET standing = 2, due_ms = NULL WHERE standing = 1 AND " OPEN_LINE
+        " AND message > (SELECT message FROM webhook_deliveries INDEXED BY webhook_line WHERE " OPEN_LINE " ORDER BY message LIMIT 1)",
     };
     for (size_t i = 0; i < 2 && line.len; i++) {
         struct store_stmt *s;
@@ -104,8 +105,9 @@ static int settle_line(struct store_conn *c, int64_t endpoint, struct slice line
 
 /* --- looking ------------------------------------------------------------------------------------------------------------------- */
 
-#define COLUMNS   "m.id, m.message_id, m.event, m.body, d.line, m.made_ms, d.standing, d.due_ms, d.tries, d.attempts"
-#define FROM_BOTH " FROM webhook_deliveries d JOIN webhook_messages m ON m.id = d.message"
+#define COLUMNS        "m.id, m.message_id, m.event, m.body, d.line, m.made_ms, d.standing, d.due_ms, d.tries, d.attempts"
+#define FROM_BOTH      FROM_INDEX("")
+#define FROM_INDEX(by) " FROM webhook_deliveries d " by " CROSS JOIN webhook_messages m ON m.id = d.message"
 
 static int walk(struct store_stmt *s, webhook_delivery_fn fn, void *ctx, size_t *rows, struct err *err)
 {
@@ -135,17 +137,16 @@ static int walk(struct store_stmt *s, webhook_delivery_fn fn, void *ctx, size_t 
 int webhook_each_due(struct store_conn *c, int64_t endpoint, int64_t now_ms, int limit, webhook_delivery_fn fn, void *ctx, struct err *err)
 {
     struct store_stmt *s;
-    /* CROSS JOIN: the order of the two is fixed, whatever the planner thinks of a table it has never counted. */
+    size_t rows;
     int rc = store_prepare(c,
-                           "SELECT " COLUMNS " FROM webhook_deliveries d INDEXED BY webhook_due CROSS JOIN webhook_messages m"
-                           " ON m.id = d.message WHERE d.endpoint = ?1 AND d.due_ms <= ?2 ORDER BY d.due_ms, d.message LIMIT ?3",
+                           "SELECT " COLUMNS FROM_INDEX("INDEXED BY webhook_due") " WHERE d.endpoint = ?1 AND d.due_ms <= ?2"
+                                                                                  " ORDER BY d.due_ms, d.message LIMIT ?3",
                            &s, err);
     if (rc < 0)
         return rc;
     store_bind_int(s, 1, endpoint);
     store_bind_int(s, 2, now_ms);
     store_bind_int(s, 3, limit);
-    size_t rows;
     return walk(s, fn, ctx, &rows, err);
 }
 
@@ -154,14 +155,16 @@ int webhook_each(struct store_conn *c, int64_t endpoint, enum webhook_standing s
 {
     static const char *const sql[] = {
         [0] = "SELECT " COLUMNS FROM_BOTH " WHERE d.endpoint = ?1 AND d.message < ?2 ORDER BY d.message DESC LIMIT ?3",
-        [WEBHOOK_WAITS] = "SELECT " COLUMNS FROM_BOTH " WHERE d.endpoint = ?1 AND d.message < ?2 AND d.standing <= 2"
-                          " ORDER BY d.message DESC LIMIT ?3",
+        [WEBHOOK_WAITS] =
+            "SELECT " COLUMNS FROM_INDEX("INDEXED BY webhook_open") " WHERE d.endpoint = ?1 AND d.message < ?2 AND d.standing <= 2"
+                                                                    " ORDER BY d.message DESC LIMIT ?3",
         [WEBHOOK_BEHIND] = "SELECT " COLUMNS FROM_BOTH " WHERE d.endpoint = ?1 AND d.message < ?2 AND d.standing = 2"
                            " ORDER BY d.message DESC LIMIT ?3",
         [WEBHOOK_TAKEN] = "SELECT " COLUMNS FROM_BOTH " WHERE d.endpoint = ?1 AND d.message < ?2 AND d.standing = 3"
                           " ORDER BY d.message DESC LIMIT ?3",
-        [WEBHOOK_GIVEN_UP] = "SELECT " COLUMNS FROM_BOTH " WHERE d.endpoint = ?1 AND d.message < ?2 AND d.standing = 4"
-                             " ORDER BY d.message DESC LIMIT ?3",
+        [WEBHOOK_GIVEN_UP] =
+            "SELECT " COLUMNS FROM_INDEX("INDEXED BY webhook_given_up") " WHERE d.endpoint = ?1 AND d.message < ?2 AND d.standing = 4"
+                                                                        " ORDER BY d.message DESC LIMIT ?3",
     };
     struct store_stmt *s;
     int rc = store_prepare(c, sql[standing], &s, err);
@@ -177,7 +180,10 @@ int webhook_each(struct store_conn *c, int64_t endpoint, enum webhook_standing s
 int webhook_find(struct store_conn *c, int64_t endpoint, struct slice message_id, webhook_delivery_fn fn, void *ctx, struct err *err)
 {
     struct store_stmt *s;
-    int rc = store_prepare(c, "SELECT " COLUMNS FROM_BOTH " WHERE m.message_id = ?2 AND d.endpoint = ?1", &s, err);
+    int rc = store_prepare(c,
+                           "SELECT " COLUMNS " FROM webhook_messages m CROSS JOIN webhook_deliveries d ON d.message = m.id"
+                           " WHERE m.message_id = ?2 AND d.endpoint = ?1",
+                           &s, err);
     if (rc < 0)
         return rc;
     store_bind_int(s, 1, endpoint);
@@ -189,21 +195,25 @@ int webhook_find(struct store_conn *c, int64_t endpoint, struct slice message_id
 
 int webhook_backlog(struct store_conn *c, int64_t endpoint, int at_most, int64_t *open, int64_t *oldest_ms, struct err *err)
 {
-    int rc = ask_int(c, "SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries WHERE endpoint = ?1 AND standing <= 2 LIMIT ?2)", endpoint,
-                     at_most, open, err);
+    int rc = ask_int(c,
+                     "SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries INDEXED BY webhook_open WHERE endpoint = ?1"
+                     " AND standing <= 2 LIMIT ?2)",
+                     endpoint, at_most, open, err);
     if (rc < 0)
         return rc;
     rc = ask_int(c,
-                 "SELECT made_ms FROM webhook_messages WHERE id = (SELECT message FROM webhook_deliveries WHERE endpoint = ?1"
-                 " AND standing <= 2 ORDER BY message LIMIT 1)",
+                 "SELECT made_ms FROM webhook_messages WHERE id = (SELECT message FROM webhook_deliveries INDEXED BY webhook_open"
+                 " WHERE endpoint = ?1 AND standing <= 2 ORDER BY message LIMIT 1)",
                  endpoint, 0, oldest_ms, err);
     return rc < 0 ? rc : 0;
 }
 
 int webhook_given_up(struct store_conn *c, int64_t endpoint, int at_most, int64_t *count, struct err *err)
 {
-    int rc = ask_int(c, "SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries WHERE endpoint = ?1 AND standing = 4 LIMIT ?2)", endpoint,
-                     at_most, count, err);
+    int rc = ask_int(c,
+                     "SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries INDEXED BY webhook_given_up WHERE"
+                     " endpoint = ?1 AND standing = 4 LIMIT ?2)",
+                     endpoint, at_most, count, err);
     return rc < 0 ? rc : 0;
 }
 
@@ -457,12 +467,14 @@ int webhook_replay(struct store_conn *c, int64_t endpoint, struct slice message_
 static int next_to_replay(struct store_conn *c, int64_t endpoint, bool all, int64_t *after, struct slice *line, struct err *err)
 {
     struct store_stmt *s;
-    int rc = store_prepare(c,
-                           all ? "SELECT message, line FROM webhook_deliveries WHERE endpoint = ?1 AND message > ?2 AND standing >= 3"
-                                 " ORDER BY message LIMIT 1"
-                               : "SELECT message, line FROM webhook_deliveries WHERE endpoint = ?1 AND message > ?2 AND standing = 4"
-                                 " ORDER BY message LIMIT 1",
-                           &s, err);
+    int rc =
+        store_prepare(c,
+                      all ? "SELECT message, line FROM webhook_deliveries WHERE endpoint = ?1 AND message > ?2 AND standing >= 3"
+                            " ORDER BY message LIMIT 1"
+                          : "SELECT message, line FROM webhook_deliveries INDEXED BY webhook_given_up WHERE endpoint = ?1 AND message > ?2"
+                            " AND standing = 4"
+                            " ORDER BY message LIMIT 1",
+                      &s, err);
     if (rc < 0)
         return rc;
     store_bind_int(s, 1, endpoint);
@@ -527,10 +539,11 @@ static int last_old(struct store_conn *c, int64_t older_than_ms, int limit, int6
 static int open_line(struct store_conn *c, int64_t endpoint, int64_t upto, struct slice *line, int64_t *message, struct err *err)
 {
     struct store_stmt *s;
-    int rc = store_prepare(c,
-                           "SELECT message, line FROM webhook_deliveries WHERE endpoint = ?1 AND message <= ?2 AND message > ?3"
-                           " AND standing <= 2 ORDER BY message LIMIT 1",
-                           &s, err);
+    int rc = store_prepare(
+        c,
+        "SELECT message, line FROM webhook_deliveries INDEXED BY webhook_open WHERE endpoint = ?1 AND message <= ?2 AND message > ?3"
+        " AND standing <= 2 ORDER BY message LIMIT 1",
+        &s, err);
     if (rc < 0)
         return rc;
     store_bind_int(s, 1, endpoint);

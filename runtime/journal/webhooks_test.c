@@ -1,9 +1,11 @@
 #include "journal/webhooks.h"
+#include "base/random.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 #include <cmocka.h>
 
 #define S(text) slice_str(text)
@@ -501,6 +503,160 @@ static void very_many_that_wait_cost_nothing_to_whoever_looks(void **state)
     assert_int_equal(n, 100); /* one of each line */
 }
 
+/* --- what always holds ----------------------------------------------------------------------------------------------------- */
+
+/* Of each line with something open the oldest waits, alone; what has ended has no time. */
+static void check_lines(void)
+{
+    static const char *const wrong[] = {
+        "SELECT count(*) FROM webhook_deliveries WHERE (standing = 1) <> (due_ms IS NOT NULL)",
+        "SELECT count(*) FROM webhook_deliveries WHERE standing = 2 AND line = ''",
+        "SELECT count(*) FROM webhook_deliveries d WHERE standing = 1 AND line <> '' AND EXISTS (SELECT 1 FROM webhook_deliveries e"
+        " WHERE e.endpoint = d.endpoint AND e.line = d.line AND e.standing <= 2 AND e.message < d.message)",
+        "SELECT count(*) FROM webhook_deliveries d WHERE standing = 2 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e"
+        " WHERE e.endpoint = d.endpoint AND e.line = d.line AND e.standing = 1 AND e.message < d.message)",
+        "SELECT count(*) FROM webhook_deliveries d WHERE NOT EXISTS (SELECT 1 FROM webhook_messages m WHERE m.id = d.message)",
+        "SELECT count(*) FROM webhook_attempts a WHERE NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint = a.endpoint"
+        " AND d.message = a.message)",
+        "SELECT count(*) FROM webhook_deliveries d WHERE attempts <> (SELECT count(*) FROM webhook_attempts a WHERE a.endpoint ="
+        " d.endpoint AND a.message = d.message)",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct store_stmt *s;
+        if (store_prepare(c, wrong[i], &s, &err) < 0 || store_step(s, &err) != 1)
+            fail_msg("%s", err.text);
+        int64_t n = store_column_int(s, 0);
+        store_reset(s);
+        if (n)
+            fail_msg("%lld rows: %s", (long long)n, wrong[i]);
+    }
+}
+
+static struct random_seeded chance;
+
+static unsigned below(unsigned n)
+{
+    return (unsigned)(random_seeded_next(&chance) % n);
+}
+
+static void do_something(const int64_t to[2], int *made, int64_t *now_ms)
+{
+    static const int statuses[] = { 200, 200, 200, 204, 500, 503, 0, 429 };
+    char name[24], line[24];
+    struct webhook_result r;
+    int64_t one = to[below(2)], after = 0, n;
+    bool more;
+    switch (below(10)) {
+    case 0:
+    case 1:
+    case 2:
+        snprintf(name, sizeof name, "m%d", (*made)++);
+        snprintf(line, sizeof line, "order %u", below(4));
+        add(one, name, below(5) ? line : "", *now_ms);
+        break;
+    case 3:
+    case 4:
+    case 5:
+    case 6: { /* one that is due, or was before it was moved */
+        struct found f = { 0 };
+        int status = statuses[below(8)];
+        DO(webhook_each_due(c, one, *now_ms, 1 + (int)below(3), note, &f, &err));
+        if (!f.len)
+            break;
+        struct webhook_attempt a = { .endpoint = one,
+                                     .message = f.last.message,
+                                     .due_ms = f.last.due_ms - !below(8),
+                                     .at_ms = *now_ms,
+                                     .status = status,
+                                     .taken = status == 200 || status == 204,
+                                     .why = S("why"),
+                                     .not_before_ms = status == 429 ? *now_ms + HOUR : 0,
+                                     .chance_permille = below(1001) };
+        DO(webhook_record(c, &a, *now_ms, &r, &err));
+        break;
+    }
+    case 7:
+        snprintf(name, sizeof name, "m%u", below((unsigned)*made + 1));
+        webhook_replay(c, one, S(name), *now_ms, &err); /* there may be none */
+        break;
+    case 8:
+        DO(webhook_replay_since(c, one, *now_ms - (int64_t)below(1000) * MINUTE, below(2), &after, (int)below(5), *now_ms, &n, &more,
+                                &err));
+        break;
+    default:
+        if (below(4) == 0)
+            DO(webhook_sweep(c, *now_ms - 40 * HOUR, 1 + (int)below(20), *now_ms, &more, &err));
+        *now_ms += (int64_t)below(300) * MINUTE;
+    }
+}
+
+static void whatever_happens_each_line_has_its_first(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 4; seed++) {
+        char names[2][16];
+        int64_t to[2], now_ms = NOW;
+        int made = 0;
+        random_seeded_init(&chance, seed);
+        for (int i = 0; i < 2; i++) {
+            snprintf(names[i], sizeof names[i], "whk_%u%d", seed, i);
+            to[i] = endpoint(names[i]);
+        }
+        made = (int)seed * 10000; /* ids are nobody else's */
+        for (int i = 0; i < 1500; i++) {
+            do_something(to, &made, &now_ms);
+            if (i % 10 == 0)
+                check_lines();
+        }
+        check_lines();
+    }
+    struct store_stmt *s; /* the control: one that is left behind alone is seen */
+    DO(store_prepare(c, "UPDATE webhook_deliveries SET standing = 2, due_ms = NULL WHERE standing = 1", &s, &err));
+    DO(store_run(s, NULL, &err));
+    DO(store_prepare(c,
+                     "SELECT count(*) FROM webhook_deliveries d WHERE standing = 2 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries e"
+                     " WHERE e.endpoint = d.endpoint AND e.line = d.line AND e.standing = 1)",
+                     &s, &err));
+    assert_int_equal(store_step(s, &err), 1);
+    assert_true(store_column_int(s, 0) > 0);
+    store_reset(s);
+}
+
+/* What is noted costs the line that it stands in, not all that waits or was taken: of processor time, against a table that is small. */
+static double cpu_of_noting(int rows_before, const char *name)
+{
+    enum { NOTED = 200 };
+    int64_t to = endpoint(name);
+    DO(store_begin(c, &err));
+    for (int i = 0; i < rows_before; i++) {
+        char id[40], line[32];
+        snprintf(id, sizeof id, "%s-%d", name, i);
+        snprintf(line, sizeof line, "order %d", i / 3);
+        add(to, id, line, NOW);
+    }
+    clock_t began = clock();
+    for (int i = 0; i < NOTED; i++) {
+        struct found f = { 0 };
+        DO(webhook_each_due(c, to, NOW + 1, 1, note, &f, &err));
+        struct webhook_result r;
+        struct webhook_attempt a = {
+            .endpoint = to, .message = f.last.message, .due_ms = f.last.due_ms, .at_ms = NOW, .status = 200, .taken = true, .why = S("")
+        };
+        DO(webhook_record(c, &a, NOW + 1, &r, &err));
+    }
+    double spent = (double)(clock() - began) / CLOCKS_PER_SEC;
+    DO(store_commit(c, &err));
+    return spent;
+}
+
+static void noting_costs_the_same_with_very_many(void **state)
+{
+    (void)state;
+    double small = cpu_of_noting(300, "whk_small"), large = cpu_of_noting(60000, "whk_large");
+    if (large > 5 * small + 0.02)
+        fail_msg("200 were noted in %.3f s beside 60,000, in %.3f s beside 300", large, small);
+}
+
 #define UNIT(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
 int main(void)
@@ -520,6 +676,8 @@ int main(void)
         UNIT(earlier_secrets_sign_until_they_end),
         UNIT(the_old_are_forgotten_and_those_behind_go_on),
         UNIT(a_removed_endpoint_hears_nothing_and_is_cleared_away),
+        UNIT(whatever_happens_each_line_has_its_first),
+        UNIT(noting_costs_the_same_with_very_many),
         UNIT(very_many_that_wait_cost_nothing_to_whoever_looks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
