@@ -340,11 +340,7 @@ static int write_body(struct buf *out, struct store_conn *conn, const struct web
     json_key(&w, "timestamp");
     json_string(&w, slice_of(at, timestamp_format(news->at_ms, at)));
     json_key(&w, "data");
-    json_object(&w);
-    for (const struct json_value *m = news->payload->first; m; m = m->next) {
-        json_key_slice(&w, m->key);
-        json_value_write(&w, m);
-    }
+    json_value_write(&w, news->payload);
     if (personal) {
         json_key(&w, "personal");
         json_object(&w);
@@ -353,7 +349,6 @@ static int write_body(struct buf *out, struct store_conn *conn, const struct web
             rc = write_fields(&w, conn, true, news, personal, err);
         json_object_end(&w);
     }
-    json_object_end(&w);
     json_object_end(&w);
     return rc == 0 && out->failed ? nomem(err) : rc;
 }

@@ -5,7 +5,7 @@
  *   webhook-id: msg_...          the same in every try, and for every endpoint that gets the same bytes
  *   webhook-timestamp: seconds   of this try
  *   webhook-signature: v1,BASE64 of HMAC-SHA256 over "id.timestamp.body"; one for each secret that still signs, with blanks between
- *   {"type":"order.paid","timestamp":"2030-...Z","data":{...}}
+ *   {"type":"order.paid","timestamp":"2030-...Z","data":{...},"personal":{...}}     personal: where the endpoint was given some
  *
  * The body is written once, in the transaction of its event. */
 #pragma once

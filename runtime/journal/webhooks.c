@@ -613,6 +613,8 @@ static int sweep_removed(struct store_conn *c, int limit, bool *more, struct err
 int webhook_sweep(struct store_conn *c, int64_t older_than_ms, int limit, int64_t now_ms, bool *more, struct err *err)
 {
     *more = false;
-    int rc = sweep_old(c, older_than_ms, limit, now_ms, more, err);
+    int rc = run_ints(c, "DELETE FROM webhook_secrets WHERE until_ms <> 0 AND until_ms <= ?1", now_ms, 0, 0, 0, NULL, err);
+    if (rc == 0)
+        rc = sweep_old(c, older_than_ms, limit, now_ms, more, err);
     return rc < 0 ? rc : sweep_removed(c, limit, more, err);
 }

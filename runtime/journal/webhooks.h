@@ -139,6 +139,6 @@ int webhook_replay(struct store_conn *c, int64_t endpoint, struct slice message_
 int webhook_replay_since(struct store_conn *c, int64_t endpoint, int64_t since_ms, bool all, int64_t *after, int limit, int64_t now_ms,
                          int64_t *replayed, bool *more, struct err *err);
 
-/* Removes messages older than that with all that belongs to them, and what removed endpoints left; some `limit` of each, so that a commit
- * stays short. Call again while *more. */
+/* Removes messages older than that with all that belongs to them, secrets that have ended, and what removed endpoints left; some `limit` of
+ * each, so that a commit stays short. Call again while *more. */
 int webhook_sweep(struct store_conn *c, int64_t older_than_ms, int limit, int64_t now_ms, bool *more, struct err *err);

@@ -376,6 +376,18 @@ static void lists_have_newest_first_and_pages(void **state)
     assert_int_equal(oldest, NOW);
 }
 
+static int64_t rows(const char *table)
+{
+    char sql[100];
+    struct store_stmt *s;
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+    if (store_prepare(c, sql, &s, &err) < 0 || store_step(s, &err) != 1)
+        fail_msg("%s", err.text);
+    int64_t n = store_column_int(s, 0);
+    store_reset(s);
+    return n;
+}
+
 static int keep_secret(void *ctx, struct slice secret, int64_t until_ms)
 {
     char *text = ctx;
@@ -402,20 +414,13 @@ static void earlier_secrets_sign_until_they_end(void **state)
     secrets_read(to, NOW + 20, "three:0;two:1000050;one:1000100;");
     secrets_read(to, NOW + 50, "three:0;one:1000100;");
     secrets_read(to, NOW + 100, "three:0;");
+    bool more;
+    assert_int_equal(rows("webhook_secrets"), 3);
+    DO(webhook_sweep(c, 0, 10, NOW + 50, &more, &err));
+    assert_int_equal(rows("webhook_secrets"), 2); /* what has ended is not kept */
+    DO(webhook_secret_add(c, to, S("two"), NOW + 10, NOW + 50, &err));
     DO(webhook_secret_add(c, to, S("four"), NOW + 20, NOW + 60, &err));
     assert_int_equal(webhook_secret_add(c, to, S("five"), NOW + 21, NOW + 70, &err), ERR_STATE);
-}
-
-static int64_t rows(const char *table)
-{
-    char sql[100];
-    struct store_stmt *s;
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
-    if (store_prepare(c, sql, &s, &err) < 0 || store_step(s, &err) != 1)
-        fail_msg("%s", err.text);
-    int64_t n = store_column_int(s, 0);
-    store_reset(s);
-    return n;
 }
 
 static void the_old_are_forgotten_and_those_behind_go_on(void **state)

@@ -1,6 +1,7 @@
 """Webhooks by the Standard Webhooks specification, against a receiver that verifies for itself and misbehaves when told to."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.server
@@ -9,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import struct
 import threading
 import time
@@ -232,7 +234,7 @@ def test_no_personal_field_goes_anywhere_unless_it_was_asked_for(shop, receiver)
     plain = [g for g in got if g["path"] == "/in/plain"]
     assert plain and not any(word in g["body"].decode() for g in plain for word in ("Anna", "example.org", "Rabbit", "hatter", "1234567"))
     named = [payload(g) for g in receiver.got if g["path"] == "/in/named"]
-    assert [n["data"]["personal"] for n in named] == [{"order.address": address, "customer.email": "anna@example.org"}]
+    assert [n["personal"] for n in named] == [{"order.address": address, "customer.email": "anna@example.org"}]
     assert "hatter" not in json.dumps(named) and "Liddell" not in json.dumps(named)
     # Who may not read a field himself can't have it sent, nor have it sent elsewhere, nor read what was sent.
     key = ok(shop.operator.request("POST", "/v1/keys", {"kind": "sk", "label": "hooks", "scopes": ["webhooks:write"]}, idempotency=unique("k")), 201)
@@ -458,6 +460,34 @@ def test_messages_are_sent_again_by_hand(shop, receiver):
     problem(shop.sk.request("POST", f"/v1/webhooks/{made['id']}/messages/msg_0/replay", {}), 404)
     problem(shop.sk.request("POST", f"/v1/webhooks/{made['id']}/replay", {"since": "yesterday"}), 422)
     problem(shop.sk.request("POST", "/v1/webhooks/whk_0/replay", {"since": later}), 404)
+
+
+def test_what_was_refused_too_often_is_given_up_kept_and_sent_again(shop, receiver):
+    receiver.answers(400, b'{"error":"no such field"}')
+    made = add(shop, receiver.url, ["order.*"])
+    before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1))
+    sku = shop.product(price=1000, stock=5)
+    shop.paid_order({sku: 1})
+    until(lambda: webhook(shop, made)["failures"] == 1)
+    shop.hang_up()
+    shop.server.terminate()
+    with contextlib.closing(sqlite3.connect(shop.server.data / "shop.db", timeout=30)) as db, db:
+        assert db.execute("UPDATE webhook_deliveries SET tries = 9, due_ms = 0 WHERE due_ms IS NOT NULL").rowcount == 1
+    shop.server.start()
+    until(lambda: webhook(shop, made)["given_up"] == 1)
+    receiver.takes()
+    placed, paid = sorted(messages(shop, made), key=lambda m: m["id"])
+    assert (placed["event"], placed["state"], placed["failed"], len(placed["attempts"])) == ("order.placed", "given_up", 10, 2)
+    assert paid["event"] == "order.paid" and paid["state"] in ("waiting", "taken")      # it has its turn
+    assert "webhook.given_up" in shop.server.stderr()
+    assert "1 given up" in feira("webhooks", shop.folder).stdout
+    found = json.loads(feira("doctor", shop.folder, "--json").stdout)["findings"]
+    assert "refused too often" in next(f["text"] for f in found if f["check"] == "webhooks")
+    until(lambda: webhook(shop, made)["waiting"] == 0)
+    assert "1 message is sent again" in feira("webhooks", shop.folder, "replay", made["id"], "--since", before).stdout
+    until(lambda: webhook(shop, made)["given_up"] == 0 and webhook(shop, made)["waiting"] == 0)
+    assert receiver.got[-1]["id"] == placed["id"]
+    assert '"webhooks"' in feira("doctor", shop.folder, "--json").stdout
 
 
 def test_paused_nothing_is_sent_and_nothing_lost(shop, receiver):
