@@ -32,12 +32,15 @@ int turn_try(struct choice *ch, const struct candidate *c, bool *does, struct er
         err_wrap(err, "campaign %.*s", SLICE_FMT(e->campaign->id));
     for (const struct effect *f = e->effects; f && rc == 0; f = f->before)
         *does = *does || effect_counts(ch, f);
+    if (rc == 0)
+        settle_after(e);
     return rc;
 }
 
 void turn_undo(struct quote_eval *e, struct effect *effects)
 {
     e->effects = effects;
+    settle_undo(e, effects);
     eval_undo(e, NULL);
 }
 
@@ -85,7 +88,7 @@ static int reach_find(struct quote_eval *e, struct candidate *c, struct err *err
     const struct quote_campaign *campaign = e->campaign;
     struct reach *of = arena_array(e->arena, campaign->give_count, sizeof *of);
     c->of = of;
-    c->steady = true;
+    c->steady = campaign->stop == STOP_NOT;
     c->work = WORK_OF_TURN;
     for (uint32_t i = 0; of && i < campaign->give_count; i++) {
         const struct action *a = &campaign->give[i];
@@ -234,6 +237,8 @@ static void join_rivals(struct choice *ch)
     uint32_t ships = NOBODY;
     for (uint32_t i = 0; i < ch->count; i++) {
         const struct quote_campaign *c = campaign_of(ch, i);
+        for (uint32_t k = 0; k < ch->count && c->stop == STOP_ORDER; k++)
+            join(ch, i, k);
         for (uint32_t k = 0; k < ch->count && is_choosy(c); k++)
             if (k != i && (c->alone || is_choosy(campaign_of(ch, k))) && excludes(c, campaign_of(ch, k)))
                 join(ch, i, k);
@@ -262,7 +267,7 @@ static void mark_certain(struct choice *ch)
 {
     for (size_t i = 0; i < ch->count; i++) {
         struct candidate *c = &ch->list[i];
-        c->certain = !ch->ships_by_amount;
+        c->certain = !ch->ships_by_amount && campaign_of(ch, i)->stop == STOP_NOT;
         for (size_t k = 0; k < ch->count && c->certain; k++)
             if (k != i && ch->list[k].component == c->component)
                 c->certain = (k < i || ch->list[k].steady) && !excludes(campaign_of(ch, i), campaign_of(ch, k));

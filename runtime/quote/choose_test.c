@@ -97,6 +97,59 @@ static void not_with_holds_in_both_directions_and_for_groups(void **state)
     assert_string_equal(text_param(f, "c", "to"), "d");
 }
 
+static void lanes_come_one_after_the_other(void **state)
+{
+    struct fixture *f = *state;
+    const char *campaigns =
+        "[{'id': 'post', 'lane': 'post', 'when': {'subtotal': {'at_least': '60.00'}}, 'give': {'amount_off': {'amount': '10.00'}}},"
+        "{'id': 'shirts', 'scope': {'sku': 'S'}, 'give': {'percent_off': {'percent': 20}}},"
+        "{'id': 'pre', 'lane': 'pre', 'scope': {'sku': 'S'}, 'give': {'amount_off': {'amount': '10.00'}}}]";
+    const char *cart = "{'lines': [{'sku': 'S', 'price': 3000}, {'sku': 'P', 'price': 5000}]}";
+    rules(f, campaigns, NULL);
+    assert_int_equal(fixture_discount(f, cart), 1000 + 400 + 1000);
+    assert_int_equal(f->cart.lines[0].discounts->amount_minor, 1000);
+    assert_int_equal(f->cart.lines[0].discounts->next->amount_minor, 400);
+}
+
+static void in_a_lane_the_best_of_each_line_applies(void **state)
+{
+    struct fixture *f = *state;
+    rules(f,
+          "[{'id': 'good', 'give': {'percent_off': {'percent': 20}}}, {'id': 'bad', 'give': {'percent_off': {'percent': 10}}},"
+          "{'id': 'some', 'scope': {'sku': 'S'}, 'give': {'percent_off': {'percent': 30}}},"
+          "{'id': 'late', 'lane': 'post', 'give': {'percent_off': {'percent': 10}}}]",
+          "{'lanes': 'best_per_line'}");
+    fixture_discount(f, "{'lines': [{'sku': 'S', 'price': 1000}, {'sku': 'P', 'price': 1000}]}");
+    assert_int_equal(f->cart.lines[0].total_minor, 630);
+    assert_int_equal(f->cart.lines[1].total_minor, 720);
+    assert_string_equal(text_param(f, "bad", "by"), "lane");
+    assert_string_equal(text_param(f, "bad", "to"), "good");
+    assert_int_equal(fixture_build(f, NULL, "{'lanes': 'best_per_line', 'stacking': 'best'}", NULL), ERR_INVALID);
+}
+
+static void what_is_settled_is_not_touched_again(void **state)
+{
+    struct fixture *f = *state;
+    const char *lines = "{'lines': [{'sku': '1', 'tags': ['c1'], 'price': 4000}, {'sku': '2', 'tags': ['c1', 'c2'], 'price': 3000},"
+                        "{'sku': '3', 'tags': ['c2', 'c3'], 'price': 2000}, {'sku': '4', 'tags': ['c3'], 'price': 1000}]}";
+    rules(f,
+          "[{'id': 'r1', 'priority': 2, 'scope': {'tag': 'c1'}, 'give': {'percent_off': {'percent': 10}}},"
+          "{'id': 'r2', 'priority': 1, 'stop': 'lines', 'scope': {'tag': 'c2'}, 'give': {'percent_off': {'percent': 10}}},"
+          "{'id': 'r3', 'scope': {'tag': 'c3'}, 'give': {'percent_off': {'percent': 10}}},"
+          "{'id': 'r4', 'scope': {'sku': '2'}, 'give': {'percent_off': {'percent': 10}}}]",
+          NULL);
+    assert_int_equal(fixture_discount(f, lines), 400 + 300 + 270 + 200 + 100);
+    assert_string_equal(text_param(f, "r4", "to"), "r2");
+    assert_string_equal(text_param(f, "r4", "by"), "stop");
+    rules(f,
+          "[{'id': 'a', 'stop': 'order', 'scope': {'tag': 'c2'}, 'give': {'percent_off': {'percent': 10}}},"
+          "{'id': 'b', 'give': {'percent_off': {'percent': 10}}}, {'id': 'c', 'priority': 1, 'give': {'percent_off': {'percent': 10}}}]",
+          NULL);
+    assert_int_equal(fixture_discount(f, lines), 1000 + 270 + 180);
+    assert_string_equal(text_param(f, "b", "by"), "stop");
+    assert_int_equal(fixture_discount(f, "{'lines': [{'sku': '9', 'price': 1000}]}"), 190); /* a took nothing, so it stops nothing */
+}
+
 static void refused(struct fixture *f, const char *campaigns, const char *sentence)
 {
     assert_int_equal(fixture_build(f, campaigns, NULL, NULL), ERR_INVALID);
@@ -209,8 +262,9 @@ static void campaign_make(struct random_shop *s, int i)
     s->enemy[i] = below(4) == 0 ? below(s->count) : -1;
     s->enemy[i] = s->enemy[i] == i ? -1 : s->enemy[i];
     s->alone[i] = below(9) == 0;
-    snprintf(s->text[i], TEXT, "{'id': 'c%d', 'priority': %d, %s %s 'give': %s", i, below(5), one_of(scopes, 5), one_of(whens, 7),
-             one_of(gives, 10));
+    static const char *const turns[] = { "", "", "", "", "'stop': 'lines',", "'stop': 'order',", "'lane': 'pre',", "'lane': 'post'," };
+    snprintf(s->text[i], TEXT, "{'id': 'c%d', 'priority': %d, %s %s %s 'give': %s", i, below(5), one_of(turns, 8), one_of(scopes, 5),
+             one_of(whens, 7), one_of(gives, 10));
 }
 
 static bool may_be_with(const struct random_shop *s, int i, int k)
@@ -327,6 +381,9 @@ int main(void)
         TEST(alone_means_alone),
         TEST(who_takes_nothing_keeps_nobody_out),
         TEST(not_with_holds_in_both_directions_and_for_groups),
+        TEST(lanes_come_one_after_the_other),
+        TEST(in_a_lane_the_best_of_each_line_applies),
+        TEST(what_is_settled_is_not_touched_again),
         TEST(names_of_nobody_are_refused),
         TEST(the_best_set_counts_shipping),
         TEST(the_work_is_bounded_and_what_was_found_stands),

@@ -4,11 +4,14 @@
 
 enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, OWNER_MAX = 64, REASON_MAX = 200, PRIORITY_MAX = 1000000 };
 
-static const char *const campaign_keys[] = { "id",   "at",         "title", "priority", "stage", "window", "scope",    "codes", "when",
-                                             "give", "on_failure", "owner", "watch",    "alone", "group",  "not_with", NULL };
+static const char *const campaign_keys[] = { "id",    "at",       "title", "priority",   "stage", "window", "scope",
+                                             "codes", "when",     "give",  "on_failure", "owner", "watch",  "alone",
+                                             "group", "not_with", "lane",  "stop",       NULL };
 static const char *const gate_keys[] = { "gate", "id",     "at",     "title",      "priority", "window", "scope",
                                          "when", "reason", "effect", "on_failure", "owner",    NULL };
 static const char *const stages[] = { "item", "order", "shipping", NULL };
+static const char *const lanes[] = { "pre", "default", "post", NULL };
+static const char *const stops[] = { "lines", "order", NULL };
 static const char *const failures[] = { "skip", "refuse", NULL };
 static const char *const effects[] = { "refuse", "hide", NULL };
 
@@ -69,6 +72,18 @@ static int stage_compile(struct spec *s, const struct spec_node *n, struct quote
             return spec_error(s, &stage, "%s changes lines, and they are settled before the shipping stage; leave stage out",
                               c->give[i].type->key);
     return 0;
+}
+
+static int turn_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
+{
+    struct spec_node lane = spec_member(n, "lane"), stop = spec_member(n, "stop");
+    unsigned chosen = LANE_DEFAULT, stops_what = 0;
+    int rc = lane.v ? spec_choice(s, &lane, lanes, &chosen) : 0;
+    if (rc == 0 && stop.v)
+        rc = spec_choice(s, &stop, stops, &stops_what);
+    c->lane = (enum lane)chosen;
+    c->stop = stop.v ? (enum stop)(STOP_LINES + stops_what) : STOP_NOT;
+    return rc;
 }
 
 static int scope_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
@@ -171,7 +186,7 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
     c->owner = slice_str("");
     if (owner.v && (rc = spec_text(s, &owner, OWNER_MAX, &c->owner)) < 0)
         return rc;
-    if (!is_gate && (rc = exclusions_compile(s, &n, c)) < 0)
+    if (!is_gate && ((rc = exclusions_compile(s, &n, c)) < 0 || (rc = turn_compile(s, &n, c)) < 0))
         return rc;
     rc = quoted(s, c->id, &c->id_json);
     return rc < 0 ? rc : quoted(s, c->title, &c->title_json);
@@ -182,6 +197,12 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
 static int in_order(const void *a, const void *b)
 {
     const struct quote_campaign *x = a, *y = b;
+    int x_phase = x->stage == STAGE_SHIPPING ? 2 : x->stage != STAGE_GATE,
+        y_phase = y->stage == STAGE_SHIPPING ? 2 : y->stage != STAGE_GATE;
+    if (x_phase != y_phase)
+        return x_phase < y_phase ? -1 : 1;
+    if (x->lane != y->lane)
+        return x->lane < y->lane ? -1 : 1;
     if (x->stage != y->stage)
         return x->stage < y->stage ? -1 : 1;
     if (x->priority != y->priority)

@@ -91,7 +91,10 @@ struct quote_set eval_every(const struct quote_eval *e)
 
 struct quote_set eval_target(struct quote_eval *e, const struct action *a)
 {
-    return a->on ? eval_select(e, a->on, eval_every(e), e->target_lines) : e->scope;
+    if (!a->on)
+        return e->scope;
+    struct quote_set set = eval_select(e, a->on, eval_every(e), e->target_lines);
+    return e->any_settled ? settle_filter(e, set, e->target_lines) : set;
 }
 
 int eval_nomem(struct quote_eval *e, struct err *err)
@@ -193,6 +196,9 @@ static int scope_check(const struct quote_eval *e, uint32_t line, struct err *er
 {
     if (line >= e->cart->line_count)
         return err_field(err, ERR_INVALID, "line", "the cart has no line %u", line + 1);
+    if (e->campaign && e->settled[line])
+        return err_field(err, ERR_INVALID, "line", "line %u is settled by a campaign that stops later ones; select from the scope",
+                         line + 1);
     if (e->campaign && e->campaign->scope && !selector_match(e->campaign->scope, &e->cart->lines[line].product, &e->marks[line]))
         return err_field(err, ERR_INVALID, "line", "line %u is not in the campaign's scope; widen the scope, or select from it", line + 1);
     return 0;

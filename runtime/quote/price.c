@@ -51,7 +51,7 @@ static int cart_start(struct quote_cart *cart, struct quote_result *out, struct 
 static int run_lines(struct quote_eval *e, struct err *err)
 {
     size_t n = e->cart->line_count;
-    char *p = arena_alloc(e->arena, n * (sizeof *e->marks + 4 * sizeof *e->remaining + sizeof *e->tails + 4 * sizeof *e->every));
+    char *p = arena_alloc(e->arena, n * (sizeof *e->marks + 4 * sizeof *e->remaining + sizeof *e->tails + 5 * sizeof *e->every));
     if (!p)
         return eval_nomem(e, err);
     e->marks = (void *)p, p += n * sizeof *e->marks;
@@ -63,6 +63,7 @@ static int run_lines(struct quote_eval *e, struct err *err)
     e->every = (void *)p, p += n * sizeof *e->every;
     e->scope_lines = (void *)p, p += n * sizeof *e->scope_lines;
     e->target_lines = (void *)p, p += n * sizeof *e->target_lines;
+    e->settled = (void *)p, p += n * sizeof *e->settled;
     e->scratch.order = (void *)p;
     e->every_count = n;
     for (size_t i = 0; i < n; i++) {
@@ -73,6 +74,7 @@ static int run_lines(struct quote_eval *e, struct err *err)
         e->remaining[i] = l->subtotal_minor;
         e->tails[i] = &l->discounts;
         e->every[i] = (uint32_t)i;
+        e->settled[i] = 0;
     }
     return 0;
 }
@@ -127,11 +129,11 @@ static int wish_make(struct quote_eval *e, const struct effect *f, struct err *e
     return 0;
 }
 
-/* The campaign's effects become discounts of its lines, in the order in which they were made. */
-static int effects_merge(struct quote_eval *e, struct err *err)
+int effects_merge(struct quote_eval *e, struct err *err)
 {
     struct quote_outcome *slot = &e->slots[e->campaign_number];
     struct effect *first = NULL;
+    settle_after(e);
     for (struct effect *f = e->effects, *before; f; f = before) {
         before = f->before;
         f->before = first; /* now: the one after it */
@@ -180,6 +182,19 @@ int campaign_conditions(struct quote_eval *e, bool *holds, struct err *err)
     return 0;
 }
 
+/* What is settled is not its any more. In the shipping stage nobody touches lines. */
+static bool scope_left(struct quote_eval *e)
+{
+    uint32_t by = e->settled_all ? e->settled_all : e->settled[e->scope.lines[0]];
+    if (e->campaign->stage == STAGE_SHIPPING && !e->settled_all)
+        return true;
+    e->scope = settle_filter(e, e->scope, e->scope_lines);
+    if (e->scope.count > 0 && !e->settled_all)
+        return true;
+    settle_why(e, by);
+    return false;
+}
+
 int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
 {
     const struct quote_campaign *c = e->campaign;
@@ -188,6 +203,10 @@ int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
     if (rc < 0 || !*holds)
         return rc;
     why_clear(e);
+    if (e->any_settled && !scope_left(e)) {
+        *holds = false;
+        return 0;
+    }
     for (uint32_t i = 0; i < c->give_count; i++) {
         rc = c->give[i].type->apply(e, &c->give[i], err);
         if (rc < 0)
@@ -207,27 +226,51 @@ void campaign_begin(struct quote_eval *e, uint32_t number)
     why_clear(e);
 }
 
-static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
+/* Its effects are then in e->effects; who does not hold, or failed and may, has its reason. */
+int campaign_try(struct quote_eval *e, bool *holds, struct err *err)
 {
-    if (e->slots[number].reason) /* stopped; nothing else has a reason before its turn */
-        return 0;
-    campaign_begin(e, number);
     struct err own; /* a caller that passes NULL still has its rules skipped by the same code */
     struct err *cause = err ? err : &own;
-    bool holds;
+    struct quote_outcome *slot = &e->slots[e->campaign_number];
+    *holds = false;
     int rc = stopped_turn(e, cause);
     if (rc == 0)
-        rc = campaign_run(e, &holds, cause);
+        rc = campaign_run(e, holds, cause);
     if (rc < 0 && e->function_failed && !e->campaign->refuse_on_failure) {
+        *holds = false;
         eval_undo(e, NULL);
         why_failed(e, rc);
         err_clear(cause);
-        return why_keep(e, &e->slots[number], cause);
+        return why_keep(e, slot, cause);
     }
-    if (rc == 0)
-        rc = holds ? effects_merge(e, cause) : why_keep(e, &e->slots[number], cause);
+    if (rc == 0 && !*holds)
+        rc = why_keep(e, slot, cause);
     if (rc < 0 && rc != ERR_NOMEM)
         err_wrap(cause, "campaign %.*s", SLICE_FMT(e->campaign->id));
+    return rc;
+}
+
+static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
+{
+    bool holds;
+    if (e->slots[number].reason) /* stopped, or it lost; nothing else has a reason before its turn */
+        return 0;
+    campaign_begin(e, number);
+    int rc = campaign_try(e, &holds, err);
+    return rc == 0 && holds ? effects_merge(e, err) : rc;
+}
+
+/* All of one lane; what comes after it. */
+static int lane_turns(struct quote_eval *e, size_t *i, size_t end, struct err *err)
+{
+    size_t from = *i;
+    int rc = 0;
+    while (*i < end && e->rules->campaigns[*i].lane == e->rules->campaigns[from].lane && e->rules->campaigns[*i].stage < STAGE_SHIPPING)
+        ++*i;
+    if (e->rules->policies.best_of_lane)
+        return lane_run(e, (uint32_t)from, (uint32_t)*i, err);
+    for (size_t k = from; k < *i && rc == 0; k++)
+        rc = campaign_turn(e, (uint32_t)k, err);
     return rc;
 }
 
@@ -235,8 +278,8 @@ static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct 
 {
     size_t count = e->cart->no_campaigns ? 0 : e->rules->count, i = e->rules->gate_count;
     int rc = count > i ? campaigns_choose(e, out, err) : 0;
-    for (; i < count && e->rules->campaigns[i].stage < STAGE_SHIPPING && rc == 0; i++)
-        rc = campaign_turn(e, (uint32_t)i, err);
+    while (i < count && e->rules->campaigns[i].stage < STAGE_SHIPPING && rc == 0)
+        rc = lane_turns(e, &i, count, err);
     if (rc == 0)
         rc = shipping_price(e, out, err);
     if (rc < 0)

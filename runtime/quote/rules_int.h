@@ -105,6 +105,8 @@ int fact_compile(struct spec *s, const struct spec_node *n, const struct fact_te
 /* --- actions ---------------------------------------------------------------------------------------------------------- */
 enum stage { STAGE_GATE, STAGE_ITEM, STAGE_ORDER, STAGE_SHIPPING }; /* gates are asked before any price is found */
 enum base { BASE_REMAINING, BASE_LIST };
+enum lane { LANE_PRE, LANE_DEFAULT, LANE_POST }; /* before the stages of lines: all of pre, then all of default, then all of post */
+enum stop { STOP_NOT, STOP_LINES, STOP_ORDER };  /* when it took something off, nothing later touches its lines | anything */
 
 struct action_type;
 struct action {
@@ -147,6 +149,7 @@ int action_on(struct spec *s, const struct spec_node *n, struct action *out);   
 enum stacking { STACKING_PRIORITY, STACKING_BEST };
 struct policies {
     enum stacking stacking;
+    bool best_of_lane; /* of each line: of the campaigns of one lane only the one that takes most off it */
     enum rounding rounding;
     enum base percent_base, thresholds;
     bool fold_codes;
@@ -203,6 +206,8 @@ struct quote_campaign {
     uint32_t when_count, give_count;
     enum stage stage;
     bool refuse_on_failure;
+    enum lane lane;
+    enum stop stop;
     bool alone;            /* nothing else applies with it */
     symbol group;          /* "group:NAME": at most one of a group applies; 0 = of none */
     symbol self;           /* its id, where some not_with names it; else 0 */

@@ -53,6 +53,10 @@ struct quote_eval {
     struct offers *offers; /* shipping rules */
     struct tax_run *taxes; /* tax rules */
 
+    uint32_t *settled;    /* per line: 1 + the campaign after which nothing touches it; 0: none */
+    uint32_t settled_all; /* the same of everything */
+    bool any_settled;
+
     /* the campaign whose turn it is; NULL while a rule of another kind is asked */
     const struct quote_campaign *campaign;
     uint32_t campaign_number;
@@ -99,7 +103,19 @@ int fact_holds(struct quote_eval *e, const struct fact_test *t, bool *holds, str
 bool campaign_stands(struct quote_eval *e);
 int campaign_conditions(struct quote_eval *e, bool *holds, struct err *err);
 void campaign_begin(struct quote_eval *e, uint32_t number);
+int campaign_try(struct quote_eval *e, bool *holds, struct err *err);
 int campaign_run(struct quote_eval *e, bool *holds, struct err *err); /* *holds: it may apply, and its actions have run */
+
+int effects_merge(struct quote_eval *e, struct err *err); /* they become discounts, in the order in which they were made */
+
+/* --- settle.c: `stop`. What the running campaign did settles its lines, or everything. */
+void settle_after(struct quote_eval *e);
+void settle_undo(struct quote_eval *e, const struct effect *effects); /* of one campaign, the last that settled anything */
+struct quote_set settle_filter(const struct quote_eval *e, struct quote_set set, uint32_t *lines);
+void settle_why(struct quote_eval *e, uint32_t by); /* the reason of who came after it; by: 1 + its number */
+
+/* --- lane.c: policy lanes = best_per_line: the turns of campaigns from .. to - 1, which are of one lane. */
+int lane_run(struct quote_eval *e, uint32_t from, uint32_t to, struct err *err);
 
 /* --- choose.c: which of those that may apply do; the others get their reason. */
 int campaigns_choose(struct quote_eval *e, struct quote_result *out, struct err *err);

@@ -412,6 +412,8 @@ local campaign = record {
   alone = boolean,
   group = text,
   not_with = name_list,
+  lane = one_of("pre", "default", "post"),
+  stop = one_of("lines", "order"),
 }
 
 local gate = record({

@@ -66,6 +66,8 @@ local promo = {}
 ---@field priority? integer higher is applied earlier within its stage, and by default goes before those it excludes; default 0
 ---@field alone? boolean nothing else applies with it
 ---@field group? string at most one of a group applies
+---@field lane? "pre"|"default"|"post" before the stages of lines: all of pre, then all of default, then all of post
+---@field stop? "lines"|"order" when it took something off, nothing later touches its lines, or anything at all
 ---@field not_with? string|string[] ids of campaigns that it does not combine with, or "group:NAME"; it holds in both directions
 ---@field stage? "item"|"order"|"shipping" default: the earliest stage of its actions
 ---@field window? feira.promo.Window when it runs
