@@ -9,7 +9,9 @@ unsigned ledger_check_flags(lua_State *L, int arg)
     luaL_checktype(L, arg, LUA_TTABLE);
     lua_getfield(L, arg, "no_overdraft");
     unsigned flags = lua_toboolean(L, -1) ? LEDGER_NO_OVERDRAFT : 0;
-    lua_pop(L, 1);
+    lua_getfield(L, arg, "published");
+    flags |= lua_toboolean(L, -1) ? LEDGER_PUBLISHED : 0;
+    lua_pop(L, 2);
     return flags;
 }
 
@@ -133,6 +135,18 @@ static int l_statement(lua_State *L) /* (name, { from, to, limit, after }?) -> s
     return ledger_push_statement(L, c, bind_check_slice(L, 1, "the account's name"), 2);
 }
 
+static int l_left(lua_State *L) /* (name) -> left, or nothing */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.left()");
+    return ledger_push_left(L, c, bind_check_slice(L, 1, "the account's name"));
+}
+
+static int l_exhausted(lua_State *L) /* (name, need?) -> boolean */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.exhausted()");
+    return ledger_push_exhausted(L, c, bind_check_slice(L, 1, "the account's name"));
+}
+
 static int l_hold(lua_State *L) /* (id) -> standing, amount, posted, or nothing */
 {
     struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.hold()");
@@ -149,9 +163,8 @@ static int l_change(lua_State *L) /* (account, { frozen, closed }, reason, who) 
 
 void bind_open_ledger(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { "statement", l_statement }, { "hold", l_hold },
-        { "change", l_change },   { NULL, NULL }
-    };
+    static const luaL_Reg functions[] = { { "account", l_account },     { "apply", l_apply },         { "balance", l_balance },
+                                          { "statement", l_statement }, { "hold", l_hold },           { "change", l_change },
+                                          { "left", l_left },           { "exhausted", l_exhausted }, { NULL, NULL } };
     luaL_newlib(L, functions);
 }

@@ -5,7 +5,7 @@
 
 enum { LEDGER_OPS_MAX = 100000 };
 
-unsigned ledger_check_flags(lua_State *L, int arg); /* { no_overdraft = true }, or nothing */
+unsigned ledger_check_flags(lua_State *L, int arg); /* { no_overdraft = true, published = true }, or nothing */
 enum ledger_kind ledger_check_kind(lua_State *L, int table);
 
 /* Reads the table at `table` into op; raises what is wrong with it. Strings may be borrowed from the table. */
@@ -15,6 +15,10 @@ int ledger_apply_ops(lua_State *L, ledger_read_fn read, void *ctx);
 /* What both faces give, in ledger_statement.c. (options at the index `options`: { from, to, limit, after }) -> statement, or nothing when
  * there is no such account. */
 int ledger_push_statement(lua_State *L, struct bind_context *c, struct slice account, int options);
+/* What can be taken from the account, into *left: in a procedure after its own changes, elsewhere as of the last commit. ERR_NOT_FOUND. */
+int ledger_left(struct bind_context *c, struct slice account, int64_t *left, struct err *err);
+int ledger_push_left(lua_State *L, struct bind_context *c, struct slice account);      /* -> left, or nothing */
+int ledger_push_exhausted(lua_State *L, struct bind_context *c, struct slice account); /* (.., need at 2) -> boolean */
 int ledger_push_hold(lua_State *L, struct bind_context *c, struct slice id); /* -> standing, amount, posted; nothing when there is none */
 /* { frozen, closed } at the index `flags` */
 int ledger_change(lua_State *L, struct bind_context *c, int64_t account, int flags, struct slice reason, struct slice who);

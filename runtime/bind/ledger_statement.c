@@ -109,6 +109,53 @@ int ledger_push_statement(lua_State *L, struct bind_context *c, struct slice acc
     return 1;
 }
 
+/* --- what is left -------------------------------------------------------------------------------------------------------------- */
+
+static int left_in_ledger(struct bind_context *c, struct slice account, struct ledger_balance *b, struct err *err)
+{
+    int64_t id;
+    int rc = ledger_find(c->ledger, account, &id, err);
+    return rc < 0 ? rc : ledger_balance(c->ledger, id, b, err);
+}
+
+int ledger_left(struct bind_context *c, struct slice account, int64_t *left, struct err *err)
+{
+    struct ledger_balance b;
+    if (c->phase != BIND_PHASE_PROCEDURE && c->left && c->left(c->left_ctx, account, left))
+        return 0;
+    int rc = c->phase == BIND_PHASE_PROCEDURE || c->ledger ? left_in_ledger(c, account, &b, err)
+                                                           : ledger_balance_read(c->conn, account, &b, err);
+    if (rc == 0)
+        *left = b.flags & (LEDGER_CLOSED | LEDGER_FROZEN) ? 0 : ledger_available(&b);
+    return rc;
+}
+
+static int ask_left(lua_State *L, struct bind_context *c, struct slice account, int64_t *left)
+{
+    struct err err = { 0 };
+    vm_charge(L, 100);
+    int rc = ledger_left(c, account, left, &err);
+    return rc < 0 && rc != ERR_NOT_FOUND ? bind_raise(L, &err) : rc;
+}
+
+int ledger_push_left(lua_State *L, struct bind_context *c, struct slice account)
+{
+    int64_t left;
+    if (ask_left(L, c, account, &left) < 0)
+        return 0;
+    lua_pushinteger(L, left);
+    return 1;
+}
+
+/* false for an account that was never made: whoever takes from it says what is wrong. */
+int ledger_push_exhausted(lua_State *L, struct bind_context *c, struct slice account)
+{
+    int64_t left, need = lua_isnoneornil(L, 2) ? 1 : bind_check_int(L, 2, "what is needed");
+    int rc = ask_left(L, c, account, &left);
+    lua_pushboolean(L, rc == 0 && left < need);
+    return 1;
+}
+
 /* --- holds ------------------------------------------------------------------------------------------------------------------- */
 
 int ledger_push_hold(lua_State *L, struct bind_context *c, struct slice id)

@@ -121,6 +121,22 @@ static int l_statement(lua_State *L) /* (name, { from, to, limit, after }?) -> s
     return ledger_push_statement(L, c, name, 2);
 }
 
+static int l_left(lua_State *L) /* (name) -> left, or nothing; upvalue: the plugin */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.left()");
+    struct slice name = bind_check_slice(L, 1, "the account's name");
+    require_account(L, c, plugin_of(L), name, false);
+    return ledger_push_left(L, c, name);
+}
+
+static int l_exhausted(lua_State *L) /* (name, need?) -> boolean; upvalue: the plugin */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.exhausted()");
+    struct slice name = bind_check_slice(L, 1, "the account's name");
+    require_account(L, c, plugin_of(L), name, false);
+    return ledger_push_exhausted(L, c, name);
+}
+
 static int l_hold(lua_State *L) /* (id) -> standing, amount, posted, or nothing; upvalue: the plugin */
 {
     struct bind_context *c = bind_require_wait(L, BIND_STORE, "ledger.hold()");
@@ -137,9 +153,8 @@ static int l_change(lua_State *L) /* (name, { frozen, closed }, reason); upvalue
 
 int bind_plugin_ledger(struct vm *v, const struct bind_plugin *p, vm_ref *out, struct err *err)
 {
-    static const luaL_Reg functions[] = {
-        { "account", l_account }, { "apply", l_apply }, { "balance", l_balance }, { "statement", l_statement }, { "hold", l_hold },
-        { "change", l_change },   { NULL, NULL }
-    };
+    static const luaL_Reg functions[] = { { "account", l_account },     { "apply", l_apply },         { "balance", l_balance },
+                                          { "statement", l_statement }, { "hold", l_hold },           { "change", l_change },
+                                          { "left", l_left },           { "exhausted", l_exhausted }, { NULL, NULL } };
     return bind_plugin_module(v, p, functions, out, err);
 }

@@ -220,6 +220,24 @@ static void how_a_hold_stands_is_told_to_its_maker(void **state)
     holds(w, w->friend, "assert(ledger.hold('a') == nil)");
 }
 
+static void what_is_left_is_asked_by_name(void **state)
+{
+    struct world *w = *state;
+    holds(w, w->points, accounts);
+    holds(w, w->points,
+          "assert(ledger.left('points/ann') == 50 and ledger.left('points/nobody') == nil)\n"
+          "assert(not ledger.exhausted('points/ann') and not ledger.exhausted('points/ann', 50) and ledger.exhausted('points/ann', 51))\n"
+          "assert(ledger.exhausted('points/nobody') == false)\n"
+          "assert(ledger.account('points/ann', 'points', { no_overdraft = true, published = true }) == 'points/ann')\n"
+          "assert(ledger.apply { { kind = 'hold', id = 'h', debit = 'points/ann', credit = 'points/issued', amount = 50 } })\n"
+          "assert(ledger.left('points/ann') == 0 and ledger.exhausted('points/ann'))");
+    holds(w, w->friend, "assert(ledger.left('points/ann') == 0)");
+    fails(w, w->friend, BIND_PHASE_PROCEDURE, "ledger.left('points/bob')", "friend may not read points/bob");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.account('points/x', 'points', { published = true })",
+          "say no_overdraft with published");
+    fails(w, w->points, BIND_PHASE_RULE, "ledger.exhausted('points/ann')", "ledger.exhausted()");
+}
+
 static void accounts_are_frozen_and_closed_with_a_reason(void **state)
 {
     struct world *w = *state;
@@ -248,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_handler_reads_and_a_rule_does_not, setup, teardown),
         cmocka_unit_test_setup_teardown(statements_are_read_by_those_who_may, setup, teardown),
         cmocka_unit_test_setup_teardown(how_a_hold_stands_is_told_to_its_maker, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_left_is_asked_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(accounts_are_frozen_and_closed_with_a_reason, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,6 +163,7 @@ void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
     counter(out, "quotes_total", "Carts priced.", atomic_load(&m->quotes));
     counter(out, "orders_placed_total", "Orders placed.", atomic_load(&m->orders_placed));
     counter(out, "orders_refused_total", "Orders refused.", atomic_load(&m->orders_refused));
+    counter(out, "exhausted_total", "Requests to plugins refused by a worker because nothing is left.", atomic_load(&m->exhausted));
     counter(out, "orders_sold_out_total", "Orders refused by a worker because nothing is left.", atomic_load(&m->orders_sold_out));
     counter(out, "procedures_total", "Procedures run on the writer.", atomic_load(&m->procedures));
     counter(out, "procedure_errors_total", "Procedures that failed.", atomic_load(&m->procedure_errors));

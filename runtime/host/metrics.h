@@ -4,7 +4,8 @@
 #include <stdatomic.h>
 
 struct metrics {
-    atomic_uint_fast64_t quotes, orders_placed, orders_refused, orders_sold_out, procedures, procedure_errors, idempotent_replays;
+    atomic_uint_fast64_t quotes, orders_placed, orders_refused, orders_sold_out, exhausted, procedures, procedure_errors,
+        idempotent_replays;
     atomic_uint_fast64_t rule_errors, quarantined, plugins_quarantined, rescues, discount_alarms, discount_stops, timers_fired,
         timers_failed, jobs_given_up, outbound_requests, outbound_failed, events_heard, events_failed, events_given_up, queue_refused,
         streams_opened, streams_refused, streams_open, stream_events;

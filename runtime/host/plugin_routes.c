@@ -1,5 +1,6 @@
 /* Routes of plugins: mounted at /v1/x/PLUGIN, with the checks that every route has. */
 #include "host/guard.h"
+#include "host/left.h"
 #include "host/listeners.h"
 #include "host/plugin_stops.h"
 #include "host/signed.h"
@@ -267,6 +268,54 @@ static int run_procedure(struct call *c, struct store_conn *conn, struct err *er
     return bind_call_function(vm, generation_hook(s->generation, &(struct hook_ref){ m, h }), c->state, &c->answer, err);
 }
 
+/* --- what is used up ------------------------------------------------------------------------------------------------------------ */
+
+enum { ACCOUNT_MAX = 255 };
+
+/* What the path has for "{name}"; its parameters are in the order of the pattern. */
+static struct slice parameter(const struct call *c, struct slice name)
+{
+    size_t n = 0;
+    for (const char *p = strchr(c->route->pattern, '{'); p && n < c->req->param_count; p = strchr(p + 1, '{'), n++)
+        if (strncmp(p, name.data, name.len) == 0)
+            return c->req->params[n];
+    return slice_str("");
+}
+
+/* The account that the route names, with the path's parameters in it; its length, or 0 when no account can have such a name. */
+static size_t account_of(const struct call *c, char out[ACCOUNT_MAX + 1])
+{
+    size_t n = 0;
+    for (const char *p = route_of(c)->hook->unless_exhausted; *p;) {
+        const char *end = *p == '{' ? strchr(p, '}') + 1 : p + 1;
+        struct slice part = slice_of(p, (size_t)(end - p));
+        if (*p == '{')
+            part = parameter(c, part);
+        if (part.len > ACCOUNT_MAX - n)
+            return 0;
+        memcpy(out + n, part.data, part.len);
+        n += part.len;
+        p = end;
+    }
+    return n;
+}
+
+/* The mark is looked at before the stored answers: whoever has used it up finds his own there. true: the call was answered, and is gone. */
+static bool answer_exhausted(struct call *c)
+{
+    char account[ACCOUNT_MAX + 1];
+    size_t n = route_of(c)->hook->unless_exhausted ? account_of(c, account) : 0;
+    if (n == 0 || !left_exhausted(c->shop->left, slice_of(account, n), 1))
+        return false;
+    if (call_answer_again(c))
+        return true;
+    err_reason(&c->err, ERR_CONFLICT, "exhausted", "Nothing is left of %.*s.", (int)n, account);
+    metric_add(&c->shop->metrics.exhausted, 1);
+    http_yield(c->req);
+    call_fail(c, NULL, (struct slice){ 0 });
+    return true;
+}
+
 static void handle_plugin(struct call *c)
 {
     const char *plugin = route_of(c)->plugin->name;
@@ -275,6 +324,8 @@ static void handle_plugin(struct call *c)
         call_fail(c, NULL, (struct slice){ 0 });
         return;
     }
+    if (answer_exhausted(c))
+        return;
     struct json_value *args = args_of(c);
     if (!args)
         return;

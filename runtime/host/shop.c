@@ -7,6 +7,7 @@
 #include "host/plugins.h"
 #include "host/publish.h"
 #include "host/revisions.h"
+#include "host/left.h"
 #include "host/soldout.h"
 #include "host/stops.h"
 #include "host/streams.h"
@@ -99,12 +100,20 @@ static void sign(void *ctx, const char *plugin, struct slice text, unsigned char
     auth_sign(s->auth, "plugin", slice_of(all, n + len), mac);
 }
 
+static bool left_known(void *ctx, struct slice account, int64_t *left)
+{
+    const struct shop *s = ctx;
+    return s->left && left_of(s->left, account, left);
+}
+
 int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct vm **vm, struct bind_context **bind, struct err *err)
 {
     int rc = use == VM_FOR_WORKER ? generation_open_vm(g, vm, err) : generation_open_plugins_vm(g, vm, err);
     if (rc < 0)
         return rc;
     *bind = bind_context_of(*vm);
+    (*bind)->left = left_known;
+    (*bind)->left_ctx = s;
     (*bind)->pseudonym = pseudonym;
     (*bind)->pseudonym_ctx = s;
     (*bind)->sign = sign;
@@ -244,6 +253,8 @@ static int open_memory(struct shop *s, struct err *err)
     if (rc == 0)
         rc = soldout_open(s->symbols, conn, s->ledger, &s->soldout, err);
     if (rc == 0)
+        rc = left_open(s->symbols, conn, s->ledger, &s->left, err);
+    if (rc == 0)
         rc = auth_open(conn, s->options.random, s->options.clock, &s->auth, err);
     if (rc == 0)
         rc = stops_open(conn, s->options.clock, &s->stops, err);
@@ -340,6 +351,7 @@ void shop_close(struct shop *s)
     auth_close(s->auth);
     catalogue_free(s->catalogue);
     soldout_close(s->soldout);
+    left_close(s->left);
     errands_close(s->errands);
     follower_close(s->follower);
     if (s->ledger)

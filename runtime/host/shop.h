@@ -45,6 +45,7 @@ struct shop {
     struct manifests *manifests;
     struct catalogue *catalogue;
     struct soldout *soldout;
+    struct left *left;
     struct errands *errands;
     struct follower *follower;
     struct auth *auth;

@@ -13,6 +13,7 @@ struct piece {
 struct soldout {
     struct symbols *symbols;
     struct store_conn *conn;
+    struct ledger *ledger;   /* that is followed */
     struct store_stmt *left; /* whether any place of a SKU has something */
     struct piece *_Atomic pieces[PIECES];
 };
@@ -114,12 +115,14 @@ int soldout_open(struct symbols *symbols, struct store_conn *conn, struct ledger
     if (rc == 0)
         rc = read_all(s, err);
     if (rc == 0)
-        ledger_watch(l, changed, s);
+        ledger_watch(s->ledger = l, changed, s);
     return rc;
 }
 
 void soldout_close(struct soldout *s)
 {
+    if (s && s->ledger)
+        ledger_unwatch(s->ledger, s);
     for (size_t i = 0; s && i < PIECES; i++)
         free(atomic_load(&s->pieces[i]));
     free(s);

@@ -10,7 +10,7 @@ struct soldout;
 
 /* Reads what has nothing left, and follows the ledger's commits from here; conn: the writer's. Before the writer starts. */
 int soldout_open(struct symbols *symbols, struct store_conn *conn, struct ledger *l, struct soldout **out, struct err *err);
-void soldout_close(struct soldout *s); /* after the writer has stopped; NULL is fine */
+void soldout_close(struct soldout *s); /* after the writer has stopped, before the ledger; NULL is fine */
 
 /* Any thread. Pieces of the SKU that is counted: none at any place. */
 bool soldout_has(const struct soldout *s, symbol sku);

@@ -2,6 +2,7 @@
  *
  * The undo log spans one transaction. Every dirty account has an entry in it, so it is also the list of what to write. */
 #include "ledger/ledger_int.h"
+#include <assert.h>
 #include <stdlib.h>
 
 /* --- lookup --------------------------------------------------------------------------------------------------------- */
@@ -175,6 +176,7 @@ static int insert_account(struct ledger *l, struct slice name, struct slice unit
     if (!a)
         return no_memory(err);
     a->balance.flags = flags;
+    a->dirty = flags & LEDGER_PUBLISHED; /* told with the commit, also when nothing moves */
     rc = push_undo(l, (struct undo){ .account = a, .created = true }, err);
     if (rc < 0) {
         cache_remove(l, a);
@@ -184,15 +186,32 @@ static int insert_account(struct ledger *l, struct slice name, struct slice unit
     return 0;
 }
 
+int check_flags_of(unsigned flags, struct err *err)
+{
+    if (flags & ~LEDGER_FLAGS_ALL)
+        return err_field(err, ERR_INVALID, "flags", "The flags of a ledger account are no_overdraft, closed, frozen and published.");
+    if ((flags & LEDGER_PUBLISHED) && !(flags & LEDGER_NO_OVERDRAFT))
+        return err_field(err, ERR_INVALID, "flags", "Only an account without overdraft runs out: say no_overdraft with published.");
+    return 0;
+}
+
 static int check_names(struct slice name, struct slice unit, unsigned flags, struct err *err)
 {
     if (name.len == 0 || name.len > LEDGER_NAME_MAX)
         return err_field(err, ERR_INVALID, "name", "The name of a ledger account has 1 to %d bytes.", LEDGER_NAME_MAX);
     if (unit.len == 0 || unit.len > LEDGER_UNIT_MAX)
         return err_field(err, ERR_INVALID, "unit", "The unit of a ledger account has 1 to %d bytes.", LEDGER_UNIT_MAX);
-    if (flags & ~(unsigned)(LEDGER_NO_OVERDRAFT | LEDGER_CLOSED | LEDGER_FROZEN))
-        return err_field(err, ERR_INVALID, "flags", "The flags of a ledger account are no_overdraft, closed and frozen.");
-    return 0;
+    return check_flags_of(flags, err);
+}
+
+static int publish(struct ledger *l, struct account *a, struct err *err)
+{
+    int rc = check_flags_of(a->balance.flags | LEDGER_PUBLISHED, err);
+    if (rc == 0)
+        rc = account_touch(l, a, err);
+    if (rc == 0)
+        a->balance.flags |= LEDGER_PUBLISHED;
+    return rc;
 }
 
 int ledger_account(struct ledger *l, struct slice name, struct slice unit, unsigned flags, int64_t *id, struct err *err)
@@ -214,7 +233,7 @@ int ledger_account(struct ledger *l, struct slice name, struct slice unit, unsig
                          SLICE_FMT(unit));
     a->used = true;
     *id = a->id;
-    return 0;
+    return (flags & LEDGER_PUBLISHED) && !(a->balance.flags & LEDGER_PUBLISHED) ? publish(l, a, err) : 0;
 }
 
 int ledger_find(struct ledger *l, struct slice name, int64_t *id, struct err *err)
@@ -335,8 +354,9 @@ static void hook_committed(void *ctx)
     l->undo_n = 0;
     l->committed_next_seq = l->next_seq;
     l->savepoint = undo_mark(l);
-    for (size_t i = 0; l->watch && i < l->flush_n; i++)
-        l->watch(l->watch_ctx, l->flush_list[i]->name, &l->flush_list[i]->balance);
+    for (size_t w = 0; w < l->watcher_count; w++)
+        for (size_t i = 0; i < l->flush_n; i++)
+            l->watchers[w].fn(l->watchers[w].ctx, l->flush_list[i]->name, &l->flush_list[i]->balance);
     l->flush_n = 0;
     if (l->count > l->count_max)
         evict(l);
@@ -390,8 +410,18 @@ void accounts_close(struct ledger *l)
 
 void ledger_watch(struct ledger *l, ledger_watch_fn fn, void *ctx)
 {
-    l->watch = fn;
-    l->watch_ctx = ctx;
+    assert(l->watcher_count < LEDGER_WATCHERS_MAX);
+    l->watchers[l->watcher_count].fn = fn;
+    l->watchers[l->watcher_count++].ctx = ctx;
+}
+
+void ledger_unwatch(struct ledger *l, void *ctx)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->watcher_count; i++)
+        if (l->watchers[i].ctx != ctx)
+            l->watchers[kept++] = l->watchers[i];
+    l->watcher_count = kept;
 }
 
 void ledger_cache_max(struct ledger *l, size_t accounts)

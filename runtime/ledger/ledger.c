@@ -539,8 +539,9 @@ int ledger_set_flags(struct ledger *l, int64_t account, unsigned flags, struct e
     int rc = account_get(l, account, &a, err);
     if (rc < 0)
         return rc;
-    if (flags & ~(unsigned)(LEDGER_NO_OVERDRAFT | LEDGER_CLOSED | LEDGER_FROZEN))
-        return err_field(err, ERR_INVALID, "flags", "The flags of a ledger account are no_overdraft, closed and frozen.");
+    rc = check_flags_of(flags, err);
+    if (rc < 0)
+        return rc;
     if ((flags & LEDGER_NO_OVERDRAFT) && ledger_available(&a->balance) < 0)
         return err_reason(err, ERR_STATE, "overdrawn", "The account %.*s is overdrawn; bring it to zero before forbidding overdrafts.",
                           SLICE_FMT(a->name));

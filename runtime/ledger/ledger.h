@@ -11,6 +11,7 @@ enum ledger_flags {
     LEDGER_NO_OVERDRAFT = 1, /* what is available (credits posted - debits posted - debits pending) stays >= 0 */
     LEDGER_CLOSED = 2,       /* refuses every transfer; a hold can still be voided */
     LEDGER_FROZEN = 4,       /* refuses debits */
+    LEDGER_PUBLISHED = 8,    /* what is left is told to those who ask without the writer; only with NO_OVERDRAFT. An index finds them */
 };
 
 struct ledger;
@@ -21,7 +22,8 @@ const char *ledger_schema_sql(void);            /* CREATE TABLE ..., for the hos
 const char *ledger_statements_schema_sql(void); /* a later one of them */
 
 /* Finds or makes an account. name: "stock/TEA-250/main"; unit: "CNY", "pcs". An existing one with another unit is ERR_INVALID;
- * flags apply only when it is made. Ids are small integers, stable for the life of the store. */
+ * flags apply only when it is made, but for PUBLISHED, which an existing one without overdraft takes, too. Ids are small integers, stable
+ * for the life of the store. */
 int ledger_account(struct ledger *l, struct slice name, struct slice unit, unsigned flags, int64_t *id, struct err *err);
 int ledger_find(struct ledger *l, struct slice name, int64_t *id, struct err *err); /* ERR_NOT_FOUND when it was never made */
 /* Refused with ERR_STATE: no overdrafts for an account below zero ("overdrawn"), closing one that has a balance or holds ("not_empty"). */
@@ -88,10 +90,11 @@ struct ledger_unit {
 };
 int ledger_units(struct store_conn *c, void (*each)(void *ctx, const struct ledger_unit *unit), void *ctx, struct err *err);
 
-/* Called after each commit for every account whose balance it changed, on the writer thread: what may be told to others from now on. One
- * watcher; before the writer starts. */
+/* Called after each commit for every account whose balance it changed, on the writer thread: what may be told to others from now on. A
+ * few watchers; before the writer starts. */
 typedef void (*ledger_watch_fn)(void *ctx, struct slice name, const struct ledger_balance *now);
 void ledger_watch(struct ledger *l, ledger_watch_fn fn, void *ctx);
+void ledger_unwatch(struct ledger *l, void *ctx);
 
 /* The most accounts kept in memory between commits; the default is 65,536, some 15 MB. */
 void ledger_cache_max(struct ledger *l, size_t accounts);

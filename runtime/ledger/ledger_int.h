@@ -3,7 +3,8 @@
 #include "ledger/ledger.h"
 #include "base/map.h"
 
-enum { LEDGER_CACHE_MAX = 65536, LEDGER_NAME_MAX = 255, LEDGER_UNIT_MAX = 32, LEDGER_ID_MAX = 96 };
+enum { LEDGER_CACHE_MAX = 65536, LEDGER_NAME_MAX = 255, LEDGER_UNIT_MAX = 32, LEDGER_ID_MAX = 96, LEDGER_WATCHERS_MAX = 4 };
+#define LEDGER_FLAGS_ALL ((unsigned)(LEDGER_NO_OVERDRAFT | LEDGER_CLOSED | LEDGER_FROZEN | LEDGER_PUBLISHED))
 
 struct account {
     int64_t id;
@@ -48,8 +49,11 @@ struct ledger {
     uint64_t epoch, flush_stamp;
     struct account **flush_list; /* what the commit wrote */
     size_t flush_cap, flush_n;
-    ledger_watch_fn watch;
-    void *watch_ctx;
+    struct {
+        ledger_watch_fn fn;
+        void *ctx;
+    } watchers[LEDGER_WATCHERS_MAX];
+    size_t watcher_count;
 
     int64_t next_seq; /* of the next transfer */
     int64_t committed_next_seq;
@@ -64,6 +68,7 @@ struct ledger {
     struct store_stmt *expiry_insert, *expiry_delete, *expiry_of, *expiries_due;
 };
 
+int check_flags_of(unsigned flags, struct err *err);
 int accounts_open(struct ledger *l, struct err *err);
 void accounts_close(struct ledger *l);
 int account_get(struct ledger *l, int64_t id, struct account **out, struct err *err);

@@ -97,9 +97,9 @@ static const struct catalogue_field personal[] = {
 /* clang-format on */
 
 static const char *const core[] = {
-    "campaigns",        "carts",      "catalogue", "coupon", "customers", "feira",           "ledger", "money", "orders", "payments",
-    "payments-unowned", "products",   "promo",     "quotes", "refunds",   "refunds-by-hand", "rules",  "sales", "shop",   "stock",
-    "stock-outside",    "stock-sold", "store",     "timers", "webhook",   "webhooks",        "x",      NULL
+    "campaign", "campaigns",        "carts",      "catalogue", "coupon", "customers", "feira",           "ledger", "money", "orders",
+    "payments", "payments-unowned", "products",   "promo",     "quotes", "refunds",   "refunds-by-hand", "rules",  "sales", "shop",
+    "stock",    "stock-outside",    "stock-sold", "store",     "timers", "webhook",   "webhooks",        "x",      NULL
 };
 
 const struct catalogue_event *catalogue_events(size_t *count)

@@ -70,8 +70,10 @@ struct hook {
     size_t value_count;
     const struct schema *schema; /* ROUTE, PROCEDURE: `values`; NULL when not described */
     const struct schema *query;  /* ROUTE: an object of single values; NULL when not described */
-    enum field_type fact_type;   /* FACT */
-    const char *from, *by;       /* FACT: rows of this collection whose field `by` is the customer; NULL = the fact's function gets none */
+    /* ROUTE: an account of the plugin's with {parameters} of the path; while nothing is left of it a worker answers 409. NULL = none */
+    const char *unless_exhausted;
+    enum field_type fact_type; /* FACT */
+    const char *from, *by;     /* FACT: rows of this collection whose field `by` is the customer; NULL = the fact's function gets none */
     const char *const *after, *const *before; /* names of plugins, ended by NULL; SUBSCRIBER, PRICING, SHIPPING_RATES, TAX_RATES, CHECK */
 };
 

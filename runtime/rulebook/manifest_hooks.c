@@ -126,10 +126,37 @@ static bool is_path(struct slice s)
     return true;
 }
 
+static bool path_has(struct slice path, struct slice parameter)
+{
+    return memmem(path.data, path.len, parameter.data, parameter.len) != NULL;
+}
+
+/* "launch/seats/{id}": an account of its own, and parameters that the path has. */
+static int read_unless_exhausted(const struct reader *r, const struct place *at, const struct json_value *v, const struct manifest *m,
+                                 struct hook *h)
+{
+    const struct json_value *given = json_get(v, "unless_exhausted");
+    struct place here = place_in(at, "unless_exhausted");
+    struct slice s;
+    if (!given)
+        return 0;
+    size_t n = strlen(m->name);
+    if (!json_is_string(given, &s) || s.len < n + 2 || s.len > 200 || memcmp(s.data, m->name, n) != 0 || s.data[n] != '/')
+        return reader_fail(r, &here, "names no account of the plugin's own; write it like \"%s/coupons\"", m->name);
+    if (h->as != AS_PROCEDURE)
+        return reader_fail(r, &here, "is for procedures; a handler asks ledger.exhausted() itself");
+    for (size_t i = 0; i < s.len; i++) {
+        const char *end = s.data[i] == '{' ? memchr(s.data + i, '}', s.len - i) : NULL;
+        if (s.data[i] == '{' && (!end || !path_has(h->path, slice_of(s.data + i, (size_t)(end - s.data) + 1 - i))))
+            return reader_fail(r, &here, "has a parameter that the path has not");
+    }
+    h->unless_exhausted = arena_strdup(r->arena, s);
+    return h->unless_exhausted ? 0 : reader_nomem(r);
+}
+
 static int read_route(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m, struct hook *h)
 {
     static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", NULL };
-    (void)m;
     struct slice name = slice_str(h->name);
     const char *space = memchr(name.data, ' ', name.len);
     h->method = slice_of(name.data, space ? (size_t)(space - name.data) : 0);
@@ -159,6 +186,8 @@ static int read_route(const struct reader *r, const struct place *at, const stru
         return reader_fail(r, at, "is signed: its function gets the body as it came, to check the signature; leave body out");
     if (rc == 0)
         rc = read_query(r, at, v, h);
+    if (rc == 0)
+        rc = read_unless_exhausted(r, at, v, m, h);
     return rc < 0 ? rc : read_described(r, at, v, "body", VALUES_WIRE, h);
 }
 
@@ -332,7 +361,7 @@ static int read_payment(const struct reader *r, const struct place *at, const st
                        reader_hint(hint, slice_str(h->name), names));
 }
 
-static const char *const route_keys[] = { "run", "auth", "as", "about", "body", "query", "stream", NULL };
+static const char *const route_keys[] = { "run", "auth", "as", "about", "body", "query", "stream", "unless_exhausted", NULL };
 static const char *const procedure_keys[] = { "run", "about", "args", NULL };
 static const char *const on_keys[] = { "run", "when", "stopped", "about", "after", "before", NULL };
 static const char *const timer_keys[] = { "run", "as", "about", NULL };

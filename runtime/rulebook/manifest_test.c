@@ -84,6 +84,7 @@ static void everything_a_manifest_can_say_is_kept(void **state)
         "= 'money', default = 0 } },"
         "  index = { 'until', { 'n', 'until' } } } },"
         "routes = { ['GET /codes/{code}'] = { run = 'events.show', auth = 'anyone' },"
+        " ['POST /codes/{code}'] = { run = 'events.use', auth = 'anyone', unless_exhausted = 'invite/codes/{code}' },"
         "           ['POST /codes'] = { run = 'events.work', auth = 'server', as = 'handler', body = { code = 'sku', amount = { type = "
         "'money', min = 1 } } } },"
         "procedures = { grant = { run = 'events.grant', args = { customer = 'customer' } } },"
@@ -106,6 +107,8 @@ static void everything_a_manifest_can_say_is_kept(void **state)
     assert_int_equal(manifest_hook(m, HOOK_ROUTE, SLICE_LIT("GET /codes/{code}"))->as, AS_HANDLER);
     const struct hook *post = manifest_hook(m, HOOK_ROUTE, SLICE_LIT("POST /codes"));
     assert_int_equal(post->as, AS_HANDLER);
+    assert_null(post->unless_exhausted);
+    assert_string_equal(manifest_hook(m, HOOK_ROUTE, SLICE_LIT("POST /codes/{code}"))->unless_exhausted, "invite/codes/{code}");
     struct arena a;
     struct json_value *body;
     struct err err = { 0 };
@@ -228,6 +231,13 @@ static void each_mistake_says_what_to_write(void **state)
         { "routes = { ['GET /{a}'] = { run = 'events.f', auth = 'anyone' }, ['GET /{b}'] = { run = 'events.f', auth = 'anyone' } },",
           "matches the same requests" },
         { "routes = { ['POST /a'] = { run = 'rules.f', auth = 'anyone' } },", "can't be in rules.lua" },
+        { "routes = { ['POST /a'] = { run = 'events.f', auth = 'anyone', unless_exhausted = 'stock/TEA/main' } },",
+          "no account of the plugin's own" },
+        { "routes = { ['POST /a'] = { run = 'events.f', auth = 'anyone', unless_exhausted = 5 } },", "no account of the plugin's own" },
+        { "routes = { ['POST /a'] = { run = 'events.f', auth = 'anyone', as = 'handler', unless_exhausted = 'invite/a' } },",
+          "is for procedures" },
+        { "routes = { ['POST /a/{b}'] = { run = 'events.f', auth = 'anyone', unless_exhausted = 'invite/{c}' } },",
+          "a parameter that the path has not" },
         { "facts = { a = 'events.f' },", "must be a function of rules.lua" },
         { "facts = { a = 'f' },", "names no function" },
         { "facts = { a = '../rules.f' },", "names no function" },

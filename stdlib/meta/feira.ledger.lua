@@ -41,7 +41,9 @@ local ledger = {}
 ---Finds or makes an account: `ledger.account("points/" .. customer, "points", { no_overdraft = true })`. Procedures.
 ---@param name string "points/cus_1"
 ---@param unit string "points", "CNY", "pcs"
----@param options { no_overdraft: boolean? }? only when it is made
+---With `published = true` what is left of it is told to the workers with each commit, so that they can say "used up" without the writer:
+---for what very many want at once (coupons of a campaign, seats, a budget), not for one account per customer.
+---@param options { no_overdraft: boolean?, published: boolean? }? no_overdraft only when it is made; published also later
 ---@return feira.ledger.Account account
 function ledger.account(name, unit, options) end
 
@@ -68,6 +70,19 @@ function ledger.balance(account, name) end
 ---@param options { from: integer?, to: integer?, limit: integer?, after: string? }? ms; limit is 50, at most 1000
 ---@return feira.ledger.Statement|nil
 function ledger.statement(name, options) end
+
+---What can be taken from an account now: in a procedure after its own changes, in a handler as of the last commit. A frozen or closed one
+---has nothing left. Nothing when there is no such account.
+---@param name string
+---@return integer|nil left
+function ledger.left(name) end
+
+---Whether less than `need` is left. A handler that says so at once costs the writer nothing; a route with a procedure names the account in
+---plugin.lua instead: `["POST /claim"] = { run = "events.claim", auth = "customer", unless_exhausted = "my-plugin/coupons" }`.
+---@param name string
+---@param need integer? 1
+---@return boolean exhausted false when there is no such account
+function ledger.exhausted(name, need) end
 
 ---How a hold stands now. Nothing when there is none with this id.
 ---@param id string as it was taken with

@@ -168,9 +168,9 @@ def look(shop, hold):
 
 def eventually(what, within=5):
     end = time.monotonic() + within
-    while not what() and time.monotonic() < end:
+    while not (found := what()) and time.monotonic() < end:
         time.sleep(0.05)
-    return what()
+    return found
 
 
 def test_a_hold_of_a_plugin_comes_back_by_itself_when_its_time_is_over(seats):
