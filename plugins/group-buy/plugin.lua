@@ -87,9 +87,9 @@ return {
             percent = offer.percent, price = offer.price,
           } },
         },
-        open_for = { type = "duration", min = "1m", max = "30d", about = "How long a group has to become full, once its leader has paid." },
+        open_for = { type = "duration", min = "1s", max = "30d", about = "How long a group has to become full, once its leader has paid." },
         seat_for = {
-          type = "duration", min = "1m", max = "24h", default = "15m",
+          type = "duration", min = "1s", max = "24h", default = "15m",
           about = "How long a seat waits for its payment. The order can be paid longer, and gets a seat if one is free.",
         },
         per_customer = {

@@ -2,6 +2,7 @@
 local events = require "events"
 local fail = require "feira.fail"
 local groups = require "groups"
+local json = require "feira.json"
 local ledger = require "feira.ledger"
 local links = require "links"
 local plugin = require "feira.plugin"
@@ -25,7 +26,7 @@ end
 function routes.campaigns()
   local list = {}
   for i, id in ipairs(plugin.campaigns()) do list[i] = offer_of(plugin.campaign(id)) end
-  return { status = 200, body = { items = list } }
+  return { status = 200, body = { items = json.array(list) } }
 end
 
 function routes.report(call)
@@ -86,7 +87,7 @@ function routes.me(call)
     local group = groups.find(seat.group)
     list[#list + 1] = with_own(groups.document(group), group, call.customer)
   end
-  return { status = 200, body = { items = list } }
+  return { status = 200, body = { items = json.array(list) } }
 end
 
 function routes.leave(call)
