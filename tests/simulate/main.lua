@@ -5,8 +5,8 @@ local client = require "client"
 local model_of = require "model"
 
 local world = { lost_answers = 25, actors = {}, hash = 5381 }
-local PRICES = { ["S-1"] = 137, ["S-2"] = 251, ["S-3"] = 999, ["S-4"] = 5 }
-local SKUS = { "S-1", "S-2", "S-3", "S-4" }
+local PRICES = { ["S-1"] = 137, ["S-2"] = 251, ["S-3"] = 999, ["S-4"] = 5, ["S-G"] = 100 }
+local SKUS = { "S-1", "S-2", "S-3", "S-4" } -- S-G is bought in groups only
 
 local settings = { steps = 14, actors = 1 }
 for name, value in sim.setting:gmatch "(%w+)=(%d+)" do settings[name] = tonumber(value) end
@@ -20,8 +20,15 @@ world.pay_within_ms = ({ 60000, 30 * 60000 })[sim.roll(2)]
 local model = model_of.new(PRICES, world.pay_within_ms)
 model.quote_ttl_ms = 60000
 world.model, world.skus, world.customers = model, SKUS, { "ann", "bob", "cem" }
-for n = 4, (settings.buyers or 0) // 8 do world.customers[n] = "c" .. n end
+for n = 1, 8 do world.customers[3 + n] = "g" .. n end
+for n = 12, (settings.buyers or 0) // 8 do world.customers[n] = "c" .. n end
+model.trio = {
+  price = 50, units = ({ 10, 40 })[sim.roll(2)], on_late = ({ "refund", "new_group" })[sim.roll(2)],
+  open_for_ms = ({ 60000, 600000 })[sim.roll(2)],
+}
+model.state.units.left = model.trio.units
 require "rules"(model)
+require "group_rules"(model)
 
 function world:remember(name, ask, status, body)
   local text = ("%s %s %d %s\n"):format(name, ask.key, status, body)
@@ -30,7 +37,7 @@ end
 
 function world.hear_writer()
   for kind, name, key, status, body, at in sim.note do
-    model:carried { kind = kind, name = name, key = key, status = status, body = body, at = at }
+    model:carried { kind = kind, name = name, key = key, status = status, body = body, at = at, due = tonumber(body) }
   end
 end
 
@@ -44,6 +51,12 @@ function world.write_rulebook(r)
 local promo = require "feira.promo"
 return promo.campaign { id = "one", scope = promo.sku "%s", give = promo.percent_off { percent = %d } }
 ]]):format(r.sku, r.percent))
+  sim.write_file("campaigns/trio.lua", ([[
+local promo = require "feira.promo"
+return promo.use "group-buy" {
+  id = "trio", sku = "S-G", size = 3, percent = 50, open_for = "%ds", seat_for = "1m", limits = { units = %d }, on_late_payment = "%s",
+}
+]]):format(model.trio.open_for_ms // 1000, model.trio.units, model.trio.on_late))
   sim.write_file("campaigns/all.lua", ([[
 local promo = require "feira.promo"
 return promo.campaign { id = "all", when = promo.subtotal { at_least = "%s" }, give = promo.amount_off { amount = "%s" } }
@@ -121,14 +134,14 @@ local function seen()
     local r = rows(balance:format(name))[1] or { 0, 0 }
     return r[1], r[2]
   end
-  for _, sku in ipairs(SKUS) do say("stock %s on hand %d held %d", sku, account("stock/" .. sku .. "/main")) end
+  for _, sku in ipairs(model.sorted(PRICES)) do say("stock %s on hand %d held %d", sku, account("stock/" .. sku .. "/main")) end
   say("stock sold %d", (account "stock-sold"))
   say("stock came %d", -(account "stock-outside"))
   say("sales %d", (account "sales"))
   for _, r in ipairs(rows "SELECT customer, orders FROM customers ORDER BY customer") do
     say("customer %s orders %d", r[1], r[2])
   end
-  for _, more in ipairs(world.more_seen or {}) do more(rows, say) end
+  for _, more in ipairs(model.more_seen) do more(rows, say) end
   return out
 end
 
@@ -183,7 +196,8 @@ end
 local function open_shop()
   local first = world.new_rulebook()
   sim.write_file("shop.lua", ([[
-return { name = "S", currency = "EUR", zone = "UTC", test_payments = true, pay_within = "%ds", quote_ttl = "60s", complete_after = "1h" }
+return { name = "S", currency = "EUR", zone = "UTC", test_payments = true, pay_within = "%ds", quote_ttl = "60s", complete_after = "1h",
+  plugins = { ["group-buy"] = {} } }
 ]]):format(world.pay_within_ms // 1000))
   world.write_rulebook(first)
   model.rulebooks = { [first] = true }
@@ -200,7 +214,7 @@ return { name = "S", currency = "EUR", zone = "UTC", test_payments = true, pay_w
       me:ask { what = "setup", method = "PUT", path = "/v1/customers/" .. name, operator = true, body = "{}" }
       model.state.customers[name] = { orders = 0, version = 1 }
     end
-    for _, sku in ipairs(SKUS) do
+    for _, sku in ipairs(model.sorted(PRICES)) do
       me:ask {
         what = "setup", method = "PUT", path = "/v1/products/" .. sku, operator = true,
         body = ('{"title":"Thing %s","price":%d}'):format(sku, PRICES[sku]),
@@ -216,7 +230,7 @@ end
 
 model.rules.setup = { reads = true, refusal = function() end, apply = function() end }
 open_shop()
-for _, name in ipairs { "buyers", "clerk", "merchant", "reaper", "twins", "gremlin" } do
+for _, name in ipairs { "buyers", "friends", "clerk", "merchant", "reaper", "twins", "gremlin" } do
   require("actors." .. name)(world)
 end
 live(function()
@@ -245,6 +259,7 @@ while not ended do
 end
 world:down "at the end"
 
+for _, group in pairs(model.state.groups) do model:count("group " .. group.state) end
 local schedule, turns = sim.hash()
 local what = {}
 for _, name in ipairs(model.sorted(model.counts)) do what[#what + 1] = name .. " " .. model.counts[name] end

@@ -55,13 +55,18 @@ end
 function model.new(prices, pay_within_ms)
   return setmetatable({
     prices = prices, pay_within_ms = pay_within_ms,
-    state = { orders = {}, on_hand = {}, held = {}, came = {}, customers = {}, did = {}, sales = 0 },
+    state = {
+      orders = {}, on_hand = {}, held = {}, came = {}, customers = {}, did = {}, sales = 0, groups = {}, seats = {}, sets = {},
+      units = { left = 0 },
+    },
+    hooks = {}, -- what plugins do with orders: refusal, placed, paid, ended, refunded
+    more_facts = {}, more_seen = {},
     waiting = {}, -- [key] = ask
     doubts = {}, -- transactions since the last good one whose commit failed: after a cut one of them may be there all the same
     open = {}, -- what the writer did in the transaction that is being told
     rulebooks = {}, -- those that may be live, { [rulebook] = true }
     rules = {}, -- by what is asked
-    timers = {}, -- by procedure
+    timers = {}, timer_sets = {}, -- by procedure: it has run, it was set
     counts = {},
   }, { __index = model })
 end
@@ -110,7 +115,7 @@ end
 
 -- --- what the writer did ----------------------------------------------------------------------------------------------------
 
-local function apply(self, state, note)
+local function apply_one(self, state, note)
   if note.kind == "timer" then
     local timer = self.timers[note.name]
     if timer then timer(state, note, self) end
@@ -127,9 +132,23 @@ local function apply(self, state, note)
   state.did[note.key] = { status = note.status, body = note.body }
 end
 
----@param note { kind: string, name: string, key: string, status: integer, body: string, at: integer }
+-- A plugin's timer that a command set is told of before the command itself: what it is for is known when that is done.
+local function apply(self, state, note)
+  if note.kind == "set" then
+    state.sets[#state.sets + 1] = note
+    return
+  end
+  apply_one(self, state, note)
+  for _, set in ipairs(state.sets) do
+    local known = self.timer_sets[set.name]
+    if known then known(state, set) end
+  end
+  state.sets = {}
+end
+
+---@param note { kind: string, name: string, key: string, status: integer, body: string, at: integer, due: integer }
 function model:carried(note)
-  if note.kind == "ran" or note.kind == "timer" then
+  if note.kind == "ran" or note.kind == "timer" or note.kind == "set" then
     note.answer = note.kind == "ran" and sim.json(note.body) or nil
     self.open[#self.open + 1] = note
     return
@@ -225,7 +244,7 @@ local function facts(self, state)
   say("stock came %d", outside)
   say("sales %d", state.sales)
   for _, customer in ipairs(sorted(state.customers)) do say("customer %s orders %d", customer, state.customers[customer].orders) end
-  for _, more in ipairs(self.more_facts or {}) do more(state, say, self) end
+  for _, more in ipairs(self.more_facts) do more(state, say, self) end
   return out
 end
 

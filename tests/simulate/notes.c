@@ -6,6 +6,7 @@
 #include "ledger/ledger.h"
 #include "tests/simulate/sim.h"
 #include "vm/vm.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *const breakage_names[BREAKAGES] = { "nothing",      "skip-void", "forget-answers", "lose-timers",
@@ -100,6 +101,13 @@ static void note(struct sim *s, enum note_kind kind, const void *conn, struct sl
     append(&s->open, n);
 }
 
+static void note_timer(struct sim *s, enum note_kind kind, const void *conn, struct slice procedure, struct slice key, int64_t due_ms)
+{
+    char due[24];
+    snprintf(due, sizeof due, "%lld", (long long)due_ms);
+    note(s, kind, conn, procedure, key, 0, slice_str(due));
+}
+
 /* Those of a connection become the world's, behind a mark that says how its transaction ended. */
 static void publish(struct sim *s, const void *conn, enum note_kind how)
 {
@@ -170,7 +178,7 @@ int __wrap_plugin_timer_run(struct vm *vm, struct slice procedure, struct slice 
     struct sim *s = sim_here();
     int rc = __real_plugin_timer_run(vm, procedure, key, due_ms, err);
     if (s && rc == 0)
-        note(s, NOTE_TIMER, bind_context_of(vm)->conn, procedure, key, 0, slice_str(""));
+        note_timer(s, NOTE_TIMER, bind_context_of(vm)->conn, procedure, key, due_ms);
     return rc;
 }
 
@@ -205,10 +213,15 @@ int __wrap_idempotency_find(struct store_conn *c, struct slice scope, struct sli
 
 int __wrap_timer_set(struct store_conn *c, struct slice procedure, struct slice key, int64_t due_ms, struct err *err)
 {
-    if (!breaks(BREAK_LOSE_TIMERS) || sched_roll(4) != 0)
-        return __real_timer_set(c, procedure, key, due_ms, err);
-    injected();
-    return 0;
+    struct sim *s = sim_here();
+    if (breaks(BREAK_LOSE_TIMERS) && sched_roll(4) == 0) {
+        injected();
+        return 0;
+    }
+    int rc = __real_timer_set(c, procedure, key, due_ms, err);
+    if (s && rc == 0 && plugin_timer_is(procedure))
+        note_timer(s, NOTE_SET, c, procedure, key, due_ms);
+    return rc;
 }
 
 static bool is_left_out(const struct ledger_op *op)

@@ -30,6 +30,7 @@ return function(model)
       why = why or differs("due", due.amount, seen.amount) or differs("paid of due", due.paid, seen.paid)
     end
     local sum = 0
+    why = why or differs("number of blocks", order.blocked and 1 or 0, #answer.blocks)
     for _, payment in ipairs(answer.payments) do sum = sum + payment.amount end
     why = why or differs("sum of payments", order.paid, sum)
     sum = 0
@@ -41,6 +42,14 @@ return function(model)
     local need = {}
     for _, line in ipairs(lines) do need[line.sku] = (need[line.sku] or 0) + line.qty end
     return need
+  end
+
+  -- What plugins do when something happens to an order.
+  local function tell(what, ...)
+    for _, hook in ipairs(model.hooks) do
+      local why = hook[what] and hook[what](...)
+      if why then return why end
+    end
   end
 
   local function add(counts, sku, n) counts[sku] = (counts[sku] or 0) + n end
@@ -82,9 +91,11 @@ return function(model)
       for sku, qty in pairs(pieces(ask.lines)) do
         if (state.on_hand[sku] or 0) - (state.held[sku] or 0) < qty then may.out_of_stock = true end
       end
+      local why = tell("refusal", state, ask, now)
+      if why then may[why] = true end
       if ask.quote then
         if now >= ask.quoted_at + model.quote_ttl_ms then may.quote_expired = true end
-      else
+      elseif not ask.group then
         for rulebook in pairs(ask.rulebooks) do
           if model.price(ask.lines, rulebook, model.prices) ~= ask.expected_total then may.price_changed = true end
         end
@@ -103,6 +114,8 @@ return function(model)
       local total, costs
       if ask.quote then
         total, costs = ask.quote.total, ask.quote.costs
+      elseif ask.group then
+        total, costs = ask.expected_total, { ask.expected_total }
       else
         total, costs = ask.expected_total, some_rulebook(ask, ask.lines, ask.expected_total, answer.lines)
         if not costs then return "no rulebook that was live gives these prices" end
@@ -135,7 +148,7 @@ return function(model)
         state.customers[ask.customer] = { orders = c.orders + 1, version = c.version + 1 }
       end
       state.orders[answer.id] = order
-      return document(order, answer)
+      return tell("placed", state, order, ask, now) or document(order, answer)
     end,
   }
 
@@ -173,6 +186,7 @@ return function(model)
           add(state.held, line.sku, -line.qty)
           add(state.on_hand, line.sku, -line.qty)
         end
+        tell("paid", state, order, now)
       end
       return document(order, answer)
     end,
@@ -228,6 +242,13 @@ return function(model)
     if order.state == "fulfilling" and all_unsent(order) == 0 then order.state = "fulfilled" end
   end
 
+  function model.cancel(state, order)
+    if order.state == "placed" then release(state, order) else give_everything(state, order, true) end
+    order.state, order.blocked = "cancelled", false
+    changed(state, order)
+    tell("ended", state, order)
+  end
+
   rules.cancel = {
     refusal = function(state, ask)
       local order = state.orders[ask.order]
@@ -235,15 +256,8 @@ return function(model)
     end,
     apply = function(state, ask, answer)
       local order = state.orders[ask.order]
-      if order.state == "placed" then
-        release(state, order)
-      elseif order.state == "paid" then
-        give_everything(state, order, true)
-      else
-        return "the order is " .. order.state
-      end
-      order.state = "cancelled"
-      changed(state, order)
+      if order.state ~= "placed" and order.state ~= "paid" then return "the order is " .. order.state end
+      model.cancel(state, order)
       return document(order, answer)
     end,
   }
@@ -292,6 +306,7 @@ return function(model)
       else
         give_everything(state, order, restock)
       end
+      tell("refunded", state, order)
       settle(order)
       return document(order, answer)
     end,
@@ -300,9 +315,10 @@ return function(model)
   timers["orders.expire"] = function(state, note)
     local order = state.orders[note.key]
     if not order or order.state ~= "placed" or open_due(order).deadline > note.at then return end
-    order.state = "expired"
+    order.state, order.blocked = "expired", false
     release(state, order)
     changed(state, order)
+    tell("ended", state, order)
   end
 
   -- --- what is sent ---------------------------------------------------------------------------------------------------
@@ -311,11 +327,13 @@ return function(model)
     refusal = function(state, ask)
       local order = state.orders[ask.order]
       if order.state ~= "paid" and order.state ~= "fulfilling" then return STATES[order.state] end
+      if order.blocked then return "order_blocked" end
       if all_unsent(order) == 0 or (ask.line and ask.units > unsent(order.lines[ask.line])) then return "nothing_to_send" end
     end,
     apply = function(state, ask, answer)
       local order = state.orders[ask.order]
       if order.state ~= "paid" and order.state ~= "fulfilling" then return "the order is " .. order.state end
+      if order.blocked then return "the order is blocked" end
       for i, line in ipairs(order.lines) do
         local qty = not ask.line and unsent(line) or ask.line == i and ask.units or 0
         if qty > unsent(line) then return "more is sent than is left" end

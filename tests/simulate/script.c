@@ -186,7 +186,7 @@ static int l_write_file(lua_State *L) /* write_file(path in the shop's folder, t
 
 static int l_note(lua_State *L) /* note() -> kind, name, key, status, body, wall_ms; or nothing */
 {
-    static const char *const kinds[] = { "ran", "timer", "commit", "doubt" };
+    static const char *const kinds[] = { "ran", "timer", "set", "commit", "doubt" };
     struct note *n = notes_take(sim_of(L));
     if (!n)
         return 0;

@@ -24,11 +24,11 @@ extern const char *const breakage_names[BREAKAGES];
 
 /* What the writer did, in its order. Those of one transaction come together when it is committed; what a power cut left open is in doubt.
  */
-enum note_kind { NOTE_RAN, NOTE_TIMER, NOTE_COMMIT, NOTE_DOUBT };
+enum note_kind { NOTE_RAN, NOTE_TIMER, NOTE_SET, NOTE_COMMIT, NOTE_DOUBT };
 struct note {
     enum note_kind kind;
     const void *conn;
-    char *name, *key, *body; /* RAN: scope, key, answer. TIMER: procedure, key, nothing */
+    char *name, *key, *body; /* RAN: scope, key, answer. TIMER, and SET for a plugin's: procedure, key, when due */
     size_t body_len;
     int status;
     int64_t wall_ms;
