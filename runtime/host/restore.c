@@ -81,7 +81,7 @@ static int name_aside(struct restoring *r, const struct clock *clock, struct err
  * that of the new one. */
 static int move_aside(struct restoring *r, struct err *err)
 {
-    static const char *const files[] = { "shop.db-wal", "shop.db-shm", "shop.db" };
+    static const char *const files[] = { "shop.db-wal", "shop.db-shm", "shop.db-seal", "shop.db" };
     char from[PATH_SIZE], to[PATH_SIZE];
     bool any = false;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
@@ -152,7 +152,7 @@ static int rebuild(struct restoring *r, const struct restore_source *from, struc
 /* SQLite's files beside it, when it could not be closed well. */
 static void remove_part(const struct restoring *r)
 {
-    static const char *const endings[] = { "", "-wal", "-shm", "-journal" };
+    static const char *const endings[] = { "", "-wal", "-shm", "-journal", "-seal" };
     char path_of[PATH_SIZE + 16];
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         snprintf(path_of, sizeof path_of, "%s%s", r->part, endings[i]);
@@ -174,10 +174,11 @@ static int replace(struct restoring *r, const struct restore_source *from, const
         rc = name_aside(r, clock, err);
     if (rc == 0)
         rc = move_aside(r, err);
-    if (rc == 0 && rename(r->part, r->store) < 0)
+    bool stuck = rc == 0 && rename(r->part, r->store) < 0;
+    if (stuck)
         rc = err_set(err, ERR_IO, "%s can't be renamed to %s: %s. Do it by hand, or move the files of %s back.", r->part, r->store,
                      strerror(errno), r->aside);
-    else if (rc < 0)
+    if (!stuck)
         remove_part(r);
     return rc < 0 ? rc : sync_folder(r->data, err);
 }

@@ -1,4 +1,5 @@
 /* Connections: how one is opened and set, transactions, checkpoints. */
+#include "store/seal.h"
 #include "store/store_int.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -260,7 +261,11 @@ int store_checkpoint(struct store_conn *c, int *wal_pages_left, struct err *err)
 {
     int in_log = 0, moved = 0;
     /* PASSIVE never waits for a reader; what one pins stays for the next time. */
+    if (c->store->seal)
+        seal_moving(c->store->seal);
     int rc = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+    if (c->store->seal)
+        seal_moved(c->store->seal, c);
     if (wal_pages_left)
         *wal_pages_left = in_log > moved ? in_log - moved : 0;
     if (rc == SQLITE_OK || rc == SQLITE_BUSY)

@@ -1,5 +1,64 @@
 #include "store/store_int.h"
 #include <errno.h>
+#include <libgen.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void name_of(uid_t id, char out[64])
+{
+    struct passwd p, *found = NULL;
+    char text[1024];
+    if (getpwuid_r(id, &p, text, sizeof text, &found) == 0 && found)
+        snprintf(out, 64, "%.50s", found->pw_name);
+    else
+        snprintf(out, 64, "user %ld", (long)id);
+}
+
+static int denied(const char *path, struct err *err)
+{
+    char folder[4096], owner[64], we[64];
+    struct stat st;
+    snprintf(folder, sizeof folder, "%s", path);
+    const char *of = stat(path, &st) == 0 ? path : dirname(folder);
+    if (of != path && stat(of, &st) < 0)
+        return err_set(err, ERR_IO,
+                       "%.300s can't be opened: this user may not look into its folder; check the permissions of the folders above.", path);
+    name_of(st.st_uid, owner);
+    name_of(geteuid(), we);
+    if (st.st_uid == geteuid())
+        return err_set(err, ERR_IO, "%.200s can't be opened: its owner, %s, has no right to write there; chmod u+rwX %.200s.", path, owner,
+                       of);
+    return err_set(err, ERR_IO,
+                   "%.150s can't be opened: %.150s belongs to %s, and this process runs as %s; run it as %s, or chown -R what is there.",
+                   path, of, owner, we, owner);
+}
+
+int store_open_failed(const char *path, int cause, struct err *err)
+{
+    switch (cause) {
+    case ENOSPC:
+    case EDQUOT:
+        return err_set(err, ERR_FULL, "%.400s can't be made: the disk is full; free some space.", path);
+    case EROFS:
+        return err_set(err, ERR_IO,
+                       "%.300s can't be opened for writing: its disk is mounted read-only; mount it for writing, or name another "
+                       "data folder with --data.",
+                       path);
+    case EACCES:
+    case EPERM:
+        return denied(path, err);
+    case EISDIR:
+        return err_set(err, ERR_IO, "%.400s is a folder where a file must be; move it away.", path);
+    case EMFILE:
+    case ENFILE:
+        return err_reason(err, ERR_BUSY, "no_descriptors",
+                          "%.300s can't be opened: no file descriptor is left; raise the limit (ulimit -n).", path);
+    default:
+        return err_set(err, ERR_IO, "%.300s can't be opened (%s); check the folder and its permissions.", path, strerror(cause));
+    }
+}
 
 static bool disk_is_full(sqlite3 *db, int rc)
 {
@@ -48,9 +107,13 @@ int store_fail_db(sqlite3 *db, int rc, const char *doing, struct err *err)
         return constraint(rc, detail, err);
     case SQLITE_NOMEM:
         return err_set(err, ERR_NOMEM, "Out of memory while %s; try again later.", doing);
-    case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return err_set(err, ERR_CORRUPT, "The store is damaged (%s, found while %s); stop the shop and restore a backup.", detail, doing);
+        return err_set(err, ERR_CORRUPT,
+                       "It is no database, or its beginning is damaged; move the file away if it is not the shop's, else restore a backup "
+                       "(feira restore).");
+    case SQLITE_CORRUPT:
+        return err_set(err, ERR_CORRUPT, "The store is damaged (%s, found while %s); stop the shop and restore a backup (feira restore).",
+                       detail, doing);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_INTERRUPT:

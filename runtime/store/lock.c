@@ -1,6 +1,6 @@
 /* The lock of a data folder: an open-file-description lock, so it goes with the process however that ends, and two
  * shops in one process exclude each other as well. */
-#include "store/store.h"
+#include "store/store_int.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -41,8 +41,7 @@ int store_lock_take(const char *path, struct store_lock **out, struct err *err)
     *out = NULL;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO,
-                       "%s can't be opened (%s); check the folder and its permissions.", path, strerror(errno));
+        return store_open_failed(path, errno, err);
     struct flock f = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     if (fcntl(fd, F_OFD_SETLK, &f) != 0) {
         int rc = refused(fd, path, errno, err);

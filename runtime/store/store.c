@@ -1,7 +1,10 @@
 /* Opening and closing a store: is it ours, is it whole, is it of a version we know. */
 #include "store/store_int.h"
+#include "store/seal.h"
+#include "store/segments.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,10 +17,32 @@ static int create_private(const char *path, struct err *err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO,
-                       "The store %s can't be opened (%s); check the folder and its permissions.", path, strerror(errno));
+        return store_open_failed(path, errno, err);
     close(fd);
     return 0;
+}
+
+/* SQLite takes what is missing of the last page for zeros. With a log beside it a file may be shorter than its head says: a checkpoint was
+ * on its way. */
+static int check_length(const char *path, struct err *err)
+{
+    enum { HEAD = 100 };
+    unsigned char head[HEAD];
+    char log[4096];
+    struct stat st, log_st;
+    snprintf(log, sizeof log, "%s-wal", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 || fstat(fd, &st) < 0 ? -1 : read(fd, head, sizeof head);
+    if (fd >= 0)
+        close(fd);
+    if (n != HEAD || memcmp(head, "SQLite format 3", 16) != 0 || (stat(log, &log_st) == 0 && log_st.st_size > 0))
+        return 0;
+    int64_t page = head[16] << 8 | head[17], pages = (int64_t)big32(head + 28) * (big32(head + 24) == big32(head + 92));
+    page = page == 1 ? 65536 : page;
+    if (st.st_size >= pages * page && (page == 0 || st.st_size % page == 0))
+        return 0;
+    return err_set(err, ERR_CORRUPT, "%s is damaged: it has %lld bytes, and should have %lld; restore a backup (feira restore).", path,
+                   (long long)st.st_size, (long long)(pages * page));
 }
 
 static int refuse(struct err *err, const struct store *s, const char *why)
@@ -55,6 +80,13 @@ static int check_identity(struct store *s, const struct identity *id, struct err
     return 0;
 }
 
+/* "*** in database main ***\nPage 4: ..." */
+static const char *last_line(const char *text)
+{
+    const char *line = strrchr(text, '\n');
+    return line ? line + 1 : text;
+}
+
 int store_check(struct store_conn *c, bool thorough, struct err *err)
 {
     sqlite3_stmt *st = NULL;
@@ -67,8 +99,8 @@ int store_check(struct store_conn *c, bool thorough, struct err *err)
     } else {
         const char *said = (const char *)sqlite3_column_text(st, 0);
         if (!said || strcmp(said, "ok") != 0)
-            code = err_set(err, ERR_CORRUPT, "%s is damaged (%s); stop the shop and restore a backup.", c->store->path,
-                           said ? said : "no answer");
+            code = err_set(err, ERR_CORRUPT, "%s is damaged (%s); stop the shop and restore a backup (feira restore).", c->store->path,
+                           said ? last_line(said) : "no answer");
     }
     sqlite3_finalize(st);
     return code;
@@ -120,6 +152,10 @@ static int open_checked(struct store *s, const struct store_options *o, struct e
     }
     if (!s->memory)
         rc = enter_wal(s->conn, err);
+    if (rc == 0 && s->seal) {
+        seal_begin(s->seal, s->conn);
+        s->sealed = true;
+    }
     return rc < 0 ? rc : store_migrate(s->conn, o->migrations, s->schema, err);
 }
 
@@ -141,7 +177,12 @@ int store_open(const struct store_options *o, struct store **out, struct err *er
     s->read_only = o->read_only && !s->memory;
     struct err local;
     err_clear(&local);
-    int rc = s->memory || s->read_only || s->vfs ? 0 : create_private(s->path, &local);
+    bool plain = !s->memory && !s->read_only && !s->vfs;
+    int rc = plain ? create_private(s->path, &local) : 0;
+    if (rc == 0 && !s->memory && !s->vfs)
+        rc = check_length(s->path, &local);
+    if (rc == 0 && plain)
+        rc = seal_open(s->path, &s->seal, &local);
     if (rc == 0)
         rc = open_checked(s, o, &local);
     if (rc < 0) {
@@ -161,6 +202,7 @@ void store_close(struct store *s)
     if (!s)
         return;
     store_conn_close(s->conn);
+    seal_close(s->seal, s->sealed);
     free(s->path);
     free(s->vfs);
     free(s);

@@ -45,11 +45,15 @@ struct store {
     char *path;
     char *vfs;
     enum store_sync sync;
-    bool read_only, memory;
+    bool read_only, memory, sealed;
     int schema; /* number of the last migration in the file */
     _Atomic uint64_t version;
+    struct seal *seal;       /* NULL: on a storage layer of a test, in memory, read only */
     struct store_conn *conn; /* the writer's; of a read-only store the one it was checked with */
 };
+
+/* A file that can't be opened: who may, what kind of disk it is on, what to do. cause: errno. */
+int store_open_failed(const char *path, int cause, struct err *err);
 
 void store_engine_init(void);
 int store_conn_open(struct store *s, bool writer, struct store_conn **out, struct err *err);

@@ -36,7 +36,7 @@ static struct folder folder_make(void)
 
 static void folder_remove(const struct folder *f)
 {
-    static const char *const names[] = { "shop.db", "shop.db-wal", "shop.db-shm", "shop.db-journal" };
+    static const char *const names[] = { "shop.db", "shop.db-wal", "shop.db-shm", "shop.db-journal", "shop.db-seal" };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[128];
         snprintf(path, sizeof path, "%s/%s", f->dir, names[i]);
@@ -374,7 +374,7 @@ static void test_files_that_are_not_ours_are_refused_and_left_alone(void **state
     (void)state;
     struct folder f = folder_make();
     write_file(f.path, "This is a letter to my bank, and not a database at all. It is long enough to have a head of one hundred bytes.");
-    refused(f.path, one, ERR_CORRUPT, "not a database");
+    refused(f.path, one, ERR_CORRUPT, "no database");
     unlink(f.path);
     meddle(f.path, "CREATE TABLE diary (day, text); INSERT INTO diary VALUES (1, 'dear diary')");
     refused(f.path, one, ERR_CORRUPT, "another program");
@@ -406,6 +406,78 @@ static void test_a_truncated_file_is_refused(void **state)
     assert_int_equal(truncate(f.path, st.st_size / 2), 0);
     refused(f.path, one, ERR_CORRUPT, "damaged");
     folder_remove(&f);
+}
+
+static void copy_files(const struct folder *from, const struct folder *to)
+{
+    char command[400];
+    snprintf(command, sizeof command,
+             "cd %s && rm -f %s/* && for f in shop.db shop.db-wal shop.db-seal; do test ! -e $f || cp $f %s/; done", from->dir, to->dir,
+             to->dir);
+    if (system(command) != 0)
+        fail_msg("%s", command);
+}
+
+static int64_t count_things(const struct folder *f, struct err *err)
+{
+    struct store *s;
+    if (store_open(&(struct store_options){ .path = f->path, .migrations = one }, &s, err) < 0)
+        return -1;
+    struct store_stmt *q = prep(store_writer_conn(s), "SELECT count(*) FROM things");
+    assert_int_equal(store_step(q, err), 1);
+    int64_t n = store_column_int(q, 0);
+    store_reset(q);
+    store_close(s);
+    return n;
+}
+
+/* Whatever a crash leaves is opened: before and after a checkpoint, with a log that was reset, one that is new, and one that was kept. */
+static void test_a_log_is_known_again_after_a_crash_at_any_point(void **state)
+{
+    (void)state;
+    struct folder f = folder_make(), crashed = folder_make();
+    struct err err;
+    struct store *s = open_with(f.path, one);
+    for (int i = 1; i <= 60; i++) {
+        struct store_conn *c = store_writer_conn(s);
+        assert_int_equal(run(c, "INSERT INTO things (n) VALUES (1)", &err), 0);
+        if (i % 3 == 0)
+            assert_int_equal(store_checkpoint(c, NULL, &err), 0);
+        copy_files(&f, &crashed);
+        if (count_things(&crashed, &err) != i)
+            fail_msg("after %d: %s", i, err.text);
+        if (i % 10 == 0) {
+            store_keep_log(s, i % 20 == 0);
+            store_close(s);
+            copy_files(&f, &crashed);
+            if (count_things(&crashed, &err) != i)
+                fail_msg("closed after %d: %s", i, err.text);
+            s = open_with(f.path, one);
+        }
+    }
+    store_close(s);
+    folder_remove(&f);
+    folder_remove(&crashed);
+}
+
+static void test_a_log_that_is_not_the_databases_is_refused(void **state)
+{
+    (void)state;
+    struct folder f = folder_make(), crashed = folder_make();
+    struct err err;
+    char command[300];
+    struct store *s = open_with(f.path, one);
+    assert_int_equal(run(store_writer_conn(s), "INSERT INTO things (n) VALUES (1)", &err), 0);
+    copy_files(&f, &crashed);
+    store_close(s);
+    snprintf(command, sizeof command, "cp %s/shop.db-wal %s/", crashed.dir, f.dir);
+    assert_int_equal(system(command), 0);
+    refused(f.path, one, ERR_CORRUPT, "is not the log of the database");
+    snprintf(command, sizeof command, "rm %s/shop.db-seal", f.dir); /* as it says */
+    assert_int_equal(system(command), 0);
+    assert_int_equal(count_things(&f, &err), 1);
+    folder_remove(&f);
+    folder_remove(&crashed);
 }
 
 static void test_a_place_that_can_not_be_written_is_refused(void **state)
@@ -542,6 +614,8 @@ int main(void)
         cmocka_unit_test(test_a_migration_that_fails_leaves_the_store_as_it_was),
         cmocka_unit_test(test_files_that_are_not_ours_are_refused_and_left_alone),
         cmocka_unit_test(test_a_truncated_file_is_refused),
+        cmocka_unit_test(test_a_log_is_known_again_after_a_crash_at_any_point),
+        cmocka_unit_test(test_a_log_that_is_not_the_databases_is_refused),
         cmocka_unit_test(test_a_place_that_can_not_be_written_is_refused),
         cmocka_unit_test(test_a_read_only_store_reads_and_refuses_an_older_file),
         cmocka_unit_test(test_an_error_that_ends_the_transaction_stops_everything_until_the_rollback),
