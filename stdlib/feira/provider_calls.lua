@@ -266,15 +266,16 @@ local function hear_payment(event, provider, now)
   return settled(attempt, provider, now, provider_money.came_in(attempt, event, now))
 end
 
-local function hear_refund(event, now)
+local function hear_refund(event, provider, now)
   local part = refund_parts.find(event.number)
-  if not part then return "unknown" end
+  if not part or part.provider ~= provider.name then return "unknown" end
+  if event.merchant and provider.merchant and event.merchant ~= provider.merchant then return "mismatched" end
   return provider_calls.refund_said(part, event, now)
 end
 
 local function hear(event, provider, now)
   if event.kind == "payment" then return hear_payment(event, provider, now) end
-  if event.kind == "refund" then return hear_refund(event, now) end
+  if event.kind == "refund" then return hear_refund(event, provider, now) end
   return "noted"
 end
 
