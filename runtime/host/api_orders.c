@@ -144,7 +144,7 @@ static int check_checkout(struct call *c)
     struct slice is = p->pricing.checkout, wanted = p->o.checkout;
     if (slice_eq(is, wanted))
         return 0;
-    const char *colon = memchr(wanted.data, ':', wanted.len);
+    const char *colon = wanted.len ? memchr(wanted.data, ':', wanted.len) : NULL;
     size_t id = colon ? (size_t)(colon - wanted.data) + 1 : 0;
     if (id && is.len >= id && memcmp(is.data, wanted.data, id) == 0) {
         err_reason(&c->err, ERR_CONFLICT, "checkout_changed", "The checkout has changed since this quote; see the fresh one.");
