@@ -141,9 +141,10 @@ function rows.document_of_new(order, contact) return write(order, contact, json.
 ---@param personal { contact: string?, address: string?, note: string? }? instead of what is known of its customer
 function rows.document(order, personal)
   local of_refund, of_attempt = refund_parts.of_order(order)
-  local sent_back, sent = refunds(order, of_refund), fulfilments(order)
+  local sent_back, sent = refunds(order, of_refund), states.is_sent(order.state) and fulfilments(order) or {}
   local lines = #sent_back + #sent > 0 and lines_now(order) or json.raw(order.lines)
-  return write(order, personal or contact_of:row(order.id) or NOTHING, lines, payments(order, of_attempt), sent_back, sent, blocks(order))
+  return write(order, personal or contact_of:row(order.id) or NOTHING, lines, payments(order, of_attempt), sent_back, json.array(sent),
+    states.is_blockable(order.state) and blocks(order) or EMPTY)
 end
 
 ---The same without what is personal.

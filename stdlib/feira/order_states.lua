@@ -26,6 +26,7 @@ local next_of = {
   fulfilled = { completed = true },
 }
 local blockable = { placed = true, paid = true, fulfilling = true }
+local sent = { fulfilling = true, fulfilled = true, completed = true }
 local refundable = { paid = true, fulfilling = true, fulfilled = true, completed = true }
 
 local move = sql.statement
@@ -44,6 +45,9 @@ function states.is_blockable(name) return blockable[name] == true end
 
 ---@return boolean true when nothing comes after it and no goods are owed: money that comes now goes back
 function states.is_over(name) return name == "cancelled" or name == "expired" end
+
+---@return boolean whether something of it was sent
+function states.is_sent(name) return sent[name] == true end
 
 ---@return boolean
 function states.is_refundable(name) return refundable[name] == true end

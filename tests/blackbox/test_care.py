@@ -19,6 +19,9 @@ def lived_in(tmp_path):
     with open_shop(tmp_path) as shop:
         sku = shop.product(stock=50)
         shop.place({sku: 1})
+        sent = shop.paid_order({sku: 1})
+        ok(shop.sk.request("POST", f"/v1/orders/{sent['id']}/fulfilments", {}, idempotency=unique("f")), 201)
+        ok(shop.pk.request("POST", "/v1/checkouts", {"lines": [{"sku": sku, "qty": 1}], "contact": {"name": "Zoë"}}), 201)
         paid = shop.paid_order({sku: 2})
         ok(shop.refund(paid, lines=[{"line": 1, "qty": 1}]), 201)
         order = shop.paid_order({sku: 1})
@@ -46,6 +49,12 @@ def test_a_shop_that_was_lived_in_is_well(tmp_path):
         ("payments", "DELETE FROM payments"),
         ("money of closed orders", "UPDATE orders SET state = 7 WHERE state = 2"),
         ("refunds", "DELETE FROM refunds"),
+        ("refunds by line", "UPDATE order_line_refunds SET amount = amount - 1 WHERE order_id IN (SELECT id FROM orders WHERE state = 2)"),
+        ("sent", "DELETE FROM fulfilments"),
+        ("sent", "UPDATE orders SET state = 3 WHERE state = 2"),
+        ("blocks", "INSERT INTO order_blocks (order_id, plugin, name, since_ms) SELECT id, 'p', 'b', 1 FROM orders WHERE state = 6"),
+        ("checkouts", "UPDATE checkouts SET placed_as = 1"),
+        ("checkouts", "DELETE FROM checkouts"),
     ],
 )
 def test_what_is_wrong_is_found_and_says_what_to_do(tmp_path, check, damage):
