@@ -50,6 +50,7 @@ struct bind_context {
     const struct zone *zone;
     int64_t complete_after_ms;      /* of shop.lua, for feira.shop; 0 = never */
     int64_t checkout_ttl_ms;        /* the same */
+    int64_t stock_low;              /* the same; 0 = never */
     struct quote_eval *eval;        /* RULE */
     const struct bind_quote *quote; /* PROCEDURE of an order, else NULL */
     struct arena *arena;            /* of this call; needed in every phase but LOAD */

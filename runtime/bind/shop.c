@@ -17,8 +17,20 @@ static int l_checkout_ttl(lua_State *L) /* () -> ms */
     return 1;
 }
 
+static int l_stock_low(lua_State *L) /* () -> pieces or nil */
+{
+    struct bind_context *c = bind_require(L, BIND_STORE, "shop.stock_low()");
+    if (c->stock_low > 0)
+        lua_pushinteger(L, c->stock_low);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 void bind_open_shop(lua_State *L)
 {
-    static const luaL_Reg functions[] = { { "complete_after", l_complete_after }, { "checkout_ttl", l_checkout_ttl }, { NULL, NULL } };
+    static const luaL_Reg functions[] = {
+        { "complete_after", l_complete_after }, { "checkout_ttl", l_checkout_ttl }, { "stock_low", l_stock_low }, { NULL, NULL }
+    };
     luaL_newlib(L, functions);
 }

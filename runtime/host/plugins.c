@@ -235,6 +235,7 @@ void plugins_know_shop(void *ctx, struct vm *vm, const struct generation *g)
     b->zone = generation_zone(g);
     b->complete_after_ms = generation_settings(g)->complete_after_ms;
     b->checkout_ttl_ms = generation_settings(g)->checkout_ttl_ms;
+    b->stock_low = generation_settings(g)->stock_low;
 }
 
 void plugins_attach(struct vm *vm, struct generation *g, struct webhooks *webhooks)

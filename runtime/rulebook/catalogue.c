@@ -67,7 +67,7 @@ static const struct catalogue_event events[] = {
     { "refund.failed", "A provider could not give the money back, however often it was tried: it waits for a person.", true, 1, &refund_failed, false },
     { "refund.requested", "Money is to go back to the customer.", true, 1, &refund, false },
     { "refund.succeeded", "The money is back with the customer.", true, 1, &refund, false },
-    { "stock.low", "Fewer pieces are left than the shop wants to have.", true, 1, &low, true },
+    { "stock.low", "Fewer pieces of a product are left at a place than shop.lua says (stock_low): told when it comes to that, not with every sale.", true, 1, &low, false },
     { "webhook.disabled", "An endpoint of another system failed for days, or wants nothing more; nothing is sent to it until it is resumed.", true, 1, &webhook_disabled, false },
 };
 

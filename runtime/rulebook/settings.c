@@ -11,10 +11,10 @@ enum { QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000, PAY_WITHIN_DEFAULT_MS = 30 * 60 * 
 #define DAY_MS                    INT64_C(86400000)
 #define COMPLETE_AFTER_DEFAULT_MS (14 * DAY_MS)
 
-static const char *const keys[] = { "name",          "currency", "zone",   "policies",        "quote_ttl",
-                                    "pay_within",    "shipping", "tax",    "trusted_proxies", "cors_origins",
-                                    "test_payments", "plugins",  "limits", "watch",           "complete_after",
-                                    "checkout_ttl",  NULL };
+static const char *const keys[] = { "name",          "currency",  "zone",   "policies",        "quote_ttl",
+                                    "pay_within",    "shipping",  "tax",    "trusted_proxies", "cors_origins",
+                                    "test_payments", "plugins",   "limits", "watch",           "complete_after",
+                                    "checkout_ttl",  "stock_low", NULL };
 
 struct check {
     const struct sources *src;
@@ -49,7 +49,7 @@ static int known_keys(const struct check *c)
             return wrong(c, key, "there is no such setting; did you mean %s?", near);
         return wrong(c, key,
                      "there is no such setting; the settings of a shop are name, currency, zone, policies, quote_ttl, pay_within, "
-                     "complete_after, checkout_ttl, shipping, tax, trusted_proxies, "
+                     "complete_after, checkout_ttl, stock_low, shipping, tax, trusted_proxies, "
                      "cors_origins, test_payments, plugins, limits and watch");
     }
     return 0;
@@ -95,6 +95,15 @@ static int complete_after(const struct check *c, int64_t *out)
     if (json_is_string(json_get(c->tree, "complete_after"), &s) && slice_is(s, "never"))
         return 0;
     return duration(c, "complete_after", COMPLETE_AFTER_DEFAULT_MS, 365 * DAY_MS, out);
+}
+
+static int stock_low(const struct check *c, int64_t *out)
+{
+    const struct json_value *v = json_get(c->tree, "stock_low");
+    *out = 0;
+    if (!v || (json_is_int(v, out) && *out >= 1 && *out <= 1000000000))
+        return 0;
+    return wrong(c, "stock_low", "expected a whole number of pieces from 1 on; without it nobody is told");
 }
 
 /* "10.0.0.0/8", "::1", "192.0.2.7" */
@@ -198,6 +207,8 @@ int settings_check(const struct sources *src, const struct json_value *tree, str
         rc = complete_after(&c, &out->complete_after_ms);
     if (rc == 0)
         rc = duration(&c, "checkout_ttl", CHECKOUT_TTL_DEFAULT_MS, 30 * DAY_MS, &out->checkout_ttl_ms);
+    if (rc == 0)
+        rc = stock_low(&c, &out->stock_low);
     if (rc == 0)
         rc = strings(&c, "trusted_proxies", is_network, "10.0.0.0/8", &out->trusted_proxies);
     if (rc == 0)

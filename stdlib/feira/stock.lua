@@ -4,10 +4,12 @@
 local caller = require "feira.caller"
 local catalogue = require "feira.catalogue"
 local check = require "feira.check"
+local events = require "feira.events"
 local fail = require "feira.fail"
 local ids = require "feira.ids"
 local json = require "feira.json"
 local ledger = require "feira.ledger"
+local shop = require "feira.shop"
 local sql = require "feira.sql"
 local time = require "feira.time"
 
@@ -54,6 +56,37 @@ function stock.available(product, sku)
   return sum
 end
 
+-- --- running low ----------------------------------------------------------------------------------------------------
+
+-- Which account how much went from, in the order in which it did.
+local function sum_up(moved)
+  local went, order = {}, {}
+  for _, m in ipairs(moved) do
+    local account = account_of(m[1], m[2])
+    if not went[account] then
+      went[account] = 0
+      order[#order + 1] = { account = account, sku = m[1], location = m[2] }
+    end
+    went[account] = went[account] + m[3]
+  end
+  return order, went
+end
+
+local function wants_low() return shop.stock_low() and events.heard "stock.low" end
+
+-- moved: { { sku, location, pieces that went }, ... }. Told once for each crossing: what goes after that finds it low already. Pieces that
+-- are only held have gone, too: nobody else can buy them.
+local function tell_low(moved)
+  local enough = shop.stock_low()
+  local order, went = sum_up(moved)
+  for _, place in ipairs(order) do
+    local _, _, available = ledger.balance(place.account)
+    if available < enough and available + went[place.account] >= enough then
+      events.emit("stock.low", { sku = place.sku, location = place.location, available = available, at = time.format(time.now()) })
+    end
+  end
+end
+
 -- --- by hand --------------------------------------------------------------------------------------------------------
 
 local function open_place(sku, location, field)
@@ -87,6 +120,11 @@ local function apply_changes(changes)
   if not done then
     local change = of_op[failed]
     fail.conflict("out_of_stock", ("There is less of %q at %q than would be taken away."):format(change.sku, change.location), change.field)
+  end
+  if wants_low() then
+    local moved = {}
+    for i, change in ipairs(changes) do moved[i] = { change.sku, change.location, -change.delta } end
+    tell_low(moved)
   end
   return accounts
 end
@@ -205,9 +243,10 @@ end
 function stock.take(quote, order_id, kind)
   local to = sold()
   local done, holds, line = quote:take(order_id, kind, to)
-  if done then return holds end
   if done == false then refuse { sku = holds, line = line } end
-  return take_chosen(quote, order_id, kind, to)
+  if not done then holds = take_chosen(quote, order_id, kind, to) end
+  if holds and wants_low() then tell_low(json.decode(holds)) end
+  return holds
 end
 
 ---Operations that turn the holds of an order into sales ("post") or give them back ("void").

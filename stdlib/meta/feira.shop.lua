@@ -10,4 +10,8 @@ function shop.complete_after() end
 ---@return integer ms
 function shop.checkout_ttl() end
 
+---Under how many pieces of a SKU at a place stock.low is told.
+---@return integer|nil pieces nil: never
+function shop.stock_low() end
+
 return shop

@@ -120,6 +120,7 @@ def live(shop, outside):
     guest = shop.place({sku: 1})
     ok(shop.sk.request("POST", f"/v1/orders/{guest['id']}/cancel", {}, idempotency=unique("cancel")), 200)
     shop.place({sku: 1})                                                 # expires by itself
+    shop.place({shop.product(stock=3): 2})                               # low
 
 
 def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
@@ -130,7 +131,7 @@ def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     names = sorted({**emitted, **later})
     kinds = ("in_transaction", "after_commit")
     outside = Outside()
-    shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {}, purse = {} }", "pay_within": '"1s"'},
+    shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {}, purse = {} }", "pay_within": '"1s"', "stock_low": "2"},
                     plugins={**{k.replace("_", "-"): hearing(names, k) for k in kinds}, "moods": MOODS, "purse": PURSE}, options=["--allow-private"])
     live(shop, outside)
 
