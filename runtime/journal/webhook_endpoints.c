@@ -33,7 +33,6 @@ const char *journal_webhooks_schema_sql(void)
            " body TEXT NOT NULL,"
            " made_ms INTEGER NOT NULL"
            ");"
-           "CREATE INDEX webhook_messages_made ON webhook_messages(made_ms);"
            "CREATE TABLE webhook_deliveries ("
            " endpoint INTEGER NOT NULL,"
            " message INTEGER NOT NULL,"

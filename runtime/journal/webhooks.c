@@ -45,17 +45,17 @@ int webhook_message_add(struct store_conn *c, struct slice message_id, struct sl
                         struct err *err)
 {
     struct store_stmt *s;
-    int rc = store_prepare(c, "INSERT INTO webhook_messages (message_id, event, body, made_ms) VALUES (?1, ?2, ?3, ?4)", &s, err);
+    int rc =
+        store_prepare(c, "INSERT INTO webhook_messages (message_id, event, body, made_ms) VALUES (?1, ?2, ?3, ?4) RETURNING id", &s, err);
     if (rc < 0)
         return rc;
     store_bind_text(s, 1, message_id);
     store_bind_text(s, 2, event);
     store_bind_text(s, 3, body);
     store_bind_int(s, 4, now_ms);
-    rc = store_run(s, NULL, err);
-    if (rc < 0)
-        return rc;
-    rc = ask_int(c, "SELECT max(id) FROM webhook_messages", 0, 0, id, err);
+    rc = store_step(s, err);
+    *id = rc == 1 ? store_column_int(s, 0) : 0;
+    store_reset(s);
     return rc < 0 ? rc : 0;
 }
 
@@ -488,15 +488,33 @@ static int next_to_replay(struct store_conn *c, int64_t endpoint, bool all, int6
     return rc < 0 ? rc : 1;
 }
 
+/* The number of the first message since then, found by halves: they are numbered in their order, so no index is kept by time. */
+static int first_since(struct store_conn *c, int64_t since_ms, int64_t *out, struct err *err)
+{
+    int64_t low = 0, high = 0, made_ms; /* what is sought is above low, and not above high + 1 */
+    int rc = ask_int(c, "SELECT max(id) FROM webhook_messages", 0, 0, &high, err);
+    if (rc > 0)
+        rc = ask_int(c, "SELECT min(id) - 1 FROM webhook_messages", 0, 0, &low, err);
+    while (rc >= 0 && low < high) {
+        int64_t middle = low + (high - low + 1) / 2;
+        rc = ask_int(c, "SELECT made_ms FROM webhook_messages WHERE id <= ?1 ORDER BY id DESC LIMIT 1", middle, 0, &made_ms, err);
+        if (rc >= 0 && made_ms < since_ms)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    *out = low + 1;
+    return rc < 0 ? rc : 0;
+}
+
 int webhook_replay_since(struct store_conn *c, int64_t endpoint, int64_t since_ms, bool all, int64_t *after, int limit, int64_t now_ms,
                          int64_t *replayed, bool *more, struct err *err)
 {
     int64_t first = 0;
     *replayed = 0;
     *more = false;
-    /* Clocks step: of several messages of one moment the smallest number counts. */
-    int rc = ask_int(c, "SELECT min(id) FROM webhook_messages WHERE made_ms >= ?1", since_ms, 0, &first, err);
-    if (rc <= 0)
+    int rc = first_since(c, since_ms, &first, err);
+    if (rc < 0)
         return rc;
     if (*after < first - 1)
         *after = first - 1;

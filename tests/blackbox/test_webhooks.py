@@ -7,6 +7,7 @@ import hmac
 import http.server
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -541,6 +542,37 @@ def test_killed_between_delivery_and_record_it_comes_again_with_its_id(shop, rec
     until(lambda: messages(shop, made)[0]["state"] == "taken")
     time.sleep(0.5)
     assert len(receiver.got) == 2
+
+
+def test_killed_again_and_again_everything_comes_and_each_order_in_its_order(own_shop, receiver):
+    shop = own_shop(options=options_for(receiver), workers=2)
+    receiver.behaves(lambda handler, got: handler.answer(200 if hash(got["at"]) % 7 else 500))
+    made = add(shop, receiver.url, ["order.*"])
+    sku = shop.product(price=1000, stock=500)
+    placed, chance = [], random.Random(4)
+    for _ in range(6):
+        end = time.monotonic() + chance.uniform(0.1, 0.6)
+        while time.monotonic() < end:
+            placed.append(shop.paid_order({sku: 1})["id"])
+        shop.server.kill()
+        shop.hang_up()
+        shop.server.start()
+    receiver.takes()
+    post(shop, made, "resume")                                             # what rests, and what waits for its next try
+    until(lambda: webhook(shop, made)["waiting"] == 0, within=40)
+    came = {}
+    for got in receiver.got:
+        came.setdefault(payload(got)["data"]["order"], []).append(payload(got)["type"])
+    assert set(placed) <= set(came)                                        # one that was not answered may be there, too
+    for order, kinds in came.items():
+        assert kinds.index("order.placed") == 0, (order, kinds)
+        if order in placed:
+            assert set(kinds) == {"order.placed", "order.paid"}, (order, kinds)
+    bodies = {}
+    for got in receiver.got:
+        assert verify(got["headers"], got["body"], [made["secret"]])
+        assert bodies.setdefault(got["id"], got["body"]) == got["body"]    # the same bytes in every try
+    assert {m["state"] for m in messages(shop, made, "?limit=200")} == {"taken"}
 
 
 def test_stopped_and_started_nothing_is_lost_or_doubled(shop, receiver):
