@@ -356,6 +356,35 @@ t:it("is paid and refunded in parts", function()
   t:expect(t:refund(order).refunded, order.total)
   t:refused("refund_exceeds", function() t:refund(order) end)
 end)
+t:it("is sent in parts, and completed by its customer or by itself", function()
+  t:product { sku = "A", price = "10" }
+  t:customer { id = "ann" }
+  local order = t:pay(t:order { lines = { A = 3 }, customer = "ann" })
+  t:expect(t:fulfil(order, { lines = { { line = 1, qty = 1 } }, carrier = "Post", tracking = "1" }).state, "fulfilling")
+  t:refused("wrong_state", function() t:as("ann"):complete(order) end)
+  t:expect(t:refund(order, { lines = { { line = 1, qty = 1 } } }).state, "fulfilling")
+  t:expect(t:refund(order, { amount = 50 }).state, "fulfilling")
+  t:expect(t:fulfil(order), { state = "fulfilled", lines = { { fulfilled_qty = 2, refunded_qty = 1 } } })
+  t:expect(t:as("ann"):complete(order).state, "completed")
+  local other = t:fulfil(t:pay(t:order { lines = { A = 1 } }))
+  t:advance "13d"
+  t:expect(t:look(other).state, "fulfilled")
+  t:advance "25h"
+  t:expect(t:look(other).state, "completed")
+end)
+t:it("comes of a checkout that expires", function()
+  t:product { sku = "A", price = "10" }
+  local checkout = t:guest():post("/v1/checkouts", { lines = { { sku = "A", qty = 2 } } })
+  t:expect(checkout.quote.total, 2 * t:quote({ lines = { A = 1 } }).total)
+  local order = t:post("/v1/checkouts/" .. checkout.id .. "/complete", { quote_token = checkout.quote.token })
+  t:expect(order.state, "placed")
+  local left = t:post("/v1/checkouts", { note = "later" })
+  t:advance "25h"
+  t:expect(t:request("GET", "/v1/checkouts/" .. left.id), 404)
+  t:expect(t:get("/v1/checkouts/" .. checkout.id).order, order.id)
+  t:advance "8d"
+  t:expect(t:request("GET", "/v1/checkouts/" .. checkout.id), 404)
+end)
 t:it("knows customers and codes", function()
   t:product { sku = "A", price = "10" }
   t:customer { id = "ann", tags = { "staff" } }
@@ -375,7 +404,7 @@ t:it("moves to a local time", function()
 end)
 """)
     done = feira("test", file)
-    assert done.returncode == 0 and len(tap(done)) == 4, done
+    assert done.returncode == 0 and len(tap(done)) == 6, done
 
 
 def test_campaigns_with_a_window_are_tried_at_their_time(tmp_path):

@@ -1,6 +1,8 @@
 """What is sent, in parts and from where; what of it comes back; how an order ends."""
 
+import contextlib
 import random
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -241,6 +243,24 @@ def test_any_order_of_sending_and_refunding_comes_out_even(shop, seed):
             break
     doctor = ok(shop.operator.request("GET", "/v1/doctor"), 200)
     assert [f for f in doctor["findings"] if f["level"] not in ("ok", "note")] == [], doctor
+
+
+def test_orders_from_before_pieces_were_counted_go_on_as_if_they_had_been(own_shop):
+    shop = own_shop()
+    sku = shop.product(stock=4)
+    shop.stock(sku, 3, location="north")
+    order = shop.paid_order({sku: 7})
+    ok(shop.refund(order, lines=[{"line": 1, "qty": 2}]), 201)
+    ok(shop.refund(order, lines=[{"line": 1, "qty": 1}], restock=False), 201)
+    shop.hang_up()
+    shop.server.terminate()
+    with contextlib.closing(sqlite3.connect(shop.server.data / "shop.db")) as db, db:
+        assert db.execute("DELETE FROM order_pieces").rowcount > 0
+    shop.server.start()
+    # Dropped are 3 of main; 1 of main and 3 of north wait.
+    assert places(fulfil(shop, order, lines=[{"line": 1, "qty": 2}])) == [(1, 2, {"main": 1, "north": 1})]
+    after = ok(shop.refund(order), 201)
+    assert (after["state"], after["refunded"]) == ("fulfilled", 7000) and on_hand(shop, sku) == {"main": 3, "north": 3}
 
 
 # --- blocks and time -----------------------------------------------------------------------------------------------------------
