@@ -1,10 +1,10 @@
 /* store/seal.h - does the log beside a database belong to it? SQLite would replay any: one that was left when the file was replaced by
  * hand, or that came from another shop. So a small file, shop.db-seal, says how the two were left. Between the files of store/ only.
  *
- *   closed          there is no log, and none may be there at the next start
- *   open            salts of the log as of the last checkpoint (it may have been reset once since, which counts them up), or none when it
- * never was; and the hash of the database's first page, which only a checkpoint changes moving          a checkpoint is on its way: the
- * first page may be either
+ *   - closed: there is no log, and none may be there at the next start.
+ *   - open: salts of the log as of the last checkpoint (it may have been reset once since, which counts them up), or none when it never
+ *     was; and the hash of the database's first page, which only a checkpoint changes.
+ *   - moving: a checkpoint is on its way; the first page may be either.
  *
  * What is missing, torn or unreadable seals nothing: the store is opened as it always was. */
 #pragma once

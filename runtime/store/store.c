@@ -122,11 +122,23 @@ static int newest(const struct store_migration *list)
     return n;
 }
 
+static int mode_is_wal(void *ctx, int columns, char **values, char **names)
+{
+    (void)names;
+    *(bool *)ctx = columns == 1 && values[0] && strcmp(values[0], "wal") == 0;
+    return 0;
+}
+
 /* The switch to WAL is itself a commit in the old mode, whose journal is deleted at the end. EXTRA makes that deletion durable:
  * a journal that comes back after a power cut would undo the switch, and with it everything in the log. */
 static int enter_wal(struct store_conn *c, struct err *err)
 {
-    int rc = store_exec(c, "PRAGMA synchronous=EXTRA; PRAGMA journal_mode=WAL", err);
+    bool has_log = false;
+    int rc = store_exec(c, "PRAGMA synchronous=EXTRA", err);
+    if (rc == 0 && sqlite3_exec(c->db, "PRAGMA journal_mode=WAL", mode_is_wal, &has_log, NULL) != SQLITE_OK)
+        rc = store_fail(c, sqlite3_extended_errcode(c->db), "setting up the store", err);
+    if (rc == 0 && !has_log)
+        rc = err_set(err, ERR_IO, "The store can't keep a write-ahead log on this disk; put the data folder on a local disk.");
     return rc < 0 ? rc : store_exec(c, c->store->sync == STORE_SYNC_NORMAL ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", err);
 }
 
