@@ -1,4 +1,5 @@
 #include "host/sweep.h"
+#include "base/log.h"
 #include "host/webhooks.h"
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@ struct sweep {
     struct loop_post post;
     bool with_writer;
     bool more;
+    int64_t missed; /* messages that endpoints had not taken */
 };
 
 static int run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
@@ -19,9 +21,10 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
     struct sweep *w = (struct sweep *)((char *)cmd - offsetof(struct sweep, command));
     int64_t now_ms = clock_wall_ms(w->shop->options.clock), removed = 0;
     bool more = false;
+    w->missed = 0;
     int rc = idempotency_sweep(conn, now_ms - ANSWERS_KEPT_MS, AT_ONCE_MAX, &removed, err);
     if (rc == 0)
-        rc = webhook_sweep(conn, now_ms - WEBHOOKS_KEPT_MS, AT_ONCE_MAX, now_ms, &more, err);
+        rc = webhook_sweep(conn, now_ms - WEBHOOKS_KEPT_MS, AT_ONCE_MAX, now_ms, &w->missed, &more, err);
     w->more = more || removed == AT_ONCE_MAX;
     return rc;
 }
@@ -41,6 +44,11 @@ static void done(struct writer_command *cmd, int rc, const struct err *err)
     if (rc < 0) {
         w->more = false;
         log_warn(w->shop->options.log, "sweep.failed", err->text);
+    } else if (w->missed) {
+        log_error(
+            w->shop->options.log, "webhook.forgotten",
+            "Messages that webhooks had not taken within 14 days are gone; see which are disabled, paused or behind: feira webhooks SHOP.",
+            LOG_INT("messages", w->missed));
     }
     w->post.fn = rest;
     loop_post(w->loop, &w->post);
@@ -53,6 +61,7 @@ static void look(void *ctx)
         return;
     w->with_writer = true;
     w->more = false;
+    w->missed = 0;
     w->command = (struct writer_command){ .run = run, .done = done };
     if (writer_submit(w->shop->writer, &w->command, NULL) == 0)
         return;

@@ -104,10 +104,8 @@ static void say(const struct sending *x)
             log, "webhook.disabled",
             "Nothing is sent to this endpoint any more; what it misses is kept for 14 days. Mend it, then: feira webhooks SHOP resume ID.",
             LOG_STR("webhook", x->to->name), LOG_SLICE("label", x->to->label), LOG_STR("last", x->why));
-    else if (!x->attempt.taken && (r->failures == 1 || r->failures == WEBHOOK_RESTS_FROM))
-        log_warn(log, "webhook.failed",
-                 r->failures == 1 ? "An endpoint did not take a message; it is tried again, later each time."
-                                  : "An endpoint fails again and again; it is tried with one message at a time until it works.",
+    else if (!x->attempt.taken && r->failures == WEBHOOK_RESTS_FROM)
+        log_warn(log, "webhook.failed", "An endpoint fails again and again; between longer and longer rests one message tries it.",
                  LOG_STR("webhook", x->to->name), LOG_SLICE("message", x->message_id), LOG_STR("last", x->why));
 }
 
@@ -337,7 +335,7 @@ static int begin(void *ctx, const struct webhook_delivery *d)
 static void look_at(struct webhook_sender *w, struct webhook_set *set, const struct webhook *one)
 {
     int64_t now_ms = clock_wall_ms(w->shop->options.clock);
-    size_t busy = 0, at_once = one->failures >= WEBHOOK_RESTS_FROM ? 1 : AT_ONCE;
+    size_t busy = 0, at_once = one->failures ? 1 : AT_ONCE; /* whoever fails is not run down */
     struct err err = { 0 };
     if (w->stopped || one->state != WEBHOOK_ACTIVE || one->rests_until_ms > now_ms)
         return;

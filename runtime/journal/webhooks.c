@@ -576,7 +576,7 @@ static int open_line(struct store_conn *c, int64_t endpoint, int64_t upto, struc
     return rc < 0 ? rc : 1;
 }
 
-static int drop_upto(struct store_conn *c, int64_t endpoint, int64_t upto, int64_t now_ms, struct err *err)
+static int drop_upto(struct store_conn *c, int64_t endpoint, int64_t upto, int64_t now_ms, int64_t *missed, struct err *err)
 {
     int64_t message = 0;
     struct slice line;
@@ -588,6 +588,7 @@ static int drop_upto(struct store_conn *c, int64_t endpoint, int64_t upto, int64
             rc = settle_line(c, endpoint, line, now_ms, err);
         if (rc < 0)
             return rc;
+        ++*missed;
     }
     if (rc == 0)
         rc = run_ints(c, "DELETE FROM webhook_deliveries WHERE endpoint = ?1 AND message <= ?2", endpoint, upto, 0, 0, NULL, err);
@@ -596,14 +597,14 @@ static int drop_upto(struct store_conn *c, int64_t endpoint, int64_t upto, int64
     return rc;
 }
 
-static int sweep_old(struct store_conn *c, int64_t older_than_ms, int limit, int64_t now_ms, bool *more, struct err *err)
+static int sweep_old(struct store_conn *c, int64_t older_than_ms, int limit, int64_t now_ms, int64_t *missed, bool *more, struct err *err)
 {
     int64_t upto, count, endpoint = 0;
     int rc = last_old(c, older_than_ms, limit, &upto, &count, err);
     if (rc < 0 || upto == 0)
         return rc;
     while ((rc = ask_int(c, "SELECT min(endpoint) FROM webhook_deliveries WHERE endpoint > ?1", endpoint, 0, &endpoint, err)) == 1)
-        if ((rc = drop_upto(c, endpoint, upto, now_ms, err)) < 0)
+        if ((rc = drop_upto(c, endpoint, upto, now_ms, missed, err)) < 0)
             return rc;
     *more = *more || count == limit;
     return rc < 0 ? rc : run_ints(c, "DELETE FROM webhook_messages WHERE id <= ?1", upto, 0, 0, 0, NULL, err);
@@ -628,11 +629,12 @@ static int sweep_removed(struct store_conn *c, int limit, bool *more, struct err
     return rc;
 }
 
-int webhook_sweep(struct store_conn *c, int64_t older_than_ms, int limit, int64_t now_ms, bool *more, struct err *err)
+int webhook_sweep(struct store_conn *c, int64_t older_than_ms, int limit, int64_t now_ms, int64_t *missed, bool *more, struct err *err)
 {
     *more = false;
+    *missed = 0;
     int rc = run_ints(c, "DELETE FROM webhook_secrets WHERE until_ms <> 0 AND until_ms <= ?1", now_ms, 0, 0, 0, NULL, err);
     if (rc == 0)
-        rc = sweep_old(c, older_than_ms, limit, now_ms, more, err);
+        rc = sweep_old(c, older_than_ms, limit, now_ms, missed, more, err);
     return rc < 0 ? rc : sweep_removed(c, limit, more, err);
 }

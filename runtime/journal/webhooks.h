@@ -140,5 +140,5 @@ int webhook_replay_since(struct store_conn *c, int64_t endpoint, int64_t since_m
                          int64_t *replayed, bool *more, struct err *err);
 
 /* Removes messages older than that with all that belongs to them, secrets that have ended, and what removed endpoints left; some `limit` of
- * each, so that a commit stays short. Call again while *more. */
-int webhook_sweep(struct store_conn *c, int64_t older_than_ms, int limit, int64_t now_ms, bool *more, struct err *err);
+ * each, so that a commit stays short. Call again while *more. *missed: deliveries among them that were still open. */
+int webhook_sweep(struct store_conn *c, int64_t older_than_ms, int limit, int64_t now_ms, int64_t *missed, bool *more, struct err *err);

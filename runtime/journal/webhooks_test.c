@@ -414,9 +414,10 @@ static void earlier_secrets_sign_until_they_end(void **state)
     secrets_read(to, NOW + 20, "three:0;two:1000050;one:1000100;");
     secrets_read(to, NOW + 50, "three:0;one:1000100;");
     secrets_read(to, NOW + 100, "three:0;");
+    int64_t missed;
     bool more;
     assert_int_equal(rows("webhook_secrets"), 3);
-    DO(webhook_sweep(c, 0, 10, NOW + 50, &more, &err));
+    DO(webhook_sweep(c, 0, 10, NOW + 50, &missed, &more, &err));
     assert_int_equal(rows("webhook_secrets"), 2); /* what has ended is not kept */
     DO(webhook_secret_add(c, to, S("two"), NOW + 10, NOW + 50, &err));
     DO(webhook_secret_add(c, to, S("four"), NOW + 20, NOW + 60, &err));
@@ -427,14 +428,16 @@ static void the_old_are_forgotten_and_those_behind_go_on(void **state)
 {
     (void)state;
     int64_t to = endpoint("whk_a"), other = endpoint("whk_b"), id = add(to, "old1", "order a", NOW);
+    int64_t missed;
     bool more;
     DO(webhook_delivery_add(c, other, id, S("order a"), NOW, &err));
     try_it(to, "old1", id, NOW, 500);
     add(to, "old2", "order a", NOW + 1);
     add(to, "young", "order a", NOW + HOUR);
-    DO(webhook_sweep(c, NOW + 2, 1, NOW + HOUR, &more, &err));
+    DO(webhook_sweep(c, NOW + 2, 1, NOW + HOUR, &missed, &more, &err));
     assert_true(more);
-    DO(webhook_sweep(c, NOW + 2, 10, NOW + HOUR, &more, &err));
+    assert_int_equal(missed, 2); /* of both endpoints */
+    DO(webhook_sweep(c, NOW + 2, 10, NOW + HOUR, &missed, &more, &err));
     assert_false(more);
     assert_int_equal(rows("webhook_messages"), 1);
     assert_int_equal(rows("webhook_deliveries"), 1);
@@ -446,7 +449,7 @@ static void the_old_are_forgotten_and_those_behind_go_on(void **state)
 static void a_removed_endpoint_hears_nothing_and_is_cleared_away(void **state)
 {
     (void)state;
-    int64_t to = endpoint("whk_a"), id = 0;
+    int64_t to = endpoint("whk_a"), id = 0, missed;
     bool more = true;
     for (int i = 0; i < 5; i++) {
         char name[16];
@@ -462,7 +465,7 @@ static void a_removed_endpoint_hears_nothing_and_is_cleared_away(void **state)
     assert_int_equal(rows("webhook_deliveries"), 5);
     assert_int_equal(webhook_record(c, &a, NOW, &r, &err), ERR_NOT_FOUND); /* an answer that comes late */
     for (int i = 0; more && i < 10; i++)
-        DO(webhook_sweep(c, NOW - 1, 2, NOW, &more, &err));
+        DO(webhook_sweep(c, NOW - 1, 2, NOW, &missed, &more, &err));
     assert_false(more);
     assert_int_equal(rows("webhook_deliveries"), 0);
     assert_int_equal(rows("webhook_attempts"), 0);
@@ -549,7 +552,7 @@ static void do_something(const int64_t to[2], int *made, int64_t *now_ms)
     static const int statuses[] = { 200, 200, 200, 204, 500, 503, 0, 429 };
     char name[24], line[24];
     struct webhook_result r;
-    int64_t one = to[below(2)], after = 0, n;
+    int64_t one = to[below(2)], after = 0, n, missed;
     bool more;
     switch (below(10)) {
     case 0:
@@ -590,7 +593,7 @@ static void do_something(const int64_t to[2], int *made, int64_t *now_ms)
         break;
     default:
         if (below(4) == 0)
-            DO(webhook_sweep(c, *now_ms - 40 * HOUR, 1 + (int)below(20), *now_ms, &more, &err));
+            DO(webhook_sweep(c, *now_ms - 40 * HOUR, 1 + (int)below(20), *now_ms, &missed, &more, &err));
         *now_ms += (int64_t)below(300) * MINUTE;
     }
 }

@@ -513,6 +513,35 @@ def test_a_removed_one_hears_nothing_more(shop, receiver):
     assert ok(shop.sk.request("GET", "/v1/webhooks"), 200)["items"] == []
 
 
+def test_what_nobody_took_for_two_weeks_is_forgotten_and_said(shop, receiver):
+    made = add(shop, receiver.url, ["customer.joined"])
+    shop.customer()
+    receiver.wait(1)
+    until(lambda: webhook(shop, made)["waiting"] == 0)
+    post(shop, made, "pause")
+    shop.customer()
+    shop.hang_up()
+    shop.server.terminate()
+    with contextlib.closing(sqlite3.connect(shop.server.data / "shop.db", timeout=30)) as db, db:
+        assert db.execute("UPDATE webhook_messages SET made_ms = made_ms - 15 * 86400000").rowcount == 2
+    shop.server.start()
+    until(lambda: webhook(shop, made)["waiting"] == 0)
+    assert messages(shop, made) == []
+    forgotten = [json.loads(line) for line in shop.server.stderr().splitlines() if "webhook.forgotten" in line]
+    assert [f["messages"] for f in forgotten] == [1]                       # the other one was taken
+    shop.customer()
+    post(shop, made, "resume")
+    receiver.wait(2)
+
+
+def test_there_are_fifty_at_most(shop):
+    made = [add(shop, f"http://127.0.0.1:9/{n}", ["order.paid"]) for n in range(50)]
+    answer = shop.sk.request("POST", "/v1/webhooks", {"url": "http://127.0.0.1:9/", "events": ["*"]}, idempotency=unique("hook"))
+    assert "50 webhooks" in problem(answer, 409)["detail"]
+    ok(shop.sk.request("DELETE", f"/v1/webhooks/{made[0]['id']}"), 200)
+    add(shop, "http://127.0.0.1:9/last", ["order.paid"])
+
+
 def test_settings_are_changed(shop, receiver):
     made = add(shop, receiver.url, ["customer.joined"], label="a")
     ok(shop.sk.request("PATCH", f"/v1/webhooks/{made['id']}", {"url": receiver.url + "/new", "events": ["order.*"], "label": "b"}), 200)
