@@ -1,4 +1,5 @@
 """Answers under idempotency keys are kept for seven days and then forgotten."""
+import contextlib
 import sqlite3
 import time
 
@@ -7,8 +8,11 @@ from market import ok, unique
 DAY_MS = 24 * 3600 * 1000
 
 
+@contextlib.contextmanager
 def database(shop, **options):
-    return sqlite3.connect(f"file:{shop.server.data}/shop.db?mode=rw", uri=True, **options)
+    """Closed at the end: the log of one that is open still belongs to nobody when the shop starts."""
+    with contextlib.closing(sqlite3.connect(f"file:{shop.server.data}/shop.db?mode=rw", uri=True, **options)) as db, db:
+        yield db
 
 
 def remembered(shop, key):
