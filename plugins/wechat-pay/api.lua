@@ -25,7 +25,7 @@ local function request(method, target, body, settings)
   return http.request {
     method = method, url = HOST .. target, body = body and text or nil, timeout = "8s",
     headers = {
-      ["Accept"] = "application/json", ["Content-Type"] = "application/json", ["User-Agent"] = "feira",
+      ["Accept"] = "application/json", ["Content-Type"] = "application/json",
       ["Authorization"] = signatures.wechat_pay_authorization {
         method = method, target = target, body = text, merchant = settings.merchant, serial = settings.serial, key = settings.key,
         timestamp = api.seconds(), nonce = api.nonce(),

@@ -429,6 +429,9 @@ static bool set_options(struct outbound_call *c)
         SET(CURLOPT_POSTFIELDS, c->body);
     }
     SET(CURLOPT_CUSTOMREQUEST, c->method);
+    /* libcurl sends again, by itself, what got no answer on a connection that was kept: only what changes nothing may go there. */
+    if (strcmp(c->method, "GET") != 0 && strcmp(c->method, "HEAD") != 0)
+        SET(CURLOPT_FRESH_CONNECT, 1L);
 #undef SET
     return bad == CURLE_OK;
 }

@@ -3,7 +3,8 @@
  *
  * What is called is looked at after the name was resolved, and again when the socket is made: nothing but public addresses, so that neither
  * a name that points inwards nor one that changes its mind leads into the network behind the shop. No redirect is followed, no proxy
- * used, nothing compressed taken; certificates are checked. */
+ * used, nothing compressed taken; certificates are checked. Nothing is sent twice, but for GET and HEAD on a connection that was kept and
+ * turns out to be closed. */
 #pragma once
 #include "http/http.h"
 #include <sys/socket.h>

@@ -80,6 +80,8 @@ static void answer(int fd, const char *status, const char *headers, const char *
     say(fd, body);
 }
 
+static atomic_int resets; /* how many requests were cut off without an answer */
+
 static void misbehave(int fd, const char *request)
 {
     char path[64] = "", big[4096];
@@ -106,6 +108,7 @@ static void misbehave(int fd, const char *request)
             say(fd, path[2] == 'e' ? "\r\n" : "");
         }
     } else if (strcmp(path, "/reset") == 0) {
+        atomic_fetch_add(&resets, 1);
         struct linger hard = { 1, 0 };
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
     }
@@ -352,6 +355,34 @@ static void a_server_that_misbehaves_is_told_of(void **state)
     snprintf(url, sizeof url, "https://api.example.com:%d/ok", f->port);
     fails_with(ask(f, &(struct outbound_request){ .method = "GET", .url = slice_str(url), .timeout_ms = 1000, .answer_bytes_max = 1000 }),
                "certificate");
+    close_outbound(f);
+}
+
+/* On a connection that was kept, the server may have done it or not: whoever asked must hear of that, and decide. */
+static void what_changes_something_is_sent_once(void **state)
+{
+    struct fixture *f = *state;
+    char reset[128];
+    open_outbound(f, true, 0);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(get(f, "/ok").status, 201); /* leaves a connection behind */
+        int before = atomic_load(&resets);
+        struct outbound_request r = { .method = i % 2 ? "POST" : "PUT",
+                                      .url = url_of(f, "/reset", reset),
+                                      .body = SLICE_LIT("10.00"),
+                                      .has_body = true,
+                                      .timeout_ms = 3000,
+                                      .answer_bytes_max = 1000 };
+        struct outcome o = ask(f, &r);
+        assert_int_equal(o.rc, ERR_IO);
+        assert_string_equal(o.reason, "broken_off");
+        assert_int_equal(atomic_load(&resets), before + 1);
+    }
+    /* The control: what changes nothing is sent again, so this server sees such things. */
+    assert_int_equal(get(f, "/ok").status, 201);
+    int before = atomic_load(&resets);
+    assert_int_equal(get(f, "/reset").rc, ERR_IO);
+    assert_true(atomic_load(&resets) > before + 1);
     close_outbound(f);
 }
 
@@ -726,6 +757,7 @@ int main(void)
         cmocka_unit_test(what_was_sent_arrives),
         cmocka_unit_test(many_go_at_once_and_more_are_refused),
         cmocka_unit_test(a_server_that_misbehaves_is_told_of),
+        cmocka_unit_test(what_changes_something_is_sent_once),
         cmocka_unit_test(nothing_private_is_called),
         cmocka_unit_test(no_way_of_writing_it_leads_inside),
         cmocka_unit_test(a_name_that_changes_its_mind_leads_nowhere_else),

@@ -1,7 +1,8 @@
 ---@meta feira.http
 -- Requests to the hosts that needs.http of plugin.lua names; nothing else is reached, whatever a name resolves to. In handlers and jobs:
 -- the call waits, and others run meanwhile; what follows sees a new snapshot of the store and a new time. No redirect is followed, nothing
--- is sent twice: whether to try again is for the caller, who knows what doing it twice would do.
+-- is sent twice (but for GET and HEAD, on a connection that broke): whether to try again is for the caller, who knows what doing it
+-- twice would do.
 
 ---@class feira.HttpRequest
 ---@field url string "https://api.example.com/path"

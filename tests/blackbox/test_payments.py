@@ -10,7 +10,7 @@ import time
 
 import pytest
 from feira_tools.gateway import HOWS, Gateway
-from market import ok, problem, unique
+from market import feira, ok, problem, unique
 
 KEY = "the-key-of-the-gateway"
 HERE = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "test-payments"
@@ -417,4 +417,87 @@ def test_a_crash_loses_nothing(till):
     till.gateway.break_["refund"] = 0
     ok(till.shop.sk.request("POST", f"/v1/refunds/{number}/retry", {}, idempotency=unique("retry")), 200)
     till.until(done, lambda o: o["refunds"][0]["state"] == "succeeded")
+    till.check_books()
+
+
+DAMAGE = [
+    ("money that came in", "error", "DELETE FROM payments WHERE provider = 'test-payments'"),
+    ("money that came in", "error", "UPDATE payment_attempts SET given_back = 'late' WHERE given_back IS NULL AND state = 3"),
+    ("money that came in", "error", "UPDATE payment_attempts SET given_back = NULL WHERE given_back IS NOT NULL"),
+    ("money that came in", "error", "DELETE FROM refund_parts WHERE reason IS NOT NULL"),
+    ("money that came in", "error", "UPDATE payment_attempts SET state = 3, received = amount WHERE state = 2"),
+    ("parts of refunds", "error", "UPDATE refund_parts SET state = 3 WHERE state <> 3"),
+    ("parts of refunds", "error", "UPDATE refund_parts SET state = 2 WHERE state = 3"),
+    ("parts of refunds", "error", "UPDATE refund_parts SET amount = amount + 1"),
+    ("refunds given twice", "error", "UPDATE provider_events SET outcome = 'given_twice'"),
+    ("refunds by hand", "warning", "UPDATE refund_parts SET state = 4 WHERE state = 1"),
+    ("payments under way", "warning", "UPDATE payment_attempts SET expires_at = 1 WHERE state = 2"),
+    ("events of providers", "warning", "UPDATE provider_events SET outcome = 'unknown', at = 1"),
+]
+
+
+def test_the_doctor_finds_money_that_is_nobodys(till):
+    paid_order(till)
+    late = till.place()
+    payment = till.payment(late)
+    till.gateway.pay(payment["id"])
+    till.gateway.lose["query"] = 1
+    ok(till.shop.sk.request("POST", f"/v1/orders/{late['id']}/cancel", {}, idempotency=unique("c")), 200)
+    till.tell(payment["id"])
+    till.until(late, lambda o: o["payments"][0].get("given_back", {}).get("state") == "succeeded")
+    till.check_books()
+    till.gateway.break_["refund"] = 1000
+    ok(till.shop.refund(paid_order(till)), 201)
+    till.payment(till.place())
+    till.shop.server.terminate()
+    data = till.shop.server.data
+    with contextlib.closing(sqlite3.connect(data / "shop.db")) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = (data / "shop.db").read_bytes()
+    checks = {name for name, _, _ in DAMAGE}
+
+    def levels():
+        found = json.loads(feira("doctor", till.shop.folder, "--json").stdout)["findings"]
+        return {f["check"]: f["level"] for f in found}
+
+    assert {levels()[check] for check in checks} == {"ok"}
+    for check, level, damage in DAMAGE:
+        with contextlib.closing(sqlite3.connect(data / "shop.db")) as db:
+            assert db.execute(damage).rowcount > 0, damage
+            db.commit()
+        assert levels()[check] == level, damage
+        for rest in data.glob("shop.db-*"):
+            rest.unlink()
+        (data / "shop.db").write_bytes(whole)
+
+
+def test_books_that_differ_are_seen(till):
+    """The negative control of all that is above."""
+    order = paid_order(till)
+    till.check_books()
+    till.gateway.pay(till.payment(till.place())["id"])  # and nobody tells
+    with pytest.raises(AssertionError):
+        till.check_books()
+    till.gateway.transactions.popitem()
+    till.check_books()
+    till.gateway.refunds["r"] = {"number": "r", "transaction": next(iter(till.gateway.transactions)), "amount": 1, "currency": "GBP", "state": "succeeded"}
+    with pytest.raises(AssertionError):
+        till.check_books()
+    assert till.look(order)["state"] == "paid"
+
+
+def test_a_provider_that_is_stopped_waits(till):
+    order, paid = till.place(), paid_order(till)
+    payment = till.payment(order)
+    ok(till.shop.operator.request("POST", "/v1/stops", {"name": "test-payments", "reason": "a test"}), 201)
+    problem(till.begin(order), 503)
+    till.gateway.pay(payment["id"])
+    assert till.tell(payment["id"])[0] == 503  # told again later
+    ok(till.shop.refund(paid), 201)
+    time.sleep(1)
+    assert till.look(paid)["refunds"][0]["state"] == "requested" and till.gateway.asked["refund"] == 0
+    ok(till.shop.operator.request("DELETE", "/v1/stops/test-payments"), 200)
+    till.until(paid, lambda o: o["refunds"][0]["state"] == "succeeded")
+    assert till.tell(payment["id"])[0] == 200
+    assert till.look(order)["state"] == "paid"
     till.check_books()
