@@ -163,3 +163,23 @@ def test_an_operator_lifts_a_block_that_its_plugin_left_behind(market):
     problem(lift(market, order, "holds/group", reason="again"), 404)
     ok(market.operator.request("DELETE", "/v1/stops/holds"), 200)
     assert [n for n, _ in heard(market)] == ["blocked"]  # a stopped plugin that hears in the transaction is left out
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_stopped_plugin_blocks_nothing_and_may_forbid_what_it_would_have_blocked(own_shop, refuses):
+    plugin = dict(HOLDS)
+    if refuses:
+        plugin["plugin"] = plugin["plugin"].replace('run = "events.paid", when = "in_transaction"', 'run = "events.paid", when = "in_transaction", stopped = "refuse"')
+        assert plugin["plugin"] != HOLDS["plugin"]
+    shop = own_shop(settings={"plugins": "{ holds = {} }"}, plugins={"holds": plugin})
+    ok(shop.sk.request("PUT", "/v1/customers/held", {}), 201)
+    order = shop.place({shop.product(): 1}, customer="held")
+    ok(shop.operator.request("POST", "/v1/stops", {"plugin": "holds"}), 201)
+    pay = {"provider": "test"}
+    answer = shop.sk.request("POST", f"/v1/orders/{order['id']}/payments", pay, idempotency=unique("p"))
+    if refuses:
+        assert answer.status in (409, 503) and look(shop, order)["state"] == "placed", answer
+        ok(shop.operator.request("DELETE", "/v1/stops/holds"), 200)
+        assert shop.pay(order)["blocks"][0]["name"] == "group"
+    else:
+        assert ok(answer, 201)["blocks"] == []

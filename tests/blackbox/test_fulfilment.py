@@ -173,6 +173,35 @@ def test_a_line_split_over_places_is_sent_from_them_and_comes_back_to_them(shop)
     assert on_hand(shop, sku) == {"main": 3, "north": 3, "south": 2}
 
 
+def held(shop, sku):
+    return {place["location"]: place["held"] for place in ok(shop.sk.request("GET", f"/v1/products/{sku}"), 200)["stock"]}
+
+
+def test_pieces_are_taken_from_one_place_where_that_has_them_all(shop):
+    sku = shop.product(stock=2)
+    shop.stock(sku, 5, location="north")
+    shop.stock(sku, 9, location="south")
+    shop.place({sku: 2})
+    assert held(shop, sku) == {"main": 2, "north": 0, "south": 0}
+    shop.place({sku: 6})  # no place before it has six
+    assert held(shop, sku) == {"main": 2, "north": 0, "south": 6}
+    order = shop.paid_order({sku: 7})
+    assert held(shop, sku) == {"main": 2, "north": 0, "south": 6} and on_hand(shop, sku) == {"main": 2, "north": 0, "south": 7}
+    assert places(fulfil(shop, order)) == [(1, 7, {"north": 5, "south": 2})]
+    problem(shop.sk.request("POST", "/v1/orders", {"lines": [{"sku": sku, "qty": 2}], "expected_total": 2000}, idempotency=unique("o")), 409, "out_of_stock")
+
+
+@pytest.mark.parametrize("round", range(3))
+def test_the_last_pieces_of_two_places_are_sold_once(shop, round):
+    sku = shop.product(stock=1)
+    shop.stock(sku, 1, location="north")
+    clients = [shop.client(shop.server.keys()["sk"]) for _ in range(6)]
+    body = {"lines": [{"sku": sku, "qty": 2}], "expected_total": 2000}
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda client: client.request("POST", "/v1/orders", body, idempotency=unique("o")), clients))
+    assert sorted(a.status for a in answers) == [201] + [409] * 5 and held(shop, sku) == {"main": 1, "north": 1}
+
+
 def test_what_expires_or_is_cancelled_is_free_again_where_it_was(shop):
     sku = shop.product(stock=2)
     shop.stock(sku, 3, location="north")
