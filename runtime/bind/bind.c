@@ -523,6 +523,12 @@ static int hook_tax_rates(void *ctx, int fn, struct quote_eval *e, struct err *e
     return run_rule(ctx, fn, e, (struct ruling){ .ask = bind_ask_tax_rates }, err);
 }
 
+static bool hook_left(void *ctx, struct slice account, int64_t *left)
+{
+    const struct bind_context *c = bind_context_of(ctx);
+    return c->left && c->left(c->left_ctx, account, left);
+}
+
 struct quote_hooks bind_quote_hooks(struct vm *v)
 {
     return (struct quote_hooks){ .ctx = v,
@@ -530,5 +536,6 @@ struct quote_hooks bind_quote_hooks(struct vm *v)
                                  .action = hook_action,
                                  .pricing = hook_pricing,
                                  .shipping_rates = hook_shipping_rates,
-                                 .tax_rates = hook_tax_rates };
+                                 .tax_rates = hook_tax_rates,
+                                 .left = hook_left };
 }

@@ -70,8 +70,8 @@ struct bind_context {
     void *host_ctx;
     const struct bind_plugin_host *plugins; /* plugins.h; NULL = there are none */
     void *plugins_ctx;
-    /* What is left of a published account as of the last commit; false: it is not published. For handlers and checks; NULL = nothing is
-     * known without the store. */
+    /* What is left of a published account as of the last commit; false: it is not published. For handlers, checks and rules; NULL = nothing
+     * is known without the store. */
     bool (*left)(void *ctx, struct slice account, int64_t *left);
     void *left_ctx;
     /* A keyed hash of a telephone number, as hex with its NUL; the shop's secret is the key. */

@@ -416,6 +416,34 @@ static int l_cart_input(lua_State *L) /* (cart, name) -> value | nil: what the c
     return 1;
 }
 
+/* The merchant's rules may ask about any published account, a plugin's about its own. */
+static void require_own(lua_State *L, struct slice account)
+{
+    struct slice owner = quote_eval_owner(eval_of(L));
+    const char *slash = owner.len ? memchr(owner.data, '/', owner.len) : NULL;
+    struct slice plugin = slash ? slice_of(slash + 1, (size_t)(owner.data + owner.len - slash - 1)) : slice_str("");
+    bool own = account.len > plugin.len && memcmp(account.data, plugin.data, plugin.len) == 0 && account.data[plugin.len] == '/';
+    if (slash && !own)
+        luaL_error(L, "cart:left() of a plugin's rule is about its own accounts, whose names begin with the plugin's and a slash");
+}
+
+static int l_cart_left(lua_State *L) /* (cart, account) -> left | nil: of a published account, the same in all of the quote */
+{
+    check_cart(L);
+    struct slice account = bind_check_slice(L, 2, "the account's name");
+    int64_t left;
+    struct err err = { 0 };
+    require_own(L, account);
+    vm_charge(L, 50);
+    int rc = quote_eval_left(eval_of(L), account, &left, &err);
+    raise_if(L, rc, &err);
+    if (rc == 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, left);
+    return 1;
+}
+
 static int l_cart_free_shipping(lua_State *L) /* (cart) -> cart */
 {
     check_cart(L);
@@ -441,6 +469,7 @@ void bind_open_cart(lua_State *L)
         { "has_customer_tag", l_cart_has_customer_tag },
         { "fact", l_cart_fact },
         { "input", l_cart_input },
+        { "left", l_cart_left },
         { "free_shipping", l_cart_free_shipping },
         { NULL, NULL },
     };

@@ -110,6 +110,12 @@ static int tax_rates(void *ctx, int fn, struct quote_eval *e, struct err *err)
     return rc;
 }
 
+static bool left(void *ctx, struct slice account, int64_t *out)
+{
+    struct seat *seat = ctx;
+    return seat->functions.left(seat->functions.ctx, account, out);
+}
+
 int seat_open(struct shop *s, struct edition *e, struct generation *g, struct seat **out, struct err *err)
 {
     *out = NULL;
@@ -126,9 +132,13 @@ int seat_open(struct shop *s, struct edition *e, struct generation *g, struct se
     seat->edition = e ? edition_ref(e) : NULL;
     seat->generation = generation_ref(g);
     seat->functions = bind_quote_hooks(seat->vm);
-    seat->hooks = (struct quote_hooks){
-        .ctx = seat, .condition = condition, .action = action, .pricing = pricing, .shipping_rates = shipping_rates, .tax_rates = tax_rates
-    };
+    seat->hooks = (struct quote_hooks){ .ctx = seat,
+                                        .condition = condition,
+                                        .action = action,
+                                        .pricing = pricing,
+                                        .shipping_rates = shipping_rates,
+                                        .tax_rates = tax_rates,
+                                        .left = left };
     *out = seat;
     return 0;
 }

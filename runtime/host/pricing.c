@@ -183,6 +183,7 @@ int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing
     now->seat = c->seat;
     now->cart = *old;
     now->cart.at_ms = clock_wall_ms(c->shop->options.clock);
+    now->cart.left_count = 0; /* asked again */
     now->cart.lines = arena_array(c->arena, old->line_count, sizeof *old->lines);
     if (!now->cart.lines)
         return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");

@@ -110,6 +110,12 @@ static int tax_rates(void *ctx, int fn, struct quote_eval *e, struct err *err)
     return rc;
 }
 
+static bool left(void *ctx, struct slice account, int64_t *out)
+{
+    struct trying *t = ctx;
+    return t->functions.left(t->functions.ctx, account, out);
+}
+
 /* --- carts ------------------------------------------------------------------------------------------------------------------------ */
 
 /* One product at least for each campaign that has a function, where there is one. */
@@ -350,7 +356,7 @@ static int run(struct trying *t, struct store_conn *conn, struct submission *fou
     t->bind->log = NULL; /* what fails here is told once, as a finding */
     t->bind->arena = &t->arena;
     t->functions = bind_quote_hooks(t->vm);
-    t->hooks = (struct quote_hooks){ t, condition, action, pricing, shipping_rates, tax_rates };
+    t->hooks = (struct quote_hooks){ t, condition, action, pricing, shipping_rates, tax_rates, left };
     rc = figures ? figures_open(figures, t->vm, t->g, &part, err) : nomem(err);
     if (rc == 0)
         rc = plugin_facts_open(t->vm, t->g, t->shop->symbols, err);

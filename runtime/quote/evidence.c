@@ -170,6 +170,20 @@ static void customer_write(struct dictionary *d, const struct quote_cart *c, str
     }
 }
 
+static void left_write(const struct quote_cart *c, struct json_writer *w)
+{
+    json_key(w, "left");
+    json_array(w);
+    for (size_t i = 0; i < c->left_count; i++) {
+        json_array(w);
+        json_string(w, c->left[i].account);
+        if (c->left[i].is_known)
+            json_int(w, c->left[i].left);
+        json_array_end(w);
+    }
+    json_array_end(w);
+}
+
 void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, struct buf *out)
 {
     struct dictionary d;
@@ -205,6 +219,8 @@ void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, s
             json_string(&w, c->stopped[i]);
         json_array_end(&w);
     }
+    if (c->left_count)
+        left_write(c, &w);
     lines_write(&d, c, &w);
     json_key(&w, "s");
     json_array(&w);
@@ -381,6 +397,27 @@ static int stopped_read(const struct reader *r, const struct json_value *v, stru
     return 0;
 }
 
+/* ["points/gold", 5] or, of an account that is not published, ["points/gold"]. */
+static int left_read(const struct reader *r, const struct json_value *v, struct quote_cart *out)
+{
+    if (!v)
+        return 0;
+    if (v->type != JSON_ARRAY || v->count > QUOTE_LEFT_MAX)
+        return bad(r, "left");
+    struct quote_left *list = arena_array(r->arena, v->count, sizeof *list);
+    if (!list && v->count)
+        return no_memory(r);
+    out->left = list;
+    for (const struct json_value *m = v->first; m; m = m->next) {
+        struct quote_left *one = &list[out->left_count++];
+        bool pair = m->type == JSON_ARRAY && (m->count == 1 || m->count == 2) && json_is_string(m->first, &one->account);
+        one->is_known = pair && m->count == 2;
+        if (!pair || (one->is_known && !json_is_int(m->first->next, &one->left)))
+            return bad(r, "left");
+    }
+    return 0;
+}
+
 static int inputs_read(const struct reader *r, const struct json_value *v, struct quote_cart *out)
 {
     if (v && v->type != JSON_OBJECT)
@@ -432,7 +469,8 @@ int quote_evidence_read(struct symbols *s, const struct json_value *evidence, st
     int rc = version_check(evidence, &r);
     if (rc < 0 || (rc = names_read(&r, s, json_get(evidence, "s"))) < 0 || (rc = lines_read(&r, json_get(evidence, "l"), out)) < 0 ||
         (rc = facts_read(&r, json_get(evidence, "facts"), out)) < 0 || (rc = codes_read(&r, json_get(evidence, "codes"), out)) < 0 ||
-        (rc = stopped_read(&r, json_get(evidence, "stop"), out)) < 0 || (rc = inputs_read(&r, json_get(evidence, "in"), out)) < 0)
+        (rc = stopped_read(&r, json_get(evidence, "stop"), out)) < 0 || (rc = inputs_read(&r, json_get(evidence, "in"), out)) < 0 ||
+        (rc = left_read(&r, json_get(evidence, "left"), out)) < 0)
         return rc;
     if (!json_is_int(json_get(evidence, "at"), &out->at_ms))
         return bad(&r, "at");

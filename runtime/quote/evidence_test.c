@@ -65,6 +65,15 @@ static void the_form_is_fixed(void **state)
     assert_int_equal(read_into(f, f->symbols, text, &again), 0);
     assert_int_equal(again.stopped_count, 2);
     assert_true(slice_is(again.stopped[0], "tea") && slice_is(again.stopped[1], "b"));
+    fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1}]}");
+    const struct quote_left left[] = { { SLICE_LIT("a/b"), true, 5 }, { SLICE_LIT("c"), false, 0 } };
+    f->cart.left = left;
+    f->cart.left_count = 2;
+    text = evidence_of(f);
+    assert_string_equal(text, "{\"k\":1,\"at\":1750000000000,\"left\":[[\"a/b\",5],[\"c\"]],\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}");
+    assert_int_equal(read_into(f, f->symbols, text, &again), 0);
+    assert_true(again.left_count == 2 && again.left[0].is_known && again.left[0].left == 5 && slice_is(again.left[0].account, "a/b"));
+    assert_true(!again.left[1].is_known && slice_is(again.left[1].account, "c"));
 }
 
 static void what_is_read_is_what_was_written(void **state)

@@ -63,6 +63,13 @@ struct quote_fact { /* what a plugin knows of the customer */
     struct slice text;
 };
 
+struct quote_left { /* what a function was told of an account */
+    struct slice account;
+    bool is_known; /* it is published */
+    int64_t left;
+};
+enum { QUOTE_LEFT_MAX = 32 };
+
 struct quote_cart {
     struct quote_line *lines;
     size_t line_count;
@@ -88,6 +95,10 @@ struct quote_cart {
      *   OWNER + "/skip"    what it has and may be left out does not apply */
     const struct slice *stopped;
     size_t stopped_count;
+    /* What functions asked about while this cart was priced. Pricing adds what is asked for the first time (quote_hooks.left); with what is
+     * there already they are answered. */
+    const struct quote_left *left;
+    size_t left_count;
 };
 
 /* --- rules ------------------------------------------------------------------------------------------------------ */
@@ -177,6 +188,8 @@ struct quote_hooks {
     int (*shipping_rates)(void *ctx, int fn, struct quote_eval *e, struct err *err);
     /* Asked last, once for all lines whose rate nobody knows yet: quote_eval_may_tax(), quote_eval_tax(). */
     int (*tax_rates)(void *ctx, int fn, struct quote_eval *e, struct err *err);
+    /* What is left of a published account; false: nobody here knows. May be NULL. */
+    bool (*left)(void *ctx, struct slice account, int64_t *left);
 };
 
 /* For the hooks. A set of lines is an array of line indexes in the arena of the run. */
@@ -190,6 +203,8 @@ struct symbols *quote_eval_symbols(const struct quote_eval *e);
  * not have, or that is not `named`; ERR_SCRIPT for a fact that could not be found out. */
 int quote_eval_fact(const struct quote_eval *e, struct slice name, const struct quote_fact **out, struct err *err);
 int64_t quote_eval_now_ms(const struct quote_eval *e);
+/* 1 with *left; 0 when the account is not published. The same in all of a quote. ERR_INVALID when too many accounts are asked about. */
+int quote_eval_left(struct quote_eval *e, struct slice account, int64_t *left, struct err *err);
 uint32_t quote_eval_campaign(const struct quote_eval *e);      /* whose function is running */
 struct slice quote_eval_owner(const struct quote_eval *e);     /* of what is running: "plugin/volume-pricing"; empty = nobody's */
 struct quote_set quote_eval_scope(const struct quote_eval *e); /* the campaign's lines */

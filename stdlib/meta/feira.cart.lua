@@ -51,6 +51,13 @@ function Cart:fact(name) end
 ---@return any
 function Cart:input(name) end
 
+---What was left of a published account of the ledger (`published = true`) when the cart was priced: the same in all of the quote, part of
+---its evidence, and good for an order with its token. A plugin's rule asks about the plugin's own accounts, the shop's campaigns about any.
+---It is no promise: only taking from the account is. nil: it is not published.
+---@param account string "launch/coupons"
+---@return integer|nil
+function Cart:left(account) end
+
 ---@return feira.Cart self
 function Cart:free_shipping() end
 

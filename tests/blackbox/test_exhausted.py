@@ -164,3 +164,40 @@ def test_takers_and_givers_at_once_never_lose_or_double_one(coupons):
     assert not wrong and taken[0] > 50
     assert ok(coupons.pk.request("GET", f"{AT}/left/{id}"), 200)["left"] == 3
     assert [use(coupons, id).status for _ in range(4)] == [201, 201, 201, 409]
+
+CAMPAIGN = """local promo = require "feira.promo"
+return promo.campaign {
+  id = "while-they-last", title = "While they last", scope = promo.tag "launch",
+  give = function(cart)
+    local left = cart:left "coupons-of-test/launch"
+    if left and left > 0 then cart:all():amount_off(100 * left) end
+  end,
+}
+"""
+
+
+def test_a_rule_sees_what_was_left_and_its_quote_keeps_it(own_shop):
+    shop = own_shop(settings={"plugins": '{ ["coupons-of-test"] = {} }'}, plugins={"coupons-of-test": COUPONS}, campaigns={"launch": CAMPAIGN}, workers=2)
+    sku = shop.product(price=1000, tags=["launch"])
+    assert shop.quote({sku: 1})["total"] == 1000  # nobody opened it: nothing is known of it
+    ok(shop.sk.request("POST", f"{AT}/open/launch", {"n": 2}), 201)
+    seen = shop.quote({sku: 1})
+    assert seen["total"] == 800
+    assert use(shop, "launch").status == 201
+    assert shop.quote({sku: 1})["total"] == 900
+    assert use(shop, "launch").status == 201
+    assert shop.quote({sku: 1})["total"] == 1000
+    placed = ok(shop.pk.request("POST", "/v1/orders", {"quote_token": seen["token"]}, idempotency=unique("order")), 201)
+    assert placed["total"] == 800  # the price that was shown
+
+
+def test_a_plugins_rule_asks_about_its_own_accounts(own_shop):
+    plugin = {**COUPONS, "plugin": COUPONS["plugin"].replace("routes = {", 'pricing = { p = { run = "rules.price", on_failure = "refuse" } },\n  routes = {', 1),
+              "rules": 'return { price = function(line, cart) return cart:left(line.sku == "OWN" and "coupons-of-test/x" or "limited/x") end }'}
+    shop = own_shop(settings={"plugins": '{ ["coupons-of-test"] = {} }'}, plugins={"coupons-of-test": plugin})
+    ok(shop.sk.request("POST", f"{AT}/open/x", {"n": 7}), 201)
+    shop.product("OWN", price=1000)
+    assert shop.quote({"OWN": 1})["total"] == 7
+    shop.product("OTHER", price=1000)
+    refused = shop.pk.request("POST", "/v1/quotes", {"lines": [{"sku": "OTHER", "qty": 1}]})
+    assert refused.status >= 400
