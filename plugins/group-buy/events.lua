@@ -55,15 +55,11 @@ local function require_seat(group, order, customer, units)
   if reason then fail.conflict(reason, "The offer is sold out.") end
 end
 
-local function is_time(terms, now)
-  return not (terms.from and now < time.resolve(terms.from)) and not (terms.to and now >= time.resolve(terms.to))
-end
-
 ---Whether a campaign takes new groups.
 ---@return string|nil reason, string? sentence
 function events.closed(campaign, now)
   local terms = campaign.fields
-  if not is_time(terms, now) then return "not_now", "Groups of this offer can't be opened now." end
+  if not rules.is_time(terms, now) then return "not_now", "Groups of this offer can't be opened now." end
   if terms.limits.groups and groups.begun(campaign.id) >= terms.limits.groups then return "sold_out", "The offer is sold out." end
 end
 
@@ -170,6 +166,7 @@ function events.refunded(event)
   local order = seat and seat.running and seat.state == "paid" and order_of(event.order)
   if not order or order.state ~= "paid" or order.refunded < order.paid then return end
   groups.leave(groups.find(seat.group), seat, time.now())
+  plugin.call("orders.unblock", { order = seat.order, name = groups.BLOCK, reason = "no member any more" })
 end
 
 -- The clock ---------------------------------------------------------------------------------------------------------------------------

@@ -200,7 +200,7 @@ local function successor(seats)
   local best
   for _, seat in ipairs(seats) do
     local rank = seat.paid_at or math.maxinteger
-    if seat.state ~= "lapsed" and (not best or rank < (best.paid_at or math.maxinteger)) then best = seat end
+    if seat.running and seat.state ~= "lapsed" and (not best or rank < (best.paid_at or math.maxinteger)) then best = seat end
   end
   return best
 end
@@ -241,6 +241,12 @@ function groups.confirm(group, seat, at)
   return true
 end
 
+-- An order that somebody has sent all the same, having lifted the block, is his affair.
+local function cancel(order, reason)
+  local state = store.of("shop").orders:get(order).state
+  if state == "placed" or state == "paid" then plugin.call("orders.cancel", { order = order, reason = reason }) end
+end
+
 -- Its end ---------------------------------------------------------------------------------------------------------------------------
 
 -- On a ladder everybody has paid the price of the first step.
@@ -248,6 +254,7 @@ local function give_back_difference(group, rules, seat)
   local order = store.of("shop").orders:get(seat.order)
   local sum = 0
   for _, line in ipairs(order.lines) do sum = sum + rules.gives_back(group.terms, group.step, line) end
+  sum = math.min(sum, order.paid - order.refunded) -- of an order of which something went back already
   if sum > 0 then plugin.call("orders.refund", { order = seat.order, amount = sum, reason = "the group reached a higher step" }) end
 end
 
@@ -256,7 +263,7 @@ end
 local function close_seats(group, stays)
   local ended = {}
   for _, seat in ipairs(groups.seats(group)) do
-    if not stays(seat) then
+    if seat.running and not stays(seat) then -- who was turned away before has ended already
       timers.cancel("lapse", seat.order)
       if seat.state ~= "paid" then let_go(group, seat) end
       store.seats:update(seat.order, { state = seat.state == "paid" and "over" or "lapsed", running = false })
@@ -279,7 +286,7 @@ function groups.succeed(group, now)
       plugin.call("orders.unblock", { order = seat.order, name = BLOCK, reason = "the group is full" })
       if group.step > 1 then give_back_difference(group, rules, seat) end
     else
-      plugin.call("orders.cancel", { order = seat.order, reason = "the group is full" })
+      cancel(seat.order, "the group is full")
     end
   end
   tell(group)
@@ -296,7 +303,7 @@ function groups.fail(group, now)
       local back = { amount = seat.units, order = seat.order }
       must(move("transfer", "unit/" .. seat.order .. "/back", SOLD, units_of(seat.campaign), back), "units back")
     end
-    plugin.call("orders.cancel", { order = seat.order, reason = "the group was not full in time" })
+    cancel(seat.order, "the group was not full in time")
   end
   tell(group)
   plugin.emit("failed", { group = group.group, campaign = group.campaign, paid = group.paid })
@@ -328,6 +335,6 @@ function groups.begin_with(group, seat, at)
   return fresh
 end
 
-groups.tell = tell
+groups.tell, groups.BLOCK = tell, BLOCK
 
 return groups

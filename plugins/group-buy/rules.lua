@@ -3,6 +3,7 @@ local links = require "links"
 local money = require "feira.money"
 local plugin = require "feira.plugin"
 local promo = require "feira.promo"
+local time = require "feira.time"
 
 local rules = {}
 
@@ -19,10 +20,15 @@ end
 -- 500000 → "50", 125000 → "12.5": exact.
 local function percent_text(ppm) return ("%d.%04d"):format(ppm // 10000, ppm % 10000) end
 
+---Whether groups can be opened at this moment.
+function rules.is_time(terms, now)
+  return not (terms.from and now < time.resolve(terms.from)) and not (terms.to and now >= time.resolve(terms.to))
+end
+
 -- What the cart asks of this campaign: nil, or what is taken off.
 local function wanted(cart, fields)
   if cart.guest then return nil end
-  if cart:input "open" == fields.id then return rules.offer(fields) end
+  if cart:input "open" == fields.id then return rules.is_time(fields, cart.now) and rules.offer(fields) or nil end
   local join = cart:input "join"
   local link = join and links.read(plugin.verify(join))
   return link and link.campaign == fields.id and link.offer or nil
@@ -68,6 +74,7 @@ end
 
 function rules.group(fields)
   check_fields(fields)
+  rules.is_time(fields, 0) -- a time that is none is found here
   return promo.campaign {
     id = fields.id,
     title = fields.title,

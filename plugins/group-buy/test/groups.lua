@@ -139,6 +139,8 @@ t:describe("a group of three", function()
     order("dan", { join = link })
     b = t:pay(b)
     t:expect(b, { state = "cancelled", paid = 9900, refunded = 9900 })
+    t:advance "25h" -- the others do not pay either: who was turned away has nothing to do with that
+    t:expect(t:look(b), { state = "cancelled", refunded = 9900 })
   end)
 end)
 

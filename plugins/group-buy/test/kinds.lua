@@ -174,11 +174,67 @@ t:describe("what a merchant writes", function()
     refused('size = 1, percent = 50', "size")
     refused('size = 3', "percent or price")
     refused('size = 3, percent = 50, price = "1.00"', "percent or price")
+    refused('size = 3, percent = 50, from = "tomorrow"', "tomorrow")
     refused('size = 3, percent = 50, virtual_members = 2', "virtual_members")
     refused('kind = "ladder", size = 3, percent = 50', "steps")
     refused('kind = "ladder", steps = { { size = 3, percent = 20 }, { size = 2, percent = 30 } }', "larger")
     refused('kind = "ladder", steps = { { size = 2, percent = 20 }, { size = 3, percent = 10 } }', "never pay more")
   end)
+end)
+
+t:describe("what a shop does by hand", function()
+  t:it("sends an order although its group is not full: then it is not taken back", function()
+    t:shop(shop 'size = 3, percent = 50')
+    setup("ann", "bob")
+    local a, link = open "ann"
+    local b = t:pay(order("bob", { join = link }))
+    t:request("DELETE", "/v1/orders/" .. a.id .. "/blocks/group-buy/group?reason=friend")
+    t:fulfil(a)
+    t:advance "25h"
+    t:expect(group_of(a), { state = "failed" })
+    t:expect(t:look(a), { state = "fulfilled", refunded = 0 })
+    t:expect(t:look(b), { state = "cancelled", refunded = 5000 })
+  end)
+
+  t:it("gives some of a member's money back: the ladder gives no more than is left", function()
+    t:shop(shop 'kind = "ladder", steps = { { size = 2, percent = 10 }, { size = 3, percent = 50 } }')
+    setup("ann", "bob", "cat")
+    local a, link = open "ann"
+    t:refund(a, { amount = 8000 })
+    t:expect(group_of(a), { state = "open", paid = 1 })
+    t:pay(order("bob", { join = link }))
+    t:pay(order("cat", { join = link }))
+    t:expect(group_of(a), { state = "succeeded", step = 2 })
+    t:expect(t:look(a), { paid = 9000, refunded = 9000 })
+  end)
+
+  t:it("gives all of it back: no block is left behind", function()
+    t:shop(shop 'size = 3, percent = 50')
+    setup "ann"
+    local a = open "ann"
+    a = t:refund(a)
+    t:expect(a, { state = "paid", refunded = 5000, blocks = {} })
+  end)
+end)
+
+t:it("for nothing is paid at once", function()
+  t:shop(shop 'size = 2, percent = 100')
+  setup("ann", "bob")
+  local a = order("ann", { open = "tea" })
+  t:expect(a, { state = "paid", total = 0 })
+  local b = order("bob", { join = group_of(a).mine.link })
+  t:expect(group_of(b), { state = "succeeded", paid = 2 })
+end)
+
+t:it("a price that was shown holds, and the last seat does not wait for it", function()
+  t:shop(shop 'size = 2, percent = 50')
+  setup("ann", "bob", "cat")
+  local _, link = open "ann"
+  local body = { lines = { { sku = "TEA", qty = 1 } }, inputs = { ["group-buy"] = { join = link } } }
+  local shown = t:as("bob"):post("/v1/quotes", body)
+  t:expect(shown.total, 5000)
+  t:pay(order("cat", { join = link }))
+  t:refused("group_over", function() t:as("bob"):post("/v1/orders", { quote_token = shown.token }) end)
 end)
 
 t:it("a group of two hundred is full, or all of it is given back, in one piece", function()
