@@ -91,7 +91,7 @@ function routes.me(call)
 end
 
 function routes.leave(call)
-  return { status = 200, body = plugin.call("leave", { order = call.params.order, customer = call.customer }) }
+  return { status = 200, body = events.leave { order = call.params.order, customer = call.customer } }
 end
 
 return routes

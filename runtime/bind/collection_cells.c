@@ -57,8 +57,12 @@ static void wrong(const struct door *d, const struct collection_field *f, const 
     door_fail(d, "%s must be %s, not %s", f->name, what, v->type == JSON_REAL ? "a float" : json_type_name(v->type));
 }
 
+static const struct cell nothing = { .kind = CELL_NULL };
+
 static struct cell integer_cell(const struct door *d, const struct collection_field *f, int64_t n)
 {
+    if ((n < f->min || n > f->max) && d->seeks)
+        return nothing;
     if (n < f->min || n > f->max)
         door_fail(d, "%s is %" PRId64 "; it must be from %" PRId64 " to %" PRId64, f->name, n, f->min, f->max);
     return (struct cell){ .kind = CELL_INT, .integer = n };
@@ -118,12 +122,25 @@ static bool is_utf8(struct slice s)
     return true;
 }
 
+static bool is_id_field(const struct collection_field *f)
+{
+    return f->type == FIELD_CUSTOMER || f->type == FIELD_ORDER || f->type == FIELD_CAMPAIGN;
+}
+
+/* Can a row have it? */
+static bool text_fits(const struct collection_field *f, struct slice s)
+{
+    return is_utf8(s) && (!is_id_field(f) || is_id(s)) && (f->type != FIELD_REVISION || is_revision(s)) && (int64_t)utf8_count(s) <= f->max;
+}
+
 static struct cell text_cell(const struct door *d, const struct collection_field *f, const struct json_value *v)
 {
     if (v->type != JSON_STRING)
         wrong(d, f, v, "a string");
     struct slice s = v->string;
-    bool id = f->type == FIELD_CUSTOMER || f->type == FIELD_ORDER || f->type == FIELD_CAMPAIGN;
+    bool id = is_id_field(f);
+    if (d->seeks && !text_fits(f, s))
+        return nothing;
     if (!is_utf8(s))
         door_fail(d, "%s is no text: it must be UTF-8 without zero bytes", f->name);
     if (id && !is_id(s))
@@ -175,6 +192,13 @@ struct cell cell_check(const struct door *d, const struct collection_field *f, c
     default:
         return text_cell(d, f, v);
     }
+}
+
+struct cell cell_sought(const struct door *d, const struct collection_field *f, const struct json_value *v)
+{
+    struct door seeking = *d;
+    seeking.seeks = true;
+    return cell_check(&seeking, f, v);
 }
 
 int64_t cell_check_id(const struct door *d, const struct json_value *v)
@@ -268,7 +292,7 @@ static void locate_by_table(const struct door *d, const struct json_value *where
         out->index = x;
         for (int k = 0; k < x->count; k++) {
             const struct collection_field *f = &c->fields[x->fields[k]];
-            out->cells[k] = cell_check(d, f, json_get(where, f->name));
+            out->cells[k] = cell_sought(d, f, json_get(where, f->name));
         }
         return;
     }
@@ -295,5 +319,5 @@ void locate(const struct door *d, int arg, struct locator *out)
     if (c->indexes[0].count > 1)
         door_fail(d, "the key has %d fields; name them in a table", c->indexes[0].count);
     out->index = &c->indexes[0];
-    out->cells[0] = cell_check(d, &c->fields[c->indexes[0].fields[0]], v);
+    out->cells[0] = cell_sought(d, &c->fields[c->indexes[0].fields[0]], v);
 }

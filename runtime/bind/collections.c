@@ -364,7 +364,7 @@ static void set_equal(const struct door *d, struct query *q, const struct json_v
         const struct json_value *v = json_get(where, f->name);
         if (!v || v->type == JSON_NULL)
             door_fail(d, "with this index, where must name its first fields: %s is missing", f->name);
-        q->cells[q->equal] = cell_check(d, f, v);
+        q->cells[q->equal] = cell_sought(d, f, v);
     }
 }
 

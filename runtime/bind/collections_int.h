@@ -12,6 +12,7 @@ struct door {
     const struct bind_grant *grant;
     const struct collection *shape; /* the grant's */
     const char *method;
+    bool seeks; /* a value is looked for: one that no row can have is found in none */
 };
 
 /* Raises "links:insert: ..." */
@@ -28,6 +29,9 @@ struct cell {
 /* --- collection_cells.c ------------------------------------------------------------------------------------------------ */
 const struct json_value *door_table(const struct door *d, int arg, const char *what); /* the argument as a tree: an object */
 struct cell cell_check(const struct door *d, const struct collection_field *f, const struct json_value *v);
+/* A value that is looked for, often what a client sent: of another type it is a mistake, but one that is too long or no id is just in no
+ * row. It is a CELL_NULL then, which equals nothing. */
+struct cell cell_sought(const struct door *d, const struct collection_field *f, const struct json_value *v);
 int64_t cell_check_id(const struct door *d, const struct json_value *v);
 /* Position of the field of that name; raises with the nearest one. */
 size_t door_field(const struct door *d, struct slice name);

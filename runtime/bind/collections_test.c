@@ -234,6 +234,24 @@ static void each_wrong_value_is_named(void **state)
     holds(*state, "assert(#store.links:find() == 0)");
 }
 
+/* Ids come from clients: one that can't be anybody's is nobody's, and no failure of the plugin. */
+static void what_no_row_can_have_is_in_none(void **state)
+{
+    struct world *w = *state;
+    holds(w, "store.links:insert { inviter = 'a', invitee = 'b', step = 3 }\n"
+             "for _, id in ipairs { '', 'a b', ('x'):rep(65), ('x'):rep(5000), '\\xff', 'a\\0b', '../b' } do\n"
+             "  assert(store.links:get { invitee = id } == nil, id)\n"
+             "  assert(#store.links:find { inviter = id } == 0, id)\n"
+             "  for _ in store.links:each { where = { inviter = id } } do error(id) end\n"
+             "  assert(store.links:delete { invitee = id } == false, id)\n"
+             "  local done, _, code = store.links:update({ invitee = id }, { step = 4 })\n"
+             "  assert(done == nil and code == 'not_found', id)\n"
+             "end\n"
+             "assert(store.links:get { step = 10, inviter = 'a' } == nil and store.links:get { step = 3, inviter = 'a' }.invitee == 'b')");
+    fails(w, "store.links:get { invitee = 7 }", "invitee must be a string");
+    fails(w, "store.links:find { inviter = false }", "inviter must be a string");
+}
+
 static void find_follows_an_index(void **state)
 {
     struct world *w = *state;
@@ -471,6 +489,7 @@ int main(void)
         WORLD(a_second_row_of_a_unique_value_is_said_not_raised),
         WORLD(updates_change_what_is_named_only),
         WORLD(each_wrong_value_is_named),
+        WORLD(what_no_row_can_have_is_in_none),
         WORLD(find_follows_an_index),
         WORLD(each_goes_through_all_in_order_and_a_cursor_goes_on),
         WORLD(rows_may_be_changed_while_going_through_them),

@@ -26,7 +26,9 @@ local Collection = {}
 ---@return "unique"? code
 function Collection:insert(row) end
 
----One row by its key (without one: its id), or by { id = ... }, or by exactly the fields of the key or of a unique.
+---One row by its key (without one: its id), or by { id = ... }, or by exactly the fields of the key or of a unique. What no row can have,
+---like a text that is too long or that is no id, is in none; so an id that a client sent can be looked for as it came. The same holds
+---for find, each, update and delete.
 ---@param key integer|string|table<string, any>
 ---@return feira.store.Row|nil
 function Collection:get(key) end

@@ -8,6 +8,7 @@ import random
 import sqlite3
 import threading
 import time
+import urllib.parse
 
 import pytest
 
@@ -297,6 +298,24 @@ def test_ids_of_others_lead_nowhere(group_shop):
     problem(order(bob, expected=PRICE, join="x"), 422, "link_unknown")
     told = ok(s.pk.request("GET", f"/v1/x/group-buy/links/{group['mine']['link']}"), 200)
     assert told["join"] and "mine" not in told
+
+
+ODD = ("x", "a" * 70, "a" * 300, "a" * 2000, "é" * 40, "-1", "grp_" + "0" * 26, "..%2f", "~~~~", "a~b~c~p5", "a~b~c~p" + "9" * 30 + "." + "A" * 22, "'", '"', "%25", "...")
+
+
+def test_odd_ids_are_nobodys_and_no_failure_of_the_plugin(group_shop):
+    s = group_shop()
+    client = s.customer()
+    for word in ODD:
+        part = urllib.parse.quote(word, safe="%")
+        for who in (s.pk, client, s.sk):
+            for path in (f"groups/{part}", f"groups/{part}/progress", f"links/{part}", f"orders/{part}", f"campaigns/{part}/report"):
+                assert who.request("GET", f"/v1/x/group-buy/{path}").status in (403, 404), path
+        assert client.request("POST", f"/v1/x/group-buy/orders/{part}/leave", {}, idempotency=unique("leave")).status == 404
+        for inputs in ({"open": word}, {"join": word}, {"open": word, "join": word}):
+            assert order(client, expected=PRICE, **inputs).status in (409, 422), inputs
+            assert client.request("POST", "/v1/quotes", {"lines": [{"sku": "MASK", "qty": 1}], "inputs": {"group-buy": inputs}}).status in (200, 422)
+    opened(s)  # it works as before
 
 
 def test_no_order_is_sent_before_its_group_is_full(group_shop):
