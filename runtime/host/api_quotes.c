@@ -17,6 +17,7 @@ void handle_quote(struct call *c)
     }
     struct slice gate = { 0 };
     c->rc = pricing_from_body(c, c->body, &p);
+    p.cart.explain_all = full;
     if (c->rc == 0)
         c->rc = pricing_run(c, &p);
     if (c->rc == 0) {

@@ -21,6 +21,8 @@ int turn_try(struct choice *ch, const struct candidate *c, bool *does, struct er
     ch->work += c->work;
     campaign_begin(e, c->number);
     int rc = stopped_turn(e, err);
+    if (rc == 1)
+        return 0;
     if (rc == 0)
         rc = campaign_run(e, &holds, err);
     if (rc < 0 && e->function_failed && !e->campaign->refuse_on_failure) {
@@ -66,7 +68,7 @@ static int may_apply(struct quote_eval *e, uint32_t number, struct err *err)
     int rc = stopped_turn(e, err);
     if (rc < 0)
         return rc;
-    bool holds = campaign_stands(e);
+    bool holds = rc == 0 && campaign_stands(e);
     for (uint32_t i = 0; holds && i < c->when_count; i++) {
         /* Nothing is taken off yet, so no threshold will ever see more than now. */
         bool final = !moves(c, &c->when[i]) || (c->when[i].kind == WHEN_SUBTOTAL && c->when[i].bounds.at_most == INT64_MAX);
@@ -80,7 +82,7 @@ static int may_apply(struct quote_eval *e, uint32_t number, struct err *err)
             break;
         }
     }
-    return holds ? 1 : why_keep(e, &e->slots[number], err);
+    return holds ? 1 : why_keep(e, slot_of(e, number), err);
 }
 
 static int reach_find(struct quote_eval *e, struct candidate *c, struct err *err)
@@ -115,20 +117,20 @@ static int reach_find(struct quote_eval *e, struct candidate *c, struct err *err
 static int candidates_find(struct choice *ch, struct err *err)
 {
     struct quote_eval *e = ch->e;
-    const struct quote_rules *r = e->rules;
-    ch->list = arena_array(e->arena, r->count - r->gate_count, sizeof *ch->list);
-    ch->standing = arena_array(e->arena, r->count - r->gate_count, 1);
+    size_t most = e->active_count - e->active_gates;
+    ch->list = arena_array(e->arena, most, sizeof *ch->list);
+    ch->standing = arena_array(e->arena, most, 1);
     if (!ch->list || !ch->standing)
         return eval_nomem(e, err);
-    for (uint32_t i = (uint32_t)r->gate_count; i < r->count; i++) {
+    for (size_t i = e->active_gates; i < e->active_count; i++) {
         if (e->slots[i].reason) /* stopped */
             continue;
-        int rc = may_apply(e, i, err);
+        int rc = may_apply(e, e->active[i], err);
         if (rc < 0)
             return rc;
         if (rc == 0)
             continue;
-        ch->list[ch->count].number = i;
+        ch->list[ch->count].number = e->active[i];
         if ((rc = reach_find(e, &ch->list[ch->count++], err)) < 0)
             return rc;
     }
@@ -354,7 +356,7 @@ static int idle_find(struct choice *ch, struct effect **effects, struct err *err
         effects[turns++] = e->effects;
         if (rc == 0 && !does) {
             idle = i;
-            rc = why_keep(e, &e->slots[ch->list[i].number], err);
+            rc = why_keep(e, slot_of(e, ch->list[i].number), err);
             ch->standing[i] = IDLE;
         }
     }
@@ -410,17 +412,17 @@ static int lost(struct choice *ch, size_t loser, struct err *err)
             continue;
         why_text(e, "to", campaign_of(ch, i)->id);
         why_text(e, "by", slice_str(rule));
-        return why_keep(e, &e->slots[ch->list[loser].number], err);
+        return why_keep(e, slot_of(e, ch->list[loser].number), err);
     }
     why_text(e, "by", slice_str("best"));
-    return why_keep(e, &e->slots[ch->list[loser].number], err);
+    return why_keep(e, slot_of(e, ch->list[loser].number), err);
 }
 
 int campaigns_choose(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
     const struct quote_rules *r = e->rules;
     bool best = r->policies.stacking == STACKING_BEST;
-    if (!best && !r->any_exclusion)
+    if ((!best && !r->any_exclusion) || e->active_count == e->active_gates)
         return 0;
     struct err own; /* a caller that passes NULL still has its rules skipped by the same code */
     struct choice ch = { .e = e, .proven = true };

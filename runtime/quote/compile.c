@@ -260,14 +260,22 @@ static int campaigns_compile(struct spec *s, const struct json_value *campaigns,
             return rc;
     }
     sort_ids(r);
-    int rc = ids_check(s, r);
-    if (rc < 0)
-        return rc;
+    if (ids_check(s, r) < 0)
+        return ERR_INVALID;
     qsort(r->campaigns, r->count, sizeof *r->campaigns, in_order);
     while (r->gate_count < r->count && r->campaigns[r->gate_count].stage == STAGE_GATE)
         r->gate_count++;
     sort_ids(r);
-    return exclusions_link(s, r);
+    r->rank = spec_array(s, r->count, sizeof *r->rank);
+    if (!r->rank)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < r->count; i++)
+        r->rank[r->by_id[i]] = i;
+    int rc = exclusions_link(s, r);
+    uint32_t gates = (uint32_t)r->gate_count, all = (uint32_t)r->count;
+    if (rc == 0)
+        rc = index_build(r, s->arena, 0, gates, &r->gate_index, s->err);
+    return rc < 0 ? rc : index_build(r, s->arena, gates, all, &r->index, s->err);
 }
 
 static int rules_copy(const struct quote_rule_list *from, struct quote_rules *r, struct quote_rule_list *to, struct err *err)

@@ -355,3 +355,11 @@ int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds
     }
     return rc;
 }
+
+bool condition_calls(const struct condition *c)
+{
+    bool calls = c->kind == WHEN_FUNCTION, has_children = c->kind == WHEN_ALL || c->kind == WHEN_ANY || c->kind == WHEN_NONE;
+    for (uint32_t i = 0; has_children && i < c->child_count && !calls; i++)
+        calls = condition_calls(&c->children[i]);
+    return calls;
+}

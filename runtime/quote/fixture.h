@@ -153,7 +153,7 @@ static inline struct quote_cart *fixture_cart(struct fixture *f, const char *tex
     const struct json_value *lines = json_get(v, "lines"), *codes = json_get(v, "codes");
     struct quote_cart *c = &f->cart;
     uint32_t tags;
-    *c = (struct quote_cart){ .line_count = lines->count, .at_ms = fixture_int(v, "at", 1750000000000) };
+    *c = (struct quote_cart){ .line_count = lines->count, .at_ms = fixture_int(v, "at", 1750000000000), .explain_all = true };
     c->lines = arena_array(&f->arena, c->line_count + 1, sizeof *c->lines);
     struct quote_line *l = c->lines;
     for (const struct json_value *m = lines->first; m; m = m->next, l++) {

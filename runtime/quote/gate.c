@@ -14,7 +14,7 @@ static int answer(struct quote_eval *e, struct quote_gate *g, bool holds, int rc
         why_failed(e, rc);
         err_clear(err);
     } else if (holds) {
-        e->slot_codes[g->campaign] = e->codes_taken;
+        e->slot_codes[slot_of(e, g->campaign) - e->slots] = e->codes_taken;
         return 0;
     }
     g->reason = e->why.reason;
@@ -26,8 +26,8 @@ static int ask(struct quote_eval *e, struct quote_gate *g, struct err *err)
     bool holds = true;
     struct err own; /* a caller that passes NULL still has its rules skipped by the same code */
     struct err *cause = err ? err : &own;
-    if (e->slots[g->campaign].reason) {
-        g->reason = e->slots[g->campaign].reason; /* stopped: it stands open */
+    if (slot_of(e, g->campaign)->reason) {
+        g->reason = slot_of(e, g->campaign)->reason; /* stopped: it stands open */
         return 0;
     }
     campaign_begin(e, g->campaign);
@@ -94,23 +94,24 @@ static void take_out(struct quote_eval *e, struct quote_result *out)
 int gates_ask(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
     const struct quote_rules *r = e->rules;
-    if (r->gate_count == 0)
+    size_t count = e->active_gates;
+    if (count == 0)
         return 0;
-    out->gates = arena_array(e->arena, r->gate_count, sizeof *out->gates);
+    out->gates = arena_array(e->arena, count, sizeof *out->gates);
     if (!out->gates)
         return eval_nomem(e, err);
-    out->gate_count = r->gate_count;
+    out->gate_count = count;
     int rc = 0;
-    for (uint32_t i = 0; i < r->gate_count && rc == 0; i++) {
-        const struct quote_campaign *c = &r->campaigns[i];
-        out->gates[i] = (struct quote_gate){ .campaign = i, .open = true, .hides = c->hides, .because = c->because };
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        const struct quote_campaign *c = &r->campaigns[e->active[i]];
+        out->gates[i] = (struct quote_gate){ .campaign = e->active[i], .open = true, .hides = c->hides, .because = c->because };
         rc = ask(e, &out->gates[i], err);
     }
-    for (uint32_t i = 0; i < r->gate_count && rc == 0; i++)
+    for (uint32_t i = 0; i < count && rc == 0; i++)
         if (!out->gates[i].open && !out->gates[i].hides)
             rc = refuse(out, &out->gates[i], behind(e, &out->gates[i]).lines[0], err);
     bool hidden = false;
-    for (uint32_t i = 0; i < r->gate_count && rc == 0; i++) {
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
         if (out->gates[i].open)
             continue;
         hide(e, &out->gates[i]);

@@ -38,14 +38,14 @@ static void bid_keep(struct auction *l, struct bid *b, uint32_t number)
     eval_undo(e, NULL);
 }
 
-static int bids_collect(struct auction *l, uint32_t from, uint32_t to, struct err *err)
+static int bids_collect(struct auction *l, size_t from, size_t to, struct err *err)
 {
     struct quote_eval *e = l->e;
-    for (uint32_t i = from; i < to; i++) {
+    for (size_t i = from; i < to; i++) {
         struct bid *b = &l->bids[i - from];
         if (e->slots[i].reason)
             continue;
-        campaign_begin(e, i);
+        campaign_begin(e, e->active[i]);
         int rc = campaign_try(e, &b->holds, err);
         if (rc == 0 && b->holds && !e->effects) {
             rc = why_keep(e, &e->slots[i], err);
@@ -54,7 +54,7 @@ static int bids_collect(struct auction *l, uint32_t from, uint32_t to, struct er
         if (rc < 0)
             return rc;
         if (b->holds)
-            bid_keep(l, b, i);
+            bid_keep(l, b, e->active[i]);
     }
     return 0;
 }
@@ -85,7 +85,7 @@ static uint32_t bid_apply(struct auction *l, const struct bid *b, uint32_t numbe
     return lost_to;
 }
 
-int lane_run(struct quote_eval *e, uint32_t from, uint32_t to, struct err *err)
+int lane_run(struct quote_eval *e, size_t from, size_t to, struct err *err)
 {
     size_t n = e->cart->line_count;
     struct auction l = { e, arena_array(e->arena, to - from, sizeof *l.bids), arena_array(e->arena, n, sizeof *l.best),
@@ -95,13 +95,13 @@ int lane_run(struct quote_eval *e, uint32_t from, uint32_t to, struct err *err)
     for (size_t i = 0; i < n; i++)
         l.winner[i] = NOBODY;
     int rc = bids_collect(&l, from, to, err);
-    for (uint32_t i = from; i < to && rc == 0; i++) {
+    for (size_t i = from; i < to && rc == 0; i++) {
         const struct bid *b = &l.bids[i - from];
         if (!b->holds)
             continue;
-        campaign_begin(e, i);
+        campaign_begin(e, e->active[i]);
         e->codes_taken = b->codes_taken;
-        uint32_t lost_to = bid_apply(&l, b, i);
+        uint32_t lost_to = bid_apply(&l, b, e->active[i]);
         if (!e->effects && lost_to != NOBODY) {
             why_set(e, "lost");
             why_text(e, "to", e->rules->campaigns[lost_to].id);

@@ -1,6 +1,7 @@
 /* The pipeline: subtotals, gates, prices, item and order stages, the shipping rate, the shipping stage, tax, outcomes. */
 #include "quote/run_int.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 /* --- what comes in --------------------------------------------------------------------------------------------------- */
 
@@ -97,7 +98,7 @@ static void run_customer(struct quote_eval *e)
 
 static void wish_grant(struct quote_eval *e, struct wish *w)
 {
-    struct quote_outcome *slot = &e->slots[w->discount.campaign];
+    struct quote_outcome *slot = slot_of(e, w->discount.campaign);
     int64_t amount = e->shipping_remaining;
     if (amount == 0) {
         if (!slot->applied)
@@ -131,7 +132,7 @@ static int wish_make(struct quote_eval *e, const struct effect *f, struct err *e
 
 int effects_merge(struct quote_eval *e, struct err *err)
 {
-    struct quote_outcome *slot = &e->slots[e->campaign_number];
+    struct quote_outcome *slot = slot_of(e, e->campaign_number);
     struct effect *first = NULL;
     settle_after(e);
     for (struct effect *f = e->effects, *before; f; f = before) {
@@ -142,7 +143,7 @@ int effects_merge(struct quote_eval *e, struct err *err)
     }
     e->effects = NULL;
     slot->applied = slot->amount_minor > 0;
-    e->slot_codes[e->campaign_number] = e->codes_taken;
+    e->slot_codes[slot - e->slots] = e->codes_taken;
     int rc = slot->applied ? 0 : why_keep(e, slot, err);
     for (struct effect *f = first; f && rc == 0; f = f->before) {
         if (f->line == EFFECT_SHIPPING) {
@@ -231,9 +232,11 @@ int campaign_try(struct quote_eval *e, bool *holds, struct err *err)
 {
     struct err own; /* a caller that passes NULL still has its rules skipped by the same code */
     struct err *cause = err ? err : &own;
-    struct quote_outcome *slot = &e->slots[e->campaign_number];
+    struct quote_outcome *slot = slot_of(e, e->campaign_number);
     *holds = false;
     int rc = stopped_turn(e, cause);
+    if (rc == 1)
+        return why_keep(e, slot, cause);
     if (rc == 0)
         rc = campaign_run(e, holds, cause);
     if (rc < 0 && e->function_failed && !e->campaign->refuse_on_failure) {
@@ -250,36 +253,41 @@ int campaign_try(struct quote_eval *e, bool *holds, struct err *err)
     return rc;
 }
 
-static int campaign_turn(struct quote_eval *e, uint32_t number, struct err *err)
+static int campaign_turn(struct quote_eval *e, size_t place, struct err *err)
 {
     bool holds;
-    if (e->slots[number].reason) /* stopped, or it lost; nothing else has a reason before its turn */
+    if (e->slots[place].reason) /* stopped, or it lost; nothing else has a reason before its turn */
         return 0;
-    campaign_begin(e, number);
+    campaign_begin(e, e->active[place]);
     int rc = campaign_try(e, &holds, err);
     return rc == 0 && holds ? effects_merge(e, err) : rc;
 }
 
-/* All of one lane; what comes after it. */
-static int lane_turns(struct quote_eval *e, size_t *i, size_t end, struct err *err)
+static const struct quote_campaign *active_at(const struct quote_eval *e, size_t place)
+{
+    return &e->rules->campaigns[e->active[place]];
+}
+
+/* All of one lane; *i is then what comes after it. */
+static int lane_turns(struct quote_eval *e, size_t *i, struct err *err)
 {
     size_t from = *i;
     int rc = 0;
-    while (*i < end && e->rules->campaigns[*i].lane == e->rules->campaigns[from].lane && e->rules->campaigns[*i].stage < STAGE_SHIPPING)
+    while (*i < e->active_count && active_at(e, *i)->lane == active_at(e, from)->lane && active_at(e, *i)->stage < STAGE_SHIPPING)
         ++*i;
     if (e->rules->policies.best_of_lane)
-        return lane_run(e, (uint32_t)from, (uint32_t)*i, err);
+        return lane_run(e, from, *i, err);
     for (size_t k = from; k < *i && rc == 0; k++)
-        rc = campaign_turn(e, (uint32_t)k, err);
+        rc = campaign_turn(e, k, err);
     return rc;
 }
 
 static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
-    size_t count = e->cart->no_campaigns ? 0 : e->rules->count, i = e->rules->gate_count;
-    int rc = count > i ? campaigns_choose(e, out, err) : 0;
-    while (i < count && e->rules->campaigns[i].stage < STAGE_SHIPPING && rc == 0)
-        rc = lane_turns(e, &i, count, err);
+    size_t i = e->active_gates;
+    int rc = campaigns_choose(e, out, err);
+    while (i < e->active_count && active_at(e, i)->stage < STAGE_SHIPPING && rc == 0)
+        rc = lane_turns(e, &i, err);
     if (rc == 0)
         rc = shipping_price(e, out, err);
     if (rc < 0)
@@ -287,8 +295,8 @@ static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct 
     e->shipping_stage = true;
     for (struct wish *w = e->wishes; w; w = w->next)
         wish_grant(e, w);
-    for (; i < count && rc == 0; i++)
-        rc = campaign_turn(e, (uint32_t)i, err);
+    for (; i < e->active_count && rc == 0; i++)
+        rc = campaign_turn(e, i, err);
     return rc;
 }
 
@@ -330,25 +338,27 @@ static int lines_finish(struct quote_eval *e, struct quote_result *out, struct e
     return 0;
 }
 
+static int by_rank(const void *a, const void *b, void *eval)
+{
+    const struct quote_eval *e = eval;
+    uint32_t x = e->rules->rank[((const struct quote_outcome *)a)->campaign],
+             y = e->rules->rank[((const struct quote_outcome *)b)->campaign];
+    return (x > y) - (x < y);
+}
+
 static int outcomes_finish(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
-    const struct quote_rules *r = e->rules;
-    if (e->cart->no_campaigns || r->count == 0)
-        return 0;
-    struct quote_outcome *list = arena_alloc(e->arena, r->count * sizeof *list);
+    size_t count = e->active_count - e->active_gates, applied = 0, not = count;
+    struct quote_outcome *list = arena_alloc(e->arena, count * sizeof *list);
     if (!list)
         return eval_nomem(e, err);
-    size_t n = 0;
-    for (uint32_t i = (uint32_t)r->gate_count; i < r->count; i++) {
-        e->slots[i].campaign = i;
-        if (e->slots[i].applied)
-            list[n++] = e->slots[i];
+    for (size_t i = e->active_gates; i < e->active_count; i++) {
+        e->slots[i].campaign = e->active[i];
+        list[e->slots[i].applied ? applied++ : --not ] = e->slots[i];
     }
-    for (uint32_t i = 0; i < r->count; i++)
-        if (r->by_id[i] >= r->gate_count && !e->slots[r->by_id[i]].applied)
-            list[n++] = e->slots[r->by_id[i]];
+    qsort_r(list + applied, count - applied, sizeof *list, by_rank, e);
     out->outcomes = list;
-    out->outcome_count = n;
+    out->outcome_count = count;
     return 0;
 }
 
@@ -359,10 +369,10 @@ static int codes_finish(struct quote_eval *e, struct quote_result *out, struct e
         return 0;
     for (size_t i = 0; i < out->outcome_count; i++)
         if (out->outcomes[i].applied)
-            used |= e->slot_codes[out->outcomes[i].campaign];
+            used |= e->slot_codes[slot_of(e, out->outcomes[i].campaign) - e->slots];
     for (size_t i = 0; i < out->gate_count; i++)
         if (out->gates[i].open)
-            used |= e->slot_codes[out->gates[i].campaign];
+            used |= e->slot_codes[slot_of(e, out->gates[i].campaign) - e->slots];
     struct slice *unused = arena_alloc(e->arena, e->cart->code_count * sizeof *unused);
     if (!unused)
         return eval_nomem(e, err);
@@ -388,16 +398,11 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
     if (rc < 0)
         return rc;
     run_customer(&e);
-    if (r->count && !cart->no_campaigns) {
-        e.slots = arena_array(arena, r->count, sizeof *e.slots);
-        e.slot_codes = arena_array(arena, r->count, sizeof *e.slot_codes);
-        if (!e.slots || !e.slot_codes)
-            return eval_nomem(&e, err);
-        stopped_mark(&e);
-        if ((rc = gates_ask(&e, out, err)) < 0)
-            return rc;
-    }
+    if (!cart->no_campaigns && ((rc = active_gates(&e, err)) < 0 || (rc = gates_ask(&e, out, err)) < 0))
+        return rc;
     if (r->pricing.count && !cart->no_campaigns && (rc = prices_find(&e, out, err)) < 0)
+        return rc;
+    if (!cart->no_campaigns && (rc = active_campaigns(&e, err)) < 0)
         return rc;
     if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 || (rc = tax_price(&e, out, err)) < 0 ||
         (rc = outcomes_finish(&e, out, err)) < 0)
@@ -406,14 +411,6 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
 }
 
 /* --- trying out ------------------------------------------------------------------------------------------------------------ */
-
-static bool condition_calls(const struct condition *c)
-{
-    bool calls = c->kind == WHEN_FUNCTION, has_children = c->kind == WHEN_ALL || c->kind == WHEN_ANY || c->kind == WHEN_NONE;
-    for (uint32_t i = 0; has_children && i < c->child_count && !calls; i++)
-        calls = condition_calls(&c->children[i]);
-    return calls;
-}
 
 bool quote_campaign_calls(const struct quote_rules *r, uint32_t campaign)
 {
@@ -445,8 +442,10 @@ int quote_try(const struct quote_rules *r, uint32_t campaign, struct quote_cart 
     if (rc < 0)
         return rc;
     run_customer(&e);
-    e.slots = arena_array(arena, r->count, sizeof *e.slots);
-    e.slot_codes = arena_array(arena, r->count, sizeof *e.slot_codes);
+    e.active = &campaign;
+    e.active_count = 1;
+    e.slots = arena_array(arena, 1, sizeof *e.slots);
+    e.slot_codes = arena_array(arena, 1, sizeof *e.slot_codes);
     if (!e.slots || !e.slot_codes)
         return eval_nomem(&e, err);
     campaign_begin(&e, campaign);

@@ -88,6 +88,7 @@ struct quote_cart {
     symbol channel, region;       /* 0 = not said */
     struct slice shipping_option; /* empty = none chosen: nothing is charged, the options are listed */
     bool no_campaigns;            /* an import whose prices are final */
+    bool explain_all; /* say of every campaign why it did not apply; otherwise those that can't are not looked at. Changes no amount */
     /* What the shop has stopped; what the rules do not have does no harm.
      *   a campaign's id    it does not apply (reason "stopped")
      *   an owner           all that it has: what must not be left out (on_failure = "refuse") refuses the quotes that need it, ERR_BUSY
@@ -254,6 +255,7 @@ struct quote_gate { /* one per gate, by priority downwards, then id: whether wha
     struct quote_param *params;
 };
 
+/* Those that the index rules out are not looked at, unless the cart says explain_all; the same holds of gates. */
 struct quote_outcome { /* one per campaign that was looked at, in the order of application, then those that did not apply by id */
     uint32_t campaign;
     bool applied;

@@ -1,5 +1,6 @@
 /* quote/rules_int.h - what campaigns become: immutable, compact, symbols instead of strings. Inside quote/ only. */
 #pragma once
+#include "quote/index.h"
 #include "quote/quote.h"
 #include "quote/spec.h"
 
@@ -226,9 +227,11 @@ struct quote_rules {
     struct symbols *symbols;
     struct policies policies;
     struct quote_campaign *campaigns; /* in the order of application: stage, priority downwards, id */
-    uint32_t *by_id;                  /* campaign numbers, by id */
-    size_t count, gate_count;         /* the first gate_count are gates */
-    bool any_exclusion;               /* one at least is alone, of a group, or not_with another */
+    struct index *gate_index, *index;
+    uint32_t *rank;           /* by campaign: its place in by_id */
+    uint32_t *by_id;          /* campaign numbers, by id */
+    size_t count, gate_count; /* the first gate_count are gates */
+    bool any_exclusion;       /* one at least is alone, of a group, or not_with another */
     const struct shipping_option *shipping;
     uint32_t shipping_count;
     struct taxes taxes;

@@ -78,8 +78,11 @@ struct quote_eval {
     struct wish *wishes, **wishes_tail;
     struct quote_discount *shipping_discounts, **shipping_tail;
 
-    struct quote_outcome *slots; /* by campaign number */
-    uint32_t *slot_codes;        /* codes each took */
+    /* The gates and campaigns that are looked at, ascending: the index found them, or the cart asks for all. */
+    const uint32_t *active;
+    size_t active_count, active_gates; /* the gates stand first */
+    struct quote_outcome *slots;       /* by place in active */
+    uint32_t *slot_codes;              /* codes each took */
 };
 
 /* --- explain.c */
@@ -96,8 +99,14 @@ int why_params(struct quote_eval *e, struct quote_param **out, struct err *err);
 
 /* --- condition.c: *holds; when not, why says so. Negative: a function failed. */
 int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds, struct err *err);
+bool condition_calls(const struct condition *c); /* a function is in it */
 bool window_holds(struct quote_eval *e, const struct window *w);
 int fact_holds(struct quote_eval *e, const struct fact_test *t, bool *holds, struct err *err); /* fact.c */
+
+/* --- active.c */
+int active_gates(struct quote_eval *e, struct err *err);
+int active_campaigns(struct quote_eval *e, struct err *err);                  /* when prices are known */
+struct quote_outcome *slot_of(const struct quote_eval *e, uint32_t campaign); /* NULL: it is not looked at */
 
 /* --- price.c: its window is open and it has lines, which are then e->scope; all its conditions hold. When not, why says so. */
 bool campaign_stands(struct quote_eval *e);
@@ -114,8 +123,8 @@ void settle_undo(struct quote_eval *e, const struct effect *effects); /* of one 
 struct quote_set settle_filter(const struct quote_eval *e, struct quote_set set, uint32_t *lines);
 void settle_why(struct quote_eval *e, uint32_t by); /* the reason of who came after it; by: 1 + its number */
 
-/* --- lane.c: policy lanes = best_per_line: the turns of campaigns from .. to - 1, which are of one lane. */
-int lane_run(struct quote_eval *e, uint32_t from, uint32_t to, struct err *err);
+/* --- lane.c: policy lanes = best_per_line: the turns of active[from .. to - 1], which are of one lane. */
+int lane_run(struct quote_eval *e, size_t from, size_t to, struct err *err);
 
 /* --- choose.c: which of those that may apply do; the others get their reason. */
 int campaigns_choose(struct quote_eval *e, struct quote_result *out, struct err *err);
@@ -143,8 +152,9 @@ int percent_take(struct quote_eval *e, struct quote_set set, struct percent p, s
 int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err);
 
 /* --- stopped.c */
-void stopped_mark(struct quote_eval *e);                 /* those that do not apply get their reason */
-int stopped_turn(struct quote_eval *e, struct err *err); /* ERR_BUSY: the campaign whose turn it is can't be left out */
+void stopped_mark(struct quote_eval *e); /* those that do not apply get their reason */
+/* 1: its owner is stopped and it is not needed, why says so; ERR_BUSY: it is, and can't be left out. */
+int stopped_turn(struct quote_eval *e, struct err *err);
 int stopped_refuse(struct slice owner, struct err *err);
 
 /* --- rule.c: asks one rule for what it gives; once more when its run was thrown away, after reset(). *skipped: it failed and may. */

@@ -23,12 +23,13 @@ void stopped_mark(struct quote_eval *e)
     uint32_t number;
     const struct quote_cart *cart = e->cart;
     for (size_t i = 0; i < cart->stopped_count; i++) {
-        if (quote_campaign_find(e->rules, cart->stopped[i], &number))
-            e->slots[number].reason = "stopped";
+        struct quote_outcome *slot = quote_campaign_find(e->rules, cart->stopped[i], &number) ? slot_of(e, number) : NULL;
+        if (slot)
+            slot->reason = "stopped";
         e->owners_stopped = e->owners_stopped || memchr(cart->stopped[i].data, '/', cart->stopped[i].len);
     }
-    for (uint32_t i = 0; e->owners_stopped && i < e->rules->count; i++) {
-        const struct quote_campaign *c = &e->rules->campaigns[i];
+    for (size_t i = 0; e->owners_stopped && i < e->active_count; i++) {
+        const struct quote_campaign *c = &e->rules->campaigns[e->active[i]];
         if (c->owner.len && !c->refuse_on_failure && quote_standing_of(cart, c->owner) != QUOTE_WORKS)
             e->slots[i].reason = "stopped";
     }
@@ -40,14 +41,22 @@ int stopped_refuse(struct slice owner, struct err *err)
                       "The shop has stopped %.*s, and without it this cart can't be priced; try again later.", SLICE_FMT(owner));
 }
 
-/* Whether its conditions hold its functions would have to say, and they do not run: in its time and with lines of its scope it is needed.
- */
+/* Its functions do not run, so what they would have said is not known: it is needed when everything else that it asks for holds. A gate's
+ * conditions say who may not buy, so a gate is needed where it stands. */
 int stopped_turn(struct quote_eval *e, struct err *err)
 {
     const struct quote_campaign *c = e->campaign;
     if (!e->owners_stopped || !c->owner.len || quote_standing_of(e->cart, c->owner) != QUOTE_STOPPED)
         return 0;
-    bool needed = campaign_stands(e);
-    why_clear(e);
-    return needed ? stopped_refuse(c->owner, err) : 0;
+    if (!campaign_stands(e))
+        return 1;
+    for (uint32_t i = 0; i < c->when_count && c->stage != STAGE_GATE; i++) {
+        bool holds = true;
+        int rc = condition_calls(&c->when[i]) ? 0 : condition_holds(e, &c->when[i], &holds, err);
+        if (rc < 0)
+            return rc;
+        if (!holds)
+            return 1;
+    }
+    return stopped_refuse(c->owner, err);
 }

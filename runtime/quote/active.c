@@ -1,0 +1,78 @@
+/* The gates and campaigns that are looked at: what the index brings up, in the order of application. */
+#include "quote/run_int.h"
+
+/* Makes places for `count` more; the gates keep theirs. */
+static int grow(struct quote_eval *e, const uint32_t *list, size_t count, struct err *err)
+{
+    size_t before = e->active_count, all = before + count;
+    uint32_t *active = arena_alloc(e->arena, all * sizeof *active);
+    struct quote_outcome *slots = arena_array(e->arena, all, sizeof *slots);
+    uint32_t *codes = arena_array(e->arena, all, sizeof *codes);
+    if (!active || !slots || !codes)
+        return eval_nomem(e, err);
+    if (before) {
+        memcpy(active, e->active, before * sizeof *active);
+        memcpy(slots, e->slots, before * sizeof *slots);
+        memcpy(codes, e->slot_codes, before * sizeof *codes);
+    }
+    if (count)
+        memcpy(active + before, list, count * sizeof *active);
+    e->active = active;
+    e->active_count = all;
+    e->slots = slots;
+    e->slot_codes = codes;
+    return 0;
+}
+
+static int everybody(struct quote_eval *e, uint32_t from, uint32_t to, struct err *err)
+{
+    uint32_t *list = arena_alloc(e->arena, (to - from) * sizeof *list);
+    if (!list)
+        return eval_nomem(e, err);
+    for (uint32_t i = from; i < to; i++)
+        list[i - from] = i;
+    return grow(e, list, to - from, err);
+}
+
+static int activate(struct quote_eval *e, const struct index *ix, uint32_t from, uint32_t to, struct err *err)
+{
+    uint32_t *list;
+    size_t count;
+    if (from == to)
+        return 0;
+    int rc;
+    if (e->cart->explain_all)
+        rc = everybody(e, from, to, err);
+    else if ((rc = index_find(ix, e, eval_still_costs(e, eval_every(e)), &list, &count, err)) == 0)
+        rc = grow(e, list, count, err);
+    if (rc == 0)
+        stopped_mark(e);
+    return rc;
+}
+
+int active_gates(struct quote_eval *e, struct err *err)
+{
+    int rc = activate(e, e->rules->gate_index, 0, (uint32_t)e->rules->gate_count, err);
+    e->active_gates = e->active_count;
+    return rc;
+}
+
+int active_campaigns(struct quote_eval *e, struct err *err)
+{
+    return activate(e, e->rules->index, (uint32_t)e->rules->gate_count, (uint32_t)e->rules->count, err);
+}
+
+struct quote_outcome *slot_of(const struct quote_eval *e, uint32_t campaign)
+{
+    size_t low = 0, high = e->active_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (e->active[mid] == campaign)
+            return &e->slots[mid];
+        if (e->active[mid] < campaign)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
