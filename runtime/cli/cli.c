@@ -72,6 +72,7 @@ static const struct cli_option webhooks_options[] = {
     { "--label", "TEXT", "Whose it is, for people (add, change)." },
     { "--personal", "A,B", "Personal fields that are sent along (add, change); default none." },
     { "--unordered", NULL, "No message waits for an earlier one about the same order (add, change)." },
+    { "--ordered", NULL, "They do wait, as is the default (change)." },
     { "--url", "URL", "Where it is from now on (change)." },
     { "--keep", "DURATION", "How long earlier secrets sign as well (rotate): 1h, 7d, 0s; default 24h." },
     { "--state", "STATE", "Only waiting, taken or given_up (log)." },
@@ -154,7 +155,7 @@ const struct cli_command cli_commands[] = {
     { "webhooks", "SHOP [DO [ID [MESSAGE]]]", "Endpoints of other systems that hear what happens.", 1, 4, webhooks_options, cmd_webhooks,
       "feira webhooks SHOP                  lists them: state, what waits, what was given up\n"
       "feira webhooks SHOP add URL          makes one, and shows its secret this once\n"
-      "feira webhooks SHOP change ID        with --url, --events, --label, --personal, --unordered\n"
+      "feira webhooks SHOP change ID        with --url, --events, --label, --personal, --ordered, --unordered\n"
       "feira webhooks SHOP rotate ID        a new secret; earlier ones sign as well for --keep\n"
       "feira webhooks SHOP ping ID          sends a message to try it, and says what came back\n"
       "feira webhooks SHOP pause|resume|remove ID\n"

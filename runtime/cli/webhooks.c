@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-enum { DATA, EVENTS, LABEL, PERSONAL, UNORDERED, URL, KEEP, STATE, SINCE, TAKEN }; /* options, in the order of cli.c */
+enum { DATA, EVENTS, LABEL, PERSONAL, UNORDERED, ORDERED, URL, KEEP, STATE, SINCE, TAKEN }; /* options, in the order of cli.c */
 
 static int64_t number(const struct json_value *v, const char *key)
 {
@@ -103,9 +103,9 @@ static void write_settings(struct json_writer *w, const struct cli_args *a, cons
     }
     if (a->values[PERSONAL])
         write_list(w, "personal", a->values[PERSONAL]);
-    if (a->values[UNORDERED]) {
+    if (a->values[UNORDERED] || a->values[ORDERED]) {
         json_key(w, "ordered");
-        json_bool(w, false);
+        json_bool(w, a->values[ORDERED] != NULL);
     }
     json_object_end(w);
 }

@@ -22,7 +22,7 @@ struct sending {
     const struct webhook *to;
     struct arena arena;
     int64_t message;
-    struct slice message_id, event, body;
+    struct slice message_id, body;
     struct worker *worker;
     struct outbound_call *call; /* while it is under way; the worker's */
     struct loop_post post;
@@ -316,12 +316,11 @@ static int begin(void *ctx, const struct webhook_delivery *d)
     x->to = l->one;
     x->message = d->message;
     x->message_id = arena_copy(&x->arena, d->message_id);
-    x->event = arena_copy(&x->arena, d->event);
     x->body = arena_copy(&x->arena, d->body);
     x->attempt = (struct webhook_attempt){ .endpoint = l->one->id, .message = d->message, .due_ms = d->due_ms };
     x->next = w->list;
     w->list = x;
-    if (!x->message_id.data || !x->event.data || !x->body.data) {
+    if (!x->message_id.data || !x->body.data) {
         forget(x);
         return 1;
     }
