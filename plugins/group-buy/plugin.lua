@@ -115,6 +115,11 @@ return {
         from = { type = "string", max = 20, optional = true, about = "From when on groups can be opened: \"2026-11-20 00:00\"." },
         to = { type = "string", max = 20, optional = true, about = "Until when. Groups that are open then go on." },
         priority = { type = "integer", default = 0, about = "Higher is applied earlier." },
+        alone = { type = "boolean", default = false, about = "No other campaign applies to an order in a group." },
+        not_with = {
+          type = "list", of = { type = "string", max = 64 }, default = {},
+          about = "Ids of campaigns, or group:NAME, that do not apply to an order in a group.",
+        },
       },
     },
   },

@@ -79,6 +79,8 @@ function rules.group(fields)
     id = fields.id,
     title = fields.title,
     priority = fields.priority,
+    alone = fields.alone,
+    not_with = fields.not_with[1] and fields.not_with,
     scope = promo.sku(fields.sku),
     when = function(cart) return wanted(cart, fields) ~= nil end,
     give = function(cart) take_off(cart, wanted(cart, fields)) end,

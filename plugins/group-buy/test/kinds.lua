@@ -182,6 +182,37 @@ t:describe("what a merchant writes", function()
   end)
 end)
 
+t:describe("other campaigns", function()
+  local TENTH = [[local promo = require "feira.promo"
+return promo.campaign { id = "tenth", give = promo.percent_off { percent = 10 } }]]
+  local function with_tenth(fields)
+    local made = shop('size = 2, percent = 50, priority = 1, ' .. fields)
+    made.campaigns.tenth = TENTH
+    return made
+  end
+
+  t:it("apply beside the group's price, unless it stands alone or names them", function()
+    t:shop(with_tenth "")
+    setup "ann"
+    t:expect(order("ann", { open = "tea" }), { total = 4500 })
+    t:shop(with_tenth "alone = true")
+    setup "ann"
+    t:expect(order("ann", { open = "tea" }), { total = 5000 })
+    t:expect(t:order { customer = "ann", lines = { TEA = 1 } }, { total = 9000 })
+    t:shop(with_tenth 'not_with = { "tenth" }')
+    setup "ann"
+    t:expect(order("ann", { open = "tea" }), { total = 5000 })
+  end)
+
+  t:it("that take its place leave nobody waiting in a group at another price", function()
+    local made = with_tenth "alone = true"
+    made.campaigns.tenth = TENTH:gsub("give =", "priority = 5, alone = true, give =")
+    t:shop(made)
+    setup "ann"
+    t:refused("no_group_price", function() order("ann", { open = "tea" }) end)
+  end)
+end)
+
 t:describe("what a shop does by hand", function()
   t:it("sends an order although its group is not full: then it is not taken back", function()
     t:shop(shop 'size = 3, percent = 50')
