@@ -39,6 +39,7 @@ void bind_task_want(struct bind_task *t, struct slice *value)
 {
     *value = slice_str("");
     t->calling.value = value;
+    t->calling.out = NULL; /* it is no answer */
     t->calling.why = true;
 }
 

@@ -248,6 +248,41 @@ static void tasks_go_side_by_side_and_are_closed_at_any_time(void **state)
         bind_task_close(r[i].task);
 }
 
+/* What a provider's functions give is wanted as it is: a value, or nil with a reason. */
+static void a_value_or_why_there_is_none_comes_back_as_it_is(void **state)
+{
+    static const struct {
+        const char *body, *gives;
+    } runs[] = {
+        { "return { state = 'paid', amount = 5 }", "{\"amount\":5,\"state\":\"paid\"}" },
+        { "return nil, 'closed on Sundays', 'refused'", "{\"code\":\"refused\",\"why\":\"closed on Sundays\"}" },
+        { "return nil, 'closed'", "{\"why\":\"closed\"}" },
+        { "return nil, 7", "" },
+        { "return nil", "" },
+        { "return", "" },
+        { "return { a = 1 }, 'what is behind a value is left alone', 'x'", "{\"a\":1}" },
+        { "local a, why, code = http.get 'https://api.example.com/' return nil, why, code",
+          "{\"code\":\"timeout\",\"why\":\"nobody answered\"}" },
+    };
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        struct run r;
+        struct slice value;
+        struct err late = { 0 };
+        start(&r, *state, runs[i].body);
+        bind_task_want(r.task, &value);
+        if (strstr(runs[i].body, "http")) {
+            waits_for(&r, BIND_WAITS_FOR_HTTP);
+            bind_task_sent(r.task);
+            err_reason(&late, ERR_IO, "timeout", "nobody answered");
+            bind_task_answered(r.task, ERR_IO, NULL, &late);
+        }
+        waits_for(&r, BIND_WAITS_FOR_NOTHING);
+        if (!slice_is(value, runs[i].gives))
+            fail_msg("%s gives %.*s", runs[i].body, SLICE_FMT(value));
+        bind_task_close(r.task);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_step_is_handed_to_the_host_and_its_failure_is_an_error),
         cmocka_unit_test(a_mistake_is_found_before_anything_is_sent),
         cmocka_unit_test(tasks_go_side_by_side_and_are_closed_at_any_time),
+        cmocka_unit_test(a_value_or_why_there_is_none_comes_back_as_it_is),
     };
     return cmocka_run_group_tests(tests, open_shop, close_shop);
 }

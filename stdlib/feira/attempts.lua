@@ -130,13 +130,14 @@ end
 ---Asks at `at`, or earlier if that was planned anyway.
 function attempts.ask_at(attempt, at) timers.set(attempts.job(attempt, "query"), attempt.payment_id, at) end
 
----1, 5 and 15 minutes after it began, then when its time is over; from then on (nobody answers) later and later, without an end.
+---1, 5 and 15 minutes after it began, then every hour and when its time is over; from then on (nobody answers) later and later, without an
+---end.
 function attempts.ask_again(attempt, now)
   for _, after in ipairs(ASKED_AT_MS) do
     local at = attempt.created_at + after
     if at > now and at < attempt.expires_at then return attempts.ask_at(attempt, at) end
   end
-  if attempt.expires_at > now then return attempts.ask_at(attempt, attempt.expires_at) end
+  if attempt.expires_at > now then return attempts.ask_at(attempt, math.min(attempt.expires_at, now + HOUR_MS)) end
   attempts.ask_at(attempt, now + math.min(MINUTE_MS << math.min(attempt.asked, 20), PAUSE_MAX_MS))
 end
 

@@ -239,6 +239,26 @@ t:describe("a payment", function()
     check_books { order }
   end)
 
+  t:it("that has days is asked about every hour", function()
+    open()
+    local order = place(1, {
+      dues = { { label = "deposit", amount = 200, within = "30m" }, { label = "balance", amount = 800, within = "72h" } },
+    })
+    local deposit = begin(order)
+    pay(deposit.id)
+    tell(deposit.id)
+    local balance = begin(order)
+    t:expect(balance.amount, 800)
+    t:advance "16m"
+    t:expect(gateway.asked.query, 3)
+    pay(balance.id)
+    t:advance "58m"
+    t:expect(t:look(order).state, "placed")
+    t:advance "2m"
+    t:expect(t:look(order).state, "paid")
+    check_books { order }
+  end)
+
   t:it("whose beginning was not answered is found all the same", function()
     open()
     local order = place()
