@@ -35,7 +35,7 @@ static const struct schema sent_line_fields[] = {
     { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = INT64_MAX }, END };
 static const struct schema sent_line = { .type = SCHEMA_OBJECT, .fields = sent_line_fields };
 FIELDS(sent, ORDER, ID("fulfilment", "The fulfilment's id."),
-       { .name = "lines", .type = SCHEMA_ARRAY, .max = INT64_MAX, .item = &sent_line, .about = "What was sent: { line, sku, qty }; not said of more than 100 lines." },
+       { .name = "lines", .type = SCHEMA_ARRAY, .max = INT64_MAX, .item = &sent_line, .about = "What was sent: { line, sku, qty }; not said of more than 50 lines." },
        { .name = "carrier", .type = SCHEMA_STRING, .max = 100, .about = "Who brings it." },
        { .name = "tracking", .type = SCHEMA_STRING, .max = 200, .about = "The carrier's number." });
 FIELDS(completed, ORDER, { .name = "by", .type = SCHEMA_STRING, .max = 20, .about = "Whose doing it was: customer, shop or time." });

@@ -18,8 +18,8 @@ local timers = require "feira.timers"
 
 local fulfilments = {}
 
--- An event does not grow with the order: of more lines than these it says nothing, and who wants to know reads the order.
-local LINES_TOLD_MAX = 100
+-- An event has at most 16 KiB, whatever the SKUs are: of more lines than these it says nothing, and who wants to know reads the order.
+local LINES_TOLD_MAX = 50
 
 local next_number = sql.statement "SELECT coalesce(max(n), 0) + 1 FROM fulfilments WHERE order_id = ?1"
 local insert = sql.statement [[

@@ -356,6 +356,35 @@ return {
     assert order["state"] == "completed" and order["fulfilments"][0]["carrier"] == "e-mail"
 
 
+def test_an_event_of_many_lines_with_long_names_fits(own_shop):
+    plugin = {
+        "plugin": """return { name = "packs", version = "1.0.0", api = 1, title = "Packs",
+  collections = { heard = { fields = { order = "order", lines = "json" } } },
+  on = { ["order.fulfilling"] = { run = "events.sent", when = "after_commit" } },
+  routes = { ["GET /heard"] = { run = "events.heard", auth = "server" } } }""",
+        "events": """local store, json = require "feira.store", require "feira.json"
+return {
+  sent = function(event) store.heard:insert { order = event.order, lines = { count = event.lines and #event.lines or -1 } } end,
+  heard = function()
+    local all = {}
+    for row in store.heard:each() do all[#all + 1] = row.lines.count end
+    return { status = 200, body = { all = json.array(all) } }
+  end,
+}""",
+    }
+    shop = own_shop(settings={"plugins": "{ packs = {} }"}, plugins={"packs": plugin})
+    products = [{"sku": f"{n:03}" + "茶" * 61, "title": "Tea", "price": 1, "stock": 9} for n in range(110)]
+    ok(shop.sk.request("POST", "/v1/products/import", {"products": products}), 200)
+    order = shop.paid_order([{"sku": p["sku"], "qty": 1} for p in products])
+    for lines in range(1, 51), range(51, 61), range(61, 111):
+        long = {"carrier": "茶" * 100, "tracking": "茶" * 200}
+        ok(fulfil(shop, order, lines=[{"line": n, "qty": 1} for n in lines], **long), 201)
+    other = shop.paid_order([{"sku": p["sku"], "qty": 1} for p in products])
+    ok(fulfil(shop, other, lines=[{"line": n, "qty": 1} for n in range(1, 101)]), 201)
+    assert until(lambda: len(ok(shop.sk.request("GET", "/v1/x/packs/heard"), 200)["all"]) == 4)
+    assert sorted(ok(shop.sk.request("GET", "/v1/x/packs/heard"), 200)["all"]) == [-1, 10, 50, 50]
+
+
 @pytest.mark.parametrize("round", range(5))
 def test_a_race_to_cancel_and_to_send_has_one_winner(shop, round):
     sku = shop.product(stock=2)
