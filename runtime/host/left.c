@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* One number per symbol, in pieces that are made when one in them is first set. */
-enum { PIECE = 1 << 12, PIECES = 1 << 16 };
+enum { PIECE = 1 << 12, PIECES = 1 << 16, ACCOUNTS_MAX = 1 << 18 };
 #define UNKNOWN INT64_MAX /* no account can have so much left: its sums would leave their range */
 
 struct piece {
@@ -14,6 +14,7 @@ struct piece {
 struct left {
     struct symbols *symbols;
     struct ledger *ledger; /* that is followed */
+    size_t count;          /* accounts that are told; beyond ACCOUNTS_MAX the writer alone knows, so that no plugin fills the memory */
     struct piece *_Atomic pieces[PIECES];
 };
 
@@ -42,7 +43,11 @@ static struct piece *piece_new(void)
 /* The writer alone sets. Without memory nothing is told, and the writer goes on refusing by itself. */
 static void tell(struct left *l, struct slice account, const struct ledger_balance *b)
 {
-    symbol s = symbols_intern(l->symbols, account);
+    symbol s = symbols_find(l->symbols, account);
+    if (!s && l->count < ACCOUNTS_MAX) {
+        s = symbols_intern(l->symbols, account);
+        l->count++;
+    }
     if (s == 0 || s / PIECE >= PIECES)
         return;
     struct piece *p = atomic_load_explicit(&l->pieces[s / PIECE], memory_order_relaxed);

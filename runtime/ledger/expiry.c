@@ -29,7 +29,7 @@ static int find_due(struct ledger *l, int64_t now_ms, int limit, struct due *due
 static int give_back(struct ledger *l, const struct due *d, int64_t now_ms, struct err *err)
 {
     char id[40];
-    snprintf(id, sizeof id, "expired/%lld", (long long)d->hold);
+    snprintf(id, sizeof id, "~expired/%lld", (long long)d->hold);
     struct ledger_op op = { .kind = LEDGER_VOID, .id = slice_str(id), .pending = slice_of(d->id, d->len) };
     int rc = ledger_apply(l, &op, 1, now_ms, NULL, err);
     if (rc != ERR_STATE)
@@ -72,7 +72,7 @@ int ledger_hold_read(struct store_conn *c, struct slice id, int64_t now_ms, stru
 {
     struct store_stmt *s;
     int rc = store_prepare(c,
-                           "SELECT h.amount, e.expires_ms, r.kind, r.amount, r.id LIKE 'expired/%' FROM ledger_transfers h"
+                           "SELECT h.amount, e.expires_ms, r.kind, r.amount, r.id LIKE '~expired/%' FROM ledger_transfers h"
                            " LEFT JOIN ledger_transfers r ON r.pending = h.seq"
                            " LEFT JOIN ledger_expiries e ON e.hold = h.seq AND e.expires_ms = h.expires_ms"
                            " WHERE h.id = ?1 AND h.kind = 1",

@@ -29,7 +29,7 @@ static int prepare_all(struct ledger *l, struct err *err)
         { &l->transfer_insert, "INSERT INTO ledger_transfers (seq, id, kind, debit, credit, amount, pending, at_ms, expires_ms, reference)"
                                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING" },
         { &l->transfer_delete_from, "DELETE FROM ledger_transfers WHERE seq >= ?1" },
-        { &l->resolution_of, "SELECT kind, id LIKE 'expired/%' FROM ledger_transfers WHERE pending = ?1" },
+        { &l->resolution_of, "SELECT kind, id LIKE '~expired/%' FROM ledger_transfers WHERE pending = ?1" },
         { &l->expiry_insert, "INSERT INTO ledger_expiries (expires_ms, hold) VALUES (?1, ?2)" },
         { &l->expiry_delete, "DELETE FROM ledger_expiries WHERE expires_ms = ?1 AND hold = ?2" },
         { &l->expiry_of, "SELECT 1 FROM ledger_expiries WHERE expires_ms = ?1 AND hold = ?2" },

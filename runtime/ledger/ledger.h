@@ -56,8 +56,8 @@ struct ledger_op {
  * now_ms is stamped on the transfers. */
 int ledger_apply(struct ledger *l, const struct ledger_op *ops, size_t n, int64_t now_ms, size_t *failed, struct err *err);
 
-/* Voids up to `limit` holds whose expiry has come, the earliest first, as "expired/N"; *voided: how many. Whatever was due while nothing
- * ran is given back by the first call. */
+/* Voids up to `limit` holds whose expiry has come, the earliest first, as "~expired/N", which no plugin can choose; *voided: how many.
+ * Whatever was due while nothing ran is given back by the first call. */
 int ledger_expire(struct ledger *l, int64_t now_ms, int limit, int *voided, struct err *err);
 int ledger_next_expiry(struct store_conn *c, int64_t *expires_ms, struct err *err); /* any connection; 1 = there is one, 0 = none */
 

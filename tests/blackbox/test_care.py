@@ -42,6 +42,7 @@ def test_a_shop_that_was_lived_in_is_well(tmp_path):
     "check, damage",
     [
         ("books", "UPDATE ledger_accounts SET credits_posted = credits_posted + 1 WHERE name LIKE 'stock/%'"),
+        ("books", "INSERT INTO ledger_hours VALUES (1, 1, 5, 0)"),
         ("holds", "DELETE FROM orders WHERE state = 1"),
         ("holds", "UPDATE orders SET state = 6 WHERE state = 1"),
         ("placed orders", "UPDATE orders SET state = 1 WHERE state = 6"),
@@ -65,6 +66,15 @@ def test_what_is_wrong_is_found_and_says_what_to_do(tmp_path, check, damage):
     code, found = findings(tmp_path)
     assert code == 1 and found[check]["level"] == "error", found
     assert found[check]["text"] and found[check]["advice"]
+
+
+def test_holds_past_their_time_are_only_a_warning(tmp_path):
+    lived_in(tmp_path)
+    with sqlite3.connect(tmp_path / "data" / "shop.db") as db:
+        assert db.execute("INSERT INTO ledger_expiries SELECT 1000, seq FROM ledger_transfers WHERE kind = 1 LIMIT 1").rowcount == 1
+    db.close()
+    code, found = findings(tmp_path)
+    assert code == 0 and found["holds with a time"]["level"] == "warning" and found["holds with a time"]["advice"]
 
 
 def test_timers_of_a_shop_that_stood_still_are_only_a_warning(tmp_path):
