@@ -210,7 +210,7 @@ static int l_object(lua_State *L)
     json_object(&w);
     for (int i = 1, top = lua_gettop(L); i <= top;) {
         size_t len;
-        const char *raw = raw_text(L, i, &len);
+        const char *raw = lua_type(L, i) == LUA_TSTRING ? NULL : raw_text(L, i, &len); /* nearly always it is a name */
         if (raw) {
             if (len < 2 || raw[0] != '{' || raw[len - 1] != '}')
                 return luaL_error(L, "argument %d is not the JSON of an object", i);

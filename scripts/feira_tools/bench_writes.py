@@ -8,6 +8,7 @@ The two take turns, each on a file of its own that began the same; in the end bo
 A shop with a history is made once per program and schema, by the same loop, and kept in build/bench-stores: a million orders, the last of
 them not yet paid, and the doctor finds nothing wrong with it."""
 
+import atexit
 import hashlib
 import json
 import pathlib
@@ -102,8 +103,8 @@ class Load:
 class Replay:
     """The raw loop, on a store of its own."""
 
-    def __init__(self, store, traced, passes):
-        self.process = subprocess.Popen([str(build_dir() / "bench_replay"), str(store), str(traced), str(passes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, store, traced, passes, without=None):
+        self.process = subprocess.Popen([str(build_dir() / "bench_replay"), str(store), str(traced), str(passes), *([without] if without else [])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, stage, commands, batch):
         self.process.stdin.write(f"run {stage} {commands} {max(1, batch):.3f}\n")
@@ -243,7 +244,7 @@ def cpu_seconds(server):
 class Pair:
     """The server and the raw loop on copies of one store."""
 
-    def __init__(self, work, data, traced, stage):
+    def __init__(self, work, data, traced, stage, without=None):
         self.stage = stage
         self.ours, self.raw = copy_data(data, work / "ours"), copy_data(data, work / "raw")
         if (data / "bench-passes").exists():
@@ -252,7 +253,8 @@ class Pair:
         self.forget()
         self.done = 0
         self.server = Server(SHOP, data=self.ours).start()
-        self.replay = Replay(self.raw / "shop.db", traced, self.raw / "bench-passes")
+        atexit.register(self.server.kill)  # also one that is stopped in its tracks
+        self.replay = Replay(self.raw / "shop.db", traced, self.raw / "bench-passes", without)
 
     def forget(self):
         self.rates, self.raw_rates, self.batches, self.cpu = [], [], [], []
@@ -299,6 +301,25 @@ class Pair:
         doctor(self.ours)
         shutil.rmtree(self.ours)
         shutil.rmtree(self.raw)
+
+
+def self_test(args, work):
+    """Whether a raw loop that leaves out a row of each order is found out."""
+    data, traced = shop_with(work, 100, 0, 0, 100)
+    pair = Pair(work, data, traced, "place", without="order_contacts")
+    write_orders(work / "orders", 100, 100)
+
+    def load():
+        got = Load(pair.server, pair.server.keys()["pk"], work / "orders", 10, once=True)
+        return got.answers, got.rate
+
+    pair.round(load)
+    try:
+        pair.close()
+    except SystemExit as e:
+        print(f"found out, as it should be: {e}")
+        return 0
+    sys.exit("a raw loop that writes less than the shop was not found out")
 
 
 def measure(args, work, data, traced, stage, name, requests, key, once):
@@ -484,6 +505,8 @@ def bench(args):
     work = STORES / f"work-{time.time_ns()}"  # on the disk that is meant, and on the same as the stores
     work.mkdir(parents=True)
     try:
+        if args.self_test:
+            return self_test(args, work)
         ratio = BENCHES[args.what](args, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -2,7 +2,9 @@
  * before or around it. No HTTP, no Lua, no queries. Its connection is opened as the shop's writer opens its own, so the pragmas are the
  * same, and the log is moved into the file under the same conditions.
  *
- *   bench_replay STORE TRACE PASSES
+ *   bench_replay STORE TRACE PASSES [WITHOUT]
+ *
+ * WITHOUT names a table that is left out, for the bench to see whether it would notice.
  *
  * TRACE is a store in which the shop worked under triggers (trace.h). Its rows are written to STORE again and again: each pass with row
  * numbers behind those that STORE has, and with ids of its own. A row of an account is written once a batch with its sum, as the ledger
@@ -54,6 +56,7 @@ struct replay {
     size_t dirty_count;
     sqlite3_stmt *write_account;
     int64_t checkpointed_pages;
+    int without;
     int id_top; /* the first four digits of an id that is made now, as a number */
 };
 
@@ -281,7 +284,7 @@ static void do_op(struct replay *r, struct pass *p, const struct trace_op *op)
 {
     const struct trace_table *t = &r->trace.tables[op->table];
     sqlite3_stmt *s = statement(r, op);
-    if (!s)
+    if (!s || op->table == r->without)
         return;
     for (int c = 0; c < t->columns; c++)
         if (op->kind == 'I' || t->is_key[c] || (op->kind == 'U' && (op->changed & 1ull << c)))
@@ -408,8 +411,8 @@ static void find_next_rows(struct replay *r)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: bench_replay STORE TRACE PASSES\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: bench_replay STORE TRACE PASSES [WITHOUT]\n");
         return 2;
     }
     struct replay r = { .passes_path = argv[3], .id_top = (int)(clock_wall_ms(clock_system()) >> 30) };
@@ -420,6 +423,7 @@ int main(int argc, char **argv)
         die(argv[1], err.text);
     r.conn = store_writer_conn(r.store);
     trace_load(&r.trace, argv[2]);
+    r.without = argc == 5 ? trace_table_named(&r.trace, argv[4]) : TRACE_NONE;
     load_accounts(&r);
     load_passes(&r);
     find_next_rows(&r);
