@@ -27,6 +27,7 @@ int turn_try(struct choice *ch, const struct candidate *c, bool *does, struct er
         rc = campaign_run(e, &holds, err);
     if (rc < 0 && e->function_failed && !e->campaign->refuse_on_failure) {
         eval_undo(e, NULL); /* it is left out when its turn comes, and said to have failed */
+        why_failed(e, rc);
         err_clear(err);
         return 0;
     }
@@ -44,6 +45,17 @@ void turn_undo(struct quote_eval *e, struct effect *effects)
     e->effects = effects;
     settle_undo(e, effects);
     eval_undo(e, NULL);
+}
+
+struct turn_mark turn_mark(const struct quote_eval *e)
+{
+    return (struct turn_mark){ arena_mark(e->arena), e->calls };
+}
+
+void turn_forget(struct quote_eval *e, struct turn_mark m)
+{
+    if (e->calls == m.calls)
+        arena_rewind(e->arena, m.memory);
 }
 
 /* --- who is asked --------------------------------------------------------------------------------------------------------------- */
@@ -378,10 +390,10 @@ static int choose_by_priority(struct choice *ch, struct err *err)
     memset(ch->standing, IN, ch->count);
     int rc = 1;
     while (rc > 0 && admit(ch, rank, choosy)) {
-        struct arena_mark mark = arena_mark(e->arena);
+        struct turn_mark mark = turn_mark(e);
         rc = idle_find(ch, effects, err);
         if (rc == 0)
-            arena_rewind(e->arena, mark);
+            turn_forget(e, mark);
     }
     return rc < 0 ? rc : 0;
 }

@@ -41,5 +41,13 @@ struct choice {
 int turn_try(struct choice *ch, const struct candidate *c, bool *does, struct err *err);
 void turn_undo(struct quote_eval *e, struct effect *effects);
 
+/* Memory of turns that were taken back. What functions were given may be kept by them (sets) or by the quote (left.c): it stays. */
+struct turn_mark {
+    struct arena_mark memory;
+    uint64_t calls;
+};
+struct turn_mark turn_mark(const struct quote_eval *e);
+void turn_forget(struct quote_eval *e, struct turn_mark m);
+
 /* search.c: the cheapest permitted set of one component, into standing. */
 int search_component(struct choice *ch, uint32_t component, struct err *err);

@@ -212,6 +212,43 @@ static void the_work_is_bounded_and_what_was_found_stands(void **state)
     assert_int_equal(f->result.total_minor, total);
 }
 
+/* --- functions ------------------------------------------------------------------------------------------------------------ */
+
+static int function_gives(void *ctx, int fn, struct quote_eval *e, struct err *err)
+{
+    int *calls = ctx;
+    ++*calls;
+    if (fn == 3)
+        return err_set(err, ERR_SCRIPT, "x.lua:3: attempt to index a nil value");
+    struct quote_set scope = quote_eval_scope(e);
+    return fn == 1 ? quote_eval_amount_off(e, scope, 500, slice_str("five"), err)
+                   : quote_eval_percent_off(e, scope, 100000, 0, slice_str("a tenth"), err);
+}
+
+static void functions_are_tried_like_the_others(void **state)
+{
+    struct fixture *f = *state;
+    int calls = 0;
+    f->hooks = (struct quote_hooks){ .ctx = &calls, .action = function_gives };
+    rules(f,
+          "[{'id': 'a', 'group': 'g', 'priority': 9, 'give': {'fn': 3}}, {'id': 'b', 'group': 'g', 'priority': 8, 'give': {'fn': 1}},"
+          "{'id': 'c', 'group': 'g', 'give': {'fn': 2}}, {'id': 'd', 'give': {'amount_off': {'amount': '1.00'}}}]",
+          "{'stacking': 'best'}");
+    assert_int_equal(fixture_discount(f, CART1), 1100);
+    assert_true(f->result.proven);
+    assert_string_equal(fixture_reason(f, "a"), "failed");
+    assert_string_equal(text_param(f, "b", "to"), "c");
+    assert_in_range(calls, 4, 20);
+    assert_int_equal(f->cart.lines[0].discounts->reason.len, strlen("a tenth"));
+    rules(f,
+          "[{'id': 'a', 'group': 'g', 'priority': 9, 'give': {'fn': 3}}, {'id': 'b', 'group': 'g', 'priority': 8, 'give': {'fn': 1}},"
+          "{'id': 'c', 'group': 'g', 'give': {'fn': 2}}]",
+          NULL);
+    assert_int_equal(fixture_discount(f, CART1), 500);
+    assert_string_equal(fixture_reason(f, "a"), "failed");
+    assert_string_equal(fixture_reason(f, "c"), "lost");
+}
+
 /* --- against every set ------------------------------------------------------------------------------------------------------- */
 
 enum { CAMPAIGNS = 9, TEXT = 400 };
@@ -384,6 +421,7 @@ int main(void)
         TEST(lanes_come_one_after_the_other),
         TEST(in_a_lane_the_best_of_each_line_applies),
         TEST(what_is_settled_is_not_touched_again),
+        TEST(functions_are_tried_like_the_others),
         TEST(names_of_nobody_are_refused),
         TEST(the_best_set_counts_shipping),
         TEST(the_work_is_bounded_and_what_was_found_stands),

@@ -146,6 +146,7 @@ int eval_take(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t
 static int call_once(struct quote_eval *e, int fn, bool *holds, struct err *err)
 {
     const struct quote_hooks *h = e->hooks;
+    e->calls++;
     if (!holds)
         return h->action(h->ctx, fn, e, err);
     e->in_condition = true;

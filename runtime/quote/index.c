@@ -510,7 +510,8 @@ static int by_number(const void *a, const void *b)
 static size_t sort_once(uint32_t *list, size_t n)
 {
     size_t out = 0;
-    qsort(list, n, sizeof *list, by_number);
+    if (n)
+        qsort(list, n, sizeof *list, by_number);
     for (size_t i = 0; i < n; i++)
         if (out == 0 || list[i] != list[out - 1])
             list[out++] = list[i];

@@ -6,6 +6,7 @@ static int ask_once(struct quote_eval *e, const struct quote_rule *rule, const s
     ask->reset(e);
     err_clear(err);
     e->rule = rule;
+    e->calls++;
     int rc = ask->hook(e->hooks->ctx, rule->fn, e, err);
     e->rule = NULL;
     return rc;

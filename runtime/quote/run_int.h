@@ -66,6 +66,7 @@ struct quote_eval {
     struct why why;
     bool owners_stopped;           /* the cart names an owner whose campaigns are stopped */
     const struct quote_rule *rule; /* that is being asked; NULL while a campaign's function runs */
+    uint64_t calls;                /* functions and rules that ran */
     bool in_condition;             /* a condition's function is running: no effects */
     bool function_failed;          /* the error that is travelling came from a function */
     symbol failed_fact;            /* of one whose fact it was; 0 = a function of the campaign's own */

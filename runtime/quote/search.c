@@ -137,7 +137,7 @@ static int settle(struct search *s, size_t place, struct err *err)
 {
     struct quote_eval *e = s->e;
     struct quote_result ignored = { .cart = e->cart };
-    struct arena_mark mark = arena_mark(e->arena);
+    struct turn_mark mark = turn_mark(e);
     struct err own = { 0 };
     const struct quote_campaign *campaign = e->campaign;
     e->campaign = NULL; /* shipping rules are no campaign's */
@@ -155,14 +155,14 @@ static int settle(struct search *s, size_t place, struct err *err)
         *err = own;
     e->shipping_stage = e->has_shipping = false;
     e->shipping_minor = e->shipping_remaining = 0;
-    arena_rewind(e->arena, mark);
+    turn_forget(e, mark);
     return rc;
 }
 
 static int with(struct search *s, size_t place, bool *did, struct err *err)
 {
     struct quote_eval *e = s->e;
-    struct arena_mark mark = arena_mark(e->arena);
+    struct turn_mark mark = turn_mark(e);
     struct score before = s->so_far;
     uint32_t wishes = s->ch->wishes;
     int64_t shipping = e->shipping_remaining;
@@ -186,7 +186,7 @@ static int with(struct search *s, size_t place, bool *did, struct err *err)
     e->shipping_remaining = shipping;
     s->ch->wishes = wishes;
     s->so_far = before;
-    arena_rewind(e->arena, mark);
+    turn_forget(e, mark);
     return rc;
 }
 
@@ -244,12 +244,12 @@ static int search_begin(struct search *s, uint32_t component, struct err *err)
 int search_component(struct choice *ch, uint32_t component, struct err *err)
 {
     struct search s = { .ch = ch, .e = ch->e };
-    struct arena_mark mark = arena_mark(ch->e->arena);
+    struct turn_mark mark = turn_mark(ch->e);
     int rc = search_begin(&s, component, err);
     if (rc == 0)
         rc = descend(&s, 0, err);
     for (size_t i = 0; rc == 0 && i < s.count; i++)
         ch->standing[s.list[i]] = s.found ? s.best[i] : IN;
-    arena_rewind(ch->e->arena, mark);
+    turn_forget(ch->e, mark);
     return rc;
 }
