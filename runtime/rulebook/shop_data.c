@@ -1,5 +1,6 @@
 #include "rulebook/shop_data.h"
 #include "base/schema.h"
+#include "quote/quote.h"
 #include "rulebook/plugin_set.h"
 
 /* clang-format off */
@@ -62,14 +63,14 @@ _Static_assert(COUNT(customer_fields) == COUNT(customer_personal) && COUNT(order
 static const struct schema cancel_fields[] = { ORDER, REASON, END };
 static const struct schema cancel = { .type = SCHEMA_OBJECT, .fields = cancel_fields };
 static const struct schema refund_line_fields[] = {
-    { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = 10000, .about = "Its number in the order." },
+    { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_LINES_MAX, .about = "Its number in the order." },
     { .name = "qty", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "How many units." },
     { .name = "sent", .type = SCHEMA_BOOL, .about = "Units that were sent; otherwise those come first that were not." },
     { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Instead of qty: how much of the line." }, END };
 static const struct schema refund_line = { .type = SCHEMA_OBJECT, .fields = refund_line_fields };
 static const struct schema refund_fields[] = {
     ORDER, REASON,
-    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = 1000, .item = &refund_line, .about = "What goes back; left out, with amount and shipping: all that is left." },
+    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = QUOTE_LINES_MAX, .item = &refund_line, .about = "What goes back; left out, with amount and shipping: all that is left." },
     { .name = "amount", .type = SCHEMA_INT, .min = 1, .max = INT64_MAX, .about = "Of the order as a whole, spread over its lines." },
     { .name = "shipping", .type = SCHEMA_BOOL, .about = "Whether the shipping goes back, too." },
     { .name = "restock", .type = SCHEMA_BOOL, .about = "Whether the goods can be sold again." }, END };
@@ -81,13 +82,13 @@ static const struct schema block_fields[] = {
 static const struct schema block = { .type = SCHEMA_OBJECT, .fields = block_fields };
 
 static const struct schema fulfil_line_fields[] = {
-    { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = 10000, .about = "Its number in the order." },
+    { .name = "line", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_LINES_MAX, .about = "Its number in the order." },
     { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = INT64_MAX, .about = "How many units." },
     { .name = "location", .type = SCHEMA_STRING, .min = 1, .max = 40, .format = "id", .about = "Only pieces that were taken from there." }, END };
 static const struct schema fulfil_line = { .type = SCHEMA_OBJECT, .fields = fulfil_line_fields };
 static const struct schema fulfil_fields[] = {
     ORDER,
-    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = 1000, .item = &fulfil_line, .about = "What is sent; left out: all that is left." },
+    { .name = "lines", .type = SCHEMA_ARRAY, .min = 1, .max = QUOTE_LINES_MAX, .item = &fulfil_line, .about = "What is sent; left out: all that is left." },
     { .name = "carrier", .type = SCHEMA_STRING, .min = 1, .max = 100, .about = "Who brings it." },
     { .name = "tracking", .type = SCHEMA_STRING, .min = 1, .max = 200, .about = "The carrier's number." }, END };
 static const struct schema fulfil = { .type = SCHEMA_OBJECT, .fields = fulfil_fields };

@@ -26,7 +26,6 @@ local checkouts = {}
 
 -- A client whose answer was lost asks again soon; later the order speaks for itself.
 local REMEMBER_MS = 7 * 86400000
-local LINES_MAX = 1000
 
 local insert = sql.statement [[
   INSERT INTO checkouts (checkout_id, customer, cart, created_at, updated_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?4, ?5)]]
@@ -61,7 +60,6 @@ local function merged(cart, body)
     if value == nil then value = cart[name] end
     if value ~= json.null then out[name] = value end
   end
-  if out.lines and #out.lines > LINES_MAX then fail.invalid("/lines", ("A checkout has at most %d lines."):format(LINES_MAX)) end
   return out
 end
 

@@ -43,6 +43,16 @@ def test_the_largest_order_is_sent_whole_and_comes_back(shop, many):
     assert whole["refunded"] == whole["paid"] and shop.available(many[-1])["available"] == 50
 
 
+def test_the_largest_checkout_is_kept_and_completed(shop, many):
+    lines = [{"sku": sku, "qty": 1} for sku in many]
+    checkout = ok(shop.pk.request("POST", "/v1/checkouts", {"lines": lines}), 201)
+    checkout = ok(shop.pk.request("PATCH", f"/v1/checkouts/{checkout['id']}", {"lines": lines[::-1], "note": "x" * 2000}), 200)
+    assert len(checkout["lines"]) == LINES_MAX and checkout["quote"]["total"] == 3 * LINES_MAX
+    order = ok(shop.pk.request("POST", f"/v1/checkouts/{checkout['id']}/complete", {"quote_token": checkout["quote"]["token"]}), 201)
+    assert len(order["lines"]) == LINES_MAX
+    ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/cancel", {}, idempotency=unique("c")), 200)
+
+
 def test_the_largest_order_is_cancelled_whole(shop, many):
     order = big_order(shop, many)
     gone = ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/cancel", {}, idempotency=unique("c")), 200)
