@@ -72,7 +72,7 @@ static const struct catalogue_event events[] = {
 };
 
 static const struct catalogue_hook hooks[] = {
-    { "routes", "A request to /v1/x/PLUGIN/...", "call (params, query, body, customer, caller; with auth = \"signed\" headers), settings", "{ status, body }", "handler on a worker, or procedure on the writer", 1 },
+    { "routes", "A request to /v1/x/PLUGIN/...", "call (params, query, body, customer, caller; with auth = \"signed\" headers), settings", "{ status, body }; with stream = true a topic, too", "handler on a worker, or procedure on the writer", 1 },
     { "procedures", "Called by the plugin's handlers and jobs, and by plugins whose needs name it.", "args, settings", "a table, or nothing", "procedure on the writer, in the caller's transaction", 1 },
     { "on", "An event happened.", "event (its payload), settings", "nothing", "procedure, in the emitting transaction or after its commit (at least once)", 1 },
     { "timers", "A timer that the plugin has set is due.", "{ key, due_ms, attempt (of a job) }, settings", "nothing", "procedure on the writer, or job on a worker", 1 },
