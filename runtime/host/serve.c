@@ -25,7 +25,7 @@ struct running { /* one worker's thread */
     struct keeper *keeper;
     struct loop_post drain;   /* keeper → worker: finish */
     struct loop_post drained; /* worker → keeper: finished */
-    bool started;
+    bool started, ended;      /* ended: it has stopped its loop by itself */
 };
 
 struct keeper {
@@ -66,6 +66,7 @@ static void server_drained(void *ctx)
 {
     struct running *r = ctx;
     r->drained.fn = on_drained;
+    r->ended = true;
     loop_post(r->keeper->loop, &r->drained);
     loop_stop(r->worker->loop);
 }
@@ -306,7 +307,8 @@ static void close_keeper(struct keeper *k)
     for (int i = 0; i < k->count; i++) {
         if (!k->running[i].started)
             continue;
-        loop_stop(k->workers[i]->loop);
+        if (!k->running[i].ended) /* a stop that nobody waits for would end the run in finish_posts() before it began */
+            loop_stop(k->workers[i]->loop);
         pthread_join(k->running[i].thread, NULL);
     }
     handover_check_close(k->check);

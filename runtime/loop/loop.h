@@ -8,7 +8,7 @@
 struct loop;
 int loop_open(struct loop **out, struct err *err);
 void loop_run(struct loop *l);             /* until loop_stop(); may be called again */
-void loop_stop(struct loop *l);            /* any thread */
+void loop_stop(struct loop *l);            /* any thread; where the loop does not run, its next loop_run() returns at once */
 void loop_close(struct loop *l);           /* closes what is still open, runs their close callbacks, frees */
 int64_t loop_now_ms(const struct loop *l); /* monotonic, cached per turn */
 
