@@ -113,13 +113,27 @@ static int begun_before(struct call *c, struct store_conn *conn, struct slice sc
     return rc == ERR_NOMEM ? err_set(err, ERR_NOMEM, "The shop is short of memory; try again.") : rc;
 }
 
+/* Before the provider hears of it once more. */
+static int begin_again(struct call *c, struct err *err)
+{
+    struct json_value *begun = NULL, *last = NULL, *args = json_new(c->arena, JSON_OBJECT);
+    struct slice id = { 0 }, ignored;
+    int rc = json_parse(c->answer.body, NULL, c->arena, &begun, err);
+    if (rc < 0)
+        return rc;
+    json_is_string(json_get(begun, "payment"), &id);
+    if (!add(args, &last, "payment", json_new_string(c->arena, id)))
+        return err_set(err, ERR_NOMEM, "The shop is short of memory; try again.");
+    return bind_call_stdlib(c->shop->procedures.vm, SLICE_LIT("provider_calls.begin_again"), args, &ignored, err);
+}
+
 static int begin_on_writer(struct call *c, struct store_conn *conn, struct err *err)
 {
     const struct dealing *d = c->state;
     struct slice scope = begin_scope(c);
     int rc = begun_before(c, conn, scope, err);
     if (rc != 0)
-        return rc < 0 ? rc : 0;
+        return rc < 0 ? rc : begin_again(c, err);
     rc = bind_call(c->shop->procedures.vm, SLICE_LIT("provider_calls.begin"), d->args, &c->answer, err);
     return rc < 0 ? rc
                   : idempotency_store(conn, scope, c->idempotency_key, c->request_hash, c->answer.status, c->answer.body,

@@ -4,6 +4,7 @@
 --     │  │  └────────── told before we knew that it was taken ──────► ▲
 --     │  └─ refused ─► failed (sent again: pending) ─ paid all the same ┤
 --     └──────── closed by us or by the provider ─► closed ─── too late ─┘
+--                                   (sent again: pending)
 --
 -- created is kept before the provider hears of it, so whatever happens to the answer, the provider is asked about it later. Money that
 -- comes in is taken in whatever the state is: what becomes of it, feira.provider_money decides.
@@ -21,7 +22,7 @@ for code, name in ipairs(names) do codes[name] = code end
 local next_of = {
   created = { pending = true, succeeded = true, closed = true, failed = true },
   pending = { succeeded = true, closed = true, failed = true },
-  closed = { succeeded = true },
+  closed = { pending = true, succeeded = true },
   failed = { pending = true, succeeded = true },
   succeeded = {},
 }

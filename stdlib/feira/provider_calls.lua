@@ -21,6 +21,7 @@ local provider_calls = {}
 
 local MINUTE_MS = 60000
 local CLIENT_MAX, TEXT_MAX = 16384, 200
+local CREATE_MAX_MS = MINUTE_MS -- how long a create may be under way; the host waits for half of that
 
 -- --- paying ---------------------------------------------------------------------------------------------------------
 
@@ -51,6 +52,25 @@ function provider_calls.begin(args)
   local payment = told(attempt, order)
   payment.due, payment.reference, payment.transaction = due.label, nil, nil
   return { status = 201, body = payment }
+end
+
+---The same request came again, so the provider is to hear of its attempt again; unless nothing is to be paid any more.
+---@param args { payment: string }
+function provider_calls.begin_again(args)
+  local attempt, now = attempts.find(args.payment), time.now()
+  if attempt.state == "succeeded" then return nil end
+  local order = rows.by_number(attempt.order_id)
+  if order.state ~= "placed" then states.refuse(order.state, "Nothing was taken.") end
+  if now >= order.expires_at then states.refuse("expired", "Nothing was taken.") end
+  if not attempts.is_open(attempt) then attempts.move(attempt, "pending", now) end
+  attempts.ask_again(attempt, now)
+  return nil
+end
+
+-- With what is on its way to the provider it may be paid, although it was closed meanwhile.
+local function wait_for_it(attempt, now)
+  attempts.move(attempt, "pending", now)
+  attempts.ask_at(attempt, now + CREATE_MAX_MS)
 end
 
 local function payment_answer(attempt)
@@ -85,6 +105,8 @@ function provider_calls.created(args)
   if attempt.state == "created" or attempt.state == "failed" then
     attempts.move(attempt, "pending", now)
     attempts.ask_again(attempt, now)
+  elseif attempt.state == "closed" then
+    wait_for_it(attempt, now)
   else
     attempts.keep(attempt, now)
   end
@@ -97,7 +119,13 @@ end
 function provider_calls.not_created(args)
   local attempt, now = attempts.find(args.payment), time.now()
   attempt.why = args.why
-  if args.refused and attempt.state == "created" then attempts.move(attempt, "failed", now) else attempts.keep(attempt, now) end
+  if args.refused and attempt.state == "created" then
+    attempts.move(attempt, "failed", now)
+  elseif attempt.state == "closed" and not args.refused then
+    wait_for_it(attempt, now)
+  else
+    attempts.keep(attempt, now)
+  end
   return { status = 200, body = payment_answer(attempt) }
 end
 
@@ -145,6 +173,11 @@ local function payment_asked(attempt, result, provider, now)
   if not is_over(attempt, now) then
     attempts.keep(attempt, now)
     return attempts.ask_again(attempt, now)
+  end
+  -- What is not known there yet may be on its way there, and be paid once it has arrived.
+  if result.state == "unknown" and now < attempt.created_at + CREATE_MAX_MS then
+    attempts.keep(attempt, now)
+    return attempts.ask_at(attempt, attempt.created_at + CREATE_MAX_MS)
   end
   if result.state == "unknown" or not provider.close then return provider_money.closed(attempt, now) end
   attempts.keep(attempt, now)

@@ -122,6 +122,33 @@ def test_a_payment_is_begun_paid_and_told(till):
     till.check_books()
 
 
+def test_a_payment_sent_again_when_nothing_is_owed_any_more_does_not_reach_the_provider(till):
+    order, key = till.place(), unique("pay")
+    till.gateway.break_["create"] = 1
+    problem(till.begin(order, key=key), 503, "provider_failed")
+    ok(till.shop.sk.request("POST", f"/v1/orders/{order['id']}/cancel", {}, idempotency=unique("c")), 200)
+    problem(till.begin(order, key=key), 409, "order_cancelled")
+    assert till.gateway.payments == {}
+    till.check_books()
+
+
+def test_a_payment_sent_again_after_it_was_closed_is_open_again(till):
+    order, key = till.place(), unique("pay")
+    till.gateway.lose["create"] = 1
+    problem(till.begin(order, key=key), 503, "provider_failed")
+    number = till.look(order)["payments"][0]["id"]
+    closed = {"id": unique("evt"), "type": "payment", "number": number, "state": "closed", "merchant": "m-test", "app": "app-test"}
+    assert till.gateway.send(till.shop.server.port, till.gateway.signed(closed))[0] == 200
+    assert till.look(order)["payments"][0]["state"] == "closed"
+    assert ok(till.begin(order, key=key), 201)["payment"]["id"] == number
+    assert till.look(order)["payments"][0]["state"] == "pending"  # so it is asked about, and closed when its time is over
+    assert till.rows("SELECT 1 FROM journal_timers WHERE key = ?1", number)
+    till.gateway.pay(number)
+    assert till.tell(number)[0] == 200
+    assert till.look(order)["state"] == "paid"
+    till.check_books()
+
+
 def test_the_same_request_begins_one_payment(till):
     order, key = till.place(), unique("pay")
     till.gateway.lose["create"] = 1
