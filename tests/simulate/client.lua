@@ -25,6 +25,7 @@ local function request_text(ask, close)
     ask.method .. " " .. ask.path .. " HTTP/1.1", "Host: shop.example", "Content-Type: application/json", "Idempotency-Key: " .. ask.key,
     "Content-Length: " .. #(ask.body or ""),
   }
+  if ask.header then head[#head + 1] = ask.header end
   if ask.bearer then head[#head + 1] = "Authorization: Bearer " .. ask.bearer end
   if close then head[#head + 1] = "Connection: close" end
   return table.concat(head, "\r\n") .. "\r\n\r\n" .. (ask.body or "")

@@ -67,7 +67,10 @@ return function(model)
     local group, others = state.groups[seat.group], false
     let_go(state, group, seat)
     state.seats[order_id] = nil
-    for _, order in ipairs(seats(state, group)) do others = others or state.seats[order].state ~= "lapsed" end
+    for _, order in ipairs(seats(state, group)) do
+      local other = state.seats[order]
+      others = others or (other.running and other.state ~= "lapsed")
+    end
     if group.state == "forming" or not others then group.state, group.ended = "dropped", true end
   end
 
@@ -77,7 +80,7 @@ return function(model)
     local out = {}
     for _, order in ipairs(seats(state, group)) do
       local seat = state.seats[order]
-      if not (seat.state == "lapsed" and lapsed_stay) then
+      if seat.running and not (seat.state == "lapsed" and lapsed_stay) then
         if seat.state ~= "paid" then let_go(state, group, seat) end
         seat.state = seat.state == "paid" and "over" or "lapsed"
         seat.running = false
@@ -87,12 +90,17 @@ return function(model)
     return out
   end
 
+  local function cancel(state, id)
+    local order = state.orders[id]
+    if order.state == "placed" or order.state == "paid" then model.cancel(state, order) end
+  end
+
   local function succeed(state, group)
     for _, order in ipairs(close(state, group, "succeeded", terms.on_late == "new_group")) do
       if state.seats[order].state == "over" then
         state.orders[order].blocked = false
       else
-        model.cancel(state, state.orders[order])
+        cancel(state, order)
       end
     end
   end
@@ -100,7 +108,7 @@ return function(model)
   local function fail(state, group)
     for _, order in ipairs(close(state, group, "failed")) do
       if state.seats[order].state == "over" then state.units.left = state.units.left + 1 end
-      model.cancel(state, state.orders[order])
+      cancel(state, order)
     end
   end
 
@@ -145,6 +153,7 @@ return function(model)
     local seat = state.seats[order.id]
     if not seat or not seat.running or seat.state ~= "paid" or order.state ~= "paid" or order.refunded < order.paid then return end
     leave(state, order.id)
+    order.blocked = false
   end
 
   model.timers["plugin:group-buy.lapse"] = function(state, note)

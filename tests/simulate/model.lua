@@ -57,6 +57,7 @@ function model.new(prices, pay_within_ms)
     prices = prices, pay_within_ms = pay_within_ms,
     state = {
       orders = {}, on_hand = {}, held = {}, came = {}, customers = {}, did = {}, sales = 0, groups = {}, seats = {}, sets = {},
+      attempts = {}, events = {},
       units = { left = 0 },
     },
     hooks = {}, -- what plugins do with orders: refusal, placed, paid, ended, refunded
@@ -67,6 +68,7 @@ function model.new(prices, pay_within_ms)
     rulebooks = {}, -- those that may be live, { [rulebook] = true }
     rules = {}, -- by what is asked
     timers = {}, timer_sets = {}, -- by procedure: it has run, it was set
+    calls = {}, -- by procedure that the shop itself called
     counts = {},
   }, { __index = model })
 end
@@ -121,8 +123,19 @@ local function apply_one(self, state, note)
     if timer then timer(state, note, self) end
     return
   end
+  if note.kind == "call" then
+    local call = self.calls[note.name]
+    if call then call(state, note.answer, note.at) end
+    return
+  end
   local ask = self.waiting[note.key]
   if not ask then return end -- of the world's own, before the shop opened
+  if note.name:find("^begin:") then -- the first of two steps, each of which is kept
+    local why = self.rules[ask.what].begun(state, ask, note.answer, note.at)
+    if why then diverge("%s under key %s: %s; it began with %s", ask.what, note.key, why, note.body) end
+    state.did["begun " .. note.key] = true
+    return
+  end
   if state.did[note.key] then diverge("%s under key %s was done twice", ask.what, note.key) end
   local answer = note.answer
   local why = self.rules[ask.what].apply(state, ask, answer, note.at, self)
@@ -148,8 +161,8 @@ end
 
 ---@param note { kind: string, name: string, key: string, status: integer, body: string, at: integer, due: integer }
 function model:carried(note)
-  if note.kind == "ran" or note.kind == "timer" or note.kind == "set" then
-    note.answer = note.kind == "ran" and sim.json(note.body) or nil
+  if note.kind ~= "commit" and note.kind ~= "doubt" then
+    note.answer = (note.kind == "ran" or note.kind == "call") and sim.json(note.body) or nil
     self.open[#self.open + 1] = note
     return
   end
@@ -170,7 +183,8 @@ end
 
 -- Nothing was done, and asking again is right. The second kind only where the disk has its faults.
 local NOT_NOW = {
-  ["503 /problems/stopping"] = true, ["503 /problems/rules_retired"] = true, ["503 /problems/busy"] = true,
+  ["503 /problems/provider_failed"] = true, ["503 /problems/stopping"] = true, ["503 /problems/rules_retired"] = true,
+  ["503 /problems/busy"] = true,
 }
 local TROUBLE = { [503] = true, [507] = true }
 

@@ -1,6 +1,7 @@
 /* What is seen of the writer, and what --break does to it: calls between the parts of the runtime, wrapped when the program is linked. */
 #include "bind/bind.h"
 #include "host/plugins.h"
+#include "host/shop.h"
 #include "host/worker.h"
 #include "journal/journal.h"
 #include "ledger/ledger.h"
@@ -30,6 +31,8 @@ int __wrap_idempotency_find(struct store_conn *c, struct slice scope, struct sli
                             struct idempotency_answer *out, struct err *err);
 int __real_bind_call(struct vm *v, struct slice name, const struct json_value *args, struct bind_answer *out, struct err *err);
 int __wrap_bind_call(struct vm *v, struct slice name, const struct json_value *args, struct bind_answer *out, struct err *err);
+int __real_bind_call_stdlib(struct vm *v, struct slice name, const struct json_value *args, struct slice *value, struct err *err);
+int __wrap_bind_call_stdlib(struct vm *v, struct slice name, const struct json_value *args, struct slice *value, struct err *err);
 int __real_plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err);
 int __wrap_plugin_timer_run(struct vm *vm, struct slice procedure, struct slice key, int64_t due_ms, struct err *err);
 int __real_timer_set(struct store_conn *c, struct slice procedure, struct slice key, int64_t due_ms, struct err *err);
@@ -161,6 +164,31 @@ int __wrap_idempotency_store(struct store_conn *c, struct slice scope, struct sl
     return rc;
 }
 
+/* What a provider of payments said, and the writer is to make something of. */
+static void note_provider(struct sim *s, struct vm *v, struct slice name, const struct json_value *args)
+{
+    static const char of_provider[] = "provider_calls.";
+    struct buf text;
+    struct json_writer w;
+    if (name.len < sizeof of_provider || memcmp(name.data, of_provider, sizeof of_provider - 1) != 0 || !s->shop ||
+        bind_context_of(v)->conn != store_writer_conn(s->shop->store))
+        return;
+    buf_init(&text, NULL);
+    json_writer_init(&w, &text);
+    json_value_write(&w, args);
+    note(s, NOTE_CALL, bind_context_of(v)->conn, name, slice_str(""), 0, buf_slice(&text));
+    buf_release(&text);
+}
+
+int __wrap_bind_call_stdlib(struct vm *v, struct slice name, const struct json_value *args, struct slice *value, struct err *err)
+{
+    struct sim *s = sim_here();
+    int rc = __real_bind_call_stdlib(v, name, args, value, err);
+    if (s && rc == 0)
+        note_provider(s, v, name, args);
+    return rc;
+}
+
 /* What the shop does by itself: the principal is "system". */
 int __wrap_bind_call(struct vm *v, struct slice name, const struct json_value *args, struct bind_answer *out, struct err *err)
 {
@@ -170,6 +198,8 @@ int __wrap_bind_call(struct vm *v, struct slice name, const struct json_value *a
     if (s && rc == 0 && json_is_string(json_get(json_get(args, "principal"), "kind"), &kind) && slice_is(kind, "system") &&
         json_is_string(json_get(args, "key"), &key))
         note(s, NOTE_TIMER, bind_context_of(v)->conn, name, key, 0, slice_str(""));
+    else if (s && rc == 0)
+        note_provider(s, v, name, args);
     return rc;
 }
 

@@ -9,6 +9,7 @@ struct outbound {
 };
 
 struct outbound_call {
+    int64_t number; /* by which the world knows it: addresses are used again */
     struct sim *sim;
     struct loop *loop;
     struct loop_timer *timeout;
@@ -104,9 +105,17 @@ static void finish(struct outbound_call *c)
     loop_post(c->loop, &c->post);
 }
 
+static void fail(struct outbound_call *c, const char *reason)
+{
+    if (c->answered)
+        return;
+    c->rc = err_reason(&c->err, ERR_IO, reason, "The other side gave no answer.");
+    finish(c);
+}
+
 static void too_late(void *ctx)
 {
-    outside_fail(ctx, "timeout");
+    fail(ctx, "timeout");
 }
 
 int outbound_send(struct outbound *o, const struct outbound_request *r, outbound_done_fn done, void *ctx, struct outbound_call **out,
@@ -118,6 +127,7 @@ int outbound_send(struct outbound *o, const struct outbound_request *r, outbound
         free(c);
         return err_set(err, ERR_NOMEM, "Out of memory.");
     }
+    c->number = ++s->last_outside;
     c->sim = s;
     c->loop = o->loop;
     c->done = done;
@@ -150,38 +160,40 @@ void outbound_cancel(struct outbound_call *c)
 
 /* --- the world's side -------------------------------------------------------------------------------------------------------------- */
 
-struct outbound_call *outside_next(struct sim *s, struct outside_request *out)
+int64_t outside_next(struct sim *s, struct outside_request *out)
 {
     for (struct outbound_call *c = s->outside; c; c = c->next) {
         if (c->told || c->answered)
             continue;
         c->told = true;
         *out = c->request;
-        return c;
+        return c->number;
     }
-    return NULL;
+    return 0;
 }
 
-static bool waits(const struct outbound_call *c)
+/* NULL: it was given up meanwhile. */
+static struct outbound_call *find(struct sim *s, int64_t number)
 {
-    const struct outbound_call *at = sim_here()->outside;
-    while (at && at != c)
-        at = at->next;
-    return at && !at->answered;
+    struct outbound_call *c = s->outside;
+    while (c && c->number != number)
+        c = c->next;
+    return c && !c->answered ? c : NULL;
 }
 
-void outside_answer(struct outbound_call *c, int status, struct slice body, const struct http_header *headers, size_t count)
+void outside_answer(struct sim *s, int64_t number, int status, struct slice body)
 {
-    if (!waits(c)) /* given up meanwhile */
+    static const struct http_header json = { SLICE_LIT("Content-Type"), SLICE_LIT("application/json") };
+    struct outbound_call *c = find(s, number);
+    if (!c)
         return;
-    c->answer = (struct outbound_answer){ status, copy_headers(c, headers, count), count, copy(c, body) };
+    c->answer = (struct outbound_answer){ status, copy_headers(c, &json, 1), 1, copy(c, body) };
     finish(c);
 }
 
-void outside_fail(struct outbound_call *c, const char *reason)
+void outside_fail(struct sim *s, int64_t number, const char *reason)
 {
-    if (!waits(c))
-        return;
-    c->rc = err_reason(&c->err, ERR_IO, reason, "The other side gave no answer.");
-    finish(c);
+    struct outbound_call *c = find(s, number);
+    if (c)
+        fail(c, reason);
 }

@@ -31,7 +31,9 @@ return function(model)
     end
     local sum = 0
     why = why or differs("number of blocks", order.blocked and 1 or 0, #answer.blocks)
-    for _, payment in ipairs(answer.payments) do sum = sum + payment.amount end
+    for _, payment in ipairs(answer.payments) do
+      if payment.state == "succeeded" and not payment.given_back then sum = sum + payment.amount end
+    end
     why = why or differs("sum of payments", order.paid, sum)
     sum = 0
     for _, refund in ipairs(answer.refunds) do sum = sum + refund.amount end
@@ -158,9 +160,23 @@ return function(model)
   end
 
   local function open_due(order)
-    for _, due in ipairs(order.dues) do
-      if due.paid < due.amount then return due end
+    for n, due in ipairs(order.dues) do
+      if due.paid < due.amount then return due, n end
     end
+  end
+  model.open_due = open_due
+
+  -- Money for a due of an order that waits for it.
+  function model.receive(state, order, due, amount, now)
+    due.paid, order.paid = due.paid + amount, order.paid + amount
+    state.sales = state.sales + amount
+    if open_due(order) then return end
+    order.state = "paid"
+    for _, line in ipairs(order.lines) do
+      add(state.held, line.sku, -line.qty)
+      add(state.on_hand, line.sku, -line.qty)
+    end
+    tell("paid", state, order, now)
   end
 
   rules.pay = {
@@ -178,16 +194,7 @@ return function(model)
       local amount = ask.amount or due.amount - due.paid
       if now >= due.deadline then return "it is too late" end
       if amount > due.amount - due.paid then return "it is more than what is due" end
-      due.paid, order.paid = due.paid + amount, order.paid + amount
-      state.sales = state.sales + amount
-      if not open_due(order) then
-        order.state = "paid"
-        for _, line in ipairs(order.lines) do
-          add(state.held, line.sku, -line.qty)
-          add(state.on_hand, line.sku, -line.qty)
-        end
-        tell("paid", state, order, now)
-      end
+      model.receive(state, order, due, amount, now)
       return document(order, answer)
     end,
   }
@@ -315,6 +322,7 @@ return function(model)
   timers["orders.expire"] = function(state, note)
     local order = state.orders[note.key]
     if not order or order.state ~= "placed" or open_due(order).deadline > note.at then return end
+    if model.hold_up(state, order, open_due(order).deadline, note.at) then return end
     order.state, order.blocked = "expired", false
     release(state, order)
     changed(state, order)

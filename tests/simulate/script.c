@@ -1,5 +1,6 @@
 /* The world in Lua: a bare state (no sandbox, nothing of the runtime's) in which the clients and the model are written. Its `sim`: */
 #include "base/json.h"
+#include "crypto/crypto.h"
 #include "store/store.h"
 #include "ledger/ledger.h"
 #include "tests/simulate/sim.h"
@@ -186,7 +187,7 @@ static int l_write_file(lua_State *L) /* write_file(path in the shop's folder, t
 
 static int l_note(lua_State *L) /* note() -> kind, name, key, status, body, wall_ms; or nothing */
 {
-    static const char *const kinds[] = { "ran", "timer", "set", "commit", "doubt" };
+    static const char *const kinds[] = { "ran", "timer", "set", "call", "commit", "doubt" };
     struct note *n = notes_take(sim_of(L));
     if (!n)
         return 0;
@@ -253,29 +254,45 @@ static int l_json(lua_State *L) /* json(text) -> value, or nil and why */
     return 1;
 }
 
-static int l_outside(lua_State *L) /* outside() -> call, method, url, body; or nothing */
+static int l_outside(lua_State *L) /* outside() -> number, method, url, body; or nothing */
 {
     struct outside_request r;
-    struct outbound_call *c = outside_next(sim_of(L), &r);
-    if (!c)
+    int64_t number = outside_next(sim_of(L), &r);
+    if (!number)
         return 0;
-    lua_pushlightuserdata(L, c);
+    lua_pushinteger(L, number);
     lua_pushstring(L, r.method);
     lua_pushlstring(L, r.url.data, r.url.len);
     lua_pushlstring(L, r.body.data ? r.body.data : "", r.body.len);
     return 4;
 }
 
-static int l_outside_answer(lua_State *L) /* outside_answer(call, status, body), or (call, nil, reason) */
+static int l_outside_answer(lua_State *L) /* outside_answer(number, status, body), or (number, nil, reason) */
 {
-    struct outbound_call *c = lua_touserdata(L, 1);
     size_t len;
+    lua_Integer number = luaL_checkinteger(L, 1);
     const char *text = luaL_checklstring(L, 3, &len);
     if (lua_isnil(L, 2))
-        outside_fail(c, text);
+        outside_fail(sim_of(L), number, text);
     else
-        outside_answer(c, (int)luaL_checkinteger(L, 2), slice_of(text, len), NULL, 0);
+        outside_answer(sim_of(L), number, (int)luaL_checkinteger(L, 2), slice_of(text, len));
     return 0;
+}
+
+static int l_hmac(lua_State *L) /* hmac(key, text) -> SHA-256, in hex */
+{
+    size_t key_len, len;
+    const char *key = luaL_checklstring(L, 1, &key_len), *text = luaL_checklstring(L, 2, &len);
+    unsigned char mac[SHA256_BYTES];
+    char hex[2 * SHA256_BYTES + 1] = { 0 };
+    struct hmac_key *k = hmac_key_new(slice_of(key, key_len));
+    if (!k)
+        return luaL_error(L, "out of memory");
+    hmac_sha256(k, slice_of(text, len), mac);
+    hmac_key_free(k);
+    hex_encode(mac, sizeof mac, hex);
+    lua_pushstring(L, hex);
+    return 1;
 }
 
 /* --- the data, when nobody serves them
@@ -386,6 +403,7 @@ static const luaL_Reg functions[] = {
     { "outside", l_outside },
     { "outside_answer", l_outside_answer },
     { "rows", l_rows },
+    { "hmac", l_hmac },
     { "books", l_books },
     { NULL, NULL },
 };

@@ -24,11 +24,12 @@ extern const char *const breakage_names[BREAKAGES];
 
 /* What the writer did, in its order. Those of one transaction come together when it is committed; what a power cut left open is in doubt.
  */
-enum note_kind { NOTE_RAN, NOTE_TIMER, NOTE_SET, NOTE_COMMIT, NOTE_DOUBT };
+enum note_kind { NOTE_RAN, NOTE_TIMER, NOTE_SET, NOTE_CALL, NOTE_COMMIT, NOTE_DOUBT };
 struct note {
     enum note_kind kind;
     const void *conn;
-    char *name, *key, *body; /* RAN: scope, key, answer. TIMER, and SET for a plugin's: procedure, key, when due */
+    char *name, *key,
+        *body; /* RAN: scope, key, answer. TIMER, and SET for a plugin's: procedure, key, when due. CALL: procedure, nothing, arguments */
     size_t body_len;
     int status;
     int64_t wall_ms;
@@ -61,6 +62,7 @@ struct sim {
 
     struct notes open, done; /* of transactions that are not committed yet; to be read by the world */
     struct outbound_call *outside;
+    int64_t last_outside;
     uint64_t injected; /* faults of the planted kind */
 };
 
@@ -84,9 +86,9 @@ struct outside_request {
     const struct http_header *headers;
     size_t header_count;
 };
-struct outbound_call *outside_next(struct sim *s, struct outside_request *out); /* one that was not told of yet */
-void outside_answer(struct outbound_call *c, int status, struct slice body, const struct http_header *headers, size_t count);
-void outside_fail(struct outbound_call *c, const char *reason);
+int64_t outside_next(struct sim *s, struct outside_request *out); /* one that was not told of yet; 0 = none */
+void outside_answer(struct sim *s, int64_t number, int status, struct slice body);
+void outside_fail(struct sim *s, int64_t number, const char *reason);
 
 /* script.c: the world's side, in Lua; 0 = nothing diverged. */
 int script_run(struct sim *s, const char *folder, const char *setting);
