@@ -10,6 +10,8 @@ import time
 
 import pytest
 from feira_tools.gateway import HOWS, Gateway
+from feira_tools.server import free_port
+from feira_tools.wire import Client, NoAnswer
 from market import feira, ok, problem, unique
 
 KEY = "the-key-of-the-gateway"
@@ -528,3 +530,78 @@ def test_a_provider_that_is_stopped_waits(till):
     assert till.tell(payment["id"])[0] == 200
     assert till.look(order)["state"] == "paid"
     till.check_books()
+
+
+class Buyer(threading.Thread):
+    """Buys, pays, is told of and refunded, again and again, whatever happens to the server: what got no answer is sent again."""
+
+    def __init__(self, till, n, rounds):
+        super().__init__(daemon=True)
+        self.till, self.n, self.rounds, self.client, self.orders, self.fault = till, n, rounds, None, [], None
+
+    def ask(self, method, target, body=None, key=None, headers=()):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                self.client = self.client or Client(self.till.shop.server.port, self.till.shop.server.keys()["sk"])
+                answer = self.client.request(method, target, body, idempotency=key, headers=headers)
+                if answer.status < 500:
+                    return answer
+            except (NoAnswer, OSError):
+                self.client = None
+            time.sleep(0.05)
+        raise AssertionError(f"{method} {target} got no answer")
+
+    def once(self, n):
+        key, gateway = f"{self.n}-{n}", self.till.gateway
+        cart = {"lines": [{"sku": self.till.sku, "qty": 2}], "expected_total": 2000}
+        order = ok(self.ask("POST", "/v1/orders", cart, f"order-{key}"), 201)
+        self.orders.append(order["id"])
+        payment = ok(self.ask("POST", f"/v1/orders/{order['id']}/payments", {"provider": "test-payments"}, f"pay-{key}"), 201)["payment"]
+        transaction = gateway.pay(payment["id"])
+        for _ in range(1 + n % 2):
+            body, headers = gateway.event(payment["id"], transaction=transaction)
+            assert self.ask("POST", "/v1/payments/test-payments/notify", body, headers=tuple(headers.items())).status == 200
+        if n % 3 == 0:
+            gateway.lose["refund"] += 1
+        if n % 2 == 0:
+            ok(self.ask("POST", f"/v1/orders/{order['id']}/refunds", {"lines": [{"line": 1, "qty": 1}]}, f"refund-{key}"), 201)
+
+    def run(self):
+        try:
+            for n in range(self.rounds):
+                self.once(n)
+        except Exception as e:  # shown by the test
+            self.fault = e
+
+
+def test_kills_leave_the_same_money_on_both_sides(own_shop, monkeypatch):
+    monkeypatch.setenv("FEIRA_SECRET_GATEWAY_KEY", KEY)
+    gateway = Gateway(KEY)
+    options = ["--call-local", "--resolve", f"gateway.test-payments.example:{gateway.port}:127.0.0.1"]
+    shop = own_shop(settings={"plugins": '{ ["test-payments"] = { key = "GATEWAY_KEY" } }'}, plugins=plugin_at(gateway.port), options=options, port=free_port())
+    till = Till(shop, {"test-payments": gateway})
+    buyers = [Buyer(till, n, 12) for n in range(6)]
+    for b in buyers:
+        b.start()
+    for _ in range(4):
+        time.sleep(0.4)
+        shop.server.kill()
+        shop.server.start()
+    for b in buyers:
+        b.join(120)
+        assert not b.is_alive() and not b.fault, b.fault
+    shop.hang_up()
+    orders = [o for b in buyers for o in b.orders]
+    assert len(orders) == len(set(orders)) == 72
+    gateway.lose.clear()
+    for number, in till.rows("SELECT number FROM refund_parts WHERE state = 1"):  # their next try is a minute away
+        shop.sk.request("POST", f"/v1/refunds/{number}/retry", {}, idempotency=unique("retry"))
+    end = time.monotonic() + 20
+    while not till.settled() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert till.rows("SELECT state, count(*) FROM refund_parts GROUP BY 1") == [(3, 36)]
+    assert till.rows("SELECT count(*), sum(paid), sum(refunded) FROM orders WHERE state = 2") == [(72, 144000, 36000)]
+    assert gateway.books() == {"GBP": {"taken": 144000, "given": 36000, "kept": 108000}}
+    till.check_books()
+    gateway.close()
