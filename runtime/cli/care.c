@@ -167,7 +167,7 @@ static void say_restored(const struct restore_source *from, const struct restore
     if (r->replaced[0])
         printf("What was there before is in %s; remove it when you are sure.\n", r->replaced);
     if (from->dir)
-        printf("To keep a second copy again: feira backup SHOP --follow DIR; it may be the same folder.\n");
+        printf("Where the whole data folder was lost, say again where the second copy goes: feira backup SHOP --follow DIR.\n");
 }
 
 int cmd_restore(const struct cli_args *a)

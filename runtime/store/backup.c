@@ -32,9 +32,12 @@ static int copy_pages(struct store_conn *c, sqlite3 *to, const struct store_copy
 static int write_copy(struct store_conn *c, const char *path, const struct store_copy *how, struct err *err)
 {
     sqlite3 *to = NULL;
-    int rc = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    /* Without locks: nobody else knows of it, and the folder may be on a file system that has none. */
+    int rc = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, "unix-none");
     if (rc != SQLITE_OK)
         rc = store_fail_db(to, rc, "opening the backup", err);
+    else if (sqlite3_exec(to, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL) != SQLITE_OK) /* else a log would need shared memory */
+        rc = store_fail_db(to, sqlite3_errcode(to), "opening the backup", err);
     else
         rc = copy_pages(c, to, how, err);
     if (rc == 0 && sqlite3_exec(to, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL) != SQLITE_OK)
@@ -46,7 +49,8 @@ static int write_copy(struct store_conn *c, const char *path, const struct store
 static int sync_path(const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int rc = fd < 0 || fsync(fd) < 0 ? err_set(err, ERR_IO, "%s can't be written to the disk: %s.", path, strerror(errno)) : 0;
+    bool synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL); /* EINVAL: a folder, where folders have no sync of their own */
+    int rc = !synced ? err_set(err, ERR_IO, "%s can't be written to the disk: %s.", path, strerror(errno)) : 0;
     if (fd >= 0)
         close(fd);
     return rc;
@@ -56,7 +60,8 @@ static int check_copy(const char *path, const struct store_migration *migrations
                       struct err *err)
 {
     struct store *copy;
-    int rc = store_open(&(struct store_options){ .path = path, .read_only = true, .migrations = migrations }, &copy, err);
+    int rc =
+        store_open(&(struct store_options){ .path = path, .vfs = "unix-none", .read_only = true, .migrations = migrations }, &copy, err);
     if (rc < 0)
         return rc;
     struct store_conn *c;
@@ -70,12 +75,22 @@ static int check_copy(const char *path, const struct store_migration *migrations
     return rc;
 }
 
+/* On file systems without links: CIFS, FAT, some that are mounted over the network. */
+static bool rename_instead(const char *part, const char *path)
+{
+    int cause = errno;
+    bool can = (cause == EPERM || cause == EOPNOTSUPP || cause == ENOSYS) && access(path, F_OK) < 0 && rename(part, path) == 0;
+    if (!can)
+        errno = cause;
+    return can;
+}
+
 int store_publish_part(const char *part, const char *path, struct err *err)
 {
     char folder[4096];
     snprintf(folder, sizeof folder, "%s", path);
     int rc = sync_path(part, err);
-    if (rc == 0 && link(part, path) < 0) /* unlike rename() it never replaces a file */
+    if (rc == 0 && link(part, path) < 0 && !rename_instead(part, path)) /* unlike rename() it never replaces a file */
         rc = err_set(err, errno == EEXIST ? ERR_CONFLICT : ERR_IO, "The backup %s can't be made: %s.", path, strerror(errno));
     if (rc == 0)
         rc = sync_path(dirname(folder), err);

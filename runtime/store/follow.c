@@ -10,6 +10,7 @@
 #include "store/segments.h"
 #include "store/store_int.h"
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -595,12 +596,30 @@ static int begin_chain(struct follow *f, const struct chains *there, struct err 
     return 0;
 }
 
+/* Snapshots that were broken off when a follower died. */
+static void remove_parts(struct follow *f, const char *chain)
+{
+    char path[SEGMENT_PATH], file[2 * SEGMENT_PATH];
+    DIR *d = chain_path(path, f->dir, chain) ? opendir(path) : NULL;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        const char *part = strstr(e->d_name, ".db.part");
+        if (strncmp(e->d_name, "snapshot-", 9) != 0 || !part)
+            continue;
+        snprintf(file, sizeof file, "%s/%s", path, e->d_name);
+        unlink(file);
+    }
+    if (d)
+        closedir(d);
+}
+
 static int enter_chain(struct follow *f, struct err *err)
 {
     struct chains there;
     int rc = chains_read(f->dir, &there, err);
     if (rc < 0)
         return rc;
+    for (size_t i = 0; i < there.count; i++)
+        remove_parts(f, there.list[i].name);
     rc = there.count ? join_chain(f, &there.list[there.count - 1], err) : ERR_NOT_FOUND;
     if (rc == ERR_NOT_FOUND) {
         err_clear(err);

@@ -589,6 +589,25 @@ static void a_segment_that_is_missing_is_damage(void **state)
     world_close(w);
 }
 
+static void what_a_follower_left_when_it_died_is_removed(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    char part[2 * PATH];
+    begin_following(w);
+    wait_for(w, caught_up);
+    stop_following(w);
+    only_in(w, "snapshot-", ".db", part);
+    strcat(part, ".part");
+    int fd = open(part, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    begin_following(w);
+    wait_for(w, caught_up);
+    assert_int_equal(access(part, F_OK), -1);
+    world_close(w);
+}
+
 static void a_damaged_snapshot_is_noticed_and_an_earlier_one_does(void **state)
 {
     (void)state;
@@ -668,6 +687,7 @@ int main(void)
         cmocka_unit_test(a_follower_that_died_goes_on_behind_what_is_torn),
         cmocka_unit_test(damage_is_said_and_what_is_before_it_can_be_had),
         cmocka_unit_test(a_segment_that_is_missing_is_damage),
+        cmocka_unit_test(what_a_follower_left_when_it_died_is_removed),
         cmocka_unit_test(a_damaged_snapshot_is_noticed_and_an_earlier_one_does),
         cmocka_unit_test(what_is_old_goes_and_the_oldest_moment_that_is_kept_stays),
     };

@@ -25,7 +25,7 @@ struct store_migration {
 
 struct store_options {
     const char *path; /* file, or ":memory:" (then one connection serves all) */
-    const char *vfs;  /* NULL, or the name of a storage layer registered by a test */
+    const char *vfs;  /* NULL, or the name of another storage layer: one of a test, or one without locks */
     enum store_sync sync;
     bool read_only;                           /* do not create, migrate or take part in checkpoints */
     const struct store_migration *migrations; /* ended by number 0; applied in one transaction each */

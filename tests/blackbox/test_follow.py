@@ -1,14 +1,17 @@
 """A second copy on another disk: it is said once and kept up, tells how far behind it is, never holds the shop up, and brings back any moment."""
 
 import contextlib
+import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import time
 from datetime import datetime, timezone
 
 import pytest
+from feira_tools.wire import NoAnswer
 from market import feira, ok, open_shop, problem, unique
 from test_care import findings
 from test_faults import small_disk
@@ -52,6 +55,22 @@ def restore(shop, copy, *options):
 def metric(shop, name):
     found = re.search(rf"^feira_follow_{name} (\S+)$", shop.sk.request("GET", "/metrics").body.decode(), re.M)
     return float(found.group(1)) if found else None
+
+
+def hand_over(shop):
+    """The same process becomes the program as it is now on disk."""
+    pid = shop.server.process.pid
+    before = ok(shop.operator.request("GET", "/v1/status"), 200)["uptime_s"]
+    time.sleep(max(0, 2 - before))
+    os.kill(pid, signal.SIGUSR2)
+    deadline = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(OSError, NoAnswer):
+            if ok(shop.operator.request("GET", "/v1/status"), 200)["uptime_s"] < 1:
+                break
+        assert time.monotonic() < deadline, shop.server.stderr()[-2000:]
+        time.sleep(0.05)
+    shop.hang_up()
 
 
 def now():
@@ -115,7 +134,7 @@ def test_a_restored_shop_goes_on_and_follows_into_the_same_folder(tmp_path):
         assert orders_in(shop.folder) == placed
 
 
-@pytest.mark.parametrize("how", ["kill", "stop"])
+@pytest.mark.parametrize("how", ["kill", "stop", "handover"])
 def test_after_a_restart_it_goes_on_without_a_new_snapshot(tmp_path, how):
     (tmp_path / "shop").mkdir()
     copy = tmp_path / "copy"
@@ -125,6 +144,12 @@ def test_after_a_restart_it_goes_on_without_a_new_snapshot(tmp_path, how):
         wait_for(shop, caught_up)
         placed = [shop.place({sku: 1})["id"]]
         for _ in range(3):
+            if how == "handover":
+                hand_over(shop)
+                placed.append(shop.place({sku: 1})["id"])
+                seen = wait_for(shop, caught_up)
+                assert seen["snapshots"] == 0 and seen["chains"] == 0, seen
+                continue
             if how == "kill":
                 shop.server.kill()
             else:
