@@ -60,6 +60,25 @@ static void read_op(lua_State *L, int table, struct ledger_op *op, void *ctx)
     };
 }
 
+/* -> true | nil, index, account */
+static int apply(lua_State *L, const struct ledger_op *ops, size_t n)
+{
+    struct bind_context *c = bind_state(L)->ctx;
+    size_t failed = 0;
+    struct err err = { 0 };
+    int rc = ledger_apply(c->ledger, ops, n, c->now_ms, &failed, &err);
+    if (rc == ERR_CONFLICT && strcmp(err.reason, "insufficient") == 0) {
+        lua_pushnil(L);
+        lua_pushinteger(L, (lua_Integer)failed + 1);
+        lua_pushstring(L, err.field);
+        return 3;
+    }
+    if (rc < 0)
+        return bind_raise(L, &err);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
 int ledger_apply_ops(lua_State *L, ledger_read_fn read, void *ctx)
 {
     struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "ledger.apply()");
@@ -80,25 +99,46 @@ int ledger_apply_ops(lua_State *L, ledger_read_fn read, void *ctx)
         read(L, lua_gettop(L), &ops[i], ctx);
         lua_pop(L, 1); /* ops: its tables hold the strings */
     }
-    size_t failed = 0;
-    struct err err = { 0 };
-    int rc = ledger_apply(c->ledger, ops, n, c->now_ms, &failed, &err);
-    if (rc == ERR_CONFLICT && strcmp(err.reason, "insufficient") == 0) {
-        lua_pushnil(L);
-        lua_pushinteger(L, (lua_Integer)failed + 1);
-        lua_pushstring(L, err.field);
-        return 3;
-    }
-    if (rc < 0)
-        return bind_raise(L, &err);
-    lua_pushboolean(L, true);
-    return 1;
+    return apply(L, ops, n);
 }
 
 /* (ops) -> true | nil, index, account: the first operation that there is not enough for. Everything else that can go wrong raises. */
 static int l_apply(lua_State *L)
 {
     return ledger_apply_ops(L, read_op, NULL);
+}
+
+/* (holds, id, kind) -> true | nil, index, account. Posts or voids ("post", "void") the holds ID/1 to ID/n; holds is a JSON list of n. What
+ * an order holds, without a table for each piece of it. */
+static int l_settle(lua_State *L)
+{
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "ledger.settle()");
+    struct slice holds = bind_check_slice(L, 1, "the holds"), id = bind_check_slice(L, 2, "the id"),
+                 kind = bind_check_slice(L, 3, "the kind");
+    struct json_value *list;
+    struct err err = { 0 };
+    luaL_argcheck(L, slice_is(kind, "post") || slice_is(kind, "void"), 3, "post or void");
+    vm_charge(L, 10 + (int64_t)holds.len / 4);
+    if (json_parse(holds, NULL, c->arena, &list, &err) < 0)
+        return bind_raise(L, &err);
+    luaL_argcheck(L, list->type == JSON_ARRAY && list->count > 0, 1, "a list of holds");
+    vm_charge(L, 200 * (int64_t)list->count);
+    struct ledger_op *ops = arena_array(c->arena, list->count, sizeof *ops);
+    for (uint32_t i = 0; ops && i < list->count; i++) {
+        ops[i] = (struct ledger_op){
+            .kind = slice_is(kind, "post") ? LEDGER_POST : LEDGER_VOID,
+            .amount = slice_is(kind, "post") ? INT64_MAX : 0,
+            .id = arena_printf(c->arena, "%.*s/%u/%.*s", SLICE_FMT(id), i + 1, SLICE_FMT(kind)),
+            .reference = id,
+        };
+        if (ops[i].id.data)
+            ops[i].pending = slice_of(ops[i].id.data, ops[i].id.len - kind.len - 1);
+        else
+            ops = NULL;
+    }
+    if (!ops)
+        return luaL_error(L, "out of memory for %d holds", (int)list->count);
+    return apply(L, ops, list->count);
 }
 
 int ledger_push_balance(lua_State *L, const struct ledger_balance *b)
@@ -163,8 +203,9 @@ static int l_change(lua_State *L) /* (account, { frozen, closed }, reason, who) 
 
 void bind_open_ledger(lua_State *L)
 {
-    static const luaL_Reg functions[] = { { "account", l_account },     { "apply", l_apply },         { "balance", l_balance },
-                                          { "statement", l_statement }, { "hold", l_hold },           { "change", l_change },
-                                          { "left", l_left },           { "exhausted", l_exhausted }, { NULL, NULL } };
+    static const luaL_Reg functions[] = {
+        { "account", l_account }, { "apply", l_apply }, { "balance", l_balance },     { "statement", l_statement }, { "hold", l_hold },
+        { "change", l_change },   { "left", l_left },   { "exhausted", l_exhausted }, { "settle", l_settle },       { NULL, NULL }
+    };
     luaL_newlib(L, functions);
 }

@@ -2,7 +2,6 @@
 -- order, and, with the last due met, turns what was held into sales.
 local dues = require "feira.dues"
 local events = require "feira.order_events"
-local json = require "feira.json"
 local ledger = require "feira.ledger"
 local payments = require "feira.payments"
 local sql = require "feira.sql"
@@ -41,10 +40,9 @@ function order_payments.receive(order, payment, list, due, now)
   if is_paid then states.move(order, "paid", now, "Nothing was taken.") end
   if count_payment:run(order.id, payment.amount) ~= 1 then error("order " .. order.order_id .. " was paid twice at once") end
   order.paid = order.paid + payment.amount
-  local ops = is_paid and order.holds and stock.settle_ops(json.decode(order.holds), order.order_id, "post") or {}
+  if is_paid then stock.settle(order, "post") end
   local booked = payments.record(order, payment, due.n, now)
-  ops[#ops + 1] = booked
-  order_payments.book(ops, order)
+  order_payments.book({ booked }, order)
   if is_paid then timers.cancel("orders.expire", order.order_id) else wait_for_the_rest(order, list, now) end
   local heard = events.received(order, booked.id, payment.provider, payment.amount, now)
   return is_paid and events.emit("order.paid", order, now) or heard

@@ -155,7 +155,7 @@ end
 
 -- An unpaid order ends: what it held is free again, what was paid of it goes back, and nobody is to pay for it any more.
 local function release(order, reason, now)
-  if order.holds then order_payments.book(stock.settle_ops(json.decode(order.holds), order.order_id, "void"), order) end
+  stock.settle(order, "void")
   refunds.give_money(order, reason, now)
   provider_money.close_others(order, now)
   timers.cancel("orders.expire", order.order_id)

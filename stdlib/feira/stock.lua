@@ -249,15 +249,13 @@ function stock.take(quote, order_id, kind)
   return holds
 end
 
----Operations that turn the holds of an order into sales ("post") or give them back ("void").
+---Turns what an order holds into sales ("post") or gives it back ("void").
+---@param order { order_id: string, holds: string? }
 ---@param kind "post"|"void"
-function stock.settle_ops(holds, order_id, kind)
-  local ops = {}
-  for n = 1, #holds do
-    local hold_id = order_id .. "/" .. n
-    ops[n] = { kind = kind, id = hold_id .. "/" .. kind, pending = hold_id, reference = order_id }
-  end
-  return ops
+function stock.settle(order, kind)
+  if not order.holds then return end
+  local done, _, account = ledger.settle(order.holds, order.order_id, kind)
+  if not done then error(("order %s found too little in %s"):format(order.order_id, account)) end
 end
 
 ---Operations that bring sold pieces back to where they were taken from.

@@ -54,6 +54,15 @@ function ledger.account(name, unit, options) end
 ---@return string? account its name
 function ledger.apply(ops) end
 
+---Posts or voids the holds ID/1 to ID/n. In the stdlib only, for what an order holds. Procedures.
+---@param holds string JSON, a list of n
+---@param id string
+---@param kind "post"|"void"
+---@return true|nil done
+---@return integer? index of the first that there is not enough for
+---@return string? account its name
+function ledger.settle(holds, id, kind) end
+
 ---In a plugin by name: `ledger.balance("points/cus_1")`. A procedure sees its own changes, a handler its snapshot. Nothing when there is no
 ---such account. In the stdlib a procedure asks by account, a handler by name.
 ---@param account feira.ledger.Account?
