@@ -605,3 +605,80 @@ def test_kills_leave_the_same_money_on_both_sides(own_shop, monkeypatch):
     assert gateway.books() == {"GBP": {"taken": 144000, "given": 36000, "kept": 108000}}
     till.check_books()
     gateway.close()
+
+
+ODD = {
+    "plugin": """return { name = "odd", version = "1.0.0", api = 1, title = "Odd",
+  payments = { create = "pay.create", query = "pay.query", close = "pay.close", refund = "pay.refund", notify = "pay.notify", reply = "pay.reply" } }""",
+    "pay": """local json = require "feira.json"
+local function oddly(how)
+  if how == "raise" then error "out of order" end
+  if how == "endless" then while true do end end
+  if how == "huge" then return { state = "paid", transaction = ("x"):rep(300), amount = 1000, currency = "GBP" } end
+  return ({ number = 5, text = "paid", list = { 1, 2 }, half = { state = "paid" }, what = { state = "paid?" }, none = { amount = 1000 },
+    nobody = { state = "paid", transaction = "", amount = 1000, currency = "GBP" }, less = { state = "paid", transaction = "t", amount = -1000, currency = "GBP" },
+    words = { state = "paid", transaction = "t", amount = "1000", currency = "GBP" }, coin = { state = "paid", transaction = "t", amount = 1000 } })[how]
+end
+local pay = {}
+function pay.create(payment)
+  if payment.details.create then return oddly(payment.details.how) end
+  return { reference = payment.details.how }
+end
+function pay.query(what) return what.reference == "well" and { state = "pending" } or oddly(what.reference) end
+function pay.close(what) return oddly(what.reference) end
+function pay.refund(refund) return oddly(refund.payment_reference) end
+function pay.notify(call)
+  local value = json.decode(call.body)
+  if value.how then return oddly(value.how) end
+  return value
+end
+function pay.reply() return oddly "list" end
+return pay""",
+}
+ODDITIES = ("raise", "endless", "huge", "number", "text", "list", "half", "what", "none", "nobody", "less", "words", "coin", "nil")
+
+
+def test_whatever_a_provider_gives_takes_no_money_and_stops_nothing(own_shop):
+    shop = own_shop(settings={"plugins": "{ odd = {} }", "pay_within": '"2s"', "limits": "{ odd = { handler = { fuel = 100000 } } }"}, plugins={"odd": ODD})
+    sku = shop.product(price=1000, stock=100)
+
+    def begin(order, **details):
+        return shop.sk.request("POST", f"/v1/orders/{order['id']}/payments", {"provider": "odd", "details": details}, idempotency=unique("pay"))
+
+    def notify(body):
+        return shop.client("").request("POST", "/v1/payments/odd/notify", body)
+
+    orders = {}
+    for how in ODDITIES:
+        orders[how] = shop.place({sku: 1})
+        answer = begin(orders[how], how=how, create="yes")
+        assert answer.status in (201, 500, 503), (how, answer)
+        begin(orders[how], how=how)
+        assert notify({"how": how}).status >= 400, how
+    for event in ({}, {"id": 1}, {"id": "e"}, {"id": "e", "kind": "money"}, {"id": "e", "kind": "payment"}, {"id": "e", "kind": "payment", "number": "n"},
+                  {"id": "e", "kind": "payment", "number": "n", "state": "paid"}, {"id": "e" * 201, "kind": "other"},
+                  {"id": "e", "kind": "payment", "number": "n", "state": "paid", "transaction": "t", "amount": 0, "currency": "GBP"},
+                  {"id": "e", "kind": "payment", "number": {}, "state": "paid", "transaction": "t", "amount": 1, "currency": "GBP"},
+                  {"id": "e", "kind": "refund", "number": "n", "state": []}):
+        assert notify(event).status == 500, event
+    assert notify({"id": "e", "kind": "other", "more": "x" * 9000}).status == 500
+    ok(notify({"id": "e", "kind": "other"}), 200)  # its reply is odd as well: a plain one goes out
+    # A payment that is well is paid meanwhile, and its refund is odd.
+    good = shop.place({sku: 1})
+    payment = ok(begin(good, how="well"), 201)["payment"]
+    ok(notify({"id": "g", "kind": "payment", "number": payment["id"], "state": "paid", "transaction": "t-good", "amount": 1000, "currency": "GBP"}), 200)
+    ok(shop.refund(good), 201)
+    end = time.monotonic() + 20
+    while True:
+        with contextlib.closing(sqlite3.connect(f"file:{shop.server.data / 'shop.db'}?mode=ro", uri=True)) as db:
+            rows = db.execute("SELECT reference, state, asked, why FROM payment_attempts WHERE reference IS NOT NULL").fetchall()
+            money = db.execute("SELECT count(*) FROM payments").fetchone(), db.execute("SELECT count(*) FROM refund_parts WHERE state = 3").fetchone()
+            tries = db.execute("SELECT tries FROM refund_parts").fetchone()
+        waiting = [r for r in rows if r[0] not in ("well", "nil") and not (r[2] > 0 and r[3])]
+        if not waiting and tries[0]:
+            break
+        assert time.monotonic() < end, (waiting, tries)
+        time.sleep(0.1)
+    assert money == ((1,), (0,))
+    assert ok(shop.sk.request("GET", f"/v1/orders/{good['id']}"), 200)["refunds"][0]["state"] == "requested"
+    assert shop.pay(shop.place({sku: 1}))["state"] == "paid"
