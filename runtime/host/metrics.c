@@ -142,6 +142,22 @@ static void stream_metrics(struct shop *s, struct buf *out)
     counter(out, "stream_events_total", "Events sent to somebody who listens.", atomic_load(&s->metrics.stream_events));
 }
 
+/* By endpoint, so that an alarm can say which. */
+static void webhook_lags(struct shop *s, struct store_conn *conn, struct buf *out)
+{
+    struct webhook_set *set = webhooks_acquire(s->webhooks);
+    int64_t now_ms = clock_wall_ms(s->options.clock), open, oldest_ms;
+    if (webhook_set_count(set))
+        head(out, "webhook_lag_seconds", "gauge", "Age of the oldest message that an endpoint is still to take; 0 when there is none.");
+    for (size_t i = 0; i < webhook_set_count(set); i++) {
+        const struct webhook *one = webhook_set_at(set, i);
+        if (webhook_backlog(conn, one->id, 1, &open, &oldest_ms, NULL) == 0)
+            buf_printf(out, "feira_webhook_lag_seconds{webhook=\"%s\"} %lld\n", one->name,
+                       (long long)(oldest_ms && oldest_ms < now_ms ? (now_ms - oldest_ms) / 1000 : 0));
+    }
+    webhook_set_release(set);
+}
+
 static void webhook_metrics(struct shop *s, struct store_conn *conn, struct buf *out)
 {
     struct webhook_figures f;
@@ -154,6 +170,7 @@ static void webhook_metrics(struct shop *s, struct store_conn *conn, struct buf 
     gauge(out, "webhooks_waiting", "Messages that are still to be taken; of each endpoint 10000 stands for all above, too.",
           (uint64_t)f.waiting);
     gauge(out, "webhooks_lag_seconds", "Age of the oldest of them.", (uint64_t)f.lag_ms / 1000);
+    webhook_lags(s, conn, out);
 }
 
 void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)

@@ -702,4 +702,7 @@ def test_ops_see_how_far_behind_it_is(shop, receiver):
     metrics = shop.pk.request("GET", "/metrics").body.decode()
     assert "feira_webhooks_taken_total 1\n" in metrics and "feira_webhooks_waiting 1\n" in metrics
     assert int(re.search(r"^feira_webhooks_lag_seconds (\d+)$", metrics, re.M)[1]) >= 1
+    other = add(shop, receiver.url, ["order.*"])
+    lags = dict(re.findall(r'^feira_webhook_lag_seconds{webhook="(whk_\w+)"} (\d+)$', shop.pk.request("GET", "/metrics").body.decode(), re.M))
+    assert int(lags[made["id"]]) >= 1 and lags[other["id"]] == "0" and len(lags) == 2
     assert "webhooks" in feira("status", shop.folder).stdout
