@@ -317,5 +317,8 @@ return { set = function() timers.set("go", "one", time.now()) return { status = 
     assert figures(run("{}", called))["toiler", "job", "go"]["errors_total"] == 0
     tight = run("{ toiler = { job = { fuel = 50000 } } }", called)
     assert figures(tight)["toiler", "job", "go"]["errors_total"] >= 1
-    log = log_of(tight).replace("\\", "")
+    log, end = "", time.monotonic() + 15
+    while not log and time.monotonic() < end:  # it is written when the writer has noted the failure
+        time.sleep(0.05)
+        log = log_of(tight).replace("\\", "")
     assert 'limits["toiler"].job.fuel of shop.lua' in log and "50000 instructions" in log, log
