@@ -34,11 +34,19 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
     return rc;
 }
 
+/* Orders first: while there are some, sums wait for the next look at timers. */
+static bool writer_is_busy(const struct books *b)
+{
+    struct writer_stats now;
+    writer_stats(b->shop->writer, &now);
+    return now.queue_depth > 0;
+}
+
 static void rest(struct loop_post *post)
 {
     struct books *b = (struct books *)((char *)post - offsetof(struct books, post));
     b->with_writer = false;
-    if (b->left >= NOT_SUMMED_MAX)
+    if (b->left >= NOT_SUMMED_MAX && (b->expiry || !writer_is_busy(b)))
         loop_timer_start(b->again, AGAIN_AFTER_MS, 0);
 }
 

@@ -1,6 +1,8 @@
 """The ledger as operators see it: units, accounts, statements, marks; and holds that it gives back by itself."""
 
+import contextlib
 import json
+import sqlite3
 import time
 from urllib.parse import quote
 
@@ -111,6 +113,28 @@ def test_the_command_shows_units_accounts_and_statements(shop):
     assert json.loads(feira("ledger", shop.folder, account, "--json", *where).stdout.splitlines()[1])["closing"] == 7
     missing = feira("ledger", shop.folder, "stock/NONE/main", *where)
     assert missing.returncode == 1 and "no ledger account" in missing.stderr
+
+
+def test_sums_by_hours_are_caught_up_with_in_the_background_and_change_nothing(own_shop):
+    shop = own_shop()
+    sku = shop.product(stock=0)
+    changes = [{"sku": sku, "delta": 3 if i % 2 else -2, "reason": "count"} for i in range(3000)]
+    shop.stock(sku, 10)
+    ok(shop.sk.request("POST", "/v1/stock", {"changes": changes}, idempotency=unique("stock")), 200)
+
+    def not_summed():
+        with contextlib.closing(sqlite3.connect(f"file:{shop.server.data / 'shop.db'}?mode=ro", uri=True)) as db:
+            return db.execute("SELECT (SELECT max(seq) FROM ledger_transfers) - (SELECT seq FROM ledger_summed)").fetchone()[0]
+
+    def sums():
+        page, _ = statement(shop, f"stock/{sku}/main", limit=200, **{"from": "2020-01-01"})
+        return page["opening"], page["debits"], page["credits"], page["closing"]
+
+    assert sums() == (0, 3000, 4510, 1510)
+    assert eventually(lambda: not_summed() < 1000)
+    assert sums() == (0, 3000, 4510, 1510)
+    assert statement(shop, f"stock/{sku}/main", to="2020-01-01")[0]["closing"] == 0
+    assert feira("doctor", shop.folder, "--data", shop.server.data).returncode == 0
 
 
 SEATS = {
