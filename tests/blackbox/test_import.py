@@ -116,7 +116,7 @@ def test_a_missing_file_is_said(market_shop, tmp_path):
 def test_the_example_catalogues_load(tmp_path):
     from feira_tools.server import ROOT
 
-    for name, count in (("tea-shop", 14), ("giftware", None), ("member-club", 14)):
+    for name, count in (("tea-shop", 14), ("giftware", None), ("member-club", 14), ("group-shop", 5)):
         data = tmp_path / name
         catalogue = ROOT / "examples" / name / "catalogue.csv"
         done = feira("import", ROOT / "examples" / name, catalogue, "--data", data)

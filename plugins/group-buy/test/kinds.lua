@@ -268,12 +268,12 @@ t:it("a price that was shown holds, and the last seat does not wait for it", fun
   t:refused("group_over", function() t:as("bob"):post("/v1/orders", { quote_token = shown.token }) end)
 end)
 
-t:it("a group of two hundred is full, or all of it is given back, in one piece", function()
-  t:shop(shop 'size = 200, percent = 50')
+t:it("a group of a hundred is full, or all of it is given back, in one piece", function()
+  t:shop(shop 'size = 100, percent = 50')
   setup()
   for round = 1, 2 do
     local link, first
-    for i = 1, round == 1 and 200 or 199 do
+    for i = 1, round == 1 and 100 or 99 do
       local name = ("c%d-%d"):format(round, i)
       t:customer { id = name }
       local o = t:pay(order(name, link and { join = link } or { open = "tea" }))
