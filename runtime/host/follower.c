@@ -229,6 +229,9 @@ static void say_problem(struct follower_view *v)
         snprintf(v->problem, sizeof v->problem,
                  "The second copy in %.150s is %lld s behind: %.200s Mount it, make room or repair it; it catches up by itself.",
                  v->terms.dir, behind_s, s->problem);
+    else if (s->snapshot_problem[0])
+        snprintf(v->problem, sizeof v->problem, "The second copy in %.150s lacks a snapshot: %.256s Make room or repair it.", v->terms.dir,
+                 s->snapshot_problem);
     else if (s->lag_ms > FAR_BEHIND_MS && s->restorable)
         snprintf(v->problem, sizeof v->problem,
                  "The second copy in %.150s is %lld s behind: its disk is slower than the shop. Give it a faster one.", v->terms.dir,

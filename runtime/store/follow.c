@@ -439,6 +439,9 @@ static void copy_failed(struct follow *f, const char *why)
     char text[256];
     f->copy_after_ms = clock_wall_ms(f->o.clock) + COPY_AGAIN_MS;
     snprintf(text, sizeof text, "No snapshot can be written (%.190s); it is tried again.", why);
+    pthread_mutex_lock(&f->lock);
+    snprintf(f->stats.snapshot_problem, sizeof f->stats.snapshot_problem, "%s", text);
+    pthread_mutex_unlock(&f->lock);
     log_warn(f->o.log, "follow.snapshot_failed", text);
 }
 
@@ -471,6 +474,7 @@ static void end_copy(struct follow *f)
     f->snapshot_ms = f->copy.ms;
     pthread_mutex_lock(&f->lock);
     f->stats.snapshots++;
+    f->stats.snapshot_problem[0] = '\0';
     pthread_mutex_unlock(&f->lock);
     missing_since(f, 0);
     f->pruned_ms = 0; /* it may let older ones go */
@@ -585,7 +589,11 @@ static int begin_chain(struct follow *f, const struct chains *there, struct err 
     if (rc == 0)
         rc = begin_segment(f, err);
     if (rc < 0) {
+        char path[SEGMENT_PATH];
+        bool made = f->chain[0] && chain_path(path, f->dir, f->chain);
         leave_chain(f);
+        if (made)
+            rmdir(path); /* it is tried twice a second */
         return rc;
     }
     missing_since(f, f->copy.ms);

@@ -36,6 +36,7 @@ void follow_close(struct follow *f);
 struct follow_stats {
     bool restorable;                            /* there is a snapshot that the newest segments go on from */
     char problem[256];                          /* why nothing is written now; "" = nothing is wrong */
+    char snapshot_problem[256];                 /* why the last try to make a snapshot failed; "" = it did not */
     int64_t lag_ms;                             /* age of the oldest commit that a restore would miss; 0 = none */
     uint64_t lag_bytes;                         /* committed and not in the folder */
     uint64_t commits, bytes, snapshots, chains; /* written since the start */

@@ -213,6 +213,21 @@ def test_a_folder_that_is_full_makes_lag_and_is_caught_up_when_there_is_room(tmp
         assert orders_in(shop.folder) == placed
 
 
+def test_a_folder_without_room_for_a_snapshot_says_so_and_is_not_littered(tmp_path):
+    (tmp_path / "shop").mkdir()
+    with small_disk(tmp_path / "disk", "200k") as disk, open_shop(tmp_path / "shop") as shop:
+        copy = disk / "copy"
+        shop.product()
+        follow(shop, copy)
+        seen = wait_for(shop, lambda s: "problem" in s)
+        assert not seen["restorable"] and "snapshot" in seen["problem"], seen
+        time.sleep(1.5)
+        assert sum(1 for f in copy.rglob("*") if f.name != "feira-follow") <= 3, list(copy.rglob("*"))
+        assert findings(shop.folder)[1]["second copy"]["level"] == "warning"
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        wait_for(shop, caught_up)
+
+
 def test_damage_is_refused_with_what_is_missing_and_taken_on_request(tmp_path):
     (tmp_path / "shop").mkdir()
     copy = tmp_path / "copy"
