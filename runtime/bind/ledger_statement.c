@@ -15,17 +15,23 @@ static int64_t limit_of(lua_State *L, int options)
     return limit;
 }
 
+/* 1 to 18 digits. */
+static bool read_number(const char **text, int64_t *out)
+{
+    const char *first = *text;
+    for (*out = 0; **text >= '0' && **text <= '9' && *text - first < 18; (*text)++)
+        *out = *out * 10 + (**text - '0');
+    return *text > first;
+}
+
 static void read_after(lua_State *L, int options, struct ledger_period *p)
 {
     struct slice after = bind_field_slice(L, options, "after", false);
-    long long ms, seq;
-    char end;
     if (after.len == 0)
         return;
-    if (sscanf(after.data, "%lld.%lld%c", &ms, &seq, &end) != 2 || seq <= 0) /* a Lua string ends in NUL */
+    const char *text = after.data, *end = after.data + after.len; /* a Lua string ends in NUL */
+    if (!read_number(&text, &p->after_ms) || *text++ != '.' || !read_number(&text, &p->after_seq) || text != end || p->after_seq == 0)
         luaL_error(L, "after is what a statement gave as next");
-    p->after_ms = ms;
-    p->after_seq = seq;
 }
 
 static void read_period(lua_State *L, int options, struct ledger_period *p)

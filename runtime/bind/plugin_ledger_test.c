@@ -198,6 +198,10 @@ static void statements_are_read_by_those_who_may(void **state)
     fails(w, w->friend, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann')", "friend may not move points/ann");
     fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann', { from = 5, to = 4 })", "to the same or a later one");
     fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann', { after = '1' })", "what a statement gave as next");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann', { after = '1.99999999999999999999' })",
+          "what a statement gave");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann', { after = '1.2x' })", "what a statement gave as next");
+    fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann', { after = '1.0' })", "what a statement gave as next");
     fails(w, w->points, BIND_PHASE_PROCEDURE, "ledger.statement('points/ann', { limit = 1001 })", "limit is 0 to 1000");
     fails(w, w->points, BIND_PHASE_RULE, "ledger.statement('points/ann')", "ledger.statement()");
 }

@@ -80,7 +80,8 @@ end
 
 local function cursor_of(query)
   local cursor = check.text(query.cursor, "cursor", 40)
-  if cursor and not cursor:find "^%d+%.[1-9]%d*$" or cursor and #cursor > 36 then
+  local ms, seq = (cursor or "0.1"):match "^(%d+)%.([1-9]%d*)$"
+  if not ms or #ms > 18 or #seq > 18 then
     fail.invalid("cursor", "This is not a cursor; take next_cursor of the page before.")
   end
   return cursor

@@ -57,7 +57,7 @@ def test_a_statement_of_stock_opens_lists_and_closes(shop):
 def test_what_is_asked_wrongly_is_refused_with_the_field(shop):
     sku = shop.product()
     account = path(f"stock/{sku}/main")
-    for query, field in (("from=yesterday", "from"), ("from=2026-11-20&to=2026-11-19", "to"), ("cursor=abc", "cursor"), ("limit=0", "limit")):
+    for query, field in (("from=yesterday", "from"), ("from=2026-11-20&to=2026-11-19", "to"), ("cursor=abc", "cursor"), ("cursor=1." + "9" * 19, "cursor"), ("limit=0", "limit")):
         answer = shop.operator.request("GET", f"{account}/statement?{query}")
         assert answer.status == 422 and answer.json()["field"] == field, query
     assert shop.operator.request("GET", path("stock/NOTHING/main")).status == 404
