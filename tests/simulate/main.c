@@ -91,6 +91,8 @@ static int one_seed(const struct arguments *a, uint64_t seed, const char *dir)
         fflush(NULL);
         _exit(1);
     }
+    if (a->breakage && a->breakage != BREAK_EARLY_ANSWER && s.injected == 0)
+        fprintf(stderr, "simulate: seed %llu had no place for %s\n", (unsigned long long)seed, breakage_names[a->breakage]);
     sim_end(&s);
     if (s.log)
         log_close(s.log);

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const breakage_names[BREAKAGES] = { "nothing",      "skip-void", "forget-answers", "lose-timers",
-                                                "early-answer", "oversell",  "lose-refunds",   "old-rules" };
+const char *const breakage_names[BREAKAGES] = { "nothing",  "skip-void",    "forget-answers", "lose-timers", "early-answer",
+                                                "oversell", "lose-refunds", "old-rules",      "lose-money" };
 
 enum { COMMIT_NS = 3000000, COUNTED_PER_MILLE = 20 };
 
@@ -43,6 +43,17 @@ int __real_ledger_account(struct ledger *l, struct slice name, struct slice unit
 int __wrap_ledger_account(struct ledger *l, struct slice name, struct slice unit, unsigned flags, int64_t *id, struct err *err);
 struct seat *__real_worker_offer(struct worker *w, struct seat *seat);
 struct seat *__wrap_worker_offer(struct worker *w, struct seat *seat);
+
+static bool breaks(enum breakage what)
+{
+    struct sim *s = sim_here();
+    return s && s->breakage == what;
+}
+
+static void injected(void)
+{
+    sim_here()->injected++;
+}
 
 /* --- notes ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -183,6 +194,11 @@ static void note_provider(struct sim *s, struct vm *v, struct slice name, const 
 int __wrap_bind_call_stdlib(struct vm *v, struct slice name, const struct json_value *args, struct slice *value, struct err *err)
 {
     struct sim *s = sim_here();
+    if (breaks(BREAK_LOSE_MONEY) && slice_is(name, "provider_calls.done")) {
+        injected();
+        *value = slice_str("");
+        return 0;
+    }
     int rc = __real_bind_call_stdlib(v, name, args, value, err);
     if (s && rc == 0)
         note_provider(s, v, name, args);
@@ -223,17 +239,6 @@ bool __wrap_vm_deadline_arm(struct vm *v, int64_t ns)
 
 /* --- what --break does ------------------------------------------------------------------------------------------------------------------
  */
-
-static bool breaks(enum breakage what)
-{
-    struct sim *s = sim_here();
-    return s && s->breakage == what;
-}
-
-static void injected(void)
-{
-    sim_here()->injected++;
-}
 
 int __wrap_idempotency_find(struct store_conn *c, struct slice scope, struct slice key, const unsigned char request_hash[32],
                             struct idempotency_answer *out, struct err *err)

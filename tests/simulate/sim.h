@@ -18,6 +18,7 @@ enum breakage { /* what --break plants; each must be found */
                 BREAK_OVERSELL,       /* accounts may be overdrawn */
                 BREAK_LOSE_REFUNDS,   /* money of a refund is not booked */
                 BREAK_OLD_RULES,      /* a worker goes on with the rules it has */
+                BREAK_LOSE_MONEY,     /* what a provider says when it is asked is not recorded */
                 BREAKAGES
 };
 extern const char *const breakage_names[BREAKAGES];
