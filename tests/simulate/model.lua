@@ -173,6 +173,7 @@ function model:carried(note)
     return
   end
   self.doubts = {} -- what was not synced before is written over
+  self:before_commit()
   for _, one in ipairs(did) do
     apply(self, self.state, one)
     look_at_all(self)

@@ -87,11 +87,18 @@ return function(model)
 
   -- --- orders ---------------------------------------------------------------------------------------------------------
 
+  -- Workers are told what is sold out after a commit, before anybody is answered: in between, who asks is told what was.
+  local was_sold_out = {}
+  function model:before_commit()
+    was_sold_out = {}
+    for sku in pairs(self.prices) do was_sold_out[sku] = (self.state.on_hand[sku] or 0) <= (self.state.held[sku] or 0) end
+  end
+
   rules.place = {
     refusal = function(state, ask, now)
       local may = {}
       for sku, qty in pairs(pieces(ask.lines)) do
-        if (state.on_hand[sku] or 0) - (state.held[sku] or 0) < qty then may.out_of_stock = true end
+        if (state.on_hand[sku] or 0) - (state.held[sku] or 0) < qty or was_sold_out[sku] then may.out_of_stock = true end
       end
       local why = tell("refusal", state, ask, now)
       if why then may[why] = true end

@@ -15,9 +15,9 @@ local function json_lines(lines)
   return "[" .. table.concat(out, ",") .. "]"
 end
 
-local function quote(me, world, lines, customer)
+local function quote(me, world, lines, customer, bearer)
   local ask = {
-    what = "quote", method = "POST", path = "/v1/quotes", bearer = world.sk, lines = lines, customer = customer,
+    what = "quote", method = "POST", path = "/v1/quotes", bearer = bearer, lines = lines, customer = customer,
     body = ('{"lines":%s%s}'):format(json_lines(lines), customer and (',"customer":"%s"'):format(customer) or ""),
   }
   local at = sim.now()
@@ -34,9 +34,12 @@ end
 
 local function place(me, world)
   local lines, customer = some_lines(world), sim.roll(3) > 1 and world.customers[sim.roll(#world.customers)] or nil
-  local ask = { what = "place", method = "POST", path = "/v1/orders", bearer = world.sk, lines = lines, customer = customer }
+  local is_guest = not customer and sim.roll(2) == 1
+  local ask = {
+    what = "place", method = "POST", path = "/v1/orders", bearer = is_guest and world.pk or world.sk, lines = lines, customer = customer,
+  }
   if sim.roll(2) == 1 then
-    local shown, at, until_ms = quote(me, world, lines, customer)
+    local shown, at, until_ms = quote(me, world, lines, customer, ask.bearer)
     if sim.roll(3) == 1 then me:sleep(sim.roll(70000)) end
     ask.quote, ask.quoted_at, ask.quoted_until = shown, at, until_ms
     ask.body = ('{"quote_token":"%s"}'):format(shown.token)
@@ -46,7 +49,7 @@ local function place(me, world)
       customer and (',"customer":"%s"'):format(customer) or "")
   end
   local total = ask.quote and ask.quote.total or ask.expected_total
-  if total > 1 and sim.roll(4) == 1 then -- a deposit now, the rest later
+  if total > 1 and not is_guest and sim.roll(4) == 1 then -- a deposit now, the rest later
     local deposit = sim.roll(total - 1)
     ask.dues = {
       { amount = deposit, within_ms = world.pay_within_ms }, { amount = total - deposit, within_ms = 3 * world.pay_within_ms },
