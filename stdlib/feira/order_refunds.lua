@@ -1,12 +1,13 @@
 -- feira.order_refunds: money and goods that go back, by units of lines, by an amount of a line, or by an amount of the order.
 --
--- What parts come to. A line has P, what was paid for it, and n units. k of its units are worth P * k / n, rounded; a refund of units is
--- the difference to what units gave back before, so that parts of whatever size and order add up to the unit. An amount of a line is taken
--- off the units that are still with the customer: from then on they share what is left of P, in the same way. An amount of the order is
--- spread over its lines in proportion to what is left of each (largest remainder, ties to the earlier line); what goes beyond the lines
--- comes from the shipping. So no line ever gives back more than P, the last unit of a line takes all that is left of it, and everything
--- that is left is exactly what was paid less what went back. In one refund units come first, then amounts of lines, then the shipping,
--- then the amount of the order.
+-- What parts come to. A line has P, what was paid for it (with its tax, where that comes on top), and n units. k of its units are worth
+-- P * k / n, rounded; a refund of units is the difference to what units gave back before, so that parts of whatever size and order add up
+-- to the unit. An amount of a line is taken off the units that are still with the customer: from then on they share what is left of P, in
+-- the same way. An amount of the order is spread over its lines in proportion to what is left of each (largest remainder, ties to the
+-- earlier line); what goes beyond the lines comes from the shipping. So no line ever gives back more than P, the last unit of a line takes
+-- all that is left of it, and everything that is left is exactly what was paid less what went back. The tax in what goes back is in
+-- proportion to it, and all of it in the end. In one refund units come first, then amounts of lines, then the shipping, then the amount of
+-- the order.
 --
 -- Which units go back: those that were not sent come first, and are not to be sent any more; with sent = true only those that were. Their
 -- pieces go to the place they were taken from.
