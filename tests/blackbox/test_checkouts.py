@@ -274,18 +274,26 @@ def test_a_quote_of_a_checkout_expires_and_a_fresh_one_comes(own_shop):
 
 
 def test_a_repeated_request_makes_no_second_one_and_its_record_knows_no_names(shop):
-    sku, before = shop.product(), rows(shop, "checkouts")
+    anna, sku, before = shop.customer(), shop.product(), rows(shop, "checkouts")
     key, secret = unique("checkout"), unique("Secret-Name-")
-    first = ok(create(shop.pk, {sku: 1}, key=key, contact={"name": secret}), 201)
-    again = create(shop.pk, {sku: 1}, key=key, contact={"name": secret})
+    first = ok(create(anna, {sku: 1}, key=key, contact={"name": secret}), 201)
+    again = create(anna, {sku: 1}, key=key, contact={"name": secret})
     assert again.status == 201 and again.json()["id"] == first["id"] and rows(shop, "checkouts") == before + 1
     assert again.json()["contact"] == {"name": secret}
-    problem(create(shop.pk, {sku: 2}, key=key), 422, "idempotency_mismatch")
-    ok(complete(shop.pk, again.json()), 201)
+    problem(create(anna, {sku: 2}, key=key), 422, "idempotency_mismatch")
+    ok(complete(anna, again.json()), 201)
     with contextlib.closing(sqlite3.connect(f"file:{shop.server.data / 'shop.db'}?mode=ro", uri=True)) as db:
         names = [n for (n,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         holding = [n for n in names if any(secret in str(row) for row in db.execute(f'SELECT * FROM "{n}"'))]
     assert holding == ["order_contacts"], holding
+
+
+def test_a_guest_who_guesses_anothers_key_learns_no_id(shop):
+    sku, key = shop.product(), unique("1")
+    first = ok(create(shop.pk, {sku: 1}, key=key), 201)
+    ok(change(shop.pk, first, contact=CONTACT), 200)
+    other = ok(create(shop.pk, {sku: 1}, key=key), 201)
+    assert other["id"] != first["id"] and other["contact"] is None
 
 
 WISH = {
