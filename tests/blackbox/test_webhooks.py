@@ -220,6 +220,40 @@ def test_an_endpoint_hears_what_it_picks(shop, receiver):
     assert sorted((g["path"], payload(g)["type"]) for g in receiver.got) == [("/in/customers", "customer.joined"), ("/in/paid", "order.paid")]
 
 
+MOODS = {
+    "plugin": """return { name = "moods", version = "1.0.0", api = 1, title = "Moods",
+  collections = { moods = { fields = { customer = "customer", mood = "string" }, key = "customer" } },
+  events = { changed = { about = "A mood.", payload = { mood = "string", whose = "string" }, key = "whose" } },
+  facts = { mood = { run = "rules.mood", type = "string", from = { collection = "moods", by = "customer" } } },
+  routes = { ["POST /mood"] = { run = "events.set", auth = "customer", body = { mood = "string" } } } }""",
+    "rules": "return { mood = function(rows) return rows[1] and rows[1].mood end }",
+    "events": """local moods, plugin = require("feira.store").moods, require "feira.plugin"
+return { set = function(call)
+  if not moods:update(call.customer, { mood = call.body.mood }) then moods:insert { customer = call.customer, mood = call.body.mood } end
+  plugin.emit("changed", { mood = call.body.mood, whose = call.customer })
+  return { status = 200, body = {} }
+end }""",
+}
+
+
+def test_what_plugins_say_is_told_to_those_who_pick_it_by_name(own_shop, receiver):
+    shop = own_shop(settings={"plugins": "{ moods = {} }"}, plugins={"moods": MOODS}, options=options_for(receiver))
+    for path, events in ("/all", ["*"]), ("/moods", ["moods.*"]), ("/facts", ["fact.changed"]):
+        add(shop, receiver.url + path, events)
+    problem(shop.sk.request("POST", "/v1/webhooks", {"url": receiver.url, "events": ["moods.changes"]}, idempotency=unique("hook")), 422)
+    anna = shop.customer()
+    for mood in "glum", "merry", "glum":
+        ok(anna.request("POST", "/v1/x/moods/mood", {"mood": mood}), 200)
+    receiver.wait(7)
+    time.sleep(0.5)
+    told = {path: [payload(g) for g in receiver.got if g["path"] == "/in" + path] for path in ("/all", "/moods", "/facts")}
+    assert [t["type"] for t in told["/all"]] == ["customer.joined"]
+    assert [(t["type"], t["data"]) for t in told["/moods"]] == [
+        ("moods.changed", {"mood": mood, "whose": anna.customer}) for mood in ("glum", "merry", "glum")]       # by the key it names
+    assert [(t["data"]["fact"], t["data"].get("old"), t["data"]["new"]) for t in told["/facts"]] == [
+        ("moods.mood", None, "glum"), ("moods.mood", "glum", "merry"), ("moods.mood", "merry", "glum")]
+
+
 def test_no_personal_field_goes_anywhere_unless_it_was_asked_for(shop, receiver):
     add(shop, receiver.url + "/plain")
     add(shop, receiver.url + "/named", ["order.placed"], personal=["order.address", "customer.email"])
