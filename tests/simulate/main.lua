@@ -253,7 +253,8 @@ for _ = 1, 12 do
   live(function() return #world.actors == 0 end)
   sim.jump(7 * 3600000) -- what is tried again later and later
 end
-for id, order in pairs(model.state.orders) do
+for _, id in ipairs(model.sorted(model.state.orders)) do
+  local order = model.state.orders[id]
   if order.state == "placed" or order.state == "fulfilled" then
     model.diverge("order %s is still %s although the time for that is over", id, order.state)
   end

@@ -83,7 +83,10 @@ return function(model)
   end
 
   -- The buyer's request came again, and so does the provider's.
-  calls["provider_calls.begin_again"] = calls["provider_calls.created"]
+  calls["provider_calls.begin_again"] = function(state, args)
+    local attempt = state.attempts[args.payment]
+    if attempt.state == "closed" or attempt.state == "failed" then attempt.state = "pending" end
+  end
 
   calls["provider_calls.not_created"] = function(state, args)
     local attempt = state.attempts[args.payment]
