@@ -178,14 +178,14 @@ def wait_for(what, seconds=10):
 
 
 def test_a_group_whose_time_passes_while_the_shop_is_down_fails_at_the_start(group_shop):
-    s = group_shop(open_for='"2s"')
+    s = group_shop(open_for='"4s"')
     leader, placed, group = opened(s)
     bob, b = joined(s, group["mine"]["link"])
     late = s.customer()
     unpaid = ok(order(late, join=group["mine"]["link"]), 201)
     s.hang_up()
     s.server.kill()
-    time.sleep(2.2)
+    time.sleep(4.2)
     s.server.start()
     leader = s.client(leader.key)
     wait_for(lambda: group_of(leader, placed)["state"] == "failed")
@@ -202,10 +202,16 @@ def test_killed_at_any_instant_around_its_end_it_failed_and_gave_back_or_neither
     """SIGKILL between what says that a group failed and what gives the money back: there is no between."""
     s = group_shop(open_for='"1s"', size="5", options=["--workers", "1"])
     chance, found = random.Random(7), {"before": 0, "after": 0}
-    for _ in range(10):
+    for _ in range(30):
+        clients = [s.customer() for _ in range(3)]
         leader, placed, group = opened(s)
         begun = time.monotonic()
-        members = [joined(s, group["mine"]["link"]) for _ in range(3)]
+        try:
+            members = [joined(s, group["mine"]["link"], c) for c in clients]
+        except AssertionError:  # a busy machine: its second was over before all had paid
+            s.hang_up()
+            time.sleep(1.2)
+            continue
         s.hang_up()
         time.sleep(max(0, 1.0 + chance.uniform(-0.02, 0.3) - (time.monotonic() - begun)))
         s.server.kill()
@@ -218,8 +224,10 @@ def test_killed_at_any_instant_around_its_end_it_failed_and_gave_back_or_neither
         leader = s.client(leader.key)
         wait_for(lambda leader=leader, placed=placed: group_of(leader, placed)["state"] == "failed")
         assert fault(s) is None
+        if sum(found.values()) == 10:
+            break
+    assert sum(found.values()) >= 3, found
     assert s.available("MASK")["available"] == 1000
-    print(found)
 
 
 def test_a_publish_leaves_open_groups_as_they_are_while_people_join(group_shop):
@@ -268,7 +276,7 @@ def test_open_groups_keep_the_rules_they_began_under(own_shop):
 
 
 def test_a_stop_loses_nobody_who_paid_in_time(group_shop):
-    s = group_shop(open_for='"4s"')
+    s = group_shop(open_for='"6s"')
     leader, placed, group = opened(s)
     link = group["mine"]["link"]
     members = [s.customer(), s.customer()]
@@ -280,7 +288,7 @@ def test_a_stop_loses_nobody_who_paid_in_time(group_shop):
     stranger = s.customer()
     assert order(stranger, join=link).status == 409  # without the plugin there is no such price
     assert order(stranger, expected=PRICE, join=link).status == 201  # at the usual one it is an order like any
-    time.sleep(4.2)
+    time.sleep(6.2)
     assert feira("resume", s.folder, "group-buy", "--data", s.server.data).returncode == 0
     wait_for(lambda: group_of(leader, placed)["state"] == "succeeded")
     for o in orders:

@@ -67,7 +67,7 @@ def market(own_shop, monkeypatch):
 
 @pytest.mark.parametrize("at", [1, 2, 4])
 def test_a_shop_that_is_killed_while_it_gives_back_gives_everybody_his_money_once(market, at):
-    m = market(size="6", open_for='"2s"')
+    m = market(size="6", open_for='"5s"')
     leader, first, link = m.leader()
     orders = [first] + [m.member(join=link)[1] for _ in range(3)]
     assert m.kept() == 4 * HALF
@@ -94,7 +94,7 @@ def test_a_shop_that_is_killed_while_it_gives_back_gives_everybody_his_money_onc
 
 
 def test_money_that_lands_after_the_group_has_failed_goes_back(market):
-    m = market(open_for='"2s"')
+    m = market(open_for='"5s"')
     leader, first, link = m.leader()
     late = m.shop.customer()
     unpaid = ok(order(late, join=link), 201)
@@ -137,7 +137,7 @@ def test_money_that_lands_when_the_group_is_full_goes_back_or_leads_another(mark
 
 def test_while_the_gateway_fails_the_group_has_failed_all_the_same(market):
     """Who is asked again, and when, is tested with payments."""
-    m = market(open_for='"2s"')
+    m = market(open_for='"5s"')
     m.gateway.break_["refund"] = 100
     leader, first, link = m.leader()
     _, second = m.member(join=link)
