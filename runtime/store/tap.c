@@ -31,9 +31,9 @@ struct tap {
     uint32_t page_size;
     bool big_words;
     struct notice *notices;
-    size_t nnotices, notices_cap;
-    uint32_t unknown;   /* up to that frame nobody told us of the commits: they are from before a crash */
-    int64_t unknown_ms; /* what they get */
+    size_t notice, nnotices, notices_cap; /* notice: the first that is not taken yet */
+    uint32_t unknown;                     /* up to that frame nobody told us of the commits: they are from before a crash */
+    int64_t unknown_ms;                   /* what they get */
     uint64_t number;
     int64_t last_ms;
     struct buf taken;
@@ -176,7 +176,7 @@ static void forget(struct tap *t)
 {
     t->on = false;
     t->broken = NULL;
-    t->nnotices = 0;
+    t->notice = t->nnotices = 0;
     t->committed = 0;
     t->taken_oldest_ms = 0;
     buf_clear(&t->taken);
@@ -301,14 +301,14 @@ void tap_stop(struct tap *t)
 
 static int64_t time_of(struct tap *t, uint32_t frame)
 {
-    size_t n = 0;
-    while (n < t->nnotices && t->notices[n].frame < frame)
-        n++;
-    int64_t ms = frame <= t->unknown || n == t->nnotices ? t->unknown_ms : t->notices[n].ms;
-    if (n < t->nnotices && t->notices[n].frame == frame)
-        n++;
-    memmove(t->notices, t->notices + n, (t->nnotices - n) * sizeof *t->notices);
-    t->nnotices -= n;
+    while (t->notice < t->nnotices && t->notices[t->notice].frame < frame)
+        t->notice++;
+    bool known = t->notice < t->nnotices;
+    int64_t ms = frame <= t->unknown || !known ? t->unknown_ms : t->notices[t->notice].ms;
+    if (known && t->notices[t->notice].frame == frame)
+        t->notice++;
+    if (t->notice == t->nnotices)
+        t->notice = t->nnotices = 0;
     return ms > t->last_ms ? ms : t->last_ms; /* a clock that was set back must not change the order */
 }
 
@@ -431,7 +431,10 @@ void tap_left(struct tap *t, struct tap_left *out)
 {
     pthread_mutex_lock(&t->lock);
     out->bytes = t->taken.len + untaken(t);
-    out->oldest_ms = t->taken_oldest_ms ? t->taken_oldest_ms : t->nnotices ? t->notices[0].ms : out->bytes || t->broken ? t->unknown_ms : 0;
+    out->oldest_ms = t->taken_oldest_ms        ? t->taken_oldest_ms
+                     : t->nnotices             ? t->notices[t->notice].ms
+                     : out->bytes || t->broken ? t->unknown_ms
+                                               : 0;
     pthread_mutex_unlock(&t->lock);
 }
 
