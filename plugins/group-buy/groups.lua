@@ -146,7 +146,7 @@ function groups.begin(campaign, terms, revision, offer, customer, now)
   return groups.find(group.group)
 end
 
----A seat for an order that is placed, until it is paid or lapses. A sentence's reason when there is none.
+---A seat for an order that is placed, until it is paid or lapses; or why there is none.
 ---@return string|nil reason
 function groups.take_seat(group, order, customer, units, now)
   local held = move("hold", "seat/" .. order, seats_of(group), TAKEN, { amount = 1, order = order })
