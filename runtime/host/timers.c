@@ -14,7 +14,9 @@
 #include <stdlib.h>
 
 /* More than a look takes are taken one look after the other: at once while nobody else wants the writer, else with a pause between. */
-enum { LOOK_EVERY_MS = 200, AT_ONCE_MAX = 200, NEXT_AFTER_MS = 20, AGAIN_AFTER_MS = 60000 };
+enum { LOOK_EVERY_MS = 200, NEXT_AFTER_MS = 20, AGAIN_AFTER_MS = 60000 };
+/* So many at once as are done within some 20 ms: what comes after them waits so long. */
+enum { AT_ONCE_FIRST = 200, AT_ONCE_MIN = 25, AT_ONCE_MAX = 1000, QUICK_MS = 10, SLOW_MS = 40 };
 
 struct firing {
     struct writer_command command;
@@ -47,6 +49,8 @@ struct timer_pump {
     struct books *books;
     size_t in_flight;
     struct waking waking;
+    int at_once;
+    int64_t looked_ns;
     bool more;      /* are due than the last look took */
     bool woken;     /* nothing is parked that could be due */
     bool woke_last; /* what is due has its turn now: many that wake hold up nobody */
@@ -126,13 +130,25 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
     return rc < 0 ? rc : run_procedure(f, conn, err);
 }
 
+static void pace(struct timer_pump *p)
+{
+    int64_t took_ms = (clock_mono_ns(p->shop->options.clock) - p->looked_ns) / 1000000;
+    if (took_ms > SLOW_MS && p->at_once > AT_ONCE_MIN)
+        p->at_once /= 2;
+    else if (took_ms < QUICK_MS && p->more && p->at_once < AT_ONCE_MAX)
+        p->at_once = p->at_once * 2 < AT_ONCE_MAX ? p->at_once * 2 : AT_ONCE_MAX;
+}
+
 static void finish(struct loop_post *post)
 {
     struct firing *f = (struct firing *)((char *)post - offsetof(struct firing, post));
     struct timer_pump *p = f->pump;
     p->in_flight--;
     free_firing(f);
-    if (p->in_flight == 0 && p->more)
+    if (p->in_flight)
+        return;
+    pace(p);
+    if (p->more)
         loop_timer_start(p->next, writer_depth(p->shop->writer) ? NEXT_AFTER_MS : 0, 0);
 }
 
@@ -257,10 +273,11 @@ static void look_for_timers(void *ctx)
     p->woke_last = !p->woke_last && wake_parked(p);
     if (p->woke_last)
         return;
-    int limit = AT_ONCE_MAX + (int)jobs_under_way(p->jobs); /* whose timers stay due while they run */
+    p->looked_ns = clock_mono_ns(p->shop->options.clock);
+    int limit = p->at_once + (int)jobs_under_way(p->jobs); /* whose timers stay due while they run */
     if (timer_each_due(p->conn, clock_wall_ms(p->shop->options.clock), limit, fire, p, &err) < 0)
         log_error(p->shop->options.log, "timer.failed", err.text);
-    p->more = p->in_flight >= AT_ONCE_MAX;
+    p->more = p->in_flight >= (size_t)p->at_once;
     jobs_begin(p->jobs);
 }
 
@@ -290,6 +307,7 @@ int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, 
         return err_set(err, ERR_NOMEM, "Out of memory.");
     p->shop = s;
     p->loop = loop;
+    p->at_once = AT_ONCE_FIRST;
     int rc = store_reader_open(s->store, &p->conn, err);
     if (rc == 0)
         rc = jobs_open(s, loop, &p->jobs, err);
