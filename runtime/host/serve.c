@@ -23,9 +23,11 @@ struct running { /* one worker's thread */
     pthread_t thread;
     struct worker *worker;
     struct keeper *keeper;
-    struct loop_post drain;   /* keeper → worker: finish */
-    struct loop_post drained; /* worker → keeper: finished */
-    bool started, ended;      /* ended: it has stopped its loop by itself */
+    struct loop_post drain;      /* keeper → worker: finish */
+    struct loop_post drained;    /* worker → keeper: finished */
+    struct loop_timer *patience; /* the worker's: its server has finished, its webhooks have not */
+    int64_t patient_until_ms;
+    bool started, ended; /* ended: it has stopped its loop by itself */
 };
 
 struct keeper {
@@ -62,13 +64,38 @@ static void on_drained(struct loop_post *post)
         loop_stop(r->keeper->loop);
 }
 
-static void server_drained(void *ctx)
+static void stop_worker(struct running *r)
 {
-    struct running *r = ctx;
+    loop_timer_free(r->patience);
+    r->patience = NULL;
     r->drained.fn = on_drained;
     r->ended = true;
     loop_post(r->keeper->loop, &r->drained);
     loop_stop(r->worker->loop);
+}
+
+/* Webhooks that are under way would come a second time after the start: those that are answered soon are waited for. */
+enum { PATIENCE_MS = 2000, LOOKS_MS = 50 };
+
+static void look_at_webhooks(void *ctx)
+{
+    struct running *r = ctx;
+    if (outbound_under_way(r->worker->webhooks) == 0 || loop_now_ms(r->worker->loop) >= r->patient_until_ms)
+        stop_worker(r);
+}
+
+static void server_drained(void *ctx)
+{
+    struct running *r = ctx;
+    struct worker *w = r->worker;
+    if (w->webhooks && outbound_under_way(w->webhooks))
+        r->patience = loop_timer_new(w->loop, look_at_webhooks, r);
+    if (!r->patience) {
+        stop_worker(r);
+        return;
+    }
+    r->patient_until_ms = loop_now_ms(w->loop) + PATIENCE_MS;
+    loop_timer_start(r->patience, LOOKS_MS, LOOKS_MS);
 }
 
 static void drain_worker(struct loop_post *post)

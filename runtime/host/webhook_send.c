@@ -222,7 +222,7 @@ static void on_answer(void *ctx, int rc, const struct outbound_answer *answer, c
     if (rc == 0)
         read_answer(x, answer);
     else
-        snprintf(x->why, sizeof x->why, "%s.", err->text);
+        snprintf(x->why, sizeof x->why, "%.390s.", err->text);
     attempt_over(x);
 }
 
@@ -275,7 +275,7 @@ static void begin_on_worker(struct loop_post *post)
     }
     int rc = send_it(x, &err);
     if (rc == ERR_INVALID) { /* the URL: without TLS, and that is not allowed (any more) */
-        snprintf(x->why, sizeof x->why, "%s.", err.text);
+        snprintf(x->why, sizeof x->why, "%.390s.", err.text);
         attempt_over(x);
     } else if (rc < 0) {
         back_to_keeper(x);

@@ -227,6 +227,11 @@ static void on_deadline(void *ctx)
     fail_with(c, "timeout", text);
 }
 
+size_t outbound_under_way(const struct outbound *o)
+{
+    return o->under_way;
+}
+
 void outbound_cancel(struct outbound_call *c)
 {
     free_call(c);

@@ -61,6 +61,7 @@ struct outbound_call;
 /* Copies what it needs. On failure done is not called. */
 int outbound_send(struct outbound *o, const struct outbound_request *r, outbound_done_fn done, void *ctx, struct outbound_call **out,
                   struct err *err);
+size_t outbound_under_way(const struct outbound *o);
 void outbound_cancel(struct outbound_call *c); /* hangs up; done is not called any more */
 
 bool outbound_is_public(const struct sockaddr *address); /* outside of every private, local, shared, reserved and multicast range */

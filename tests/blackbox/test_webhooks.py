@@ -638,6 +638,29 @@ def test_killed_again_and_again_everything_comes_and_each_order_in_its_order(own
     assert {m["state"] for m in messages(shop, made, "?limit=200")} == {"taken"}
 
 
+def test_a_stop_waits_for_what_is_answered_soon(shop, receiver):
+    receiver.behaves(lambda handler, got: (time.sleep(0.7), handler.answer(200)))
+    made = add(shop, receiver.url, ["customer.joined"])
+    shop.customer()
+    receiver.wait(1)
+    shop.hang_up()
+    assert shop.server.terminate() == 0
+    shop.server.start()
+    assert messages(shop, made)[0]["state"] == "taken"
+    receiver.behaves(lambda handler, got: time.sleep(20))                  # and for nobody else for long
+    shop.customer()
+    receiver.wait(2)
+    shop.hang_up()
+    began = time.monotonic()
+    assert shop.server.terminate() == 0
+    assert time.monotonic() - began < 8
+    receiver.takes()
+    shop.server.start()
+    receiver.wait(3)
+    until(lambda: webhook(shop, made)["waiting"] == 0)
+    assert receiver.got[1]["id"] == receiver.got[2]["id"] != receiver.got[0]["id"] and len(receiver.got) == 3
+
+
 def test_stopped_and_started_nothing_is_lost_or_doubled(shop, receiver):
     made = add(shop, receiver.url, ["customer.joined"])
     names = []

@@ -105,6 +105,14 @@ static void finish(struct outbound_call *c)
     loop_post(c->loop, &c->post);
 }
 
+size_t outbound_under_way(const struct outbound *o)
+{
+    size_t n = 0;
+    for (const struct outbound_call *c = sim_here()->outside; c; c = c->next)
+        n += c->loop == o->loop;
+    return n;
+}
+
 static void fail(struct outbound_call *c, const char *reason)
 {
     if (c->answered)
