@@ -18,10 +18,10 @@ enum { WAITS_MS = 30000 };
 struct dealing { /* of one call with a provider */
     struct hook_ref provider;
     struct json_value *args; /* of what runs on the writer next */
-    struct json_value *told; /* of notify: what the provider told */
+    struct json_value *told; /* of the payment: what create gets */
     struct slice value;      /* what came back from the plugin, or from the writer */
+    const char *procedure;   /* that runs on the writer next */
     struct err why;          /* create failed */
-    bool refused;            /* the provider has nothing under this number */
 };
 
 static void out_of_memory(struct call *c)
@@ -75,12 +75,6 @@ static struct task *run_plugin(struct call *c, const struct hook_ref *ref, const
                                               .within_ms = WAITS_MS,
                                               .done = done,
                                               .ctx = c });
-}
-
-static int on_writer(struct call *c, const char *procedure, struct slice *value, struct err *err)
-{
-    const struct dealing *d = c->state;
-    return bind_call_stdlib(c->shop->procedures.vm, slice_str(procedure), d->args, value, err);
 }
 
 /* Asks for a step, or the last one, on the writer. */
@@ -140,18 +134,11 @@ static int begin_on_writer(struct call *c, struct store_conn *conn, struct err *
                                       clock_wall_ms(c->shop->options.clock), err);
 }
 
-static int created_on_writer(struct call *c, struct store_conn *conn, struct err *err)
+static int end_on_writer(struct call *c, struct store_conn *conn, struct err *err)
 {
     const struct dealing *d = c->state;
     (void)conn;
-    return bind_call(c->shop->procedures.vm, SLICE_LIT("provider_calls.created"), d->args, &c->answer, err);
-}
-
-static int not_created_on_writer(struct call *c, struct store_conn *conn, struct err *err)
-{
-    const struct dealing *d = c->state;
-    (void)conn;
-    return bind_call(c->shop->procedures.vm, SLICE_LIT("provider_calls.not_created"), d->args, &c->answer, err);
+    return bind_call(c->shop->procedures.vm, slice_str(d->procedure), d->args, &c->answer, err);
 }
 
 static void say_not_created(struct call *c)
@@ -174,7 +161,6 @@ static void not_created(struct call *c, struct slice why, bool refused)
     const struct json_value *number = json_get(d->told, "payment");
     struct slice id = { 0 };
     json_is_string(number, &id);
-    d->refused = refused;
     err_reason(&d->why, refused ? ERR_CONFLICT : ERR_BUSY, refused ? "payment_refused" : "provider_failed", "%s did not take it: %.*s %s",
                d->provider.plugin->name, SLICE_FMT(why), refused ? "Pay another way." : "Try again, or pay another way.");
     if (!add(args, &last, "payment", json_new_string(c->arena, id)) || !add(args, &last, "why", json_new_string(c->arena, why)) ||
@@ -183,7 +169,8 @@ static void not_created(struct call *c, struct slice why, bool refused)
         return;
     }
     d->args = args;
-    go_to_writer(c, not_created_on_writer, true, say_not_created);
+    d->procedure = "provider_calls.not_created";
+    go_to_writer(c, end_on_writer, true, say_not_created);
 }
 
 /* The plugin's create has ended. */
@@ -210,7 +197,8 @@ static void created(void *ctx, int rc, const struct err *err)
         return;
     }
     d->args = args;
-    go_to_writer(c, created_on_writer, false, NULL);
+    d->procedure = "provider_calls.created";
+    go_to_writer(c, end_on_writer, false, NULL);
 }
 
 /* The attempt is kept; now the provider hears of it. */
@@ -271,7 +259,7 @@ static int notified_on_writer(struct call *c, struct store_conn *conn, struct er
     struct dealing *d = c->state;
     (void)conn;
     c->answer = (struct bind_answer){ 200, slice_str("") };
-    return on_writer(c, "provider_calls.notified", &d->value, err);
+    return bind_call_stdlib(c->shop->procedures.vm, SLICE_LIT("provider_calls.notified"), d->args, &d->value, err);
 }
 
 /* Without a reply of the plugin's own. */
