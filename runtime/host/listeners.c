@@ -99,14 +99,13 @@ static size_t limit(const struct listeners *l)
     return n ? n : LISTENERS_MAX;
 }
 
-int listeners_prepare(struct listeners *l, uint64_t *since, struct err *err)
+int listeners_prepare(struct listeners *l, struct err *err)
 {
     if (atomic_load(&l->place.listening) >= limit(l)) {
         metric_add(&l->worker->shop->metrics.streams_refused, 1);
         return err_reason(err, ERR_BUSY, "too_many_streams", "Too many are listening already; ask again, or ask without listening.");
     }
-    atomic_fetch_add(&l->place.listening, 1); /* first: from here on the writer hands over, and what it did not is in the snapshot */
-    *since = streams_serial(l->worker->shop->streams);
+    atomic_fetch_add(&l->place.listening, 1); /* from here on the writer hands over; what it did not will be in the snapshot */
     return 0;
 }
 

@@ -16,9 +16,10 @@ void listeners_close(struct listeners *l); /* after it; NULL is fine */
 
 /* Before a handler's snapshot: whatever is committed from here on will be heard. ERR_BUSY when too many listen. Ends with
  * listeners_never_mind() or listeners_add(). */
-int listeners_prepare(struct listeners *l, uint64_t *since, struct err *err);
+int listeners_prepare(struct listeners *l, struct err *err);
 void listeners_never_mind(struct listeners *l);
-/* Answers the request: with `first` (JSON), and then with what is said on the topic of the plugin. */
+/* Answers the request: with `first` (JSON), and then with what is said on the topic of the plugin. since: streams_serial() of the snapshot
+ * that it was made of. */
 void listeners_add(struct listeners *l, struct http_request *req, const char *plugin, struct slice topic, struct slice first,
                    uint64_t since);
 

@@ -4,9 +4,11 @@
 #include "host/listeners.h"
 #include "host/plugin_stops.h"
 #include "host/signed.h"
+#include "host/streams.h"
 #include "host/task.h"
 #include "rulebook/plugin_set.h"
 #include "host/worker.h"
+#include "journal/journal.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -210,14 +212,36 @@ static void run_handler(struct call *c, const struct json_value *args)
 
 /* --- answers that go on -------------------------------------------------------------------------------------------------------- */
 
+/* A snapshot, and its place in the order of commits: since or, when one was committed at that very moment, the one behind it. A snapshot
+ * is taken with the first thing that is read, and a worker may lose the processor at any time: so it is looked again. */
+static int begin_at(struct call *c, uint64_t *since)
+{
+    enum { TRIES = 8 };
+    struct store_conn *conn = c->worker->conn;
+    int64_t due;
+    for (int i = 1;; i++) {
+        *since = streams_serial(c->shop->streams);
+        int rc = store_begin(conn, &c->err);
+        if (rc == 0)
+            rc = timer_next_due(conn, &due, &c->err); /* any row will do */
+        if (rc < 0) {
+            store_rollback(conn);
+            return rc;
+        }
+        if (i == TRIES || streams_serial(c->shop->streams) == *since)
+            return 0;
+        store_rollback(conn);
+    }
+}
+
 /* In one snapshot, without waiting: what is committed after it is heard, and what it saw is not told twice. */
-static int ask_what_first(struct call *c, const struct json_value *args, struct slice *topic)
+static int ask_what_first(struct call *c, const struct json_value *args, struct slice *topic, uint64_t *since)
 {
     const struct plugin_route *r = route_of(c);
     struct worker *w = c->worker;
     struct bind_context *b = c->seat->bind;
     int fn = generation_hook(c->seat->generation, &(struct hook_ref){ r->plugin, r->hook });
-    int rc = store_begin(w->conn, &c->err);
+    int rc = begin_at(c, since);
     if (rc < 0)
         return rc;
     b->phase = BIND_PHASE_HANDLER;
@@ -237,12 +261,12 @@ static void run_stream(struct call *c, const struct json_value *args)
     const char *plugin = route_of(c)->plugin->name;
     struct slice topic;
     uint64_t since = 0;
-    c->rc = l ? listeners_prepare(l, &since, &c->err) : 0;
+    c->rc = l ? listeners_prepare(l, &c->err) : 0;
     if (c->rc < 0) {
         call_answer(c);
         return;
     }
-    c->rc = ask_what_first(c, args, &topic);
+    c->rc = ask_what_first(c, args, &topic, &since);
     if (l && c->rc == 0 && topic.len) {
         listeners_add(l, c->req, plugin, topic, c->answer.body.len ? c->answer.body : SLICE_LIT("null"), since);
         return;
