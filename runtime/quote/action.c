@@ -1,7 +1,9 @@
 #include "quote/run_int.h"
 
-static const struct action_type *const types[] = { &percent_off_type, &amount_off_type, &buy_get_type, &free_shipping_type,
-                                                   &function_type };
+static const struct action_type *const types[] = {
+    &percent_off_type, &amount_off_type, &fixed_price_type, &buy_get_type,       &nth_unit_type,     &cheapest_free_type,
+    &n_for_type,       &bundle_type,     &tiered_type,      &free_shipping_type, &shipping_off_type, &function_type,
+};
 enum { TYPES = sizeof types / sizeof types[0] };
 
 static int action_compile(struct spec *s, const struct spec_node *n, struct action *out)
@@ -20,6 +22,8 @@ static int action_compile(struct spec *s, const struct spec_node *n, struct acti
         struct spec_node m = spec_member(n, known[i]);
         if (m.v) {
             out->type = types[i];
+            out->stage = types[i]->stage;
+            out->touches_lines = !types[i]->in_shipping_stage;
             return types[i]->compile(s, &m, out);
         }
     }

@@ -106,14 +106,14 @@ static int reach_find(struct quote_eval *e, struct candidate *c, struct err *err
     c->work = WORK_OF_TURN;
     for (uint32_t i = 0; of && i < campaign->give_count; i++) {
         const struct action *a = &campaign->give[i];
-        struct quote_set set = eval_target(e, a);
+        struct quote_set set = a->type == &tiered_type && a->tiered.wanders ? eval_every(e) : eval_target(e, a);
         uint32_t *lines = arena_alloc(e->arena, set.count * sizeof *lines);
         if (!lines)
             return eval_nomem(e, err);
         memcpy(lines, set.lines, set.count * sizeof *lines);
         bool calls = a->type == &function_type;
-        of[i] = (struct reach){ lines, a->type->stage == STAGE_SHIPPING ? 0 : set.count };
-        c->ships = c->ships || a->type->stage == STAGE_SHIPPING || calls;
+        of[i] = (struct reach){ lines, a->stage == STAGE_SHIPPING ? 0 : set.count };
+        c->ships = c->ships || a->stage == STAGE_SHIPPING || a->type == &tiered_type || calls;
         c->steady = c->steady && a->type->steady && a->type->steady(a);
         c->work += (int64_t)e->cart->line_count + (calls ? WORK_OF_FUNCTION : 0);
     }
@@ -234,8 +234,13 @@ static void join_readers(struct choice *ch, const struct lines_of *l)
     for (uint32_t i = 0; i < ch->count; i++) {
         const struct quote_campaign *c = campaign_of(ch, i);
         bool all = false;
-        for (uint32_t k = 0; k < c->give_count; k++)
-            all = all || c->give[k].type == &function_type;
+        for (uint32_t k = 0; k < c->give_count; k++) {
+            const struct action *a = &c->give[k];
+            const struct selector *of = a->on ? a->on : c->scope;
+            all = all || a->type == &function_type;
+            if (a->type->measures && a->type->measures(a))
+                join_reader(ch, l, i, of ? eval_select(ch->e, of, eval_every(ch->e), ch->e->target_lines) : eval_every(ch->e));
+        }
         for (uint32_t k = 0; k < c->when_count; k++) {
             all = all || looks_at_all(c, &c->when[k]);
             join_condition(ch, l, i, &c->when[k]);

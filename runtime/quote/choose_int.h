@@ -32,7 +32,7 @@ struct choice {
     size_t count;
     uint8_t *standing;    /* of each in the set that was chosen */
     bool ships_by_amount; /* what shipping costs may change with what the lines cost */
-    uint32_t wishes;      /* free shipping that was given before the shipping stage */
+    uint32_t wishes;      /* before the shipping stage: those that leave nothing of it to pay */
     int64_t work;
     bool proven;
 };

@@ -251,7 +251,7 @@ static void functions_are_tried_like_the_others(void **state)
 
 /* --- against every set ------------------------------------------------------------------------------------------------------- */
 
-enum { CAMPAIGNS = 9, TEXT = 400 };
+enum { CAMPAIGNS = 9, TEXT = 600 };
 
 struct random_shop {
     char text[CAMPAIGNS][TEXT]; /* without the closing bracket */
@@ -285,23 +285,35 @@ static void campaign_make(struct random_shop *s, int i)
                                          "'when': {'subtotal': {'at_least': '40.00', 'of': {'tag': 'cup'}}},",
                                          "'when': {'qty': {'at_least': 3}},",
                                          "'when': {'none': [{'subtotal': {'at_least': '70.00'}}]}," };
-    static const char *const gives[] = { "{'percent_off': {'percent': 10}}",
-                                         "{'percent_off': {'percent': '12.5', 'cap': '6.00'}}",
-                                         "{'percent_off': {'percent': 30, 'base': 'list'}}",
-                                         "{'amount_off': {'amount': '7.00'}}",
-                                         "{'amount_off': {'amount': '5.00', 'every': '30.00'}}",
-                                         "{'buy_get': {'buy': 1, 'get': 1}}",
-                                         "{'buy_get': {'buy': 2, 'get': 1, 'percent': 50}}",
-                                         "{'free_shipping': {}}",
-                                         "[{'percent_off': {'percent': 5}}, {'free_shipping': {}}]",
-                                         "{'amount_off': {'amount': '9.00', 'on': {'tag': 'tea'}}}" };
+    static const char *const gives[] = {
+        "{'percent_off': {'percent': 10}}",
+        "{'percent_off': {'percent': '12.5', 'cap': '6.00'}}",
+        "{'percent_off': {'percent': 30, 'base': 'list'}}",
+        "{'amount_off': {'amount': '7.00'}}",
+        "{'amount_off': {'amount': '5.00', 'every': '30.00'}}",
+        "{'buy_get': {'buy': 1, 'get': 1}}",
+        "{'buy_get': {'buy': 2, 'get': 1, 'percent': 50}}",
+        "{'free_shipping': {}}",
+        "[{'percent_off': {'percent': 5}}, {'free_shipping': {}}]",
+        "{'amount_off': {'amount': '9.00', 'on': {'tag': 'tea'}}}",
+        "{'n_for': {'n': 2, 'price': '30.00'}}",
+        "{'nth_unit': {'n': 2, 'percent': 50, 'among': 'scope'}}",
+        "{'fixed_price': {'price': '9.00', 'max_units': 2}}",
+        "{'shipping_off': {'percent': 50}}",
+        "{'tiered': {'by': 'amount', 'steps': [{'at': '40.00', 'give': {'amount_off': {'amount': '3.00', 'on': {'tag': 'cup'}}}}, {'at': "
+        "'80.00', 'give': [{'percent_off': "
+        "{'percent': 20}}, {'free_shipping': {}}]}]}}",
+        "{'tiered': {'by': 'qty', 'mode': 'each', 'steps': [{'at': 2, 'give': {'percent_off': {'percent': 15}}}]}}",
+        "{'bundle': {'items': [{'of': {'tag': 'tea'}}, {'of': {'tag': 'cup'}}], 'price': '25.00'}}",
+        "{'cheapest_free': {}}",
+    };
     s->group[i] = below(3) == 0 ? 1 + below(2) : 0;
     s->enemy[i] = below(4) == 0 ? below(s->count) : -1;
     s->enemy[i] = s->enemy[i] == i ? -1 : s->enemy[i];
     s->alone[i] = below(9) == 0;
     static const char *const turns[] = { "", "", "", "", "'stop': 'lines',", "'stop': 'order',", "'lane': 'pre',", "'lane': 'post'," };
     snprintf(s->text[i], TEXT, "{'id': 'c%d', 'priority': %d, %s %s %s 'give': %s", i, below(5), one_of(turns, 8), one_of(scopes, 5),
-             one_of(whens, 7), one_of(gives, 10));
+             one_of(whens, 7), one_of(gives, 18));
 }
 
 static bool may_be_with(const struct random_shop *s, int i, int k)

@@ -59,8 +59,8 @@ static int stage_compile(struct spec *s, const struct spec_node *n, struct quote
     unsigned chosen;
     c->stage = STAGE_SHIPPING;
     for (uint32_t i = 0; i < c->give_count; i++)
-        if (c->give[i].type->stage < c->stage)
-            c->stage = c->give[i].type->stage;
+        if (c->give[i].stage < c->stage)
+            c->stage = c->give[i].stage;
     if (!stage.v)
         return 0;
     int rc = spec_choice(s, &stage, stages, &chosen);
@@ -68,7 +68,7 @@ static int stage_compile(struct spec *s, const struct spec_node *n, struct quote
         return rc;
     c->stage = (enum stage)(STAGE_ITEM + chosen);
     for (uint32_t i = 0; i < c->give_count; i++)
-        if (c->stage == STAGE_SHIPPING && !c->give[i].type->in_shipping_stage)
+        if (c->stage == STAGE_SHIPPING && c->give[i].touches_lines)
             return spec_error(s, &stage, "%s changes lines, and they are settled before the shipping stage; leave stage out",
                               c->give[i].type->key);
     return 0;

@@ -284,6 +284,15 @@ int quote_eval_amount_off(struct quote_eval *e, struct quote_set set, int64_t am
 
 int quote_eval_free_shipping(struct quote_eval *e, struct err *err)
 {
+    return eval_ship(e, (struct shipping_part){ .rate_ppm = RATE_ONE_PPM }, err);
+}
+
+int eval_ship(struct quote_eval *e, struct shipping_part part, struct err *err)
+{
     int rc = may_act(e, false, slice_str(""), err);
-    return rc < 0 ? rc : effect_add(e, EFFECT_SHIPPING, 0, 0, slice_str(""), err);
+    if (rc == 0)
+        rc = effect_add(e, EFFECT_SHIPPING, 0, 0, slice_str(""), err);
+    if (rc == 0)
+        e->effects->ship = part;
+    return rc;
 }

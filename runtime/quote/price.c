@@ -99,7 +99,7 @@ static void run_customer(struct quote_eval *e)
 static void wish_grant(struct quote_eval *e, struct wish *w)
 {
     struct quote_outcome *slot = slot_of(e, w->discount.campaign);
-    int64_t amount = e->shipping_remaining;
+    int64_t amount = shipping_part_of(w->ship, e->shipping_remaining, e->rules->policies.rounding);
     if (amount == 0) {
         if (!slot->applied)
             slot->reason = e->has_shipping ? "nothing_to_discount" : "no_shipping";
@@ -108,7 +108,7 @@ static void wish_grant(struct quote_eval *e, struct wish *w)
     w->discount.amount_minor = amount;
     *e->shipping_tail = &w->discount;
     e->shipping_tail = &w->discount.next;
-    e->shipping_remaining = 0;
+    e->shipping_remaining -= amount;
     slot->amount_minor += amount;
     slot->applied = true;
     slot->reason = NULL;
@@ -120,7 +120,7 @@ static int wish_make(struct quote_eval *e, const struct effect *f, struct err *e
     struct wish *w = arena_alloc(e->arena, sizeof *w);
     if (!w)
         return eval_nomem(e, err);
-    *w = (struct wish){ .discount = f->discount };
+    *w = (struct wish){ .discount = f->discount, .ship = f->ship };
     if (e->shipping_stage) {
         wish_grant(e, w);
         return 0;

@@ -109,9 +109,25 @@ enum base { BASE_REMAINING, BASE_LIST };
 enum lane { LANE_PRE, LANE_DEFAULT, LANE_POST }; /* before the stages of lines: all of pre, then all of default, then all of post */
 enum stop { STOP_NOT, STOP_LINES, STOP_ORDER };  /* when it took something off, nothing later touches its lines | anything */
 
+struct shipping_part { /* off what shipping costs: a rate, with a cap or 0, or an amount */
+    int64_t rate_ppm, amount_minor, cap_minor;
+};
+int64_t shipping_part_of(struct shipping_part p, int64_t price_minor, enum rounding mode);
+
 struct action_type;
+struct bundle_item {
+    struct selector of;
+    int64_t qty;
+};
+struct tier_step {
+    int64_t at; /* units, or minor units */
+    const struct action *give;
+    uint32_t give_count;
+};
 struct action {
     const struct action_type *type;
+    enum stage stage;          /* its type's, but for steps: the earliest of what they give */
+    bool touches_lines;        /* can't stand in the shipping stage */
     const struct selector *on; /* NULL: the campaign's scope */
     union {
         struct {
@@ -124,6 +140,27 @@ struct action {
         struct {
             int64_t buy, get, max_sets, rate_ppm; /* max_sets 0: no limit */
         } units;
+        struct {
+            int64_t size, price_minor, max_sets; /* max_sets 0: no limit */
+        } set;
+        struct {
+            int64_t n, rate_ppm, max_sets;
+            bool same_sku;
+        } nth;
+        struct {
+            int64_t price_minor, max_units; /* max_units 0: all */
+        } fixed;
+        struct {
+            const struct bundle_item *items;
+            uint32_t count;
+            int64_t price_minor, rate_ppm, max_sets; /* rate 0: the price */
+        } bundle;
+        struct {
+            const struct tier_step *steps;
+            uint32_t count;
+            bool by_amount, each, wanders; /* wanders: a step takes from other lines than those it is measured by */
+        } tiered;
+        struct shipping_part shipping;
         int fn;
     };
 };
@@ -142,7 +179,8 @@ struct action_type {
     /* It looks at what its lines still cost, beyond taking off them (`every`): others move it. NULL: it does not. */
     bool (*measures)(const struct action *a);
 };
-extern const struct action_type percent_off_type, amount_off_type, buy_get_type, free_shipping_type, function_type;
+extern const struct action_type percent_off_type, amount_off_type, fixed_price_type, buy_get_type, nth_unit_type, cheapest_free_type,
+    n_for_type, bundle_type, tiered_type, free_shipping_type, shipping_off_type, function_type;
 int action_list(struct spec *s, const struct spec_node *n, struct action **out, uint32_t *count); /* one, or a list */
 int action_on(struct spec *s, const struct spec_node *n, struct action *out);                     /* the member `on` */
 

@@ -15,11 +15,13 @@ struct why { /* cheap to fill; becomes a quote_outcome's reason only when the ca
 struct effect {
     struct effect *before; /* the one before it in the same campaign */
     struct quote_discount discount;
-    uint32_t line; /* or EFFECT_SHIPPING */
+    uint32_t line;             /* or EFFECT_SHIPPING */
+    struct shipping_part ship; /* then: what it takes off */
 };
 
-struct wish { /* a campaign that wants shipping free, kept until the rate is known */
+struct wish { /* of a campaign that makes shipping cheaper, kept until the rate is known */
     struct wish *next;
+    struct shipping_part ship;
     struct quote_discount discount;
 };
 
@@ -143,6 +145,7 @@ int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err); /* ho
 void eval_undo(struct quote_eval *e, struct effect *keep);                 /* drops the effects after keep */
 int eval_take(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason,
               struct err *err); /* 0 takes nothing */
+int eval_ship(struct quote_eval *e, struct shipping_part part, struct err *err);
 int eval_nomem(struct quote_eval *e, struct err *err);
 
 struct percent {

@@ -132,6 +132,16 @@ static int leaf(struct search *s, struct err *err)
     return 0;
 }
 
+/* Effects stand the last first. */
+static void grant(struct quote_eval *e, const struct effect *f)
+{
+    if (!f)
+        return;
+    grant(e, f->before);
+    if (f->line == EFFECT_SHIPPING)
+        e->shipping_remaining -= shipping_part_of(f->ship, e->shipping_remaining, e->rules->policies.rounding);
+}
+
 /* Lines are settled: what does shipping cost? A set with which the chosen option is not offered is none. */
 static int settle(struct search *s, size_t place, struct err *err)
 {
@@ -144,8 +154,9 @@ static int settle(struct search *s, size_t place, struct err *err)
     int rc = e->cart->shipping_option.len ? shipping_price(e, &ignored, &own) : 0;
     e->campaign = campaign;
     e->shipping_stage = true;
-    if (s->ch->wishes)
-        e->shipping_remaining = 0;
+    for (size_t i = 0; i < place; i++)
+        if (s->now[i] == IN)
+            grant(e, s->effects[i]);
     s->ch->work += e->rules->shipping_rates.count ? WORK_OF_FUNCTION : 0;
     if (rc == 0)
         rc = descend(s, place, err);
@@ -173,10 +184,11 @@ static int with(struct search *s, size_t place, bool *did, struct err *err)
         for (const struct effect *f = effects; f; f = f->before) {
             takes = takes || f->discount.amount_minor > 0 || f->line == EFFECT_SHIPPING;
             if (f->line == EFFECT_SHIPPING && e->shipping_stage)
-                e->shipping_remaining = 0;
+                e->shipping_remaining -= shipping_part_of(f->ship, e->shipping_remaining, e->rules->policies.rounding);
             else
-                s->ch->wishes += f->line == EFFECT_SHIPPING;
+                s->ch->wishes += f->line == EFFECT_SHIPPING && f->ship.rate_ppm == RATE_ONE_PPM && !f->ship.cap_minor;
         }
+        s->effects[place] = effects;
         s->so_far.taking += takes;
         s->so_far.giving += !takes;
         s->now[place] = IN;
@@ -231,9 +243,10 @@ static int search_begin(struct search *s, uint32_t component, struct err *err)
     s->list = list;
     s->now = arena_array(ch->e->arena, s->count, 1);
     s->best = arena_array(ch->e->arena, s->count, 1);
+    s->effects = arena_array(ch->e->arena, s->count, sizeof *s->effects);
     s->group_most = arena_array(ch->e->arena, s->count, sizeof *s->group_most);
     s->by_id = arena_array(ch->e->arena, s->count, sizeof *s->by_id);
-    if (!s->now || !s->best || !s->group_most || !s->by_id)
+    if (!s->now || !s->best || !s->effects || !s->group_most || !s->by_id)
         return eval_nomem(ch->e, err);
     for (uint32_t i = 0; i < s->count; i++)
         s->by_id[i] = i;

@@ -309,6 +309,36 @@ local function fact(at, name, tests)
   return { fact = out }
 end
 
+-- A list of tables; `check` gets each with its place.
+local function list_of(check)
+  return function(at, path, v)
+    if type(v) ~= "table" or #v == 0 then
+      fail(at, path, "expected a list of tables, got %s; write { { ... }, { ... } }", type(v) == "table" and "none" or seen(v))
+    end
+    local out = {}
+    for i, one in ipairs(v) do
+      out[i] = check(at, path .. "[" .. i .. "]", one)
+    end
+    return out
+  end
+end
+
+local tier_fields = {
+  by = one_of("qty", "amount"), mode = one_of("whole", "each"), on = selector,
+  ["!steps"] = list_of(record { ["!at"] = function(_, _, v) return v end, ["!give"] = action }),
+}
+local tier_record = record(tier_fields)
+
+-- A step begins at so many units, or at an amount.
+local function tiers(at, path, v)
+  local out = tier_record(at, path, v)
+  local kind = out.by == "amount" and money or integer(1)
+  for i, step in ipairs(out.steps) do
+    kind(at, path .. ".steps[" .. i .. "].at", step.at)
+  end
+  return out
+end
+
 words = {
   sku = { kind = "selector", names = true },
   category = { kind = "selector", names = true },
@@ -337,7 +367,24 @@ words = {
     kind = "action",
     check = record { ["!buy"] = integer(1), ["!get"] = integer(1), percent = percent, max_sets = integer(1), on = selector },
   },
+  fixed_price = { kind = "action", check = record { ["!price"] = money, max_units = integer(1), on = selector } },
+  nth_unit = {
+    kind = "action",
+    check = record {
+      ["!n"] = integer(2), ["!percent"] = percent, among = one_of("same_sku", "scope"), max_sets = integer(1), on = selector,
+    },
+  },
+  cheapest_free = { kind = "action", optional = true, check = record { units = integer(1), percent = percent, on = selector } },
+  n_for = { kind = "action", check = record { ["!n"] = integer(1), ["!price"] = money, max_sets = integer(1), on = selector } },
+  bundle = {
+    kind = "action",
+    check = record {
+      ["!items"] = list_of(record { ["!of"] = selector, qty = integer(1) }), price = money, percent = percent, max_sets = integer(1),
+    },
+  },
+  tiered = { kind = "action", check = tiers },
   free_shipping = { kind = "action", optional = true, check = record {} },
+  shipping_off = { kind = "action", check = record { percent = percent, amount = money, cap = money } },
 }
 
 -- promo.tag "a", promo.tag("a", "b") and promo.tag { "a", "b" } are the same.

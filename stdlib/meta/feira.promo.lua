@@ -226,6 +226,62 @@ function promo.amount_off(spec) end
 ---@return feira.promo.Action
 function promo.buy_get(spec) end
 
+---A price per unit, of all units or of the dearest so many; what costs less stays: `promo.fixed_price { price = "9.90", max_units = 1 }`
+---@param spec { price: feira.promo.Money, max_units?: integer, on?: feira.promo.Selector }
+---@return feira.promo.Action
+function promo.fixed_price(spec) end
+
+---The second at half price: units from the dearest down, in groups of n, and the last of each group is reduced; among those of one SKU
+---(default) or of all lines: `promo.nth_unit { n = 2, percent = 50, among = "scope" }` takes 60 off 100, 80, 60 and 40.
+---@param spec { n: integer, percent: feira.promo.Percent, among?: "same_sku"|"scope", max_sets?: integer, on?: feira.promo.Selector }
+---@return feira.promo.Action
+function promo.nth_unit(spec) end
+
+---The cheapest units are free, or `percent` off, whatever else is bought: `promo.cheapest_free { units = 1 }`
+---@param spec? { units?: integer, percent?: feira.promo.Percent, on?: feira.promo.Selector }
+---@return feira.promo.Action
+function promo.cheapest_free(spec) end
+
+---Any n units for a price: whole sets, the dearest units first, and no set becomes dearer: `promo.n_for { n = 3, price = "99.00" }` makes
+---134 of 59, 49, 39 and 35.
+---@param spec { n: integer, price: feira.promo.Money, max_sets?: integer, on?: feira.promo.Selector }
+---@return feira.promo.Action
+function promo.n_for(spec) end
+
+---@class feira.promo.Bundle
+---@field items { of: feira.promo.Selector, qty?: integer }[]
+---@field price? feira.promo.Money for all of it; or
+---@field percent? feira.promo.Percent off all of it
+---@field max_sets? integer
+
+---This and that together, for a price or so many percent off; whole bundles, of each part the dearest units that are left:
+---`promo.bundle { items = { { of = promo.sku "POT" }, { of = promo.tag "cup", qty = 2 } }, price = "100.00" }`
+---@param spec feira.promo.Bundle
+---@return feira.promo.Action
+function promo.bundle(spec) end
+
+---@class feira.promo.Step
+---@field at integer|feira.promo.Money from so many units, or from this amount
+---@field give feira.promo.Action|feira.promo.Action[] no functions, no steps; with mode "each" one percent_off with only its percent
+
+---The more, the more off. `whole` (default): the highest step that is reached holds for all; `each`: every step for what lies between it
+---and the next, units from the dearest down.
+---
+---```lua
+---give = promo.tiered { by = "qty", steps = {
+---  { at = 2, give = promo.percent_off { percent = 10 } },
+---  { at = 5, give = { promo.percent_off { percent = 30 }, promo.free_shipping {} } },
+---} }
+---```
+---@param spec { by?: "qty"|"amount", mode?: "whole"|"each", steps: feira.promo.Step[], on?: feira.promo.Selector }
+---@return feira.promo.Action
+function promo.tiered(spec) end
+
+---A part off what shipping costs: `promo.shipping_off { percent = 50, cap = "8.00" }`, `promo.shipping_off { amount = "5.00" }`
+---@param spec { percent?: feira.promo.Percent, amount?: feira.promo.Money, cap?: feira.promo.Money }
+---@return feira.promo.Action
+function promo.shipping_off(spec) end
+
 ---Shipping costs nothing.
 ---@param spec? {}
 ---@return feira.promo.Action

@@ -1,0 +1,72 @@
+/* The second one at half price: units from the dearest down, in groups of n; of each whole group the last is reduced. Among the units of
+ * one SKU, or of all lines together. */
+#include "quote/units.h"
+
+static const char *const amongs[] = { "same_sku", "scope", NULL };
+
+static int compile(struct spec *s, const struct spec_node *n, struct action *out)
+{
+    static const char *const known[] = { "n", "percent", "among", "max_sets", "on", NULL };
+    int rc = spec_object(s, n, known);
+    if (rc < 0)
+        return rc;
+    struct spec_node nth = spec_member(n, "n"), percent = spec_member(n, "percent"), among = spec_member(n, "among");
+    struct spec_node max_sets = spec_member(n, "max_sets");
+    unsigned chosen = 0;
+    if ((rc = spec_int(s, &nth, 2, QUOTE_QTY_MAX, &out->nth.n)) < 0 || (rc = spec_percent(s, &percent, &out->nth.rate_ppm)) < 0)
+        return rc;
+    if (among.v && (rc = spec_choice(s, &among, amongs, &chosen)) < 0)
+        return rc;
+    if (max_sets.v && (rc = spec_int(s, &max_sets, 1, QUOTE_QTY_MAX, &out->nth.max_sets)) < 0)
+        return rc;
+    out->nth.same_sku = chosen == 0;
+    return action_on(s, n, out);
+}
+
+static bool by_sku(const struct quote_eval *e, uint32_t a, uint32_t b)
+{
+    symbol x = e->cart->lines[a].product.sku, y = e->cart->lines[b].product.sku;
+    return x != y ? x < y : unit_dearer(e, a, b);
+}
+
+/* The most units that a group of lines has: what is needed is seen there. */
+static int64_t largest(const struct quote_eval *e, const uint32_t *lines, size_t count, bool same_sku)
+{
+    int64_t most = 0, sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (same_sku && i > 0 && e->cart->lines[lines[i]].product.sku != e->cart->lines[lines[i - 1]].product.sku)
+            sum = 0;
+        sum += e->cart->lines[lines[i]].qty;
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+static int apply(struct quote_eval *e, const struct action *a, struct err *err)
+{
+    size_t count;
+    int64_t units, place = 0, left = a->nth.max_sets ? a->nth.max_sets : INT64_MAX, n = a->nth.n;
+    const uint32_t *lines = units_sorted(e, eval_target(e, a), a->nth.same_sku ? by_sku : unit_dearer, &count, &units);
+    int64_t seen = largest(e, lines, count, a->nth.same_sku);
+    if (seen < n) {
+        why_set(e, "qty_below");
+        why_int(e, "needed", n);
+        why_int(e, "seen", seen);
+        return 0;
+    }
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const struct quote_line *l = &e->cart->lines[lines[i]];
+        if (a->nth.same_sku && i > 0 && l->product.sku != e->cart->lines[lines[i - 1]].product.sku)
+            place = 0;
+        int64_t hits = (place + l->qty) / n - place / n, off = 0; /* at most what the line costs */
+        place += l->qty;
+        hits = hits < left ? hits : left;
+        left -= hits;
+        money_ratio(e->remaining[lines[i]], hits * a->nth.rate_ppm, l->qty * RATE_ONE_PPM, e->campaign->policies->rounding, &off);
+        rc = eval_take(e, lines[i], off, hits, slice_str(""), err);
+    }
+    return rc;
+}
+
+const struct action_type nth_unit_type = { "nth_unit", STAGE_ITEM, false, compile, apply, NULL, NULL, NULL };
