@@ -30,6 +30,7 @@ model.state.units.left = model.trio.units
 require "rules"(model)
 require "group_rules"(model)
 require "pay_rules"(model)
+require "cart_rules"(model)
 
 function world:remember(name, ask, status, body)
   local text = ("%s %s %d %s\n"):format(name, ask.key, status, body)
@@ -233,7 +234,7 @@ end
 
 model.rules.setup = { reads = true, refusal = function() end, apply = function() end }
 open_shop()
-for _, name in ipairs { "buyers", "friends", "payers", "clerk", "merchant", "reaper", "twins", "gremlin" } do
+for _, name in ipairs { "buyers", "friends", "payers", "carts", "clerk", "merchant", "reaper", "twins", "gremlin" } do
   require("actors." .. name)(world)
 end
 live(function()

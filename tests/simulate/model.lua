@@ -57,7 +57,7 @@ function model.new(prices, pay_within_ms)
     prices = prices, pay_within_ms = pay_within_ms,
     state = {
       orders = {}, on_hand = {}, held = {}, came = {}, customers = {}, did = {}, sales = 0, groups = {}, seats = {}, sets = {},
-      attempts = {}, events = {},
+      attempts = {}, events = {}, carts = {},
       units = { left = 0 },
     },
     hooks = {}, -- what plugins do with orders: refusal, placed, paid, ended, refunded

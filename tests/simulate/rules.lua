@@ -40,6 +40,8 @@ return function(model)
     return why or differs("sum of refunds", order.refunded, sum)
   end
 
+  model.document = document
+
   local function pieces(lines)
     local need = {}
     for _, line in ipairs(lines) do need[line.sku] = (need[line.sku] or 0) + line.qty end
