@@ -172,7 +172,7 @@ function model:carried(note)
     self.doubts[#self.doubts + 1] = did
     return
   end
-  self.doubts = {} -- what was not synced before is written over
+  if note.status == 1 then self.doubts = {} end -- what was not synced before is written over
   self:before_commit()
   for _, one in ipairs(did) do
     apply(self, self.state, one)

@@ -99,7 +99,8 @@ struct note *notes_take(struct sim *s)
     return take_first(&s->done);
 }
 
-static void note(struct sim *s, enum note_kind kind, const void *conn, struct slice name, struct slice key, int status, struct slice body)
+static struct note *make(struct sim *s, enum note_kind kind, const void *conn, struct slice name, struct slice key, int status,
+                         struct slice body)
 {
     struct note *n = calloc(1, sizeof *n);
     if (!n)
@@ -112,7 +113,12 @@ static void note(struct sim *s, enum note_kind kind, const void *conn, struct sl
         abort();
     memcpy(n->body, body.data, body.len);
     n->body[body.len] = '\0';
-    append(&s->open, n);
+    return n;
+}
+
+static void note(struct sim *s, enum note_kind kind, const void *conn, struct slice name, struct slice key, int status, struct slice body)
+{
+    append(&s->open, make(s, kind, conn, name, key, status, body));
 }
 
 static void note_timer(struct sim *s, enum note_kind kind, const void *conn, struct slice procedure, struct slice key, int64_t due_ms)
@@ -123,11 +129,11 @@ static void note_timer(struct sim *s, enum note_kind kind, const void *conn, str
 }
 
 /* Those of a connection become the world's, behind a mark that says how its transaction ended. */
-static void publish(struct sim *s, const void *conn, enum note_kind how)
+static void publish(struct sim *s, const void *conn, enum note_kind how, bool wrote)
 {
     struct notes kept = { .last = &kept.first };
     struct note *n;
-    bool any = false;
+    bool any = wrote;
     while ((n = take_first(&s->open)) != NULL) {
         any = any || n->conn == conn;
         append(n->conn == conn ? &s->done : &kept, n);
@@ -136,8 +142,7 @@ static void publish(struct sim *s, const void *conn, enum note_kind how)
         append(&s->open, n);
     if (!any)
         return;
-    note(s, how, conn, slice_str(""), slice_str(""), 0, slice_str(""));
-    append(&s->done, take_first(&s->open));
+    append(&s->done, make(s, how, conn, slice_str(""), slice_str(""), wrote, slice_str("")));
     net_tell(s->net);
 }
 
@@ -147,11 +152,14 @@ int __wrap_store_commit(struct store_conn *c, struct err *err)
     if (!s)
         return __real_store_commit(c, err);
     sched_sleep((int64_t)sched_roll(COMMIT_NS)); /* a disk is slow: meanwhile others go on, and the next batch grows */
+    uint64_t writes = faultvfs_counts(s->disk).writes;
     int rc = __real_store_commit(c, err);
+    bool wrote = faultvfs_counts(s->disk).writes != writes;
     if (rc == 0)
-        publish(s, c, NOTE_COMMIT);
+        publish(s, c, NOTE_COMMIT, wrote);
     else
-        publish(s, c, NOTE_DOUBT); /* what was written and not synced may be there after a cut, until the next commit writes over it */
+        publish(s, c, NOTE_DOUBT,
+                wrote); /* what was written and not synced may be there after a cut, until the next commit writes over it */
     sched_point();
     return rc;
 }

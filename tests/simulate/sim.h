@@ -32,7 +32,7 @@ struct note {
     char *name, *key,
         *body; /* RAN: scope, key, answer. TIMER, and SET for a plugin's: procedure, key, when due. CALL: procedure, nothing, arguments */
     size_t body_len;
-    int status;
+    int status; /* RAN: of the answer. COMMIT: whether it wrote anything */
     int64_t wall_ms;
     struct note *next;
 };
