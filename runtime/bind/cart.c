@@ -336,6 +336,10 @@ static int cart_index(lua_State *L) /* (cart, name) -> value */
         push_symbol(L, cart->channel);
     else if (slice_is(name, "region"))
         push_symbol(L, cart->region);
+    else if (slice_is(name, "payment_method"))
+        push_symbol(L, cart->payment_method);
+    else if (slice_is(name, "store"))
+        push_symbol(L, cart->store);
     else
         return luaL_error(L, "the cart has no field \"%s\"", name.data);
     return 1;

@@ -63,7 +63,8 @@ static int binding_of(struct call *c, const struct kept *k, struct slice *out)
 /* Its cart, as the body of a quote. It was checked under the rules of the day it was sent; plugins may take other inputs now. */
 static int cart_of(struct call *c, const struct kept *k, struct json_value **out)
 {
-    static const char *const members[] = { "lines", "codes", "channel", "shipping", "inputs", "campaigns", "customer", NULL };
+    static const char *const members[] = { "lines",    "codes",  "channel",   "payment_method", "store",
+                                           "shipping", "inputs", "campaigns", "customer",       NULL };
     struct json_value *cart = json_new(c->arena, JSON_OBJECT), *copy;
     for (size_t i = 0; cart && members[i]; i++) {
         const struct json_value *v = json_get(k->document, members[i]);

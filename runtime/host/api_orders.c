@@ -270,8 +270,8 @@ static int check_form(struct call *c)
 {
     const struct json_value *token = json_get(c->body, "quote_token");
     if (token) {
-        static const char *const priced[] = { "/lines",          "/codes",    "/shipping",  "/channel",   "/inputs",
-                                              "/expected_total", "/customer", "/placed_at", "/campaigns", NULL };
+        static const char *const priced[] = { "/lines",    "/codes",     "/shipping",  "/channel",        "/inputs", "/expected_total",
+                                              "/customer", "/placed_at", "/campaigns", "/payment_method", "/store",  NULL };
         for (size_t i = 0; priced[i]; i++)
             if (json_get(c->body, priced[i] + 1))
                 return err_field(&c->err, ERR_INVALID, priced[i], "The quote token already says this; send one or the other.");

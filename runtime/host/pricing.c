@@ -101,6 +101,10 @@ static void read_client_members(struct call *c, const struct json_value *body, s
     struct slice s;
     if (json_is_string(json_get(body, "channel"), &s))
         cart->channel = symbols_find(c->shop->symbols, s); /* a name no rule knows is the same as none */
+    if (json_is_string(json_get(body, "payment_method"), &s))
+        cart->payment_method = symbols_find(c->shop->symbols, s);
+    if (json_is_string(json_get(body, "store"), &s))
+        cart->store = symbols_find(c->shop->symbols, s);
     if (json_is_string(json_get(shipping, "region"), &s))
         cart->region = symbols_find(c->shop->symbols, s);
     json_is_string(json_get(shipping, "option"), &cart->shipping_option);

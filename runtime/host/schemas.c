@@ -73,6 +73,8 @@ static const char *const campaigns_modes[] = { "live", "none", NULL };
     { .name = "codes", .type = SCHEMA_ARRAY, .max = QUOTE_CODES_MAX, .item = &code, .about = "Codes the shopper typed; their order does not matter." }, \
     { .name = "customer", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Servers only; a customer's token says it." }, \
     { .name = "channel", .type = SCHEMA_STRING, .min = 1, .max = 64 }, \
+    { .name = "payment_method", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "How the shopper means to pay; campaigns may ask for it." }, \
+    { .name = "store", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "Where the cart is fetched or sold; campaigns may ask for it." }, \
     { .name = "shipping", .type = SCHEMA_OBJECT, .fields = shipping_fields }, \
     { .name = SCHEMA_INPUTS, .type = SCHEMA_OBJECT, .fields = no_inputs, .about = "What plugins take from a client, under their names." }, \
     { .name = "campaigns", .type = SCHEMA_STRING, .choices = campaigns_modes, .about = "\"none\": the prices are final (an import). Servers only." }
@@ -116,6 +118,8 @@ static const struct schema checkout_fields[] = {
     KEPT("codes", .type = SCHEMA_ARRAY, .max = QUOTE_CODES_MAX, .item = &code, .about = "Codes the shopper typed; their order does not matter."),
     KEPT("customer", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Servers only; a customer's token says it."),
     KEPT("channel", .type = SCHEMA_STRING, .min = 1, .max = 64),
+    KEPT("payment_method", .type = SCHEMA_STRING, .min = 1, .max = 64),
+    KEPT("store", .type = SCHEMA_STRING, .min = 1, .max = 64),
     KEPT("shipping", .type = SCHEMA_OBJECT, .fields = shipping_fields),
     KEPT(SCHEMA_INPUTS, .type = SCHEMA_OBJECT, .fields = no_inputs, .about = "What plugins take from a client, under their names."),
     KEPT("campaigns", .type = SCHEMA_STRING, .choices = campaigns_modes, .about = "\"none\": the prices are final. Servers only."),

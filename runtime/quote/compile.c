@@ -333,6 +333,7 @@ int quote_rules_build(const struct json_value *campaigns, const struct quote_rul
         return err_set(err, ERR_NOMEM, "out of memory while reading the rules; try again");
     arena_init(&r->arena, NULL, 0);
     r->currency = o->currency;
+    r->zone = o->zone;
     r->symbols = o->symbols;
     struct spec s = { .at = SLICE_LIT("shop.lua"),
                       .arena = &r->arena,

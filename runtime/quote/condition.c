@@ -76,10 +76,26 @@ static const struct {
     const char *key;
     enum condition_kind kind;
 } kinds[] = {
-    { "window", WHEN_WINDOW }, { "channel", WHEN_CHANNEL }, { "region", WHEN_REGION },     { "customer_tag", WHEN_CUSTOMER_TAG },
-    { "coupon", WHEN_COUPON }, { "sku", WHEN_IN_CART },     { "brand", WHEN_IN_CART },     { "category", WHEN_IN_CART },
-    { "tag", WHEN_IN_CART },   { "qty", WHEN_QTY },         { "subtotal", WHEN_SUBTOTAL }, { "all", WHEN_ALL },
-    { "fact", WHEN_FACT },     { "any", WHEN_ANY },         { "none", WHEN_NONE },         { "fn", WHEN_FUNCTION },
+    { "window", WHEN_WINDOW },
+    { "weekday", WHEN_WEEKDAY },
+    { "time_of_day", WHEN_TIME_OF_DAY },
+    { "channel", WHEN_CHANNEL },
+    { "region", WHEN_REGION },
+    { "payment_method", WHEN_PAYMENT_METHOD },
+    { "store", WHEN_STORE },
+    { "customer_tag", WHEN_CUSTOMER_TAG },
+    { "coupon", WHEN_COUPON },
+    { "sku", WHEN_IN_CART },
+    { "brand", WHEN_IN_CART },
+    { "category", WHEN_IN_CART },
+    { "tag", WHEN_IN_CART },
+    { "qty", WHEN_QTY },
+    { "subtotal", WHEN_SUBTOTAL },
+    { "all", WHEN_ALL },
+    { "fact", WHEN_FACT },
+    { "any", WHEN_ANY },
+    { "none", WHEN_NONE },
+    { "fn", WHEN_FUNCTION },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -99,7 +115,13 @@ static int member_compile(struct spec *s, const struct spec_node *n, enum condit
     case WHEN_CUSTOMER_TAG:
     case WHEN_CHANNEL:
     case WHEN_REGION:
+    case WHEN_PAYMENT_METHOD:
+    case WHEN_STORE:
         return spec_names(s, n, &out->names);
+    case WHEN_WEEKDAY:
+        return weekdays_compile(s, n, &out->weekdays);
+    case WHEN_TIME_OF_DAY:
+        return day_compile(s, n, out);
     case WHEN_COUPON:
         return spec_codes(s, n, &out->names);
     case WHEN_FACT:
@@ -330,6 +352,18 @@ int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds
         break;
     case WHEN_REGION:
         *holds = one_of(e, &c->names, e->cart->region, "region_differs");
+        break;
+    case WHEN_PAYMENT_METHOD:
+        *holds = one_of(e, &c->names, e->cart->payment_method, "payment_method_differs");
+        break;
+    case WHEN_STORE:
+        *holds = one_of(e, &c->names, e->cart->store, "store_differs");
+        break;
+    case WHEN_WEEKDAY:
+        *holds = weekday_holds(e, c->weekdays);
+        break;
+    case WHEN_TIME_OF_DAY:
+        *holds = day_holds(e, c);
         break;
     case WHEN_COUPON:
         *holds = code_typed(e, &c->names);

@@ -173,12 +173,63 @@ static void all_any_and_none_combine(void **state)
     holds(f, "{'none': [{'all': [{'sku': 'T1'}, {'none': [{'sku': 'M1'}]}]}]}", WITH(""));
 }
 
+static bool applies_at(struct fixture *f, const char *utc)
+{
+    char cart[200];
+    struct civil c;
+    assert_int_equal(sscanf(utc, "%d-%d-%d %d:%d", &c.year, &c.month, &c.day, &c.hour, &c.minute), 5);
+    long long at = (civil_days(c.year, c.month, c.day) * 1440 + c.hour * 60 + c.minute) * 60000LL;
+    snprintf(cart, sizeof cart, "{'lines': [{'sku': 'A', 'price': 1000}], 'at': %lld}", at);
+    return fixture_discount(f, cart) > 0;
+}
+
+static void days_and_times_are_those_of_the_shop(void **state) /* in Shanghai, eight hours ahead */
+{
+    struct fixture *f = *state;
+    fixture_rules(f, "[{'id': 'x', 'when': {'weekday': ['saturday', 'sunday']}, 'give': {'percent_off': {'percent': 10}}}]");
+    assert_false(applies_at(f, "2026-11-20 15:59")); /* Friday 23:59 */
+    assert_string_equal(fixture_reason(f, "x"), "weekday_differs");
+    assert_true(applies_at(f, "2026-11-20 16:00"));
+    assert_true(applies_at(f, "2026-11-22 15:59"));
+    assert_false(applies_at(f, "2026-11-22 16:00"));
+    assert_true(applies_at(f, "1969-12-27 12:00")); /* a Saturday before there was a clock */
+    fixture_rules(f, "[{'id': 'x', 'when': {'time_of_day': {'from': '20:00', 'to': '02:30'}}, 'give': {'percent_off': {'percent': 10}}}]");
+    assert_false(applies_at(f, "2026-11-20 11:59"));
+    assert_string_equal(fixture_reason(f, "x"), "time_of_day_differs");
+    assert_true(applies_at(f, "2026-11-20 12:00"));
+    assert_true(applies_at(f, "2026-11-20 18:29"));
+    assert_false(applies_at(f, "2026-11-20 18:30"));
+    fixture_rules(f, "[{'id': 'x', 'when': {'time_of_day': {'from': '22:00', 'to': '24:00'}}, 'give': {'percent_off': {'percent': 10}}}]");
+    assert_true(applies_at(f, "2026-11-20 15:59"));
+    assert_false(applies_at(f, "2026-11-20 16:00"));
+    assert_int_equal(
+        fixture_build(f, "[{'id': 'x', 'when': {'time_of_day': {'from': '25:00', 'to': '24:00'}}, 'give': {'free_shipping': {}}}]", NULL,
+                      NULL),
+        ERR_INVALID);
+    assert_int_equal(fixture_build(f, "[{'id': 'x', 'when': {'weekday': 'sonday'}, 'give': {'free_shipping': {}}}]", NULL, NULL),
+                     ERR_INVALID);
+    assert_non_null(strstr(f->err.text, "did you mean"));
+}
+
+static void payment_methods_and_stores_are_what_the_cart_says(void **state)
+{
+    struct fixture *f = *state;
+    fixture_rules(f, "[{'id': 'p', 'when': {'payment_method': 'wechat'}, 'give': {'percent_off': {'percent': 10}}},"
+                     "{'id': 's', 'when': {'store': ['north', 'south']}, 'give': {'percent_off': {'percent': 10}}}]");
+    assert_int_equal(fixture_discount(f, "{'lines': [{'sku': 'A', 'price': 1000}], 'payment_method': 'wechat', 'store': 'south'}"), 190);
+    assert_int_equal(fixture_discount(f, "{'lines': [{'sku': 'A', 'price': 1000}], 'payment_method': 'card'}"), 0);
+    assert_string_equal(fixture_reason(f, "p"), "payment_method_differs");
+    assert_string_equal(fixture_reason(f, "s"), "store_differs");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_selector_holds_when_the_cart_has_such_a_line),
         TEST(bounds_of_money_and_units_say_what_was_needed_and_seen),
         TEST(thresholds_measure_the_scope),
+        TEST(days_and_times_are_those_of_the_shop),
+        TEST(payment_methods_and_stores_are_what_the_cart_says),
         TEST(thresholds_see_what_lines_still_cost_unless_the_policy_says_list),
         TEST(a_window_is_in_the_shops_zone_and_ends_before_its_end),
         TEST(the_customer_the_channel_and_the_region_are_asked),

@@ -199,6 +199,8 @@ void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, s
     customer_write(&d, c, &w);
     int_member(&w, "ch", number_of(&d, c->channel));
     int_member(&w, "rg", number_of(&d, c->region));
+    int_member(&w, "pm", number_of(&d, c->payment_method));
+    int_member(&w, "st", number_of(&d, c->store));
     text_member(&w, "opt", c->shipping_option);
     if (c->code_count) {
         json_key(&w, "codes");
@@ -477,8 +479,9 @@ int quote_evidence_read(struct symbols *s, const struct json_value *evidence, st
     if (!optional_int(evidence, "seed", &seed) || !optional_int(evidence, "cv", &out->customer_version) ||
         !optional_int(evidence, "nc", &no_campaigns) || !optional_text(evidence, "cust", &out->customer) ||
         !optional_text(evidence, "opt", &out->shipping_option) || !optional_name(&r, evidence, "ch", &out->channel) ||
-        !optional_name(&r, evidence, "rg", &out->region))
-        return bad(&r, "seed, cv, nc, cust, opt, ch or rg");
+        !optional_name(&r, evidence, "rg", &out->region) || !optional_name(&r, evidence, "pm", &out->payment_method) ||
+        !optional_name(&r, evidence, "st", &out->store))
+        return bad(&r, "seed, cv, nc, cust, opt, ch, rg, pm or st");
     out->seed = (uint64_t)seed;
     out->no_campaigns = no_campaigns != 0;
     const struct json_value *tags = json_get(evidence, "ct");

@@ -22,7 +22,7 @@ static int read_into(struct fixture *f, struct symbols *symbols, const char *tex
 #define CART                                                                                                                               \
     "{'lines': [{'sku': 'A', 'price': 500, 'qty': 3, 'category': 'tea/green', 'tags': ['new', 'tea'], 'brand': 'Leaf', 'g': 250},"         \
     " {'sku': 'B', 'price': 900, 'category': 'tea'}], 'codes': [' a\\\"b', 'c'], 'customer_tags': ['vip', 'tea'], 'channel': 'web',"       \
-    " 'region': 'GB', 'option': 'post', 'at': 1750000000123}"
+    " 'region': 'GB', 'payment_method': 'card', 'store': 'north', 'option': 'post', 'at': 1750000000123}"
 
 static void fill_the_rest(struct fixture *f)
 {
@@ -47,13 +47,13 @@ static void the_form_is_fixed(void **state)
     struct fixture *f = *state;
     fixture_cart(f, CART);
     fill_the_rest(f);
-    assert_string_equal(
-        evidence_of(f),
-        "{\"k\":1,\"at\":1750000000123,\"seed\":-6,\"cust\":\"17850\",\"cv\":12,\"ct\":[1,2],"
-        "\"facts\":[[3,0,-5],[4,1,1],[5,2,\"Oslo\"],[6,3,0]],\"ch\":7,\"rg\":8,\"opt\":\"post\",\"codes\":[\" a\\\"b\",\"c\"],"
-        "\"in\":{\"invite\":{\"link\":\"a b\"},\"gift\":{}},"
-        "\"l\":[[9,3,500,500,0,250,10,0,2,11,2,12,2],[13,1,900,1000,1200,0,0,1,1,2]],"
-        "\"s\":[\"vip\",\"tea\",\"level\",\"adult\",\"town\",\"rank\",\"web\",\"GB\",\"A\",\"Leaf\",\"tea/green\",\"new\",\"B\"]}");
+    assert_string_equal(evidence_of(f), "{\"k\":1,\"at\":1750000000123,\"seed\":-6,\"cust\":\"17850\",\"cv\":12,\"ct\":[1,2],"
+                                        "\"facts\":[[3,0,-5],[4,1,1],[5,2,\"Oslo\"],[6,3,0]],\"ch\":7,\"rg\":8,\"pm\":9,\"st\":10,\"opt\":"
+                                        "\"post\",\"codes\":[\" a\\\"b\",\"c\"],"
+                                        "\"in\":{\"invite\":{\"link\":\"a b\"},\"gift\":{}},"
+                                        "\"l\":[[11,3,500,500,0,250,12,0,2,13,2,14,2],[15,1,900,1000,1200,0,0,1,1,2]],"
+                                        "\"s\":[\"vip\",\"tea\",\"level\",\"adult\",\"town\",\"rank\",\"web\",\"GB\",\"card\",\"north\","
+                                        "\"A\",\"Leaf\",\"tea/green\",\"new\",\"B\"]}");
     fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1}]}");
     assert_string_equal(evidence_of(f), "{\"k\":1,\"at\":1750000000000,\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}");
     const struct slice stopped[] = { SLICE_LIT("tea"), SLICE_LIT("b") };

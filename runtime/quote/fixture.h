@@ -146,7 +146,7 @@ static inline void fixture_rules(struct fixture *f, const char *campaigns)
 }
 
 /* {'lines': [{'sku', 'qty', 'price', 'category', 'tags', 'brand', 'g'}], 'codes', 'customer', 'customer_tags', 'facts', 'channel',
- * 'region', 'option', 'at'} */
+ * 'region', 'payment_method', 'store', 'option', 'at'} */
 static inline struct quote_cart *fixture_cart(struct fixture *f, const char *text)
 {
     struct json_value *v = fixture_json(&f->arena, text);
@@ -173,6 +173,8 @@ static inline struct quote_cart *fixture_cart(struct fixture *f, const char *tex
     c->customer_tags = fixture_symbols(f, json_get(v, "customer_tags"), &tags);
     c->customer_tag_count = tags;
     c->channel = fixture_symbol(f, fixture_text(v, "channel"));
+    c->payment_method = fixture_symbol(f, fixture_text(v, "payment_method"));
+    c->store = fixture_symbol(f, fixture_text(v, "store"));
     c->region = fixture_symbol(f, fixture_text(v, "region"));
     c->shipping_option = fixture_text(v, "option");
     return c;

@@ -4,7 +4,16 @@
 
 /* --- keys -------------------------------------------------------------------------------------------------------------------- */
 
-enum key_kind { KEY_LINE /* + selector_kind of a leaf */, KEY_CODE = SELECT_LEAVES, KEY_CUSTOMER_TAG, KEY_CHANNEL, KEY_REGION, KEY_ALWAYS };
+enum key_kind {
+    KEY_LINE /* + selector_kind of a leaf */,
+    KEY_CODE = SELECT_LEAVES,
+    KEY_CUSTOMER_TAG,
+    KEY_CHANNEL,
+    KEY_REGION,
+    KEY_PAYMENT_METHOD,
+    KEY_STORE,
+    KEY_ALWAYS
+};
 
 typedef uint64_t key; /* kind and symbol */
 
@@ -161,6 +170,12 @@ static bool condition_keys(struct filing *f, const struct condition *c, struct k
         return true;
     case WHEN_REGION:
         names_add(f, out, KEY_REGION, &c->names);
+        return true;
+    case WHEN_PAYMENT_METHOD:
+        names_add(f, out, KEY_PAYMENT_METHOD, &c->names);
+        return true;
+    case WHEN_STORE:
+        names_add(f, out, KEY_STORE, &c->names);
         return true;
     case WHEN_SUBTOTAL:
     case WHEN_QTY:
@@ -498,6 +513,8 @@ static void look_all(struct lookup *l)
         look(l, KEY_CUSTOMER_TAG, cart->customer_tags[i]);
     look(l, KEY_CHANNEL, cart->channel);
     look(l, KEY_REGION, cart->region);
+    look(l, KEY_PAYMENT_METHOD, cart->payment_method);
+    look(l, KEY_STORE, cart->store);
 }
 
 static int by_number(const void *a, const void *b)
@@ -520,7 +537,7 @@ static size_t sort_once(uint32_t *list, size_t n)
 
 static size_t lookups_of(const struct quote_eval *e)
 {
-    size_t n = 3 + e->cart->code_count + e->cart->customer_tag_count;
+    size_t n = 5 + e->cart->code_count + e->cart->customer_tag_count;
     for (size_t i = 0; i < e->every_count; i++) {
         const struct quote_product *p = &e->cart->lines[e->every[i]].product;
         n += 2 + p->category_count + p->tag_count;

@@ -84,10 +84,10 @@ struct quote_cart {
     const struct quote_fact *facts;
     size_t fact_count;
     const struct json_value
-        *inputs;                  /* what the client sent for each plugin, an object by its name; NULL = nothing. Only functions read it */
-    symbol channel, region;       /* 0 = not said */
-    struct slice shipping_option; /* empty = none chosen: nothing is charged, the options are listed */
-    bool no_campaigns;            /* an import whose prices are final */
+        *inputs; /* what the client sent for each plugin, an object by its name; NULL = nothing. Only functions read it */
+    symbol channel, region, payment_method, store; /* 0 = not said */
+    struct slice shipping_option;                  /* empty = none chosen: nothing is charged, the options are listed */
+    bool no_campaigns;                             /* an import whose prices are final */
     bool explain_all; /* say of every campaign why it did not apply; otherwise those that can't are not looked at. Changes no amount */
     /* What the shop has stopped; what the rules do not have does no harm.
      *   a campaign's id    it does not apply (reason "stopped")

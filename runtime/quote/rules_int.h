@@ -66,6 +66,10 @@ enum condition_kind {
     WHEN_CUSTOMER_TAG,
     WHEN_CHANNEL,
     WHEN_REGION,
+    WHEN_PAYMENT_METHOD,
+    WHEN_STORE,
+    WHEN_WEEKDAY,
+    WHEN_TIME_OF_DAY,
     WHEN_COUPON,
     WHEN_FACT,
     WHEN_FUNCTION,
@@ -84,12 +88,19 @@ struct condition {
             const struct selector *of; /* NULL: the campaign's scope */
         } bounds;
         struct window window;
+        uint32_t weekdays; /* bit 0: Monday */
+        struct {
+            int64_t from, to; /* minutes of the day, from <= t < to; to below from: over midnight */
+        } day;
         struct names names;
         const struct condition *children;
         const struct fact_test *fact;
         int fn;
     };
 };
+/* daytime.c */
+int weekdays_compile(struct spec *s, const struct spec_node *n, uint32_t *out);
+int day_compile(struct spec *s, const struct spec_node *n, struct condition *out);
 int condition_list(struct spec *s, const struct spec_node *n, struct condition **out, uint32_t *count); /* one, or a list */
 
 /* fact.c: what a plugin knows of the customer, against bounds or values of the fact's type. */
@@ -262,6 +273,7 @@ struct quote_rules {
     struct arena arena; /* everything below */
     const struct quote_watch *watch;
     struct currency currency;
+    const struct zone *zone;
     struct symbols *symbols;
     struct policies policies;
     struct quote_campaign *campaigns; /* in the order of application: stage, priority downwards, id */

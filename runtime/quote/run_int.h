@@ -102,7 +102,9 @@ int why_params(struct quote_eval *e, struct quote_param **out, struct err *err);
 
 /* --- condition.c: *holds; when not, why says so. Negative: a function failed. */
 int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds, struct err *err);
-bool condition_calls(const struct condition *c); /* a function is in it */
+bool condition_calls(const struct condition *c);             /* a function is in it */
+bool weekday_holds(struct quote_eval *e, uint32_t weekdays); /* daytime.c */
+bool day_holds(struct quote_eval *e, const struct condition *c);
 bool window_holds(struct quote_eval *e, const struct window *w);
 int fact_holds(struct quote_eval *e, const struct fact_test *t, bool *holds, struct err *err); /* fact.c */
 

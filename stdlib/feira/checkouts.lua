@@ -49,7 +49,7 @@ local NOTHING = {}
 
 -- --- what is kept --------------------------------------------------------------------------------------------------------
 
-local CART = { "lines", "codes", "channel", "shipping", "inputs", "campaigns" }
+local CART = { "lines", "codes", "channel", "payment_method", "store", "shipping", "inputs", "campaigns" }
 local PERSONAL = { contact = check.object, address = check.object, note = function(v, field) return check.text(v, field, 2000) end }
 
 -- What the body says of the cart, over what was there: a member is replaced whole, null takes it away.
@@ -148,7 +148,8 @@ function checkouts.get(args)
     status = 200,
     body = json.object("id", row.checkout_id, "state", row.order_id and "completed" or "open", "version", row.version,
       "customer", row.customer or json.null, "order", row.order_id or json.null, "lines", cart.lines or json.array {},
-      "codes", cart.codes or json.array {}, "channel", cart.channel or json.null, "shipping", cart.shipping or json.null,
+      "codes", cart.codes or json.array {}, "channel", cart.channel or json.null,
+      "payment_method", cart.payment_method or json.null, "store", cart.store or json.null, "shipping", cart.shipping or json.null,
       "inputs", cart.inputs or json.null, "campaigns", cart.campaigns,
       "contact", personal.contact and json.raw(personal.contact) or json.null,
       "address", personal.address and json.raw(personal.address) or json.null, "note", personal.note or json.null,

@@ -339,6 +339,24 @@ local function tiers(at, path, v)
   return out
 end
 
+-- promo.zhe "8.5": 85 % is paid, so 15 % are taken off. Exact: in thousandths of a tenth.
+local function zhe(at, v, more)
+  local whole, rest = "", ""
+  if type(v) == "string" then
+    whole, rest = v:match "^(%d)%.?(%d?%d?%d?)$"
+  end
+  local thousandths = whole and whole ~= "" and tonumber(whole .. rest .. ("0"):rep(3 - #rest), 10)
+  if not thousandths or thousandths == 0 or thousandths >= 10000 then
+    fail(at, "zhe", 'expected tenths that are paid, below 10, got %s; write promo.zhe "8.5"', seen(v))
+  end
+  local off = 10000 - thousandths
+  local spec = { percent = string.format("%d.%02d", off // 100, off % 100) }
+  for key, value in pairs(more or {}) do
+    spec[key] = value
+  end
+  return { percent_off = words.percent_off.check(at, "zhe", spec) }
+end
+
 words = {
   sku = { kind = "selector", names = true },
   category = { kind = "selector", names = true },
@@ -349,6 +367,10 @@ words = {
   coupon = { kind = "condition", names = true },
   channel = { kind = "condition", names = true },
   region = { kind = "condition", names = true },
+  payment_method = { kind = "condition", names = true },
+  store = { kind = "condition", names = true },
+  weekday = { kind = "condition", names = true },
+  time_of_day = { kind = "condition", check = record { ["!from"] = text, ["!to"] = text } },
   subtotal = { kind = "condition", check = bounded(money) },
   qty = { kind = "condition", check = bounded(integer(0)) },
   window = { kind = "condition", check = window_or_condition },
@@ -362,6 +384,7 @@ words = {
     kind = "action",
     check = record { ["!percent"] = percent, cap = money, on = selector, base = one_of("remaining", "list") },
   },
+  zhe = { kind = "action", make = zhe },
   amount_off = { kind = "action", check = record { ["!amount"] = money, every = money, cap = money, on = selector } },
   buy_get = {
     kind = "action",

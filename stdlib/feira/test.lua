@@ -212,7 +212,7 @@ function t:quote(cart)
   return answer
 end
 
-local asked = { "lines", "codes", "customer", "channel", "shipping", "inputs", "campaigns" }
+local asked = { "lines", "codes", "customer", "channel", "payment_method", "store", "shipping", "inputs", "campaigns" }
 
 function t:order(order)
   local body = copy(order, true)

@@ -20,6 +20,8 @@
 ---@field guest boolean
 ---@field customer_tags string[]
 ---@field channel string?
+---@field payment_method string? how the shopper means to pay
+---@field store string? where the cart is fetched or sold
 ---@field region string?
 local Cart = {}
 

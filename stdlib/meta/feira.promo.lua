@@ -178,6 +178,30 @@ function promo.coupon(names, ...) end
 ---@return feira.promo.Condition
 function promo.fact(name, tests) end
 
+---The shopper means to pay so: `promo.payment_method "wechat"`
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Condition
+function promo.payment_method(names, ...) end
+
+---The cart is fetched or sold there: `promo.store { "north", "south" }`
+---@param names feira.promo.Names
+---@param ... string
+---@return feira.promo.Condition
+function promo.store(names, ...) end
+
+---On these days of the week, in the shop's zone: `promo.weekday { "saturday", "sunday" }`
+---@param names feira.promo.Names monday ... sunday
+---@param ... string
+---@return feira.promo.Condition
+function promo.weekday(names, ...) end
+
+---Between these times of the day, in the shop's zone; over midnight when `to` is the earlier:
+---`promo.time_of_day { from = "20:00", to = "22:00" }`
+---@param spec { from: string, to: string }
+---@return feira.promo.Condition
+function promo.time_of_day(spec) end
+
 ---The cart comes through one of these channels: `promo.channel "till"`
 ---@param names feira.promo.Names
 ---@param ... string
@@ -215,6 +239,12 @@ function promo.none(list, ...) end
 ---@param spec { percent: feira.promo.Percent, cap?: feira.promo.Money, on?: feira.promo.Selector, base?: "remaining"|"list" }
 ---@return feira.promo.Action
 function promo.percent_off(spec) end
+
+---So many tenths are paid: `promo.zhe "8.5"` takes 15 % off.
+---@param tenths string below "10", at most three decimals
+---@param more? { cap?: feira.promo.Money, on?: feira.promo.Selector, base?: "remaining"|"list" }
+---@return feira.promo.Action
+function promo.zhe(tenths, more) end
 
 ---An amount off, split over the lines: `promo.amount_off { amount = "50.00", every = "300.00" }` is 50 off each full 300.
 ---@param spec { amount: feira.promo.Money, every?: feira.promo.Money, cap?: feira.promo.Money, on?: feira.promo.Selector }

@@ -24,6 +24,8 @@ local t = {}
 ---@field codes? string[]
 ---@field customer? string
 ---@field channel? string
+---@field payment_method? string
+---@field store? string
 ---@field shipping? { option?: string, region?: string }
 ---@field inputs? table<string, table> what a client sends for plugins: `{ invite = { link = "..." } }`
 

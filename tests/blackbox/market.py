@@ -160,7 +160,7 @@ class Shop:
         by = by or self.sk
         body = {"lines": as_lines(lines), **more}
         if "expected_total" not in body:
-            asked = {k: v for k, v in body.items() if k in ("lines", "codes", "customer", "channel", "shipping", "campaigns")}
+            asked = {k: v for k, v in body.items() if k in ("lines", "codes", "customer", "channel", "payment_method", "store", "shipping", "campaigns")}
             body["expected_total"] = ok(by.request("POST", "/v1/quotes", asked), 200)["total"]
         return ok(by.request("POST", "/v1/orders", body, idempotency=key or unique("order")), 201)
 

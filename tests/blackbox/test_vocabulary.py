@@ -26,6 +26,8 @@ CASES = {
                [([(5000, 1)], 0), ([(5000, 3)], 3000), ([(5000, 5)], 7500)]),
     "flash": ("""return promo.campaign { id = "flash", scope = promo.tag "in", alone = true, give = promo.fixed_price { price = "9.90", max_units = 1 } }""",
               [([(2990, 3)], 2000)]),
+    "zhe": ("""return promo.campaign { id = "zhe", title = "八五折", when = promo.none { promo.store "north" }, give = promo.zhe("8.5", { cap = "20.00" }) }""",
+            [([(10000, 1)], 1500), ([(20000, 1)], 2000), ([(333, 1)], 50)]),
     "cheapest": ("""return promo.campaign { id = "cheapest", scope = promo.tag "in", when = promo.qty { at_least = 3 }, give = promo.cheapest_free {} }""",
                  [([(1000, 1), (300, 1)], 0), ([(1000, 2), (300, 1)], 300)]),
     "bundle": ("""return promo.campaign { id = "bundle", give = promo.bundle { price = "100.00",
