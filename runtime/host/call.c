@@ -291,15 +291,21 @@ struct slice call_key_scope(struct call *c)
     return joined(c->arena, parts, 3);
 }
 
+static int no_memory(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "The shop is short of memory; try again.");
+}
+
 static int answer_again(struct call *c, struct store_conn *conn, struct err *err)
 {
     struct idempotency_answer a;
-    int rc = idempotency_find(conn, call_key_scope(c), c->idempotency_key, c->request_hash, &a, err);
+    struct slice scope = call_key_scope(c);
+    int rc = scope.data ? idempotency_find(conn, scope, c->idempotency_key, c->request_hash, &a, err) : no_memory(err);
     if (rc == 1) {
         c->answer = (struct bind_answer){ a.status, arena_copy(c->arena, a.body) };
         c->replayed = true;
         if (!c->answer.body.data)
-            return err_set(err, ERR_NOMEM, "The shop is short of memory; try again.");
+            return no_memory(err);
         metric_add(&c->shop->metrics.idempotent_replays, 1);
     }
     if (rc == ERR_MISMATCH)
@@ -323,7 +329,10 @@ int call_remember(struct call *c, struct store_conn *conn, struct err *err)
 {
     if (!c->idempotency_key.data || c->is_step)
         return 0;
-    return idempotency_store(conn, call_key_scope(c), c->idempotency_key, c->request_hash, c->answer.status, c->answer.body,
+    struct slice scope = call_key_scope(c);
+    if (!scope.data)
+        return no_memory(err);
+    return idempotency_store(conn, scope, c->idempotency_key, c->request_hash, c->answer.status, c->answer.body,
                              clock_wall_ms(c->shop->options.clock), err);
 }
 
