@@ -10,6 +10,7 @@
 #include "host/stops.h"
 #include "rulebook/plugin_set.h"
 #include "base/log.h"
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,14 +21,13 @@ enum { AT_ONCE_FIRST = 200, AT_ONCE_MIN = 25, AT_ONCE_MAX = 1000, QUICK_MS = 10,
 
 struct firing {
     struct writer_command command;
-    struct loop_post post;
     struct timer_pump *pump;
     struct edition *edition; /* the rules it runs under */
     int64_t id, due_ms, set_again_ms;
-    struct slice procedure, key;
+    struct slice procedure, key; /* behind the struct, in the same allocation */
     struct tally tally;
     bool parked; /* its plugin is stopped: it waits until that works again */
-    struct arena arena;
+    struct firing *next;
 };
 
 /* Timers of plugins that work again are due again. */
@@ -48,6 +48,12 @@ struct timer_pump {
     struct deliveries *deliveries;
     struct books *books;
     size_t in_flight;
+    /* What one look found is done together: whoever brings `left` to zero, the writer with the last of them or the look when it ends, sends
+     * all of it back at once. */
+    _Atomic size_t left;
+    struct firing *over;   /* the writer's, until then */
+    struct loop_post back; /* on which it comes */
+    struct arena running;  /* the writer's: of the procedure that runs */
     struct waking waking;
     int at_once;
     int64_t looked_ns;
@@ -62,7 +68,6 @@ struct timer_pump {
 static void free_firing(struct firing *f)
 {
     edition_unref(f->edition);
-    arena_release(&f->arena);
     free(f);
 }
 
@@ -77,8 +82,10 @@ static int run_procedure(struct firing *f, struct store_conn *conn, struct err *
 {
     struct shop *s = f->pump->shop;
     struct bind_context *b = s->procedures.bind;
-    struct json_value *args = json_new(&f->arena, JSON_OBJECT), *who = json_new(&f->arena, JSON_OBJECT);
-    struct json_value *kind = json_new_string(&f->arena, SLICE_LIT("system")), *key = json_new_string(&f->arena, f->key);
+    struct arena *arena = &f->pump->running;
+    arena_reset(arena);
+    struct json_value *args = json_new(arena, JSON_OBJECT), *who = json_new(arena, JSON_OBJECT);
+    struct json_value *kind = json_new_string(arena, SLICE_LIT("system")), *key = json_new_string(arena, f->key);
     if (!args || !who || !kind || !key)
         return err_set(err, ERR_NOMEM, "Out of memory.");
     kind->key = SLICE_LIT("kind");
@@ -90,7 +97,7 @@ static int run_procedure(struct firing *f, struct store_conn *conn, struct err *
     b->phase = BIND_PHASE_PROCEDURE;
     b->conn = conn;
     b->now_ms = clock_wall_ms(s->options.clock);
-    b->arena = &f->arena;
+    b->arena = arena;
     b->quote = NULL;
     struct bind_answer ignored;
     struct plugin_state *state = plugin_state_of(s->procedures.vm);
@@ -139,17 +146,26 @@ static void pace(struct timer_pump *p)
         p->at_once = p->at_once * 2 < AT_ONCE_MAX ? p->at_once * 2 : AT_ONCE_MAX;
 }
 
-static void finish(struct loop_post *post)
+static void all_back(struct loop_post *post)
 {
-    struct firing *f = (struct firing *)((char *)post - offsetof(struct firing, post));
-    struct timer_pump *p = f->pump;
-    p->in_flight--;
-    free_firing(f);
-    if (p->in_flight)
-        return;
+    struct timer_pump *p = (struct timer_pump *)((char *)post - offsetof(struct timer_pump, back));
+    for (struct firing *f = p->over, *next; f; f = next) {
+        next = f->next;
+        free_firing(f);
+    }
+    p->over = NULL;
+    p->in_flight = 0;
     pace(p);
     if (p->more)
         loop_timer_start(p->next, writer_depth(p->shop->writer) ? NEXT_AFTER_MS : 0, 0);
+}
+
+static void one_less(struct timer_pump *p)
+{
+    if (atomic_fetch_sub_explicit(&p->left, 1, memory_order_acq_rel) != 1)
+        return;
+    p->back.fn = all_back;
+    loop_post(p->loop, &p->back);
 }
 
 static void done(struct writer_command *cmd, int rc, const struct err *err)
@@ -167,8 +183,9 @@ static void done(struct writer_command *cmd, int rc, const struct err *err)
         if (writer_submit(s->writer, cmd, NULL) == 0)
             return;
     }
-    f->post.fn = finish;
-    loop_post(f->pump->loop, &f->post);
+    f->next = f->pump->over;
+    f->pump->over = f;
+    one_less(f->pump);
 }
 
 static int fire(void *ctx, const struct timer_due *t)
@@ -176,22 +193,26 @@ static int fire(void *ctx, const struct timer_due *t)
     struct timer_pump *p = ctx;
     if (jobs_take(p->jobs, t))
         return 0;
-    struct firing *f = calloc(1, sizeof *f);
+    struct firing *f = calloc(1, sizeof *f + t->procedure.len + t->key.len);
     if (!f)
         return 0;
-    arena_init(&f->arena, NULL, 0);
+    char *text = (char *)(f + 1);
+    memcpy(text, t->procedure.data, t->procedure.len);
+    memcpy(text + t->procedure.len, t->key.data, t->key.len);
     f->pump = p;
     f->edition = publisher_live(p->shop->publisher);
     f->id = t->id;
     f->due_ms = t->due_ms;
-    f->procedure = arena_copy(&f->arena, t->procedure);
-    f->key = arena_copy(&f->arena, t->key);
+    f->procedure = slice_of(text, t->procedure.len);
+    f->key = slice_of(text + t->procedure.len, t->key.len);
     f->command = (struct writer_command){ .run = run, .done = done };
     p->in_flight++; /* before the writer can answer */
-    if (f->procedure.data && f->key.data && writer_submit(p->shop->writer, &f->command, NULL) == 0)
+    atomic_fetch_add_explicit(&p->left, 1, memory_order_relaxed);
+    if (writer_submit(p->shop->writer, &f->command, NULL) == 0)
         return 0;
     p->in_flight--;
-    free_firing(f); /* the queue is full: due timers wait for the next look */
+    atomic_fetch_sub_explicit(&p->left, 1, memory_order_relaxed); /* the look still has one */
+    free_firing(f);                                               /* the queue is full: due timers wait for the next look */
     return 0;
 }
 
@@ -275,9 +296,12 @@ static void look_for_timers(void *ctx)
         return;
     p->looked_ns = clock_mono_ns(p->shop->options.clock);
     int limit = p->at_once + (int)jobs_under_way(p->jobs); /* whose timers stay due while they run */
+    atomic_store_explicit(&p->left, 1, memory_order_relaxed);
     if (timer_each_due(p->conn, clock_wall_ms(p->shop->options.clock), limit, fire, p, &err) < 0)
         log_error(p->shop->options.log, "timer.failed", err.text);
     p->more = p->in_flight >= (size_t)p->at_once;
+    if (p->in_flight)
+        one_less(p);
     jobs_begin(p->jobs);
 }
 
@@ -308,6 +332,7 @@ int timer_pump_open(struct shop *s, struct loop *loop, struct timer_pump **out, 
     p->shop = s;
     p->loop = loop;
     p->at_once = AT_ONCE_FIRST;
+    arena_init(&p->running, NULL, 0);
     int rc = store_reader_open(s->store, &p->conn, err);
     if (rc == 0)
         rc = jobs_open(s, loop, &p->jobs, err);
@@ -357,5 +382,6 @@ void timer_pump_close(struct timer_pump *p)
     books_close(p->books);
     if (p->conn)
         store_reader_close(p->conn);
+    arena_release(&p->running);
     free(p);
 }
