@@ -13,6 +13,14 @@
 struct log;
 struct bind_plugin_host;
 
+struct bind_embedded { /* a file of stdlib/ as it was compiled in */
+    const char *name;  /* "feira.orders"; SQL: "001-core"; sentences: "zh-CN" */
+    const char *path;  /* "stdlib/feira/orders.lua" */
+    const char *text;
+    size_t len;
+};
+extern const struct bind_embedded bind_embedded_locales[]; /* ended by name NULL */
+
 enum bind_phase {
     BIND_PHASE_LOAD,       /* files are being loaded: declarations only */
     BIND_PHASE_RULE,       /* inside a quote: the cart, nothing else */

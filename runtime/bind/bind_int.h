@@ -151,12 +151,6 @@ void bind_ask_shipping_rates(lua_State *L);
 void bind_ask_tax_rates(lua_State *L);
 
 /* The stdlib as it was compiled in; stdlib_embed.c is made from stdlib/ by the build. */
-struct bind_embedded {
-    const char *name; /* "feira.orders"; SQL: "001-core" */
-    const char *path; /* "stdlib/feira/orders.lua" */
-    const char *text;
-    size_t len;
-};
 extern const struct bind_embedded bind_embedded_lua[];
 extern const struct bind_embedded bind_embedded_sql[];
 int bind_resolve(void *ctx, struct slice name, struct slice *source, struct slice *chunk_name, struct err *err);

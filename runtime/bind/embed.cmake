@@ -18,5 +18,6 @@ endfunction()
 
 set(source "/* Made from stdlib/ by embed.cmake. */\n#include \"bind/bind_int.h\"\n\n")
 embed_list(bind_embedded_lua "stdlib/feira/*.lua" "feira." source)
+embed_list(bind_embedded_locales "stdlib/locale/*.json" "" source)
 embed_list(bind_embedded_sql "stdlib/schema/*.sql" "" source)
 file(WRITE "${OUT}" "${source}")

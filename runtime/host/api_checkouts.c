@@ -142,7 +142,7 @@ static int write_priced(struct call *c, const struct kept *k, struct buf *out)
     if (priced && (rc = prepare(c, k, &p)) == 0)
         rc = pricing_run(c, &p);
     if (priced && rc == 0)
-        pricing_write(c, &p, false, out);
+        pricing_write(c, &p, out);
     else
         buf_add_str(out, "null");
     buf_add_str(out, ",\"problem\":");

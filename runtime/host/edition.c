@@ -116,6 +116,14 @@ static bool left(void *ctx, struct slice account, int64_t *out)
     return seat->functions.left(seat->functions.ctx, account, out);
 }
 
+/* Of the functions of this seat; the time is the clock's, so it holds what else the thread had to wait for. */
+static void spent(void *ctx, uint64_t *ns, uint64_t *fuel)
+{
+    const struct seat *seat = ctx;
+    *ns = (uint64_t)clock_mono_ns(seat->shop->options.clock);
+    *fuel = vm_stats(seat->vm).fuel;
+}
+
 int seat_open(struct shop *s, struct edition *e, struct generation *g, struct seat **out, struct err *err)
 {
     *out = NULL;
@@ -138,7 +146,8 @@ int seat_open(struct shop *s, struct edition *e, struct generation *g, struct se
                                         .pricing = pricing,
                                         .shipping_rates = shipping_rates,
                                         .tax_rates = tax_rates,
-                                        .left = left };
+                                        .left = left,
+                                        .spent = spent };
     *out = seat;
     return 0;
 }

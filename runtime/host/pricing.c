@@ -3,6 +3,7 @@
 #include "host/plugin_stops.h"
 #include "host/rescue.h"
 #include "host/schemas.h"
+#include "host/words.h"
 #include "host/worker.h"
 #include <stdio.h>
 
@@ -268,7 +269,7 @@ struct slice pricing_refusal(struct call *c, const struct pricing *p)
         struct json_writer w;
         buf_init(&b, NULL);
         json_writer_init(&w, &b);
-        quote_refusal_write(generation_rules(p->seat->generation), &p->result, &w);
+        quote_refusal_write(generation_rules(p->seat->generation), &p->result, &p->telling.voice, &w);
         gate = b.failed ? gate : arena_copy(c->arena, buf_slice(&b));
         buf_release(&b);
     }
@@ -398,7 +399,21 @@ int pricing_from_token(struct call *c, struct slice token, struct pricing *p, st
 
 /* --- the answer ---------------------------------------------------------------------------------------------------- */
 
-void pricing_write(struct call *c, struct pricing *p, bool full, struct buf *out)
+int pricing_language(struct call *c, struct pricing *p)
+{
+    struct slice name, header = http_header(c->req, "Accept-Language");
+    struct generation *g = p->seat->generation;
+    p->telling.voice = (struct quote_voice){ .zone = generation_zone(g), .currency = quote_rules_currency(generation_rules(g)) };
+    int rc = http_query(c->req, "lang", &name, &c->err);
+    if (rc < 0)
+        return rc;
+    p->telling.voice.words = rc ? words_of(c->shop->words, name) : header.data ? words_accepted(c->shop->words, header) : NULL;
+    if (rc && !p->telling.voice.words)
+        return err_field(&c->err, ERR_INVALID, "lang", "lang is \"en\" or \"zh-CN\".");
+    return 0;
+}
+
+void pricing_write(struct call *c, struct pricing *p, struct buf *out)
 {
     struct json_writer w;
     struct generation *g = p->seat->generation;
@@ -407,7 +422,7 @@ void pricing_write(struct call *c, struct pricing *p, bool full, struct buf *out
     size_t n = timestamp_format(expires_ms, expires);
     json_writer_init(&w, out);
     json_object(&w);
-    quote_result_write(generation_rules(g), &p->result, full, &w);
+    quote_result_write(generation_rules(g), &p->result, &p->telling, &w);
     json_key(&w, "generation");
     json_str(&w, generation_id(g));
     json_key(&w, "expires_at");
@@ -423,7 +438,7 @@ struct slice pricing_document(struct call *c, struct pricing *p)
 {
     struct buf b;
     buf_init(&b, NULL);
-    pricing_write(c, p, false, &b);
+    pricing_write(c, p, &b);
     struct slice out = b.failed ? (struct slice){ 0 } : arena_copy(c->arena, buf_slice(&b));
     buf_release(&b);
     return out;

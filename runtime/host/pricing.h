@@ -10,6 +10,7 @@ struct pricing {
     struct slice checkout;  /* "chk_...:7": the checkout, and its version, that this quote is of; empty when it is of none */
     uint64_t stops_version; /* what was stopped when it was priced */
     struct quote_cart cart;
+    struct quote_telling telling; /* what the answer says of it, and in which words */
     struct quote_result result;
     struct catalogue_snapshot *catalogue; /* counted: titles and tags of the cart point into it */
     struct slice evidence;
@@ -39,6 +40,8 @@ int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing
 int pricing_evidence(struct call *c, struct pricing *p); /* fills p->evidence */
 void pricing_release(struct pricing *p);
 
-/* The whole quote document, with generation, expiry and token. full: also campaigns that did not apply. */
-void pricing_write(struct call *c, struct pricing *p, bool full, struct buf *out);
+/* Reads `lang` and Accept-Language of the request into p->telling; ERR_INVALID for a `lang` that there is not. */
+int pricing_language(struct call *c, struct pricing *p);
+/* The whole quote document, with generation, expiry and token, told as p->telling says. */
+void pricing_write(struct call *c, struct pricing *p, struct buf *out);
 struct slice pricing_document(struct call *c, struct pricing *p); /* the same in the call's arena; data NULL when out of memory */

@@ -19,7 +19,9 @@ static const struct query_param order_query[] = {
 static const struct query_param refund_query[] = {
     { "state", "manual (the default), requested, processing or succeeded.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
     { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
-static const struct query_param quote_query[] = { { "explain", "\"full\" also lists campaigns that did not apply, each with its reason.", NULL }, { NULL, NULL, NULL } };
+static const struct query_param quote_query[] = {
+    { "explain", "\"full\" also lists campaigns that did not apply, each with its reason, the place of it and what its functions took, a thousand at most; an id: only that campaign or gate.", NULL },
+    { "lang", "\"en\" or \"zh-CN\": each reason has its sentence as text beside its code. Default: what Accept-Language names.", NULL }, { NULL, NULL, NULL } };
 
 static const struct query_param event_query[] = {
     { "dead", "true: dead letters, which were tried too often; default false.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },

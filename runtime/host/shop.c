@@ -12,6 +12,7 @@
 #include "host/stops.h"
 #include "host/streams.h"
 #include "host/webhooks.h"
+#include "host/words.h"
 #include "rulebook/manifests.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -158,6 +159,8 @@ static int open_rulebook(struct shop *s, struct generation **first, struct err *
         return err_set(err, ERR_NOMEM, "Out of memory.");
     s->code = s->options.code;
     int rc = s->code ? 0 : vm_code_open(CODE_MAX_BYTES, &s->code, err);
+    if (rc == 0)
+        rc = words_open(&s->words, err);
     if (rc == 0)
         rc = manifests_open(&s->manifests, err);
     if (rc < 0)
@@ -361,6 +364,7 @@ void shop_close(struct shop *s)
     if (!s->options.code)
         vm_code_close(s->code);
     manifests_close(s->manifests);
+    words_close(s->words);
     if (s->symbols)
         symbols_free(s->symbols);
     figures_free(s->figures);

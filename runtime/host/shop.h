@@ -41,6 +41,7 @@ struct shop {
     struct store *store;
     struct ledger *ledger;
     struct symbols *symbols;
+    struct words *words;  /* sentences for people */
     struct vm_code *code; /* what its Lua states are loaded from */
     struct manifests *manifests;
     struct catalogue *catalogue;

@@ -34,6 +34,28 @@ static int everybody(struct quote_eval *e, uint32_t from, uint32_t to, struct er
     return grow(e, list, to - from, err);
 }
 
+/* The one that the cart asks about is looked at, too, whatever the index says of it. */
+static int add_asked(struct quote_eval *e, uint32_t from, uint32_t to, uint32_t **list, size_t *count, struct err *err)
+{
+    uint32_t asked = e->cart->explain_one - 1;
+    size_t at = 0;
+    if (e->cart->explain_one == 0 || asked < from || asked >= to)
+        return 0;
+    while (at < *count && (*list)[at] < asked)
+        at++;
+    if (at < *count && (*list)[at] == asked)
+        return 0;
+    uint32_t *grown = arena_alloc(e->arena, (*count + 1) * sizeof *grown);
+    if (!grown)
+        return eval_nomem(e, err);
+    for (size_t i = 0; i < *count; i++)
+        grown[i + (i >= at)] = (*list)[i];
+    grown[at] = asked;
+    *list = grown;
+    ++*count;
+    return 0;
+}
+
 static int activate(struct quote_eval *e, const struct index *ix, uint32_t from, uint32_t to, struct err *err)
 {
     uint32_t *list;
@@ -43,7 +65,8 @@ static int activate(struct quote_eval *e, const struct index *ix, uint32_t from,
     int rc;
     if (e->cart->explain_all)
         rc = everybody(e, from, to, err);
-    else if ((rc = index_find(ix, e, eval_still_costs(e, eval_every(e)), &list, &count, err)) == 0)
+    else if ((rc = index_find(ix, e, eval_still_costs(e, eval_every(e)), &list, &count, err)) == 0 &&
+             (rc = add_asked(e, from, to, &list, &count, err)) == 0)
         rc = grow(e, list, count, err);
     if (rc == 0)
         stopped_mark(e);

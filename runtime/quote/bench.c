@@ -131,7 +131,7 @@ static void write_answer(struct bench *b)
     buf_clear(&b->out);
     json_writer_init(&w, &b->out);
     json_object(&w);
-    quote_result_write(b->rules, &b->result, false, &w);
+    quote_result_write(b->rules, &b->result, &(struct quote_telling){ 0 }, &w);
     json_object_end(&w);
 }
 

@@ -422,6 +422,8 @@ static int choose_best(struct choice *ch, struct err *err)
 static int lost(struct choice *ch, size_t loser, struct err *err)
 {
     struct quote_eval *e = ch->e;
+    e->condition = NULL;
+    e->action = 0;
     why_set(e, "lost");
     for (size_t i = 0; i < ch->count; i++) {
         const char *rule = ch->standing[i] == IN ? excludes(campaign_of(ch, i), campaign_of(ch, loser)) : NULL;

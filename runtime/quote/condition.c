@@ -164,7 +164,7 @@ static int condition_compile(struct spec *s, const struct spec_node *n, struct c
             return rc;
     }
     if (count > 1)
-        *out = (struct condition){ .kind = WHEN_ALL, .child_count = count, .children = parts };
+        *out = (struct condition){ .kind = WHEN_ALL, .child_count = count, .joined = true, .children = parts };
     return 0;
 }
 
@@ -188,6 +188,11 @@ int condition_list(struct spec *s, const struct spec_node *n, struct condition *
 }
 
 /* --- evaluating ------------------------------------------------------------------------------------------------------ */
+
+static const char *in_cart_key(const struct selector *sel)
+{
+    return sel->kind < SELECT_LEAVES ? selector_leaf_keys[sel->kind] : "";
+}
 
 bool window_holds(struct quote_eval *e, const struct window *w)
 {
@@ -333,6 +338,7 @@ static int none_hold(struct quote_eval *e, const struct condition *c, bool *hold
 int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds, struct err *err)
 {
     int rc = 0;
+    e->condition = c; /* of a group: the one in it that was asked last */
     switch (c->kind) {
     case WHEN_IN_CART:
         *holds = in_cart(e, &c->in_cart);
@@ -388,6 +394,14 @@ int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds
         break;
     }
     return rc;
+}
+
+const char *condition_key(const struct condition *c)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        if (kinds[i].kind == c->kind && (c->kind != WHEN_IN_CART || strcmp(kinds[i].key, in_cart_key(&c->in_cart)) == 0))
+            return kinds[i].key;
+    return "";
 }
 
 bool condition_calls(const struct condition *c)

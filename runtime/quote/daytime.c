@@ -88,7 +88,7 @@ bool day_holds(struct quote_eval *e, const struct condition *c)
     if (c->day.from < c->day.to ? after && before : after || before)
         return true;
     why_set(e, "time_of_day_differs");
-    why_int(e, "from_minute", c->day.from);
-    why_int(e, "to_minute", c->day.to);
+    why_minute(e, "from_minute", c->day.from);
+    why_minute(e, "to_minute", c->day.to);
     return false;
 }

@@ -155,7 +155,7 @@ static int call_once(struct quote_eval *e, int fn, bool *holds, struct err *err)
     return rc;
 }
 
-int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err)
+static int call_twice(struct quote_eval *e, int fn, bool *holds, struct err *err)
 {
     if (!e->hooks || (holds ? !e->hooks->condition : !e->hooks->action))
         return err_set(err, ERR_INTERNAL, "the rules have functions, and nothing was given that runs them");
@@ -177,6 +177,21 @@ int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err)
             err_set(err, rc, "function %d failed (%s) and did not say why", fn, err_name(rc));
     }
     return rc < 0 ? rc : 0;
+}
+
+int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err)
+{
+    struct quote_outcome *slot = e->cart->explain_all || e->cart->explain_one ? slot_of(e, e->campaign_number) : NULL;
+    if (!slot || !e->hooks || !e->hooks->spent)
+        return call_twice(e, fn, holds, err);
+    uint64_t ns = 0, fuel = 0, ns_after = 0, fuel_after = 0;
+    e->hooks->spent(e->hooks->ctx, &ns, &fuel);
+    int rc = call_twice(e, fn, holds, err);
+    e->hooks->spent(e->hooks->ctx, &ns_after, &fuel_after);
+    slot->spent.calls++;
+    slot->spent.ns += ns_after - ns;
+    slot->spent.fuel += fuel_after - fuel;
+    return rc;
 }
 
 static int may_act(const struct quote_eval *e, bool lines, struct slice reason, struct err *err)

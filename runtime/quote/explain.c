@@ -1,6 +1,39 @@
 #include "quote/run_int.h"
 #include <assert.h>
 
+const char *const quote_reason_codes[] = {
+    "weekday_differs",
+    "time_of_day_differs",
+    "payment_method_differs",
+    "store_differs",
+    "not_yet",
+    "over",
+    "no_lines",
+    "code_missing",
+    "customer_tag_missing",
+    "not_in_cart",
+    "excluded",
+    "channel_differs",
+    "region_differs",
+    "subtotal_below",
+    "subtotal_above",
+    "qty_below",
+    "qty_above",
+    "sign_in",
+    "fact_missing",
+    "fact_below",
+    "fact_above",
+    "fact_differs",
+    "condition_false",
+    "failed",
+    "nothing_to_discount",
+    "no_shipping",
+    "bundle_incomplete",
+    "lost",
+    "stopped",
+    NULL,
+};
+
 void why_clear(struct quote_eval *e)
 {
     e->why.reason = NULL;
@@ -10,6 +43,7 @@ void why_clear(struct quote_eval *e)
 void why_set(struct quote_eval *e, const char *reason)
 {
     e->why.reason = reason;
+    e->why.at = (struct quote_place){ e->condition, e->action };
     e->why.param_count = 0;
 }
 
@@ -33,6 +67,20 @@ void why_int(struct quote_eval *e, const char *name, int64_t v)
     struct quote_param *p = param(e, name);
     p->kind = QUOTE_PARAM_INT;
     p->number = v;
+}
+
+void why_minute(struct quote_eval *e, const char *name, int64_t minute)
+{
+    struct quote_param *p = param(e, name);
+    p->kind = QUOTE_PARAM_MINUTE;
+    p->number = minute;
+}
+
+void why_percent(struct quote_eval *e, const char *name, int64_t ppm)
+{
+    struct quote_param *p = param(e, name);
+    p->kind = QUOTE_PARAM_PERCENT;
+    p->number = ppm;
 }
 
 void why_time(struct quote_eval *e, const char *name, int64_t ms)
@@ -67,6 +115,7 @@ void why_bool(struct quote_eval *e, const char *name, bool v)
 int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err)
 {
     out->reason = e->why.reason ? e->why.reason : "nothing_to_discount";
+    out->at = e->why.reason ? e->why.at : (struct quote_place){ 0 };
     return why_params(e, &out->params, err);
 }
 

@@ -167,6 +167,8 @@ static void why_number(struct quote_eval *e, const struct fact_test *t, const ch
         why_time(e, name, v);
     else if (t->type == FIELD_BOOLEAN)
         why_bool(e, name, v != 0);
+    else if (t->type == FIELD_PERCENT)
+        why_percent(e, name, v);
     else
         why_int(e, name, v);
 }

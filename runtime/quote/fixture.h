@@ -234,7 +234,7 @@ static inline const char *fixture_answer(struct fixture *f)
     buf_init(&b, NULL);
     json_writer_init(&w, &b);
     json_object(&w);
-    quote_result_write(f->rules, &f->result, true, &w);
+    quote_result_write(f->rules, &f->result, &(struct quote_telling){ .full = true }, &w);
     json_object_end(&w);
     assert_false(b.failed);
     const char *text = arena_strdup(&f->arena, buf_slice(&b));

@@ -18,6 +18,7 @@ static int answer(struct quote_eval *e, struct quote_gate *g, bool holds, int rc
         return 0;
     }
     g->reason = e->why.reason;
+    g->at = e->why.at;
     return why_params(e, &g->params, err);
 }
 

@@ -28,7 +28,7 @@ static const char *refusal(struct fixture *f)
     struct json_writer w;
     buf_init(&b, NULL);
     json_writer_init(&w, &b);
-    quote_refusal_write(f->rules, &f->result, &w);
+    quote_refusal_write(f->rules, &f->result, &(struct quote_voice){ 0 }, &w);
     const char *text = arena_strdup(&f->arena, buf_slice(&b));
     buf_release(&b);
     return text;

@@ -101,8 +101,11 @@ static void wish_grant(struct quote_eval *e, struct wish *w)
     struct quote_outcome *slot = slot_of(e, w->discount.campaign);
     int64_t amount = shipping_part_of(w->ship, e->shipping_remaining, e->rules->policies.rounding);
     if (amount == 0) {
-        if (!slot->applied)
+        if (!slot->applied) {
             slot->reason = e->has_shipping ? "nothing_to_discount" : "no_shipping";
+            slot->params = NULL;
+            slot->at = (struct quote_place){ 0 };
+        }
         return;
     }
     w->discount.amount_minor = amount;
@@ -161,6 +164,7 @@ int effects_merge(struct quote_eval *e, struct err *err)
 bool campaign_stands(struct quote_eval *e)
 {
     const struct quote_campaign *c = e->campaign;
+    e->condition = NULL;
     if (!window_holds(e, &c->window))
         return false;
     e->scope = eval_every(e);
@@ -180,6 +184,7 @@ int campaign_conditions(struct quote_eval *e, bool *holds, struct err *err)
         if (rc < 0)
             return rc;
     }
+    e->condition = NULL;
     return 0;
 }
 
@@ -208,12 +213,11 @@ int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
         *holds = false;
         return 0;
     }
-    for (uint32_t i = 0; i < c->give_count; i++) {
+    for (uint32_t i = 0; i < c->give_count && rc >= 0; i++) {
+        e->action = i + 1;
         rc = c->give[i].type->apply(e, &c->give[i], err);
-        if (rc < 0)
-            return rc;
     }
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 void campaign_begin(struct quote_eval *e, uint32_t number)
@@ -224,6 +228,8 @@ void campaign_begin(struct quote_eval *e, uint32_t number)
     e->codes_taken = 0;
     e->function_failed = false;
     e->failed_fact = 0;
+    e->condition = NULL;
+    e->action = 0;
     why_clear(e);
 }
 

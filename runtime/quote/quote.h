@@ -88,7 +88,8 @@ struct quote_cart {
     symbol channel, region, payment_method, store; /* 0 = not said */
     struct slice shipping_option;                  /* empty = none chosen: nothing is charged, the options are listed */
     bool no_campaigns;                             /* an import whose prices are final */
-    bool explain_all; /* say of every campaign why it did not apply; otherwise those that can't are not looked at. Changes no amount */
+    bool explain_all;     /* say of every campaign why it did not apply; otherwise those that can't are not looked at. Changes no amount */
+    uint32_t explain_one; /* 1 + the campaign or gate of which it is said in any case; 0: none */
     /* What the shop has stopped; what the rules do not have does no harm.
      *   a campaign's id    it does not apply (reason "stopped")
      *   an owner           all that it has: what must not be left out (on_failure = "refuse") refuses the quotes that need it, ERR_BUSY
@@ -191,6 +192,8 @@ struct quote_hooks {
     int (*tax_rates)(void *ctx, int fn, struct quote_eval *e, struct err *err);
     /* What is left of a published account; false: nobody here knows. May be NULL. */
     bool (*left)(void *ctx, struct slice account, int64_t *left);
+    /* Nanoseconds and fuel that functions have taken so far; asked only for explanations. May be NULL. */
+    void (*spent)(void *ctx, uint64_t *ns, uint64_t *fuel);
 };
 
 /* For the hooks. A set of lines is an array of line indexes in the arena of the run. */
@@ -242,9 +245,27 @@ int quote_eval_tax(struct quote_eval *e, uint32_t line, int64_t rate_ppm, struct
 struct quote_param { /* a value in a reason */
     struct quote_param *next;
     const char *name; /* "needed", "seen", "sku", "by" ... */
-    enum { QUOTE_PARAM_INT, QUOTE_PARAM_MONEY, QUOTE_PARAM_TEXT, QUOTE_PARAM_TIME, QUOTE_PARAM_BOOL } kind;
+    enum {
+        QUOTE_PARAM_INT,
+        QUOTE_PARAM_MONEY,
+        QUOTE_PARAM_PERCENT /* parts per million */,
+        QUOTE_PARAM_MINUTE /* of the day */,
+        QUOTE_PARAM_TEXT,
+        QUOTE_PARAM_TIME,
+        QUOTE_PARAM_BOOL
+    } kind;
     int64_t number;
     struct slice text;
+};
+
+struct quote_spent { /* by the functions of one campaign, when the cart asked for explanations */
+    uint64_t calls, ns, fuel;
+};
+
+struct condition;
+struct quote_place { /* in a campaign: the condition, or 1 + the action, that was the reason; nothing: neither was */
+    const struct condition *condition;
+    uint32_t action;
 };
 
 struct quote_gate { /* one per gate, by priority downwards, then id: whether what it stands before may be bought */
@@ -252,6 +273,7 @@ struct quote_gate { /* one per gate, by priority downwards, then id: whether wha
     bool open, hides;     /* hides: a closed line is shown as not for sale; otherwise the cart is refused */
     struct slice because; /* for the shopper, as the gate's author wrote it */
     const char *reason;   /* why it is closed, or why it was not asked ("no_lines", "over", "stopped"); NULL: asked, and it is open */
+    struct quote_place at;
     struct quote_param *params;
 };
 
@@ -262,7 +284,9 @@ struct quote_outcome { /* one per campaign that was looked at, in the order of a
     int64_t amount_minor; /* what it took off in all, shipping included */
     const char *reason;   /* why not: stable code ("subtotal_below", "not_yet", "over", "code_missing", "no_lines", "failed",
                              "nothing_to_discount", "stopped" ...); NULL when applied */
+    struct quote_place at;
     struct quote_param *params;
+    struct quote_spent spent;
 };
 
 struct quote_shipping_choice {
@@ -321,8 +345,30 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
 /* ERR_INVALID "gate_closed", as above, when a line is hidden: such a cart can be shown, and not be ordered. */
 int quote_require_open(struct quote_result *q, struct err *err);
 
+/* --- sentences (words.c) -------------------------------------------------------------------------------------------
+ * A file of stdlib/locale: "reasons" and "offers" by code, or "code/BY" where a parameter `by` tells them apart; a sentence, or several of
+ * which the first is said whose {parameters} are all there. "money" by currency, "*" for the others ({n}, {code}); "group" and "decimal" of
+ * numbers; "time"; "yes" and "no". The JSON must outlive the words. */
+struct quote_words;
+int quote_words_read(const struct json_value *file, struct arena *arena, struct quote_words **out, struct err *err);
+struct quote_voice {
+    const struct quote_words *words; /* NULL: codes only */
+    const struct zone *zone;         /* the shop's, for times */
+    struct currency currency;
+};
+bool quote_reason_say(const struct quote_voice *voice, const char *code, const struct quote_param *params,
+                      struct buf *out);        /* false: it has none */
+extern const char *const quote_reason_codes[]; /* all that the kernel gives, ended by NULL */
+
+struct quote_telling {
+    bool full;     /* also what was looked at and did not apply (of those QUOTE_TOLD_MAX at most), and all gates */
+    uint32_t only; /* 1 + a campaign or gate that is told of, too; 0: none */
+    struct quote_voice voice;
+};
+enum { QUOTE_TOLD_MAX = 1000 };
+
 /* The gate that refused, as a member of a problem: {"id", "title", "sku", "reason": {"code", ...}}. */
-void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w);
+void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_voice *voice, struct json_writer *w);
 
 /* --- trying rules out before they are live */
 bool quote_campaign_calls(const struct quote_rules *r, uint32_t campaign);                                /* it has a function */
@@ -333,8 +379,8 @@ int quote_try(const struct quote_rules *r, uint32_t campaign, struct quote_cart 
               struct err *err);
 
 /* The members of the answer of POST /v1/quotes that come from the kernel (currency, lines, subtotal, discount, shipping, total,
- * campaigns, gates, unused_codes), into an object that is open. full adds what was looked at and did not apply, and all gates. */
-void quote_result_write(const struct quote_rules *r, const struct quote_result *q, bool full, struct json_writer *w);
+ * campaigns, gates, unused_codes), into an object that is open. */
+void quote_result_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_telling *how, struct json_writer *w);
 
 /* The member "tax": {included, amount, rates}; nothing where the shop has none. */
 void quote_tax_write(const struct quote_tax *t, struct json_writer *w);

@@ -81,6 +81,7 @@ enum condition_kind {
 struct condition {
     enum condition_kind kind;
     uint32_t child_count;
+    bool joined; /* several members of one object, which stands as one condition */
     union {
         struct selector in_cart;
         struct {

@@ -8,6 +8,7 @@ enum { WHY_PARAMS = 3, EFFECT_SHIPPING = UINT32_MAX };
 
 struct why { /* cheap to fill; becomes a quote_outcome's reason only when the campaign did not apply */
     const char *reason;
+    struct quote_place at;
     unsigned param_count;
     struct quote_param params[WHY_PARAMS];
 };
@@ -66,13 +67,15 @@ struct quote_eval {
     struct effect *effects; /* the last first */
     uint32_t codes_taken;   /* bits of cart->codes */
     struct why why;
-    bool owners_stopped;           /* the cart names an owner whose campaigns are stopped */
-    const struct quote_rule *rule; /* that is being asked; NULL while a campaign's function runs */
-    uint64_t calls;                /* functions and rules that ran */
-    bool in_condition;             /* a condition's function is running: no effects */
-    bool function_failed;          /* the error that is travelling came from a function */
-    symbol failed_fact;            /* of one whose fact it was; 0 = a function of the campaign's own */
-    int broken;                    /* sticky: ran out of memory within a function's call */
+    const struct condition *condition; /* that was asked last; NULL: none is being asked */
+    uint32_t action;                   /* 1 + the action that is running; 0: none */
+    bool owners_stopped;               /* the cart names an owner whose campaigns are stopped */
+    const struct quote_rule *rule;     /* that is being asked; NULL while a campaign's function runs */
+    uint64_t calls;                    /* functions and rules that ran */
+    bool in_condition;                 /* a condition's function is running: no effects */
+    bool function_failed;              /* the error that is travelling came from a function */
+    symbol failed_fact;                /* of one whose fact it was; 0 = a function of the campaign's own */
+    int broken;                        /* sticky: ran out of memory within a function's call */
 
     /* shipping */
     bool shipping_stage; /* the rate is known, lines may not change any more */
@@ -93,11 +96,16 @@ void why_clear(struct quote_eval *e);
 void why_set(struct quote_eval *e, const char *reason);
 void why_money(struct quote_eval *e, const char *name, int64_t minor);
 void why_int(struct quote_eval *e, const char *name, int64_t v);
+void why_minute(struct quote_eval *e, const char *name, int64_t minute); /* of the day */
+void why_percent(struct quote_eval *e, const char *name, int64_t ppm);
 void why_time(struct quote_eval *e, const char *name, int64_t ms);
 void why_text(struct quote_eval *e, const char *name, struct slice text);
 void why_bool(struct quote_eval *e, const char *name, bool v);
 void why_failed(struct quote_eval *e, int rc); /* a function of its own, or of the fact that it asked for */
 int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err); /* copies into the arena */
+/* --- place.c: false: it lies nowhere in the campaign. */
+bool place_say(const struct quote_campaign *c, const struct quote_place *at, struct buf *out);
+
 int why_params(struct quote_eval *e, struct quote_param **out, struct err *err);
 
 /* --- condition.c: *holds; when not, why says so. Negative: a function failed. */
@@ -105,6 +113,7 @@ int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds
 bool condition_calls(const struct condition *c);             /* a function is in it */
 bool weekday_holds(struct quote_eval *e, uint32_t weekdays); /* daytime.c */
 bool day_holds(struct quote_eval *e, const struct condition *c);
+const char *condition_key(const struct condition *c); /* its key in a spec; "" for a group of members */
 bool window_holds(struct quote_eval *e, const struct window *w);
 int fact_holds(struct quote_eval *e, const struct fact_test *t, bool *holds, struct err *err); /* fact.c */
 

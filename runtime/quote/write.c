@@ -1,5 +1,5 @@
 #include "quote/emit.h"
-#include "quote/rules_int.h"
+#include "quote/run_int.h"
 
 enum { NUMBERS_ROOM = 160 }; /* the keys and numbers of a line, or of a discount, without its texts */
 
@@ -60,18 +60,33 @@ static void params_write(const struct quote_param *p, struct json_writer *w)
     }
 }
 
-static void reason_write(const char *code, const struct quote_param *params, struct json_writer *w)
+static void text_write(const struct quote_voice *voice, const char *code, const struct quote_param *params, struct json_writer *w)
+{
+    struct buf b;
+    if (!voice->words)
+        return;
+    buf_init(&b, w->out->alloc);
+    if (quote_reason_say(voice, code, params, &b)) {
+        json_key(w, "text");
+        json_string(w, buf_slice(&b));
+    }
+    w->out->failed = w->out->failed || b.failed;
+    buf_release(&b);
+}
+
+static void reason_write(const struct quote_voice *voice, const char *code, const struct quote_param *params, struct json_writer *w)
 {
     json_key(w, "reason");
     json_object(w);
     json_key(w, "code");
     json_str(w, code);
     params_write(params, w);
+    text_write(voice, code, params, w);
     json_object_end(w);
 }
 
 /* Rare, so it is written the plain way. */
-static void closed_emit(const struct quote_rules *r, const struct quote_gate *g, struct emit *e)
+static void closed_emit(const struct quote_rules *r, const struct quote_gate *g, const struct quote_voice *voice, struct emit *e)
 {
     struct json_writer w;
     EMIT(e, ",\"unavailable\":");
@@ -82,12 +97,13 @@ static void closed_emit(const struct quote_rules *r, const struct quote_gate *g,
     json_raw(&w, r->campaigns[g->campaign].id_json);
     json_key(&w, "because");
     json_string(&w, g->because);
-    reason_write(g->reason, g->params, &w);
+    reason_write(voice, g->reason, g->params, &w);
     json_object_end(&w);
     e->at = buf_reserve(e->buf, NUMBERS_ROOM);
 }
 
-static void line_emit(const struct quote_rules *r, const struct quote_line *l, const struct quote_tax *tax, struct emit *e)
+static void line_emit(const struct quote_rules *r, const struct quote_line *l, const struct quote_tax *tax, const struct quote_voice *voice,
+                      struct emit *e)
 {
     emit_room(e, NUMBERS_ROOM);
     EMIT(e, "{\"sku\":");
@@ -112,11 +128,12 @@ static void line_emit(const struct quote_rules *r, const struct quote_line *l, c
     tax_emit(tax, l->total_minor, l->tax_minor, e);
     emit_room(e, NUMBERS_ROOM);
     if (l->closed)
-        closed_emit(r, l->closed, e);
+        closed_emit(r, l->closed, voice, e);
     EMIT(e, "}");
 }
 
-static void lines_write(const struct quote_rules *r, const struct quote_cart *cart, const struct quote_tax *tax, struct json_writer *w)
+static void lines_write(const struct quote_rules *r, const struct quote_cart *cart, const struct quote_tax *tax,
+                        const struct quote_voice *voice, struct json_writer *w)
 {
     json_key(w, "lines");
     json_array(w);
@@ -124,7 +141,7 @@ static void lines_write(const struct quote_rules *r, const struct quote_cart *ca
     for (size_t i = 0; i < cart->line_count; i++) {
         if (i)
             EMIT(&e, ",");
-        line_emit(r, &cart->lines[i], tax, &e);
+        line_emit(r, &cart->lines[i], tax, voice, &e);
         emit_room(&e, 1);
     }
     emit_end(&e);
@@ -206,8 +223,75 @@ static void title_write(const struct quote_rules *r, uint32_t campaign, struct j
     json_raw(w, r->campaigns[campaign].title_json);
 }
 
-static void outcome_write(const struct quote_rules *r, const struct quote_outcome *o, struct json_writer *w)
+static void place_write(const struct quote_rules *r, uint32_t campaign, const struct quote_place *at, struct json_writer *w)
 {
+    struct buf b;
+    buf_init(&b, w->out->alloc);
+    if (place_say(&r->campaigns[campaign], at, &b)) {
+        json_key(w, "at");
+        json_string(w, buf_slice(&b));
+    }
+    w->out->failed = w->out->failed || b.failed;
+    buf_release(&b);
+}
+
+static void share_write(int64_t line, const struct quote_discount *d, struct json_writer *w)
+{
+    json_object(w);
+    json_key(w, "line");
+    json_int(w, line);
+    json_key(w, "amount");
+    json_int(w, d->amount_minor);
+    if (d->units) {
+        json_key(w, "units");
+        json_int(w, d->units);
+    }
+    json_object_end(w);
+}
+
+/* Its lines, counted from 0 as in the cart, and what it took off shipping. */
+static void shares_write(const struct quote_result *q, uint32_t campaign, struct json_writer *w)
+{
+    int64_t shipping = 0;
+    json_key(w, "lines");
+    json_array(w);
+    for (size_t i = 0; i < q->cart->line_count; i++)
+        for (const struct quote_discount *d = q->cart->lines[i].discounts; d; d = d->next)
+            if (d->campaign == campaign)
+                share_write((int64_t)i, d, w);
+    json_array_end(w);
+    for (const struct quote_discount *d = q->shipping_discounts; d; d = d->next)
+        shipping += d->campaign == campaign ? d->amount_minor : 0;
+    if (shipping) {
+        json_key(w, "shipping");
+        json_int(w, shipping);
+    }
+}
+
+static void spent_write(const struct quote_spent *s, struct json_writer *w)
+{
+    if (s->calls == 0)
+        return;
+    json_key(w, "functions");
+    json_object(w);
+    json_key(w, "calls");
+    json_int(w, (int64_t)s->calls);
+    json_key(w, "ns");
+    json_int(w, (int64_t)s->ns);
+    json_key(w, "fuel");
+    json_int(w, (int64_t)s->fuel);
+    json_object_end(w);
+}
+
+static bool is_asked(const struct quote_telling *how, uint32_t campaign)
+{
+    return how->full || how->only == campaign + 1;
+}
+
+static void outcome_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_outcome *o,
+                          const struct quote_telling *how, struct json_writer *w)
+{
+    bool asked = is_asked(how, o->campaign);
     json_object(w);
     title_write(r, o->campaign, w);
     json_key(w, "applied");
@@ -215,57 +299,108 @@ static void outcome_write(const struct quote_rules *r, const struct quote_outcom
     if (o->applied) {
         json_key(w, "amount");
         json_int(w, o->amount_minor);
+        if (asked)
+            shares_write(q, o->campaign, w);
     } else {
-        reason_write(o->reason, o->params, w);
+        reason_write(&how->voice, o->reason, o->params, w);
+        if (asked)
+            place_write(r, o->campaign, &o->at, w);
     }
+    if (asked)
+        spent_write(&o->spent, w);
     json_object_end(w);
 }
 
-static bool gate_is_told(const struct quote_gate *g, bool full)
+static bool gate_is_told(const struct quote_gate *g, const struct quote_telling *how)
 {
-    return full || (g->open && g->reason && strcmp(g->reason, "failed") == 0);
+    return is_asked(how, g->campaign) || (g->open && g->reason && strcmp(g->reason, "failed") == 0);
 }
 
-static void gates_write(const struct quote_rules *r, const struct quote_result *q, bool full, struct json_writer *w)
+static void gates_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_telling *how, struct json_writer *w)
 {
     bool any = false;
     for (size_t i = 0; i < q->gate_count; i++)
-        any = any || gate_is_told(&q->gates[i], full);
+        any = any || gate_is_told(&q->gates[i], how);
     if (!any)
         return;
     json_key(w, "gates");
     json_array(w);
     for (size_t i = 0; i < q->gate_count; i++) {
         const struct quote_gate *g = &q->gates[i];
-        if (!gate_is_told(g, full))
+        if (!gate_is_told(g, how))
             continue;
         json_object(w);
         title_write(r, g->campaign, w);
         json_key(w, "open");
         json_bool(w, g->open);
-        if (g->reason)
-            reason_write(g->reason, g->params, w);
+        if (g->reason) {
+            reason_write(&how->voice, g->reason, g->params, w);
+            place_write(r, g->campaign, &g->at, w);
+        }
         json_object_end(w);
     }
     json_array_end(w);
 }
 
-void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w)
+void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_voice *voice, struct json_writer *w)
 {
     const struct quote_gate *g = q->refused_by;
     json_object(w);
     title_write(r, g->campaign, w);
     json_key(w, "sku");
     json_string(w, symbols_name(r->symbols, q->cart->lines[q->refused_line].product.sku));
-    reason_write(g->reason, g->params, w);
+    reason_write(voice, g->reason, g->params, w);
     json_object_end(w);
 }
 
-void quote_result_write(const struct quote_rules *r, const struct quote_result *q, bool full, struct json_writer *w)
+/* Nothing in the cart has to do with it, or it is not its time. */
+static bool is_far(const struct quote_outcome *o)
+{
+    static const char *const far[] = { "no_lines", "not_in_cart", "not_yet", "over" };
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++)
+        if (strcmp(o->reason, far[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Of very many that did not apply, those which have to do with this cart are told first. */
+static void campaigns_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_telling *how,
+                            struct json_writer *w)
+{
+    size_t near = 0, all = 0, told = 0;
+    for (size_t i = 0; i < q->outcome_count; i++) {
+        all += !q->outcomes[i].applied;
+        near += !q->outcomes[i].applied && !is_far(&q->outcomes[i]);
+    }
+    size_t far_left = near >= QUOTE_TOLD_MAX ? 0 : QUOTE_TOLD_MAX - near, near_left = QUOTE_TOLD_MAX;
+    json_key(w, "campaigns");
+    json_array(w);
+    for (size_t i = 0; i < q->outcome_count; i++) {
+        const struct quote_outcome *o = &q->outcomes[i];
+        /* A campaign that broke is always said: the shopper may have counted on it. */
+        bool is_said = o->applied || how->only == o->campaign + 1 || strcmp(o->reason, "failed") == 0;
+        if (!is_said && how->full) {
+            size_t *left = is_far(o) ? &far_left : &near_left;
+            is_said = *left > 0;
+            *left -= is_said;
+        }
+        if (!is_said)
+            continue;
+        told += !o->applied;
+        outcome_write(r, q, o, how, w);
+    }
+    json_array_end(w);
+    if (how->full && told < all) {
+        json_key(w, "campaigns_left_out");
+        json_int(w, (int64_t)(all - told));
+    }
+}
+
+void quote_result_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_telling *how, struct json_writer *w)
 {
     json_key(w, "currency");
     json_str(w, r->currency.code);
-    lines_write(r, q->cart, &q->tax, w);
+    lines_write(r, q->cart, &q->tax, &how->voice, w);
     json_key(w, "subtotal");
     json_int(w, q->subtotal_minor);
     json_key(w, "discount");
@@ -274,20 +409,12 @@ void quote_result_write(const struct quote_rules *r, const struct quote_result *
     quote_tax_write(&q->tax, w);
     json_key(w, "total");
     json_int(w, q->total_minor);
-    json_key(w, "campaigns");
-    json_array(w);
-    for (size_t i = 0; i < q->outcome_count; i++) {
-        const struct quote_outcome *o = &q->outcomes[i];
-        /* A campaign that broke is always said: the shopper may have counted on it. */
-        if (o->applied || full || strcmp(o->reason, "failed") == 0)
-            outcome_write(r, o, w);
-    }
-    json_array_end(w);
+    campaigns_write(r, q, how, w);
     if (q->searched) {
         json_key(w, "proven");
         json_bool(w, q->proven);
     }
-    gates_write(r, q, full, w);
+    gates_write(r, q, how, w);
     if (q->unused_code_count == 0)
         return;
     json_key(w, "unused_codes");

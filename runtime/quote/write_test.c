@@ -26,9 +26,11 @@ static void the_answer_has_the_members_of_the_api(void **state)
         "\"subtotal\":3005,\"discount\":1000,"
         "\"shipping\":{\"option\":\"post\",\"amount\":500,\"discounts\":[{\"campaign\":\"ship\",\"amount\":500}],\"total\":0},\"total\":"
         "2005,"
-        "\"campaigns\":[{\"id\":\"b2g1\",\"title\":\"Tea \xe8\x8c\xb6\",\"applied\":true,\"amount\":1000},"
-        "{\"id\":\"ship\",\"title\":\"ship\",\"applied\":true,\"amount\":500},"
-        "{\"id\":\"big\",\"title\":\"big\",\"applied\":false,\"reason\":{\"code\":\"subtotal_below\",\"needed\":50000,\"seen\":2005}},"
+        "\"campaigns\":[{\"id\":\"b2g1\",\"title\":\"Tea "
+        "\xe8\x8c\xb6\",\"applied\":true,\"amount\":1000,\"lines\":[{\"line\":0,\"amount\":1000,\"units\":1}]},"
+        "{\"id\":\"ship\",\"title\":\"ship\",\"applied\":true,\"amount\":500,\"lines\":[],\"shipping\":500},"
+        "{\"id\":\"big\",\"title\":\"big\",\"applied\":false,\"reason\":{\"code\":\"subtotal_below\",\"needed\":50000,\"seen\":2005},"
+        "\"at\":\"when.subtotal\"},"
         "{\"id\":\"soon\",\"title\":\"soon\",\"applied\":false,\"reason\":{\"code\":\"not_yet\",\"from\":\"2026-11-19T16:00:00Z\"}}],"
         "\"unused_codes\":[\"nope\"]}");
 }
@@ -42,7 +44,7 @@ static const char *brief(struct fixture *f, const char *cart)
     buf_init(&b, NULL);
     json_writer_init(&w, &b);
     json_object(&w);
-    quote_result_write(f->rules, &f->result, false, &w);
+    quote_result_write(f->rules, &f->result, &(struct quote_telling){ 0 }, &w);
     json_object_end(&w);
     const char *text = arena_strdup(&f->arena, buf_slice(&b));
     buf_release(&b);
@@ -127,7 +129,7 @@ static void running_out_of_memory_is_remembered_in_the_buffer(void **state)
         buf_init(&b, &alloc);
         json_writer_init(&w, &b);
         json_object(&w);
-        quote_result_write(f->rules, &f->result, true, &w);
+        quote_result_write(f->rules, &f->result, &(struct quote_telling){ .full = true }, &w);
         json_object_end(&w);
         quote_evidence_write(f->symbols, &f->cart, &b);
         bool failed = b.failed;
