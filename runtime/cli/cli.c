@@ -105,6 +105,12 @@ static const struct cli_option quote_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--json", NULL, "Print the quote document instead of a table." },
     { NULL, NULL, NULL } };
+static const struct cli_option explain_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--campaign", "ID", "Only this campaign or gate, beside those that applied." },
+    { "--lang", "LANG", "Sentences in en or zh-CN; default: as LC_ALL or LANG says, else en." },
+    { "--json", NULL, "Print the quote document instead of a table." },
+    { NULL, NULL, NULL } };
 static const struct cli_option new_options[] = {
     { "--currency", "CODE", "Of a new shop; default EUR." },
     { "--zone", "NAME", "Time zone of a new shop; default UTC." },
@@ -173,6 +179,10 @@ const struct cli_command cli_commands[] = {
       "admin." },
     { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
       "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
+    { "explain", "SHOP CART.json", "Say why each campaign applied to a cart, or why not.", 2, 2, explain_options, cmd_explain,
+      "CART.json is the body of POST /v1/quotes, with the codes that were typed; \"-\" reads standard input. Of each campaign: what it took off which\n"
+      "line, or the reason why not with what it needed and what it saw, the place of that in its file (when[2].subtotal), or the\n"
+      "campaign that it gave way to, and by which rule. At most 1000 that did not apply are listed." },
     { "doctor", "SHOP", "Look all data through, and say what to do.", 1, 1, doctor_options, cmd_doctor,
       "The file page by page, the books from the first transfer, holds, payments and refunds against their orders, timers, the disk.\n"
       "Works while the shop is served. Ends with 1 when something is wrong; a warning is not wrong." },

@@ -5,7 +5,7 @@ import pathlib
 import re
 
 import pytest
-from market import ok, problem
+from market import feira, ok, problem
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOCALES = sorted((ROOT / "stdlib/locale").glob("*.json"))
@@ -101,3 +101,16 @@ def test_one_campaign(teashop):
     quote = explained(teashop, cart, "explain=tenth")
     assert [(c["id"], c["reason"]["code"]) for c in quote["campaigns"]] == [("tenth", "no_lines")] and quote["total"] == 1000
     problem(teashop.pk.request("POST", "/v1/quotes?explain=nosuch", cart), 422, field="explain")
+
+
+def test_the_table(teashop, tmp_path):
+    cart = tmp_path / "cart.json"
+    cart.write_text(json.dumps({"lines": [{"sku": teashop.other, "qty": 1}, {"sku": teashop.sku, "qty": 1}], "codes": ["NOSUCH"]}))
+    table = feira("explain", teashop.folder, cart, "--lang", "en").stdout
+    assert "Applied\n  tenth" in table and f"line 2  {teashop.sku}  -123.45" in table
+    assert "It takes £1,500.00; what counts comes to £1,234.50." in table and "subtotal_below at when[2].subtotal" in table
+    assert "functions: 1 call," in table and "Codes that did nothing: NOSUCH" in table
+    one = feira("explain", teashop.folder, cart, "--campaign", "many", "--lang", "zh-CN")
+    assert one.returncode == 0 and "  many " in one.stdout and "  fn " not in one.stdout and "£1,500.00" in one.stdout
+    for wrong in (["--campaign", "nosuch"], ["--campaign", "a&b"], ["--lang", "fr"]):
+        assert feira("explain", teashop.folder, cart, *wrong).returncode not in (0, 2)
