@@ -124,6 +124,41 @@ struct slice cli_text(const struct json_value *v, const char *key)
     return s;
 }
 
+int64_t cli_number(const struct json_value *v, const char *key)
+{
+    int64_t n = 0;
+    json_is_int(json_get(v, key), &n);
+    return n;
+}
+
+void cli_write_list(struct json_writer *w, const char *key, const char *list)
+{
+    json_key(w, key);
+    json_array(w);
+    while (*list) {
+        size_t n = strcspn(list, ",");
+        if (n)
+            json_string(w, slice_of(list, n));
+        list += n + (list[n] == ',');
+    }
+    json_array_end(w);
+}
+
+int cli_ask_json(const struct cli_args *a, const char *method, const char *target, struct slice body, struct arena *arena,
+                 struct json_value **out, struct slice *raw, struct err *err)
+{
+    struct buf answer;
+    buf_init(&answer, NULL);
+    int rc = shop_ask_ok(a->positional[0], a->values[0], method, target, body, &answer, err);
+    struct slice kept = rc == 0 ? arena_copy(arena, buf_slice(&answer)) : (struct slice){ 0 };
+    if (rc == 0)
+        rc = kept.data ? json_parse(kept, NULL, arena, out, err) : err_set(err, ERR_NOMEM, "Out of memory.");
+    if (rc == 0 && raw)
+        *raw = kept;
+    buf_release(&answer);
+    return rc;
+}
+
 int cli_ask(const struct cli_args *a, const char *method, const char *target, struct slice body, cli_show_fn show)
 {
     struct err err = { 0 };

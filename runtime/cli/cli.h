@@ -69,11 +69,15 @@ int cmd_version(const struct cli_args *a);
 
 /* --- for commands -------------------------------------------------------------------------------------------------- */
 struct json_value;
+struct json_writer;
+struct arena;
 void cli_say_stop(const struct json_value *stop, const char *before); /* stop.c: one entry of what is stopped, as a line */
 void cli_overview(FILE *out);
-struct slice cli_text(const struct json_value *v, const char *key);    /* a member that is text; "" when it is not there */
-int cli_fail(const struct err *e);                                     /* prints the sentence, gives the exit code */
-int cli_read_file(const char *path, struct buf *out, struct err *err); /* "-" is standard input; at most 256 MiB */
+struct slice cli_text(const struct json_value *v, const char *key);            /* a member that is text; "" when it is not there */
+int64_t cli_number(const struct json_value *v, const char *key);               /* a whole number; 0 when it is not there */
+void cli_write_list(struct json_writer *w, const char *key, const char *list); /* "A,B" as a member that is a list */
+int cli_fail(const struct err *e);                                             /* prints the sentence, gives the exit code */
+int cli_read_file(const char *path, struct buf *out, struct err *err);         /* "-" is standard input; at most 256 MiB */
 
 bool shop_is_served(const char *dir, const char *data_dir); /* data_dir may be NULL (SHOP/data), as below */
 
@@ -83,7 +87,11 @@ int shop_ask(const char *dir, const char *data_dir, const char *method, const ch
 /* The same for answers that must be a success: turns a problem document into an err. */
 int shop_ask_ok(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, struct buf *answer,
                 struct err *err);
-/* Asks about the shop of the command line (positional[0]; its first option is --data) and shows the answer: `v` as read, `raw` as it came.
+/* Asks about the shop of the command line (positional[0]; its first option is --data). The answer stands in the arena, and as it came in
+ * `raw`, unless that is NULL. */
+int cli_ask_json(const struct cli_args *a, const char *method, const char *target, struct slice body, struct arena *arena,
+                 struct json_value **out, struct slice *raw, struct err *err);
+/* The same for a command that asks once and shows the answer: `v` as read, `raw` as it came.
  * The exit code is show's; a failure is printed. */
 typedef int (*cli_show_fn)(const struct cli_args *a, const struct json_value *v, struct slice raw);
 int cli_ask(const struct cli_args *a, const char *method, const char *target, struct slice body, cli_show_fn show);

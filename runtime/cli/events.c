@@ -5,20 +5,14 @@
 
 enum { EVENTS_DATA, EVENTS_DEAD, EVENTS_REPLAY, EVENTS_DROP };
 
-static int64_t number(const struct json_value *v, const char *key)
-{
-    int64_t n = 0;
-    json_is_int(json_get(v, key), &n);
-    return n;
-}
-
 static void say_event(const struct json_value *e)
 {
     struct slice key = cli_text(e, "key"), state = cli_text(e, "state"), why = cli_text(e, "last_error");
-    int64_t tries = number(e, "tries");
+    int64_t tries = cli_number(e, "tries");
     struct slice job = cli_text(e, "job");
-    printf("%" PRId64 "  %.*s  %.*s  %s%.*s%s%.*s", number(e, "id"), SLICE_FMT(cli_text(e, "made_at")), SLICE_FMT(cli_text(e, "plugin")),
-           job.len ? "job " : "", SLICE_FMT(job.len ? job : cli_text(e, "event")), key.len ? "  " : "", SLICE_FMT(key));
+    printf("%" PRId64 "  %.*s  %.*s  %s%.*s%s%.*s", cli_number(e, "id"), SLICE_FMT(cli_text(e, "made_at")),
+           SLICE_FMT(cli_text(e, "plugin")), job.len ? "job " : "", SLICE_FMT(job.len ? job : cli_text(e, "event")), key.len ? "  " : "",
+           SLICE_FMT(key));
     if (slice_is(state, "behind"))
         printf("  waits for an earlier one");
     else if (slice_is(state, "parked"))
@@ -34,21 +28,6 @@ static void say_event(const struct json_value *e)
         printf("    %.*s\n", SLICE_FMT(why));
 }
 
-/* One request; the answer stands in the arena. */
-static int ask(const struct cli_args *a, const char *method, const char *target, struct arena *arena, struct json_value **out,
-               struct err *err)
-{
-    struct buf answer;
-    buf_init(&answer, NULL);
-    int rc = shop_ask_ok(a->positional[0], a->values[EVENTS_DATA], method, target, slice_str(strcmp(method, "POST") == 0 ? "{}" : ""),
-                         &answer, err);
-    struct slice kept = rc == 0 ? arena_copy(arena, buf_slice(&answer)) : (struct slice){ 0 };
-    if (rc == 0)
-        rc = kept.data ? json_parse(kept, NULL, arena, out, err) : err_set(err, ERR_NOMEM, "Out of memory.");
-    buf_release(&answer);
-    return rc;
-}
-
 static int list(const struct cli_args *a, struct err *err)
 {
     const char *dead = a->values[EVENTS_DEAD] ? "true" : "false";
@@ -60,7 +39,7 @@ static int list(const struct cli_args *a, struct err *err)
         struct json_value *v = NULL;
         arena_init(&arena, NULL, 0);
         snprintf(target, sizeof target, "/v1/events?dead=%s&limit=200%s%s", dead, *cursor ? "&cursor=" : "", cursor);
-        rc = ask(a, "GET", target, &arena, &v, err);
+        rc = cli_ask_json(a, "GET", target, slice_str(""), &arena, &v, NULL, err);
         const struct json_value *items = rc == 0 ? json_get(v, "items") : NULL;
         for (const struct json_value *e = items ? items->first : NULL; e; e = e->next, n++)
             say_event(e);
@@ -87,7 +66,7 @@ static int one(const struct cli_args *a, const char *method, const char *id, con
                        id);
     arena_init(&arena, NULL, 0);
     snprintf(target, sizeof target, "/v1/events/%s%s", id, what);
-    int rc = ask(a, method, target, &arena, &v, err);
+    int rc = cli_ask_json(a, method, target, slice_str(strcmp(method, "POST") == 0 ? "{}" : ""), &arena, &v, NULL, err);
     arena_release(&arena);
     return rc;
 }
@@ -100,8 +79,8 @@ static int replay_all(const struct cli_args *a, struct err *err)
         struct arena arena;
         struct json_value *v = NULL;
         arena_init(&arena, NULL, 0);
-        rc = ask(a, "POST", "/v1/events/all/replay", &arena, &v, err);
-        some = rc == 0 ? number(v, "replayed") : 0;
+        rc = cli_ask_json(a, "POST", "/v1/events/all/replay", SLICE_LIT("{}"), &arena, &v, NULL, err);
+        some = rc == 0 ? cli_number(v, "replayed") : 0;
         sum += some;
         arena_release(&arena);
     }

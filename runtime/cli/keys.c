@@ -23,19 +23,6 @@ static int show(struct slice text, struct err *err)
     return rc;
 }
 
-static void write_scopes(struct json_writer *w, const char *list)
-{
-    json_key(w, "scopes");
-    json_array(w);
-    while (*list) {
-        size_t n = strcspn(list, ",");
-        if (n)
-            json_string(w, slice_of(list, n));
-        list += n + (list[n] == ',');
-    }
-    json_array_end(w);
-}
-
 static int make(const struct cli_args *a, struct buf *answer, struct err *err)
 {
     struct buf body;
@@ -50,7 +37,7 @@ static int make(const struct cli_args *a, struct buf *answer, struct err *err)
     json_key(&w, "label");
     json_str(&w, a->values[2] ? a->values[2] : "made by feira keys");
     if (a->values[3])
-        write_scopes(&w, a->values[3]);
+        cli_write_list(&w, "scopes", a->values[3]);
     json_object_end(&w);
     int rc = shop_ask_ok(a->positional[0], a->values[0], "POST", "/v1/keys", buf_slice(&body), answer, err);
     buf_release(&body);

@@ -10,13 +10,6 @@ enum { NAME_MAX_BYTES = 255, TARGET_MAX = 1600 };
 
 typedef void (*show_fn)(const struct cli_args *a, const struct json_value *v, bool first);
 
-static int64_t number(const struct json_value *v, const char *key)
-{
-    int64_t n = 0;
-    json_is_int(json_get(v, key), &n);
-    return n;
-}
-
 static bool flag(const struct json_value *v, const char *key)
 {
     bool yes = false;
@@ -47,18 +40,14 @@ static size_t encode(const char *text, char *out, size_t size)
     return n;
 }
 
+/* One request; with --json the answer is printed as it came. */
 static int ask(const struct cli_args *a, const char *method, const char *target, struct slice body, struct arena *arena,
                struct json_value **out, struct err *err)
 {
-    struct buf answer;
-    buf_init(&answer, NULL);
-    int rc = shop_ask_ok(a->positional[0], a->values[DATA], method, target, body, &answer, err);
-    struct slice kept = rc == 0 ? arena_copy(arena, buf_slice(&answer)) : (struct slice){ 0 };
-    if (rc == 0)
-        rc = kept.data ? json_parse(kept, NULL, arena, out, err) : err_set(err, ERR_NOMEM, "Out of memory.");
+    struct slice raw;
+    int rc = cli_ask_json(a, method, target, body, arena, out, &raw, err);
     if (rc == 0 && a->values[JSON])
-        printf("%.*s\n", SLICE_FMT(kept));
-    buf_release(&answer);
+        printf("%.*s\n", SLICE_FMT(raw));
     return rc;
 }
 
@@ -98,8 +87,8 @@ static void show_units(const struct cli_args *a, const struct json_value *v, boo
     (void)first;
     for (const struct json_value *u = items(v); u; u = u->next) {
         struct slice unit = cli_text(u, "unit");
-        printf("%-8.*s %8" PRId64 " accounts  debits %16s  credits %16s  %s\n", SLICE_FMT(unit), number(u, "accounts"),
-               amount(number(u, "debits"), unit, debits), amount(number(u, "credits"), unit, credits),
+        printf("%-8.*s %8" PRId64 " accounts  debits %16s  credits %16s  %s\n", SLICE_FMT(unit), cli_number(u, "accounts"),
+               amount(cli_number(u, "debits"), unit, debits), amount(cli_number(u, "credits"), unit, credits),
                flag(u, "balanced") ? "balanced" : "NOT BALANCED: run feira doctor");
     }
 }
@@ -109,8 +98,8 @@ static void say_account(const struct json_value *v)
     char balance[32], held[32], available[32];
     struct slice unit = cli_text(v, "unit");
     printf("%-40.*s %16s %-6.*s  held %s, available %s%s%s\n", SLICE_FMT(cli_text(v, "account")),
-           amount(number(v, "balance"), unit, balance), SLICE_FMT(unit), amount(number(v, "held"), unit, held),
-           amount(number(v, "available"), unit, available), flag(v, "frozen") ? "  frozen" : "", flag(v, "closed") ? "  closed" : "");
+           amount(cli_number(v, "balance"), unit, balance), SLICE_FMT(unit), amount(cli_number(v, "held"), unit, held),
+           amount(cli_number(v, "available"), unit, available), flag(v, "frozen") ? "  frozen" : "", flag(v, "closed") ? "  closed" : "");
 }
 
 static void show_accounts(const struct cli_args *a, const struct json_value *v, bool first)
@@ -128,8 +117,8 @@ static void say_entry(const struct json_value *e, struct slice unit)
 {
     char moved[32], balance[32];
     struct slice reference = cli_text(e, "reference");
-    printf("  %-24.*s %16s %16s  %.*s  %.*s%s%.*s\n", SLICE_FMT(cli_text(e, "at")), amount(number(e, "amount"), unit, moved),
-           amount(number(e, "balance"), unit, balance), SLICE_FMT(cli_text(e, "other")), SLICE_FMT(cli_text(e, "id")),
+    printf("  %-24.*s %16s %16s  %.*s  %.*s%s%.*s\n", SLICE_FMT(cli_text(e, "at")), amount(cli_number(e, "amount"), unit, moved),
+           amount(cli_number(e, "balance"), unit, balance), SLICE_FMT(cli_text(e, "other")), SLICE_FMT(cli_text(e, "id")),
            reference.len ? "  for " : "", SLICE_FMT(reference));
 }
 
@@ -139,12 +128,12 @@ static void show_statement(const struct cli_args *a, const struct json_value *v,
     struct slice unit = cli_text(v, "unit");
     (void)a;
     if (first)
-        printf("  %-24s %16s %16s\n", "opening", "", amount(number(v, "opening"), unit, n));
+        printf("  %-24s %16s %16s\n", "opening", "", amount(cli_number(v, "opening"), unit, n));
     for (const struct json_value *e = items(v); e; e = e->next)
         say_entry(e, unit);
     if (cli_text(v, "next_cursor").len == 0)
-        printf("  %-24s %16s %16s  out %s, in %s\n", "closing", "", amount(number(v, "closing"), unit, n),
-               amount(number(v, "debits"), unit, out), amount(number(v, "credits"), unit, in));
+        printf("  %-24s %16s %16s  out %s, in %s\n", "closing", "", amount(cli_number(v, "closing"), unit, n),
+               amount(cli_number(v, "debits"), unit, out), amount(cli_number(v, "credits"), unit, in));
 }
 
 static void say_changes(const struct json_value *v)

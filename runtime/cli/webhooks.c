@@ -7,27 +7,6 @@
 
 enum { DATA, EVENTS, LABEL, PERSONAL, UNORDERED, ORDERED, URL, KEEP, STATE, SINCE, TAKEN }; /* options, in the order of cli.c */
 
-static int64_t number(const struct json_value *v, const char *key)
-{
-    int64_t n = 0;
-    json_is_int(json_get(v, key), &n);
-    return n;
-}
-
-/* One request; the answer stands in the arena. */
-static int ask(const struct cli_args *a, const char *method, const char *target, struct slice body, struct arena *arena,
-               struct json_value **out, struct err *err)
-{
-    struct buf answer;
-    buf_init(&answer, NULL);
-    int rc = shop_ask_ok(a->positional[0], a->values[DATA], method, target, body, &answer, err);
-    struct slice kept = rc == 0 ? arena_copy(arena, buf_slice(&answer)) : (struct slice){ 0 };
-    if (rc == 0)
-        rc = kept.data ? json_parse(kept, NULL, arena, out, err) : err_set(err, ERR_NOMEM, "Out of memory.");
-    buf_release(&answer);
-    return rc;
-}
-
 /* --- the list -------------------------------------------------------------------------------------------------------------- */
 
 static void say_names(const char *before, const struct json_value *list)
@@ -40,7 +19,7 @@ static void say_webhook(const struct json_value *e)
 {
     struct slice label = cli_text(e, "label"), why = cli_text(e, "why"), oldest = cli_text(e, "oldest_waiting");
     struct slice failing = cli_text(e, "failing_since"), until = cli_text(e, "earlier_secrets_until");
-    int64_t waiting = number(e, "waiting"), given_up = number(e, "given_up");
+    int64_t waiting = cli_number(e, "waiting"), given_up = cli_number(e, "given_up");
     bool ordered = true;
     json_is_bool(json_get(e, "ordered"), &ordered);
     printf("%.*s  %.*s  %.*s%s%.*s\n", SLICE_FMT(cli_text(e, "id")), SLICE_FMT(cli_text(e, "state")), SLICE_FMT(cli_text(e, "url")),
@@ -55,7 +34,7 @@ static void say_webhook(const struct json_value *e)
     if (given_up)
         printf("    %" PRId64 " given up: feira webhooks SHOP log %.*s --state given_up\n", given_up, SLICE_FMT(cli_text(e, "id")));
     if (failing.len)
-        printf("    failed %" PRId64 " time%s in a row, since %.*s\n", number(e, "failures"), number(e, "failures") == 1 ? "" : "s",
+        printf("    failed %" PRId64 " time%s in a row, since %.*s\n", cli_number(e, "failures"), cli_number(e, "failures") == 1 ? "" : "s",
                SLICE_FMT(failing));
     if (until.len)
         printf("    earlier secrets sign until %.*s\n", SLICE_FMT(until));
@@ -64,7 +43,7 @@ static void say_webhook(const struct json_value *e)
 static int list(const struct cli_args *a, struct arena *arena, struct err *err)
 {
     struct json_value *v = NULL;
-    int rc = ask(a, "GET", "/v1/webhooks", slice_str(""), arena, &v, err);
+    int rc = cli_ask_json(a, "GET", "/v1/webhooks", slice_str(""), arena, &v, NULL, err);
     const struct json_value *items = rc == 0 ? json_get(v, "items") : NULL;
     for (const struct json_value *e = items ? items->first : NULL; e; e = e->next)
         say_webhook(e);
@@ -75,19 +54,6 @@ static int list(const struct cli_args *a, struct arena *arena, struct err *err)
 
 /* --- made and changed -------------------------------------------------------------------------------------------------------- */
 
-static void write_list(struct json_writer *w, const char *name, const char *list)
-{
-    json_key(w, name);
-    json_array(w);
-    while (*list) {
-        size_t n = strcspn(list, ",");
-        if (n)
-            json_string(w, slice_of(list, n));
-        list += n + (list[n] == ',');
-    }
-    json_array_end(w);
-}
-
 static void write_settings(struct json_writer *w, const struct cli_args *a, const char *url, const char *events)
 {
     json_object(w);
@@ -96,13 +62,13 @@ static void write_settings(struct json_writer *w, const struct cli_args *a, cons
         json_str(w, url);
     }
     if (events)
-        write_list(w, "events", events);
+        cli_write_list(w, "events", events);
     if (a->values[LABEL]) {
         json_key(w, "label");
         json_str(w, a->values[LABEL]);
     }
     if (a->values[PERSONAL])
-        write_list(w, "personal", a->values[PERSONAL]);
+        cli_write_list(w, "personal", a->values[PERSONAL]);
     if (a->values[UNORDERED] || a->values[ORDERED]) {
         json_key(w, "ordered");
         json_bool(w, a->values[ORDERED] != NULL);
@@ -118,7 +84,7 @@ static int send_settings(const struct cli_args *a, const char *method, const cha
     buf_init(&body, NULL);
     json_writer_init(&w, &body);
     write_settings(&w, a, url, events);
-    int rc = ask(a, method, target, buf_slice(&body), arena, out, err);
+    int rc = cli_ask_json(a, method, target, buf_slice(&body), arena, out, NULL, err);
     buf_release(&body);
     return rc;
 }
@@ -174,7 +140,7 @@ static int rotate(const struct cli_args *a, struct arena *arena, struct err *err
     if (rc < 0)
         return rc;
     snprintf(body, sizeof body, "{\"keep_for\":%" PRId64 "}", keep_ms / 1000);
-    rc = ask(a, "POST", target, slice_str(body), arena, &v, err);
+    rc = cli_ask_json(a, "POST", target, slice_str(body), arena, &v, NULL, err);
     if (rc < 0)
         return rc;
     say_secret(v);
@@ -188,7 +154,7 @@ static int act(const struct cli_args *a, const char *method, const char *what, c
     struct json_value *v;
     int rc = target_of(a, what, target, err);
     if (rc == 0)
-        rc = ask(a, method, target, slice_str(*what ? "{}" : ""), arena, &v, err);
+        rc = cli_ask_json(a, method, target, slice_str(*what ? "{}" : ""), arena, &v, NULL, err);
     if (rc == 0)
         printf("%s %s\n", a->positional[2], said);
     return rc;
@@ -220,13 +186,13 @@ static void say_message(const struct json_value *m)
            next.len ? ", next try " : "", SLICE_FMT(next));
     for (const struct json_value *t = attempts ? attempts->first : NULL; t; t = t->next) {
         struct slice why = cli_text(t, "why");
-        int64_t status = number(t, "status");
-        printf("    %" PRId64 ". %.*s  ", number(t, "number"), SLICE_FMT(cli_text(t, "at")));
+        int64_t status = cli_number(t, "status");
+        printf("    %" PRId64 ". %.*s  ", cli_number(t, "number"), SLICE_FMT(cli_text(t, "at")));
         if (status)
             printf("%" PRId64, status);
         else
             printf("no answer");
-        printf("  %" PRId64 " ms%s%.*s\n", number(t, "took_ms"), why.len ? "  " : "", SLICE_FMT(why));
+        printf("  %" PRId64 " ms%s%.*s\n", cli_number(t, "took_ms"), why.len ? "  " : "", SLICE_FMT(why));
     }
 }
 
@@ -241,7 +207,7 @@ static int show_log(const struct cli_args *a, struct arena *arena, struct err *e
         struct json_value *v = NULL;
         snprintf(whole, sizeof whole, "%s?limit=200%s%.40s%s%s", target, a->values[STATE] ? "&state=" : "",
                  a->values[STATE] ? a->values[STATE] : "", *cursor ? "&cursor=" : "", cursor);
-        rc = ask(a, "GET", whole, slice_str(""), arena, &v, err);
+        rc = cli_ask_json(a, "GET", whole, slice_str(""), arena, &v, NULL, err);
         const struct json_value *items = rc == 0 ? json_get(v, "items") : NULL;
         for (const struct json_value *e = items ? items->first : NULL; e; e = e->next, n++)
             say_message(e);
@@ -270,7 +236,7 @@ static int show_message(const struct cli_args *a, struct arena *arena, struct er
     struct json_value *v;
     int rc = message_target(a, a->positional[3], "", target, err);
     if (rc == 0)
-        rc = ask(a, "GET", target, slice_str(""), arena, &v, err);
+        rc = cli_ask_json(a, "GET", target, slice_str(""), arena, &v, NULL, err);
     if (rc < 0)
         return rc;
     say_message(v);
@@ -289,7 +255,7 @@ static int ping(const struct cli_args *a, struct arena *arena, struct err *err)
     struct json_value *v;
     int rc = target_of(a, "/ping", target, err);
     if (rc == 0)
-        rc = ask(a, "POST", target, slice_str("{}"), arena, &v, err);
+        rc = cli_ask_json(a, "POST", target, slice_str("{}"), arena, &v, NULL, err);
     if (rc < 0)
         return rc;
     snprintf(id, sizeof id, "%.*s", SLICE_FMT(cli_text(v, "message")));
@@ -300,7 +266,7 @@ static int ping(const struct cli_args *a, struct arena *arena, struct err *err)
     rc = message_target(a, id, "", target, err);
     for (int i = 0; i < PING_LOOKS && rc == 0; i++) {
         arena_reset(arena);
-        rc = ask(a, "GET", target, slice_str(""), arena, &v, err);
+        rc = cli_ask_json(a, "GET", target, slice_str(""), arena, &v, NULL, err);
         const struct json_value *attempts = rc == 0 ? json_get(v, "attempts") : NULL;
         if (attempts && attempts->count) {
             say_message(v);
@@ -333,9 +299,9 @@ static int replay_since(const struct cli_args *a, struct arena *arena, struct er
             json_str(&w, cursor);
         }
         json_object_end(&w);
-        rc = ask(a, "POST", target, buf_slice(&body), arena, &v, err);
+        rc = cli_ask_json(a, "POST", target, buf_slice(&body), arena, &v, NULL, err);
         buf_release(&body);
-        sum += rc == 0 ? number(v, "replayed") : 0;
+        sum += rc == 0 ? cli_number(v, "replayed") : 0;
         snprintf(cursor, sizeof cursor, "%.*s", SLICE_FMT(rc == 0 ? cli_text(v, "next_cursor") : slice_str("")));
         arena_reset(arena);
         if (!*cursor)
@@ -356,7 +322,7 @@ static int replay(const struct cli_args *a, struct arena *arena, struct err *err
         return err_set(err, ERR_INVALID, "Write which: feira webhooks SHOP replay ID MESSAGE, or ID --since TIME.");
     int rc = message_target(a, a->positional[3], "/replay", target, err);
     if (rc == 0)
-        rc = ask(a, "POST", target, slice_str("{}"), arena, &v, err);
+        rc = cli_ask_json(a, "POST", target, slice_str("{}"), arena, &v, NULL, err);
     if (rc == 0)
         printf("%s is sent again.\n", a->positional[3]);
     return rc;
