@@ -259,6 +259,21 @@ static int run_call(struct vm *v, struct bind_state *st, struct bind_calling *c,
     return rc;
 }
 
+void bind_begin(struct bind_context *ctx, enum bind_phase phase, struct store_conn *conn, struct arena *arena)
+{
+    ctx->phase = phase;
+    ctx->conn = conn;
+    ctx->now_ms = clock_wall_ms(ctx->clock);
+    ctx->arena = arena;
+    ctx->quote = NULL;
+}
+
+void bind_end(struct bind_context *ctx)
+{
+    ctx->phase = BIND_PHASE_LOAD;
+    ctx->quote = NULL;
+}
+
 int bind_call(struct vm *v, struct slice name, const struct json_value *args, struct bind_answer *out, struct err *err)
 {
     struct bind_state *st = vm_context(vm_lua(v));

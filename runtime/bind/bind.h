@@ -97,6 +97,10 @@ int bind_open(const struct vm_options *o, struct bind_context *ctx, struct vm **
 
 struct bind_context *bind_context_of(struct vm *vm); /* the ctx that bind_open was given */
 
+/* What the calls until bind_end() go by: the phase, the connection, the time as it is now, the arena; no quote, until one is set. */
+void bind_begin(struct bind_context *ctx, enum bind_phase phase, struct store_conn *conn, struct arena *arena);
+void bind_end(struct bind_context *ctx);
+
 /* Hooks for quote_price() that run the campaign functions of vm; ctx is the vm's bind_context. */
 struct quote_hooks bind_quote_hooks(struct vm *v);
 

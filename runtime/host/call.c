@@ -236,15 +236,6 @@ struct json_value *call_args_with(struct call *c, struct json_value *body)
 
 /* --- reading -------------------------------------------------------------------------------------------------------- */
 
-static void bind_for(struct bind_context *b, struct call *c, enum bind_phase phase, struct store_conn *conn)
-{
-    b->phase = phase;
-    b->conn = conn;
-    b->now_ms = clock_wall_ms(c->shop->options.clock);
-    b->arena = c->arena;
-    b->quote = c->quote;
-}
-
 int call_ask(struct call *c, const char *procedure, const struct json_value *args)
 {
     struct worker *w = c->worker;
@@ -252,9 +243,10 @@ int call_ask(struct call *c, const char *procedure, const struct json_value *arg
     int rc = store_begin(w->conn, &c->err);
     if (rc < 0)
         return rc;
-    bind_for(seat->bind, c, BIND_PHASE_HANDLER, w->conn);
+    bind_begin(seat->bind, BIND_PHASE_HANDLER, w->conn, c->arena);
+    seat->bind->quote = c->quote;
     rc = bind_call(seat->vm, slice_str(procedure), args, &c->answer, &c->err);
-    seat->bind->phase = BIND_PHASE_LOAD;
+    bind_end(seat->bind);
     store_rollback(w->conn); /* a snapshot ends with the request; nothing was written */
     return rc;
 }
@@ -347,15 +339,15 @@ static int run_on_writer(struct writer_command *cmd, struct store_conn *conn, st
     if ((rc = procedures_enter(c->shop, c->seat->edition, err)) < 0 || (c->still_true && (rc = c->still_true(c, err)) < 0))
         return rc;
     metric_add(&c->shop->metrics.procedures, 1);
-    bind_for(p->bind, c, BIND_PHASE_PROCEDURE, conn);
+    bind_begin(p->bind, BIND_PHASE_PROCEDURE, conn, c->arena);
+    p->bind->quote = c->quote;
     /* Work in proportion to what was sent is no loop without end: an import of a whole catalogue, stock counted at every place. */
     vm_set_fuel(p->vm, PROCEDURE_FUEL + FUEL_PER_BYTE * (int64_t)c->req->body.len);
     tally_begin(&c->tally, c->shop->options.clock, c->owner, cmd->queued_ns);
     plugin_state_of(p->vm)->tally = &c->tally;
     rc = c->native ? c->native(c, conn, err) : bind_call(p->vm, slice_str(c->procedure), c->args, &c->answer, err);
     vm_set_fuel(p->vm, PROCEDURE_FUEL);
-    p->bind->phase = BIND_PHASE_LOAD;
-    p->bind->quote = NULL;
+    bind_end(p->bind);
     plugin_state_of(p->vm)->tally = NULL;
     tally_end(&c->tally, rc < 0);
     if (rc == 0)

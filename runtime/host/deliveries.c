@@ -72,20 +72,15 @@ static bool is_stopped(const struct delivery *d)
 static int hear(struct delivery *d, struct store_conn *conn, struct err *err)
 {
     struct shop *s = d->all->shop;
-    struct bind_context *b = s->procedures.bind;
     struct plugin_state *state = plugin_state_of(s->procedures.vm);
     struct hook_ref ref;
     int owner = plugin_event_hook(d->edition->generation, d->subscriber, d->event, &ref) ? generation_hook(d->edition->generation, &ref)
                                                                                          : TALLY_SHOP;
-    b->phase = BIND_PHASE_PROCEDURE;
-    b->conn = conn;
-    b->now_ms = clock_wall_ms(s->options.clock);
-    b->arena = &d->arena;
-    b->quote = NULL;
+    bind_begin(s->procedures.bind, BIND_PHASE_PROCEDURE, conn, &d->arena);
     tally_begin(&d->tally, s->options.clock, owner, d->command.queued_ns);
     state->tally = &d->tally;
     int rc = plugin_event_run(s->procedures.vm, d->subscriber, d->event, d->payload, err);
-    b->phase = BIND_PHASE_LOAD;
+    bind_end(s->procedures.bind);
     state->tally = NULL;
     tally_end(&d->tally, rc < 0);
     return rc;

@@ -239,17 +239,13 @@ static int ask_what_first(struct call *c, const struct json_value *args, struct 
 {
     const struct plugin_route *r = route_of(c);
     struct worker *w = c->worker;
-    struct bind_context *b = c->seat->bind;
     int fn = generation_hook(c->seat->generation, &(struct hook_ref){ r->plugin, r->hook });
     int rc = begin_at(c, since);
     if (rc < 0)
         return rc;
-    b->phase = BIND_PHASE_HANDLER;
-    b->conn = w->conn;
-    b->now_ms = clock_wall_ms(c->shop->options.clock);
-    b->arena = c->arena;
+    bind_begin(c->seat->bind, BIND_PHASE_HANDLER, w->conn, c->arena);
     rc = bind_call_stream(c->seat->vm, fn, args, &c->answer, topic, &c->err);
-    b->phase = BIND_PHASE_LOAD;
+    bind_end(c->seat->bind);
     store_rollback(w->conn);
     guard_function(c->seat->edition, fn, rc, &c->err);
     return rc;

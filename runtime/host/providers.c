@@ -78,12 +78,9 @@ int provider_job_ask(struct worker *w, const struct provider_job *job, struct ar
     int rc = args ? store_begin(w->conn, err) : err->code;
     if (rc < 0)
         return rc;
-    seat->bind->phase = BIND_PHASE_HANDLER;
-    seat->bind->conn = w->conn;
-    seat->bind->now_ms = clock_wall_ms(w->shop->options.clock);
-    seat->bind->arena = arena;
+    bind_begin(seat->bind, BIND_PHASE_HANDLER, w->conn, arena);
     rc = bind_call_stdlib(seat->vm, SLICE_LIT("provider_calls.job"), args, &value, err);
-    seat->bind->phase = BIND_PHASE_LOAD;
+    bind_end(seat->bind);
     store_rollback(w->conn);
     if (rc == 0 && value.len)
         rc = json_parse(value, NULL, arena, &told, err);
@@ -115,13 +112,8 @@ int provider_job_done(struct shop *s, struct edition *e, struct store_conn *conn
         rc = procedures_enter(s, e, err);
     if (rc < 0)
         return rc;
-    struct bind_context *b = s->procedures.bind;
-    b->phase = BIND_PHASE_PROCEDURE;
-    b->conn = conn;
-    b->now_ms = clock_wall_ms(s->options.clock);
-    b->arena = arena;
-    b->quote = NULL;
+    bind_begin(s->procedures.bind, BIND_PHASE_PROCEDURE, conn, arena);
     rc = bind_call_stdlib(s->procedures.vm, SLICE_LIT("provider_calls.done"), args, &ignored, err);
-    b->phase = BIND_PHASE_LOAD;
+    bind_end(s->procedures.bind);
     return rc;
 }

@@ -122,11 +122,7 @@ static int run_step(struct task *t, struct store_conn *conn, struct err *err)
     int rc = p->bind->plugins->procedure(p->bind->plugins_ctx, step->plugin, step->name, &found, err);
     if (rc < 0)
         return rc;
-    p->bind->phase = BIND_PHASE_PROCEDURE;
-    p->bind->conn = conn;
-    p->bind->now_ms = clock_wall_ms(s->options.clock);
-    p->bind->arena = t->o.arena;
-    p->bind->quote = NULL;
+    bind_begin(p->bind, BIND_PHASE_PROCEDURE, conn, t->o.arena);
     metric_add(&s->metrics.procedures, 1);
     tally_begin(&t->tally, s->options.clock, found.stdlib ? TALLY_SHOP : found.fn, t->command.queued_ns);
     plugin_state_of(p->vm)->tally = &t->tally;
@@ -136,7 +132,7 @@ static int run_step(struct task *t, struct store_conn *conn, struct err *err)
     else
         rc = found.stdlib ? bind_call_stdlib(p->vm, slice_str(found.stdlib), args, &t->value, err)
                           : bind_call_value(p->vm, found.fn, args, &t->value, err);
-    p->bind->phase = BIND_PHASE_LOAD;
+    bind_end(p->bind);
     plugin_state_of(p->vm)->tally = NULL;
     tally_end(&t->tally, rc < 0);
     if (rc < 0)
@@ -264,16 +260,12 @@ static bool call_out(struct task *t, struct outbound_answer *kept)
 static int run_stretch(struct task *t, struct err *err)
 {
     struct worker *w = t->worker;
-    struct bind_context *b = t->seat->bind;
     int rc = store_begin(w->conn, err);
     if (rc < 0)
         return rc;
-    b->phase = BIND_PHASE_HANDLER;
-    b->conn = w->conn;
-    b->now_ms = clock_wall_ms(w->shop->options.clock);
-    b->arena = t->o.arena;
+    bind_begin(t->seat->bind, BIND_PHASE_HANDLER, w->conn, t->o.arena);
     rc = bind_task_run(t->lua, err);
-    b->phase = BIND_PHASE_LOAD;
+    bind_end(t->seat->bind);
     store_rollback(w->conn);
     return rc;
 }

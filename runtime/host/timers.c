@@ -81,7 +81,6 @@ static int owner_of(const struct firing *f)
 static int run_procedure(struct firing *f, struct store_conn *conn, struct err *err)
 {
     struct shop *s = f->pump->shop;
-    struct bind_context *b = s->procedures.bind;
     struct arena *arena = &f->pump->running;
     arena_reset(arena);
     struct json_value *args = json_new(arena, JSON_OBJECT), *who = json_new(arena, JSON_OBJECT);
@@ -94,18 +93,14 @@ static int run_procedure(struct firing *f, struct store_conn *conn, struct err *
     json_append(who, NULL, kind);
     json_append(args, NULL, who);
     json_append(args, who, key);
-    b->phase = BIND_PHASE_PROCEDURE;
-    b->conn = conn;
-    b->now_ms = clock_wall_ms(s->options.clock);
-    b->arena = arena;
-    b->quote = NULL;
+    bind_begin(s->procedures.bind, BIND_PHASE_PROCEDURE, conn, arena);
     struct bind_answer ignored;
     struct plugin_state *state = plugin_state_of(s->procedures.vm);
     tally_begin(&f->tally, s->options.clock, owner_of(f), f->command.queued_ns);
     state->tally = &f->tally;
     int rc = plugin_timer_is(f->procedure) ? plugin_timer_run(s->procedures.vm, f->procedure, f->key, f->due_ms, err)
                                            : bind_call(s->procedures.vm, f->procedure, args, &ignored, err);
-    b->phase = BIND_PHASE_LOAD;
+    bind_end(s->procedures.bind);
     state->tally = NULL;
     tally_end(&f->tally, rc < 0);
     return rc;

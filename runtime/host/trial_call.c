@@ -42,14 +42,9 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
         rc = err_wrap(err, "%.*s: %s", SLICE_FMT(c->name), err->field);
     if (rc < 0)
         return rc;
-    struct bind_context *b = s->procedures.bind;
-    b->phase = BIND_PHASE_PROCEDURE;
-    b->conn = conn;
-    b->now_ms = clock_wall_ms(s->options.clock);
-    b->arena = c->arena;
-    b->quote = NULL;
+    bind_begin(s->procedures.bind, BIND_PHASE_PROCEDURE, conn, c->arena);
     rc = bind_call_value(s->procedures.vm, generation_hook(c->edition->generation, &(struct hook_ref){ m, h }), c->args, &c->value, err);
-    b->phase = BIND_PHASE_LOAD;
+    bind_end(s->procedures.bind);
     return rc;
 }
 
