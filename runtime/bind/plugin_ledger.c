@@ -30,6 +30,11 @@ static int l_account(lua_State *L) /* (name, unit, { no_overdraft = true }?) -> 
     struct err err = { 0 };
     require_account(L, c, plugin_of(L), name, true);
     vm_charge(L, 100);
+    /* The shop itself also counts below zero (limits of campaigns); of a plugin it is a slip. */
+    if ((flags & LEDGER_PUBLISHED) && !(flags & LEDGER_NO_OVERDRAFT)) {
+        err_field(&err, ERR_INVALID, "flags", "Only an account without overdraft runs out: say no_overdraft with published.");
+        return bind_raise(L, &err);
+    }
     if (ledger_account(c->ledger, name, unit, flags, &id, &err) < 0)
         return bind_raise(L, &err);
     lua_settop(L, 1);

@@ -71,7 +71,12 @@ static int quote_index(lua_State *L) /* (quote, name) -> value */
         lua_pushboolean(L, r->cart->no_campaigns && quote_rules_leave_final(q->rules));
     else if (slice_is(name, "at"))
         lua_pushinteger(L, r->cart->at_ms);
-    else if (slice_is(name, "currency"))
+    else if (slice_is(name, "pay_within_ms")) { /* the shortest that its campaigns give; nil: none says */
+        if (r->pay_within_ms)
+            lua_pushinteger(L, r->pay_within_ms);
+        else
+            lua_pushnil(L);
+    } else if (slice_is(name, "currency"))
         lua_pushstring(L, quote_rules_currency(q->rules).code);
     else if (slice_is(name, "generation"))
         bind_push_slice(L, q->generation);
@@ -297,10 +302,48 @@ static int l_take(lua_State *L)
     return 1 + push_holds(L, q, &t);
 }
 
+/* (quote) -> { { campaign, limit, unit, account, amount, max, of_customer, kept }... }, or nothing: what it uses up of limits */
+static int l_takes(lua_State *L)
+{
+    const struct bind_quote *q = check_quote(L);
+    const struct quote_result *r = q->result;
+    if (r->take_count == 0)
+        return 0;
+    vm_charge(L, 20 * (int64_t)r->take_count);
+    lua_createtable(L, (int)r->take_count, 0); /* takes */
+    for (size_t i = 0; i < r->take_count; i++) {
+        const struct quote_take *t = &r->takes[i];
+        lua_createtable(L, 0, 8); /* takes take */
+        bind_push_slice(L, quote_campaign_id(q->rules, t->campaign));
+        lua_setfield(L, -2, "campaign");
+        lua_pushstring(L, t->limit);
+        lua_setfield(L, -2, "limit");
+        lua_pushstring(L, t->unit);
+        lua_setfield(L, -2, "unit");
+        bind_push_slice(L, t->account);
+        lua_setfield(L, -2, "account");
+        lua_pushinteger(L, t->amount);
+        lua_setfield(L, -2, "amount");
+        lua_pushinteger(L, t->max);
+        lua_setfield(L, -2, "max");
+        lua_pushboolean(L, t->of_customer);
+        lua_setfield(L, -2, "of_customer");
+        lua_pushboolean(L, t->kept);
+        lua_setfield(L, -2, "kept");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
 void bind_open_quote(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        { "line", l_line }, { "lines_json", l_lines_json }, { "priced_json", l_priced_json }, { "needs", l_needs }, { "take", l_take },
+        { "line", l_line },
+        { "lines_json", l_lines_json },
+        { "priced_json", l_priced_json },
+        { "needs", l_needs },
+        { "take", l_take },
+        { "takes", l_takes },
         { NULL, NULL },
     };
     bind_class(L, QUOTE_CLASS, methods, quote_index);

@@ -54,7 +54,7 @@ static void fail_with_fresh_quote(struct call *c)
     pricing_release(&now);
     c->err = cause;
     metric_add(&c->shop->metrics.orders_refused, 1);
-    if (strcmp(cause.reason, "out_of_stock") == 0)
+    if (strcmp(cause.reason, "out_of_stock") == 0 || strcmp(cause.reason, "limit_used_up") == 0)
         http_yield(c->req);
     end(c);
     call_fail(c, fresh.data ? "quote" : NULL, fresh);

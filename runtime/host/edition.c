@@ -3,6 +3,7 @@
 #include "host/publish.h"
 #include "host/rescue.h"
 #include "host/plugin_stops.h"
+#include "ledger/ledger.h"
 #include "rulebook/plugin_set.h"
 #include <stdlib.h>
 
@@ -110,10 +111,26 @@ static int tax_rates(void *ctx, int fn, struct quote_eval *e, struct err *err)
     return rc;
 }
 
+/* What a customer has used of a campaign ("campaign/ID/uses/CUSTOMER") is told to nobody: it is read when he asks. */
+static bool left_of_customer(const struct seat *seat, struct slice account, int64_t *out)
+{
+    static const char campaigns[] = "campaign/";
+    struct ledger_balance b;
+    size_t slashes = 0;
+    if (account.len < sizeof campaigns || memcmp(account.data, campaigns, sizeof campaigns - 1) != 0)
+        return false;
+    for (size_t i = 0; i < account.len; i++)
+        slashes += account.data[i] == '/';
+    if (slashes < 3 || !seat->bind->conn || ledger_balance_read(seat->bind->conn, account, &b, NULL) < 0)
+        return false;
+    *out = ledger_available(&b);
+    return true;
+}
+
 static bool left(void *ctx, struct slice account, int64_t *out)
 {
     struct seat *seat = ctx;
-    return seat->functions.left(seat->functions.ctx, account, out);
+    return seat->functions.left(seat->functions.ctx, account, out) || left_of_customer(seat, account, out);
 }
 
 /* Of the functions of this seat; the time is the clock's, so it holds what else the thread had to wait for. */

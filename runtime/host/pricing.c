@@ -245,6 +245,7 @@ int pricing_run(struct call *c, struct pricing *p)
     if (rc < 0)
         return rc;
     p->seat->bind->arena = c->arena; /* for functions of campaigns */
+    p->seat->bind->conn = c->worker->conn;
     rc = quote_price(generation_rules(p->seat->generation), &p->cart, &p->seat->hooks, c->arena, &p->result, &c->err);
     bool refused_by_rule = rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP;
     uint64_t failed = rc == 0 || p->result.refused_by ? failed_rules(&p->result) : refused_by_rule;

@@ -190,8 +190,6 @@ int check_flags_of(unsigned flags, struct err *err)
 {
     if (flags & ~LEDGER_FLAGS_ALL)
         return err_field(err, ERR_INVALID, "flags", "The flags of a ledger account are no_overdraft, closed, frozen and published.");
-    if ((flags & LEDGER_PUBLISHED) && !(flags & LEDGER_NO_OVERDRAFT))
-        return err_field(err, ERR_INVALID, "flags", "Only an account without overdraft runs out: say no_overdraft with published.");
     return 0;
 }
 

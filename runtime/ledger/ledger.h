@@ -11,7 +11,7 @@ enum ledger_flags {
     LEDGER_NO_OVERDRAFT = 1, /* what is available (credits posted - debits posted - debits pending) stays >= 0 */
     LEDGER_CLOSED = 2,       /* refuses every transfer; a hold can still be voided */
     LEDGER_FROZEN = 4,       /* refuses debits */
-    LEDGER_PUBLISHED = 8,    /* what is left is told to those who ask without the writer; only with NO_OVERDRAFT. An index finds them */
+    LEDGER_PUBLISHED = 8,    /* what is left is told to those who ask without the writer. An index finds them */
 };
 
 struct ledger;
@@ -22,7 +22,7 @@ const char *ledger_schema_sql(void);            /* CREATE TABLE ..., for the hos
 const char *ledger_statements_schema_sql(void); /* a later one of them */
 
 /* Finds or makes an account. name: "stock/TEA-250/main"; unit: "CNY", "pcs". An existing one with another unit is ERR_INVALID;
- * flags apply only when it is made, but for PUBLISHED, which an existing one without overdraft takes, too. Ids are small integers, stable
+ * flags apply only when it is made, but for PUBLISHED, which an existing one takes, too. Ids are small integers, stable
  * for the life of the store. */
 int ledger_account(struct ledger *l, struct slice name, struct slice unit, unsigned flags, int64_t *id, struct err *err);
 int ledger_find(struct ledger *l, struct slice name, int64_t *id, struct err *err); /* ERR_NOT_FOUND when it was never made */

@@ -102,7 +102,7 @@ static int reach_find(struct quote_eval *e, struct candidate *c, struct err *err
     const struct quote_campaign *campaign = e->campaign;
     struct reach *of = arena_array(e->arena, campaign->give_count, sizeof *of);
     c->of = of;
-    c->steady = campaign->stop == STOP_NOT;
+    c->steady = campaign->stop == STOP_NOT && !campaign->limits; /* what a limit leaves may go to other lines */
     c->work = WORK_OF_TURN;
     for (uint32_t i = 0; of && i < campaign->give_count; i++) {
         const struct action *a = &campaign->give[i];

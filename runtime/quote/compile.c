@@ -1,14 +1,15 @@
+#include "quote/limits.h"
 #include "quote/rules_int.h"
 #include <assert.h>
 #include <stdlib.h>
 
 enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, OWNER_MAX = 64, REASON_MAX = 200, PRIORITY_MAX = 1000000 };
 
-static const char *const campaign_keys[] = { "id",    "at",       "title", "priority",   "stage", "window", "scope",
-                                             "codes", "when",     "give",  "on_failure", "owner", "watch",  "alone",
-                                             "group", "not_with", "lane",  "stop",       NULL };
+static const char *const campaign_keys[] = { "id",    "at",       "title", "priority",   "stage",  "window",     "scope",
+                                             "codes", "when",     "give",  "on_failure", "owner",  "watch",      "alone",
+                                             "group", "not_with", "lane",  "stop",       "limits", "pay_within", NULL };
 static const char *const gate_keys[] = { "gate", "id",     "at",     "title",      "priority", "window", "scope",
-                                         "when", "reason", "effect", "on_failure", "owner",    NULL };
+                                         "when", "reason", "effect", "on_failure", "owner",    "limits", NULL };
 static const char *const stages[] = { "item", "order", "shipping", NULL };
 static const char *const lanes[] = { "pre", "default", "post", NULL };
 static const char *const stops[] = { "lines", "order", NULL };
@@ -137,7 +138,7 @@ static int gate_compile(struct spec *s, const struct spec_node *n, struct quote_
     unsigned chosen = 0, failing = 1;
     if (!json_is_bool(gate.v, &is_gate) || !is_gate)
         return spec_error(s, &gate, "a gate says true here");
-    if (!when.v)
+    if (!when.v && !spec_member(n, "limits").v)
         return spec_error(s, &when, "is missing; a gate says what must hold to buy");
     if (!reason.v)
         return spec_error(s, &reason, "is missing; write for the shopper why this can't be bought");
@@ -149,6 +150,18 @@ static int gate_compile(struct spec *s, const struct spec_node *n, struct quote_
     c->stage = STAGE_GATE;
     c->hides = chosen == 1;
     c->refuse_on_failure = failing == 1; /* whoever can't be asked lets nobody through */
+    return rc;
+}
+
+static int pay_within_compile(struct spec *s, const struct spec_node *n, int64_t *out)
+{
+    struct slice text;
+    struct err why;
+    if (!n->v)
+        return 0;
+    int rc = spec_text(s, n, 16, &text);
+    if (rc == 0 && duration_parse(text, out, &why) < 0)
+        rc = spec_error(s, n, "\"%.*s\" is no time; write it like \"5m\" or \"48h\"", SLICE_FMT(text));
     return rc;
 }
 
@@ -187,6 +200,9 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
     if (owner.v && (rc = spec_text(s, &owner, OWNER_MAX, &c->owner)) < 0)
         return rc;
     if (!is_gate && ((rc = exclusions_compile(s, &n, c)) < 0 || (rc = turn_compile(s, &n, c)) < 0))
+        return rc;
+    struct spec_node limits = spec_member(&n, "limits"), pay_within = spec_member(&n, "pay_within");
+    if ((rc = limits_compile(s, &limits, is_gate, &c->limits)) < 0 || (rc = pay_within_compile(s, &pay_within, &c->pay_within_ms)) < 0)
         return rc;
     rc = quoted(s, c->id, &c->id_json);
     return rc < 0 ? rc : quoted(s, c->title, &c->title_json);

@@ -29,6 +29,8 @@ const char *const quote_reason_codes[] = {
     "nothing_to_discount",
     "no_shipping",
     "bundle_incomplete",
+    "limit_used_up",
+    "customer_limit_reached",
     "lost",
     "stopped",
     NULL,

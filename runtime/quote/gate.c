@@ -40,6 +40,8 @@ static int ask(struct quote_eval *e, struct quote_gate *g, struct err *err)
     if (rc < 0)
         return rc;
     rc = campaign_conditions(e, &holds, cause);
+    if (rc == 0 && holds)
+        rc = limits_gate(e, &holds, cause);
     rc = answer(e, g, holds, rc, cause);
     return rc < 0 && rc != ERR_NOMEM ? err_wrap(cause, "gate %.*s", SLICE_FMT(e->campaign->id)) : rc;
 }

@@ -99,10 +99,10 @@ static void run_customer(struct quote_eval *e)
 static void wish_grant(struct quote_eval *e, struct wish *w)
 {
     struct quote_outcome *slot = slot_of(e, w->discount.campaign);
-    int64_t amount = shipping_part_of(w->ship, e->shipping_remaining, e->rules->policies.rounding);
+    int64_t amount = limits_shipping(e, slot, shipping_part_of(w->ship, e->shipping_remaining, e->rules->policies.rounding));
     if (amount == 0) {
         if (!slot->applied) {
-            slot->reason = e->has_shipping ? "nothing_to_discount" : "no_shipping";
+            slot->reason = !e->has_shipping ? "no_shipping" : e->shipping_remaining ? "limit_used_up" : "nothing_to_discount";
             slot->params = NULL;
             slot->at = (struct quote_place){ 0 };
         }
@@ -209,7 +209,7 @@ int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
     if (rc < 0 || !*holds)
         return rc;
     why_clear(e);
-    if (e->any_settled && !scope_left(e)) {
+    if (!limits_stand(e) || (e->any_settled && !scope_left(e))) {
         *holds = false;
         return 0;
     }
@@ -217,7 +217,7 @@ int campaign_run(struct quote_eval *e, bool *holds, struct err *err)
         e->action = i + 1;
         rc = c->give[i].type->apply(e, &c->give[i], err);
     }
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : limits_trim(e, holds, err);
 }
 
 void campaign_begin(struct quote_eval *e, uint32_t number)
@@ -408,10 +408,10 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
         return rc;
     if (r->pricing.count && !cart->no_campaigns && (rc = prices_find(&e, out, err)) < 0)
         return rc;
-    if (!cart->no_campaigns && (rc = active_campaigns(&e, err)) < 0)
+    if (!cart->no_campaigns && ((rc = active_campaigns(&e, err)) < 0 || (rc = limits_look(&e, e.active_gates, err)) < 0))
         return rc;
     if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 || (rc = tax_price(&e, out, err)) < 0 ||
-        (rc = outcomes_finish(&e, out, err)) < 0)
+        (rc = outcomes_finish(&e, out, err)) < 0 || (rc = limits_finish(&e, out, err)) < 0)
         return rc;
     return codes_finish(&e, out, err);
 }

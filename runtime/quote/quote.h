@@ -63,12 +63,12 @@ struct quote_fact { /* what a plugin knows of the customer */
     struct slice text;
 };
 
-struct quote_left { /* what a function was told of an account */
+struct quote_left { /* what a function, or a limit, was told of an account */
     struct slice account;
     bool is_known; /* it is published */
     int64_t left;
 };
-enum { QUOTE_LEFT_MAX = 32 };
+enum { QUOTE_LEFT_MAX = 32 }; /* that functions ask about */
 
 struct quote_cart {
     struct quote_line *lines;
@@ -190,7 +190,7 @@ struct quote_hooks {
     int (*shipping_rates)(void *ctx, int fn, struct quote_eval *e, struct err *err);
     /* Asked last, once for all lines whose rate nobody knows yet: quote_eval_may_tax(), quote_eval_tax(). */
     int (*tax_rates)(void *ctx, int fn, struct quote_eval *e, struct err *err);
-    /* What is left of a published account; false: nobody here knows. May be NULL. */
+    /* What is left of a published account, or of "campaign/..." (limits.h); false: nobody here knows. May be NULL. */
     bool (*left)(void *ctx, struct slice account, int64_t *left);
     /* Nanoseconds and fuel that functions have taken so far; asked only for explanations. May be NULL. */
     void (*spent)(void *ctx, uint64_t *ns, uint64_t *fuel);
@@ -309,6 +309,17 @@ struct quote_tax {
     size_t sum_count;
 };
 
+/* What a campaign's limit loses by this order. The account goes below zero: what it has, and max, are what is left. */
+struct quote_take {
+    uint32_t campaign;
+    const char *limit;    /* "uses", "units_per_customer" ... */
+    const char *unit;     /* of the account: "uses", "units", the currency */
+    struct slice account; /* "campaign/tea/uses" */
+    int64_t amount, max;  /* amount > 0 */
+    bool of_customer;     /* the account is of one customer */
+    bool kept;            /* a refund does not give it back */
+};
+
 struct quote_result {
     struct quote_cart *cart;                         /* lines carry their results */
     int64_t subtotal_minor, discount_minor;          /* of the lines */
@@ -326,6 +337,9 @@ struct quote_result {
     size_t gate_count;
     const struct quote_gate *refused_by; /* set when quote_price() or quote_require_open() failed because of a gate */
     uint32_t refused_line;
+    const struct quote_take *takes; /* what an order of this uses up of limits */
+    size_t take_count;
+    int64_t pay_within_ms;      /* the shortest that an applied campaign gives to pay; 0 = none says */
     bool searched, proven;      /* the shop takes the set that costs least; it was found for certain, not cut short */
     struct slice *unused_codes; /* codes that no campaign took */
     size_t unused_code_count;

@@ -259,12 +259,14 @@ struct quote_campaign {
     bool refuse_on_failure;
     enum lane lane;
     enum stop stop;
-    bool alone;            /* nothing else applies with it */
-    symbol group;          /* "group:NAME": at most one of a group applies; 0 = of none */
-    symbol self;           /* its id, where some not_with names it; else 0 */
-    struct names not_with; /* selves and groups that it does not combine with, whichever says so */
-    bool hides;            /* a gate: shows what it closes as not for sale, instead of refusing the cart */
-    struct slice because;  /* a gate: why, for the shopper */
+    const struct limits *limits; /* NULL: none */
+    int64_t pay_within_ms;       /* how long an order with it waits for its money; 0 = as the shop says */
+    bool alone;                  /* nothing else applies with it */
+    symbol group;                /* "group:NAME": at most one of a group applies; 0 = of none */
+    symbol self;                 /* its id, where some not_with names it; else 0 */
+    struct names not_with;       /* selves and groups that it does not combine with, whichever says so */
+    bool hides;                  /* a gate: shows what it closes as not for sale, instead of refusing the cart */
+    struct slice because;        /* a gate: why, for the shopper */
     int64_t priority;
     struct slice id, title, at, owner;
     struct slice id_json, title_json; /* with quotes, ready to be written */

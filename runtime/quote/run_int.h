@@ -20,6 +20,12 @@ struct effect {
     struct shipping_part ship; /* then: what it takes off */
 };
 
+struct limits_left {                                 /* for a campaign, while this cart is priced; limits.h */
+    int64_t units, budget;                           /* INT64_MAX: as many as it likes */
+    const struct limit *gone, *units_of, *budget_of; /* used up; the one with least left */
+    bool is_guest;                                   /* who can't have a limit of his own */
+};
+
 struct wish { /* of a campaign that makes shipping cheaper, kept until the rate is known */
     struct wish *next;
     struct shipping_part ship;
@@ -89,6 +95,9 @@ struct quote_eval {
     size_t active_count, active_gates; /* the gates stand first */
     struct quote_outcome *slots;       /* by place in active */
     uint32_t *slot_codes;              /* codes each took */
+    struct limits_left *limits;        /* by place; NULL: none has any */
+    struct quote_left *own_left;       /* cart->left, once anything was added to it */
+    size_t left_cap, left_of_limits;   /* of cart->left: room, when it is the run's own; entries that limits asked for */
 };
 
 /* --- explain.c */
@@ -165,6 +174,17 @@ struct percent {
 };
 int percent_take(struct quote_eval *e, struct quote_set set, struct percent p, struct slice reason, struct err *err);
 int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err);
+
+/* --- limits.c */
+int limits_look(struct quote_eval *e, size_t from, struct err *err); /* of active[from ..]: what is left, once */
+bool limits_stand(struct quote_eval *e);                             /* none is used up; when not, why says so */
+int limits_trim(struct quote_eval *e, bool *holds, struct err *err); /* the effects, to what is left */
+int64_t limits_shipping(const struct quote_eval *e, const struct quote_outcome *slot, int64_t amount); /* the same of free shipping */
+int limits_gate(struct quote_eval *e, bool *holds, struct err *err);                /* the lines of a gate, against its limits */
+int limits_finish(struct quote_eval *e, struct quote_result *out, struct err *err); /* what is used up */
+
+/* --- left.c: as quote_eval_left(), for limits: they are bounded by the campaigns. */
+int left_ask(struct quote_eval *e, struct slice account, int64_t *left, struct err *err);
 
 /* --- stopped.c */
 void stopped_mark(struct quote_eval *e); /* those that do not apply get their reason */

@@ -50,7 +50,7 @@ FIELDS(webhook_disabled, ID("webhook", "The endpoint's id."), { .name = "label",
        TEXT("reason", "Why."), TIME("at", "When it happened."));
 
 static const struct catalogue_event events[] = {
-    { "campaign.exhausted", "A limit of a campaign is used up.", true, 1, &exhausted, true },
+    { "campaign.exhausted", "A limit of a campaign is used up: told by the order that takes the last of it.", true, 1, &exhausted, false },
     { "customer.joined", "A customer is known to the shop for the first time.", true, 1, &joined, false },
     { "fact.changed", "A fact of a customer has another value, because a row that it is made of has changed.", true, 1, &fact, false },
     { "order.blocked", "A plugin put a block on an order: it is not fulfilled until the block is gone.", true, 1, &blocked, false },
@@ -185,7 +185,11 @@ void catalogue_write_events(struct buf *out, const struct plugin_set *set)
         for (size_t i = 0; i < m->event_count; i++)
             write_event(out, m->name, m->events[i].name, m->events[i].about, m->events[i].payload, plugin_when, MANIFEST_API);
     }
-    buf_add_str(out, "\nThese names are taken. This version of the shop does not emit them yet:\n\n");
+    bool any_reserved = false;
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        any_reserved = any_reserved || events[i].reserved;
+    if (any_reserved)
+        buf_add_str(out, "\nThese names are taken. This version of the shop does not emit them yet:\n\n");
     write_core(out, true);
 }
 

@@ -1,5 +1,6 @@
 -- feira.order_payments: money that comes in for an order that waits for it. One transaction books it, counts it in its due and in the
 -- order, and, with the last due met, turns what was held into sales.
+local campaign_limits = require "feira.campaign_limits"
 local dues = require "feira.dues"
 local events = require "feira.order_events"
 local ledger = require "feira.ledger"
@@ -40,7 +41,10 @@ function order_payments.receive(order, payment, list, due, now)
   if is_paid then states.move(order, "paid", now, "Nothing was taken.") end
   if count_payment:run(order.id, payment.amount) ~= 1 then error("order " .. order.order_id .. " was paid twice at once") end
   order.paid = order.paid + payment.amount
-  if is_paid then stock.settle(order, "post") end
+  if is_paid then
+    stock.settle(order, "post")
+    campaign_limits.settle(order, "post")
+  end
   local booked = payments.record(order, payment, due.n, now)
   order_payments.book({ booked }, order)
   if is_paid then timers.cancel("orders.expire", order.order_id) else wait_for_the_rest(order, list, now) end

@@ -12,6 +12,7 @@
 -- Which units go back: those that were not sent come first, and are not to be sent any more; with sent = true only those that were. Their
 -- pieces go to the place they were taken from.
 local caller = require "feira.caller"
+local campaign_limits = require "feira.campaign_limits"
 local check = require "feira.check"
 local events = require "feira.order_events"
 local fail = require "feira.fail"
@@ -170,6 +171,15 @@ local function count_lines(order, plan, restock)
   return parts, sum
 end
 
+-- All of its money, or every unit of it, has gone back.
+local function is_whole(order, plan)
+  if order.paid > 0 and order.refunded == order.paid then return true end
+  for number, line in ipairs(plan.lines) do
+    if plan.after[number].qty < line.qty then return false end
+  end
+  return true
+end
+
 -- Writes down one refund and moves money and goods.
 local function give(order, plan, restock, reason, now)
   local refund_id, shipping = ids.new "ref", plan.shipping
@@ -185,6 +195,7 @@ local function give(order, plan, restock, reason, now)
   local done, _, account = ledger.apply(ops)
   if not done then error("a refund of " .. order.order_id .. " found too little in " .. account) end
   order.refunded, order.shipping_refunded, order.updated_at = order.refunded + amount, order.shipping_refunded + shipping, now
+  if is_whole(order, plan) then campaign_limits.give_back(order) end
   if not waits then events.refund("refund.succeeded", order, refund_id, amount, now) end
 end
 

@@ -5,6 +5,7 @@
 -- shop = { pay_within_ms?, test_payments? } }, and quote while an order is placed.
 local blocks = require "feira.order_blocks"
 local caller = require "feira.caller"
+local campaign_limits = require "feira.campaign_limits"
 local check = require "feira.check"
 local checks = require "feira.checks"
 local customers = require "feira.customers"
@@ -39,8 +40,8 @@ local TOTAL_MAX = 1000000000000000
 
 local insert = sql.statement [[
   INSERT INTO orders (order_id, state, customer, total, shipping, placed_at, expires_at, updated_at, reference, generation, holds, priced,
-                      lines)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)]]
+                      lines, limits)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)]]
 local insert_contact = sql.statement "INSERT INTO order_contacts (order_id, contact, address, note) VALUES (?1, ?2, ?3, ?4)"
 local insert_evidence = sql.statement "INSERT INTO order_evidence (order_id, evidence) VALUES (?1, ?2)"
 
@@ -100,7 +101,9 @@ function orders.place(args)
   end
   local is_paid = total == 0
   local owed = dues.read(body.dues, total, now)
-  local expires = owed and owed[1].deadline or not is_paid and now + ((args.shop and args.shop.pay_within_ms or PAY_WITHIN_MS)) or nil
+  local pay_within = args.shop and args.shop.pay_within_ms or PAY_WITHIN_MS
+  pay_within = math.min(pay_within, quote.pay_within_ms or pay_within)
+  local expires = owed and owed[1].deadline or not is_paid and now + pay_within or nil
   local order = {
     order_id = ids.new "ord", state = is_paid and "paid" or "placed", customer = customer, total = total, paid = 0, refunded = 0,
     placed_at = placed_at(body, now), expires_at = expires, updated_at = now, reference = check.text(body.reference, "/reference", 100),
@@ -113,9 +116,10 @@ function orders.place(args)
   }
   local version = not quote.prices_final and quote.customer_version or nil
   local customer_row = customer and customers.claim(customer, version, now)
+  local limits = campaign_limits.take(quote, order_id, is_paid and "transfer" or "hold", now)
   local holds = stock.take(quote, order_id, is_paid and "transfer" or "hold")
   local id = insert:insert(order_id, states.code(order.state), customer_row, total, quote.shipping, order.placed_at, expires, now,
-    order.reference, order.generation, holds, order.priced, order.lines)
+    order.reference, order.generation, holds, order.priced, order.lines, limits)
   insert_evidence:run(id, quote.evidence)
   if owed then
     dues.keep(id, owed)
@@ -156,6 +160,7 @@ end
 -- An unpaid order ends: what it held is free again, what was paid of it goes back, and nobody is to pay for it any more.
 local function release(order, reason, now)
   stock.settle(order, "void")
+  campaign_limits.settle(order, "void")
   refunds.give_money(order, reason, now)
   provider_money.close_others(order, now)
   timers.cancel("orders.expire", order.order_id)

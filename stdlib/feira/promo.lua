@@ -467,6 +467,48 @@ local function watch(at, path, v)
   return out
 end
 
+-- Limits: 5000, { 500, per = "day" }, or a list of both. What the kernel gets: { max, per } each.
+local per = one_of("day", "week", "month", "year")
+
+local function limit(kind)
+  local function one(at, path, v)
+    if type(v) ~= "table" then return kind(at, path, v) end
+    for key in pairs(v) do
+      if key ~= 1 and key ~= "per" then
+        fail(at, path, 'unknown key %s; write a limit of each day as { 500, per = "day" }', tostring(key))
+      end
+    end
+    if v[1] == nil then fail(at, path, 'says no limit; write it first, as in { 500, per = "day" }') end
+    return { max = kind(at, path .. "[1]", v[1]), per = v.per ~= nil and per(at, under(path, "per"), v.per) or nil }
+  end
+  return function(at, path, v)
+    if type(v) ~= "table" or v.per ~= nil then return one(at, path, v) end
+    if #v == 0 then fail(at, path, 'it is empty; write 5000, or { 500, per = "day" }') end
+    local out = {}
+    for i, part in ipairs(v) do out[i] = one(at, path .. "[" .. i .. "]", part) end
+    return out
+  end
+end
+
+local limits = record {
+  uses = limit(integer(0)),
+  units = limit(integer(0)),
+  budget = limit(money),
+  per_customer = limit(integer(0)),
+  units_per_customer = limit(integer(0)),
+  budget_per_customer = limit(money),
+  round = text,
+  partial_budget = one_of("take_left", "skip"),
+  after_refund = one_of("give_back", "keep"),
+}
+
+local function duration(at, path, v)
+  if type(v) ~= "string" or not v:find "^%d+[smhdw]$" then
+    fail(at, path, 'expected a time such as "5m" or "48h", got %s', seen(v))
+  end
+  return v
+end
+
 local campaign = record {
   ["!id"] = campaign_id,
   title = text,
@@ -484,19 +526,63 @@ local campaign = record {
   not_with = name_list,
   lane = one_of("pre", "default", "post"),
   stop = one_of("lines", "order"),
+  limits = limits,
+  pay_within = duration,
 }
 
-local gate = record({
+local gate_fields = record({
   ["!id"] = campaign_id,
   title = text,
   priority = integer(-1000000),
   window = window_or_condition,
   scope = selector,
-  ["!when"] = condition,
+  when = condition,
+  unless = condition,
   ["!reason"] = text,
   effect = one_of("refuse", "hide"),
   on_failure = one_of("skip", "refuse"),
 }, "promo.gate")
+
+-- `when` and `unless` say the same of those who may buy: both must let them through. It reads as "closed, unless ...".
+local function gate(at, path, v)
+  local out = gate_fields(at, path, v)
+  if out.when == nil and out.unless == nil then fail(at, "promo.gate", "when is missing; write promo.gate { when = ... }") end
+  if out.when ~= nil and out.unless ~= nil then fail(at, "unless", "there is a when already; write one of them, both say who may buy") end
+  out.when, out.unless = out.when or out.unless, nil
+  return out
+end
+
+local purchase_fields = record({
+  ["!id"] = campaign_id,
+  title = text,
+  priority = integer(-1000000),
+  window = window_or_condition,
+  scope = selector,
+  units = limit(integer(0)),
+  units_per_customer = limit(integer(0)),
+  per = per,
+  round = text,
+  reason = text,
+}, "promo.purchase_limit")
+
+-- A gate of the kernel that knows how much was bought. `per` is of both limits, where they name no period of their own.
+local function purchase_limit(at, path, v)
+  local f = purchase_fields(at, path, v)
+  if f.units == nil and f.units_per_customer == nil then
+    fail(at, "promo.purchase_limit", "it limits nothing; write units_per_customer = 1, or units")
+  end
+  local function with_period(max)
+    if max == nil or f.per == nil then return max end
+    if type(max) == "table" then fail(at, "per", "the limit names its period itself; write one of them") end
+    return { max = max, per = f.per }
+  end
+  local out = {
+    id = f.id, title = f.title, priority = f.priority, window = f.window, scope = f.scope,
+    reason = f.reason or "No more of this can be bought.",
+    limits = { units = with_period(f.units), units_per_customer = with_period(f.units_per_customer), round = f.round },
+  }
+  return out
+end
 
 local promo = { data = vm.data }
 
@@ -508,13 +594,14 @@ local function declaration(kind, check)
     end
     local out = check(where, "", v)
     out.at = at
-    out.gate = kind == "gate" or nil -- tells the kernel
+    out.gate = kind ~= "campaign" or nil -- tells the kernel
     return out
   end)
 end
 
 promo.campaign = declaration("campaign", campaign)
 promo.gate = declaration("gate", gate)
+promo.purchase_limit = declaration("purchase_limit", purchase_limit)
 
 -- promo.use "member-tiers" { ... }: a campaign type of a plugin, "PLUGIN" or "PLUGIN.TYPE". The plugin makes campaigns of the fields
 -- when the file has been read.

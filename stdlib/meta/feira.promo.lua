@@ -60,6 +60,35 @@ local promo = {}
 ---@field discount_share? number|string|feira.promo.WatchShare percent of what the orders with it cost before
 ---@field per_hour? string|feira.promo.WatchMoney what it takes off within an hour
 
+---@alias feira.promo.Per "day"|"week"|"month"|"year"
+---@class feira.promo.CountPer
+---@field [1] integer
+---@field per? feira.promo.Per in the shop's zone; weeks begin on Monday
+---@class feira.promo.MoneyPer
+---@field [1] string
+---@field per? feira.promo.Per
+---@alias feira.promo.Count integer|feira.promo.CountPer|(integer|feira.promo.CountPer)[]
+---@alias feira.promo.Amount string|feira.promo.MoneyPer|(string|feira.promo.MoneyPer)[]
+
+---What a campaign may use up: `5000`, `{ 500, per = "day" }`, or both in a list. Held when an order is placed, used when it is paid, free
+---again when it is cancelled, expires or is refunded whole. A campaign that takes nothing off uses nothing. When the last goes to somebody
+---else meanwhile, the order is refused with 409 and a fresh quote. Counters belong to the campaign's id; a limit can be raised and lowered
+---at any time.
+---
+---```lua
+---limits = { uses = { 5000, { 500, per = "day" } }, budget = "100000.00", per_customer = 1 }
+---```
+---@class feira.promo.Limits
+---@field uses? feira.promo.Count orders
+---@field units? feira.promo.Count units that it takes something off; of a line that is discounted as a whole, all
+---@field budget? feira.promo.Amount what it takes off, shipping included
+---@field per_customer? feira.promo.Count orders of each customer; a guest is asked to sign in
+---@field units_per_customer? feira.promo.Count
+---@field budget_per_customer? feira.promo.Amount
+---@field round? string another one begins at nothing used, such as "2026-11"
+---@field partial_budget? "take_left"|"skip" when less is left than it would take off: take that (default), or do not apply
+---@field after_refund? "give_back"|"keep" of an order that was refunded whole; default give_back
+
 ---@class feira.promo.CampaignSpec
 ---@field id string 1 to 64 of A-Z a-z 0-9 _ . : -; its counters belong to it
 ---@field title? string what the shopper reads; the id when left out
@@ -77,6 +106,8 @@ local promo = {}
 ---@field give feira.promo.Give|feira.promo.Give[] applied in this order
 ---@field on_failure? "skip"|"refuse" what a failing function does: to the campaign, or to the quote; default skip
 ---@field watch? feira.promo.Watch what it is expected to take off; beyond that an alarm, or its end
+---@field limits? feira.promo.Limits what it may use up, in all and of each customer
+---@field pay_within? string "5m": an order with it is held that long, when the shop's own pay_within is longer
 
 ---Declares a campaign. Mistakes are refused with the line of this call.
 ---
@@ -93,7 +124,8 @@ function promo.campaign(spec) end
 ---@field priority? integer of several closed gates the higher one speaks; default 0
 ---@field window? feira.promo.Window when it stands; before and after it anybody may buy
 ---@field scope? feira.promo.Selector the lines it stands before; default all
----@field when feira.promo.When|feira.promo.When[] what must hold to buy them; a list means all of them
+---@field when? feira.promo.When|feira.promo.When[] what must hold to buy them; a list means all of them
+---@field unless? feira.promo.When|feira.promo.When[] the same as when, for gates that read "closed, unless ..."; one of them is there
 ---@field reason string what the shopper reads when it does not, at most 200 bytes
 ---@field effect? "refuse"|"hide" refuse (default): no quote for such a cart; hide: the quote shows the line as not for sale
 ---@field on_failure? "refuse"|"skip" when a function fails, or fails too often: it is closed (default), or open
@@ -117,6 +149,30 @@ function promo.campaign(spec) end
 ---@param spec feira.promo.GateSpec
 ---@return feira.promo.Campaign
 function promo.gate(spec) end
+
+---@class feira.promo.PurchaseLimitSpec
+---@field id string as that of a campaign
+---@field title? string the id when left out
+---@field priority? integer of several that refuse the higher one speaks; default 0
+---@field window? feira.promo.Window when it holds
+---@field scope? feira.promo.Selector whose units count together; default all
+---@field units_per_customer? feira.promo.Count
+---@field units? feira.promo.Count of all customers together
+---@field per? feira.promo.Per of the limits that name no period themselves
+---@field round? string another one begins at nothing bought
+---@field reason? string what the shopper reads, at most 200 bytes
+
+---How much may be bought, whatever it costs. Refuses as a gate does; units count from orders that are placed, and come back with those that
+---end unpaid or are refunded whole. Of each customer: a guest is refused and asked to sign in.
+---
+---```lua
+---return promo.purchase_limit {
+---  id = "one-each", scope = promo.sku "TRIBUTE-2026", units_per_customer = 1, reason = "One for each customer.",
+---}
+---```
+---@param spec feira.promo.PurchaseLimitSpec
+---@return feira.promo.Campaign
+function promo.purchase_limit(spec) end
 
 ---Lines with one of these SKUs: `promo.sku { "TEA-100", "TEA-250" }`
 ---@param names feira.promo.Names

@@ -10,6 +10,7 @@
 ---@field line_count integer
 ---@field customer string? nil for a guest
 ---@field customer_version integer the version of the customer's facts that the rules read
+---@field pay_within_ms integer? the shortest time that its campaigns give to pay; nil when none says
 ---@field prices_final boolean no rule had a say: no campaign, no rate
 ---@field at integer the clock value the rules saw, ms
 ---@field generation string
@@ -49,5 +50,19 @@ function Quote:needs() end
 ---@return string|nil holds JSON, nil when nothing is counted; when it is not done, the SKU of which there is too little
 ---@return integer|nil line of that SKU, from 1
 function Quote:take(order_id, kind, to) end
+
+---@class feira.QuoteTake
+---@field campaign string
+---@field limit string "uses", "units_per_customer" ...
+---@field unit string of the account
+---@field account string
+---@field amount integer
+---@field max integer with what the account has (it goes below zero): what is left
+---@field of_customer boolean
+---@field kept boolean a refund does not give it back
+
+---What it uses up of limits of campaigns; nothing when that is nothing.
+---@return feira.QuoteTake[]?
+function Quote:takes() end
 
 return {}
