@@ -111,13 +111,21 @@ static int bundle_reduce(struct packing *p, const struct action *a, int64_t time
         return haul_set_price(&p->haul, p->parts, p->part_count, times, a->bundle.price_minor, err);
     for (size_t i = 0; i < p->part_count; i++) {
         uint32_t line = p->parts[i].line;
-        int64_t *used = &p->haul.used[line], units = p->parts[i].units * times, off = 0; /* at most what they cost */
-        money_rate(units_cost(p->e, line, *used, *used + units), a->bundle.rate_ppm, p->e->campaign->policies->rounding, &off);
-        p->haul.off[line] += off;
-        p->haul.units[line] += units;
-        *used += units;
+        p->haul.units[line] += p->parts[i].units * times;
+        p->haul.used[line] += p->parts[i].units * times;
     }
     return 0;
+}
+
+/* So many percent of the units that are in bundles, rounded once per line. */
+static void bundles_percent(struct packing *p, const struct action *a)
+{
+    struct quote_eval *e = p->e;
+    for (size_t i = 0; i < p->count && a->bundle.rate_ppm; i++) {
+        uint32_t line = p->lines[i]; /* at most what the line costs */
+        money_ratio(e->remaining[line], p->haul.units[line] * a->bundle.rate_ppm, e->cart->lines[line].qty * RATE_ONE_PPM,
+                    e->campaign->policies->rounding, &p->haul.off[line]);
+    }
 }
 
 static int packing_begin(struct packing *p, const struct action *a, struct err *err)
@@ -147,6 +155,8 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
         times = left;
         any = true;
     }
+    if (rc == 0)
+        bundles_percent(&p, a);
     if (rc == 0 && !any)
         why_set(e, "bundle_incomplete");
     return rc < 0 ? rc : haul_take(&p.haul, err);

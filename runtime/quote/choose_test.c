@@ -148,6 +148,9 @@ static void what_is_settled_is_not_touched_again(void **state)
     assert_int_equal(fixture_discount(f, lines), 1000 + 270 + 180);
     assert_string_equal(text_param(f, "b", "by"), "stop");
     assert_int_equal(fixture_discount(f, "{'lines': [{'sku': '9', 'price': 1000}]}"), 190); /* a took nothing, so it stops nothing */
+    fixture_rules(f, "[{'id': 'a', 'stage': 'item', 'stop': 'order', 'give': {'free_shipping': {}}}, {'id': 'b', 'give': {'percent_off': "
+                     "{'percent': 10}}}]");
+    assert_int_equal(fixture_discount(f, "{'lines': [{'sku': '9', 'price': 1000}]}"), 100); /* nor where nothing is shipped */
 }
 
 static void refused(struct fixture *f, const char *campaigns, const char *sentence)

@@ -42,11 +42,32 @@ static int64_t largest(const struct quote_eval *e, const uint32_t *lines, size_t
     return most;
 }
 
+struct places {            /* how many units of its group have passed */
+    const uint32_t *group; /* per line: the first line of its group */
+    int64_t *passed;       /* per line; counted at the group's first */
+};
+
+/* lines are sorted by group. */
+static int places_begin(struct quote_eval *e, struct places *p, const uint32_t *lines, size_t count, bool same_sku, struct err *err)
+{
+    uint32_t *group = arena_array(e->arena, e->cart->line_count, sizeof *group);
+    *p = (struct places){ group, arena_array(e->arena, e->cart->line_count, sizeof *p->passed) };
+    if (!group || !p->passed)
+        return eval_nomem(e, err);
+    for (size_t i = 0; i < count; i++) {
+        bool joins = i > 0 && (!same_sku || e->cart->lines[lines[i]].product.sku == e->cart->lines[lines[i - 1]].product.sku);
+        group[lines[i]] = joins ? group[lines[i - 1]] : lines[i];
+    }
+    return 0;
+}
+
 static int apply(struct quote_eval *e, const struct action *a, struct err *err)
 {
     size_t count;
-    int64_t units, place = 0, left = a->nth.max_sets ? a->nth.max_sets : INT64_MAX, n = a->nth.n;
-    const uint32_t *lines = units_sorted(e, eval_target(e, a), a->nth.same_sku ? by_sku : unit_dearer, &count, &units);
+    struct places p;
+    struct quote_set target = eval_target(e, a);
+    int64_t units, left = a->nth.max_sets ? a->nth.max_sets : INT64_MAX, n = a->nth.n;
+    const uint32_t *lines = units_sorted(e, target, a->nth.same_sku ? by_sku : unit_dearer, &count, &units);
     int64_t seen = largest(e, lines, count, a->nth.same_sku);
     if (seen < n) {
         why_set(e, "qty_below");
@@ -54,13 +75,14 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
         why_int(e, "seen", seen);
         return 0;
     }
-    int rc = 0;
+    int rc = places_begin(e, &p, lines, count, a->nth.same_sku, err);
+    /* Sets are counted from the dearest reduced unit down: what symbols SKUs have must not show. */
+    lines = units_sorted(e, target, unit_dearer, &count, &units);
     for (size_t i = 0; i < count && rc == 0; i++) {
         const struct quote_line *l = &e->cart->lines[lines[i]];
-        if (a->nth.same_sku && i > 0 && l->product.sku != e->cart->lines[lines[i - 1]].product.sku)
-            place = 0;
-        int64_t hits = (place + l->qty) / n - place / n, off = 0; /* at most what the line costs */
-        place += l->qty;
+        int64_t *passed = &p.passed[p.group[lines[i]]];
+        int64_t hits = (*passed + l->qty) / n - *passed / n, off = 0; /* at most what the line costs */
+        *passed += l->qty;
         hits = hits < left ? hits : left;
         left -= hits;
         money_ratio(e->remaining[lines[i]], hits * a->nth.rate_ppm, l->qty * RATE_ONE_PPM, e->campaign->policies->rounding, &off);

@@ -1,9 +1,18 @@
 /* `stop`: after a campaign that took something off, nothing later touches its lines, or anything at all. Conditions still see them. */
 #include "quote/run_int.h"
 
+/* Free shipping takes nothing off a cart that has no shipping. */
+static bool takes_off(const struct quote_eval *e)
+{
+    bool any = false;
+    for (const struct effect *f = e->effects; f && !any; f = f->before)
+        any = f->line != EFFECT_SHIPPING || e->cart->shipping_option.len > 0;
+    return any;
+}
+
 void settle_after(struct quote_eval *e)
 {
-    if (e->campaign->stop == STOP_NOT || !e->effects)
+    if (e->campaign->stop == STOP_NOT || !takes_off(e))
         return;
     e->any_settled = true;
     if (e->campaign->stop == STOP_ORDER)

@@ -50,6 +50,26 @@ static void the_second_at_half_price(void **state)
     assert_int_equal(fixture_discount(f, CART(S(A, 10000, 1) "," S(B, 8000, 1) "," S(C, 6000, 1) "," S(D, 4000, 1))), 4000);
 }
 
+/* Of all SKUs together, the dearest reduced unit first: not the SKU whose name was met first, nor the line that comes first. */
+static void so_many_second_ones_of_all_skus(void **state)
+{
+    struct fixture *f = *state;
+    rules(f, "{'nth_unit': {'n': 2, 'percent': 50, 'max_sets': 1}}");
+    assert_int_equal(fixture_discount(f, CART(S(Z, 100, 2) "," S(Y, 5000, 2))), 2500);
+    assert_int_equal(fixture_discount(f, CART(S(Y, 5000, 2) "," S(Z, 100, 2))), 2500);
+    assert_int_equal(fixture_discount(f, CART(S(Z, 9000, 1) "," S(Y, 5000, 2) "," S(Z, 100, 1))), 2500);
+    rules(f, "{'nth_unit': {'n': 2, 'percent': 50, 'max_sets': 3}}");
+    assert_int_equal(fixture_discount(f, CART(S(Z, 100, 4) "," S(Y, 5000, 4))), 5000 + 50);
+}
+
+static void what_goes_off_a_bundles_line_is_rounded_once(void **state)
+{
+    struct fixture *f = *state;
+    rules(f, "{'bundle': {'items': [{'of': {'sku': ['A', 'C']}}, {'of': {'sku': 'B'}}], 'percent': 50}}");
+    /* B lies in two different bundles; half of both together is 1, though half of each would be rounded up. */
+    assert_int_equal(fixture_discount(f, CART(S(A, 100, 1) "," S(C, 90, 1) "," S(B, 1, 2))), 50 + 45 + 1);
+}
+
 static void the_cheapest_is_free(void **state)
 {
     struct fixture *f = *state;
@@ -244,6 +264,8 @@ int main(void)
         TEST(the_cheapest_is_free),
         TEST(a_flash_price_for_so_many_units),
         TEST(a_bundle_of_this_and_that),
+        TEST(so_many_second_ones_of_all_skus),
+        TEST(what_goes_off_a_bundles_line_is_rounded_once),
         TEST(the_more_the_more_off),
         TEST(steps_that_make_no_sense_are_refused),
         TEST(shipping_costs_less),

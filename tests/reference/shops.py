@@ -1,0 +1,188 @@
+"""Random shops and carts: small worlds, so that campaigns meet one another, thresholds are near, and ties happen."""
+
+import json
+
+SKUS = {
+    "A": {"brand": "north", "categories": ["tea/green", "tea"], "tags": ["new"]}, "B": {"brand": "north", "categories": ["tea/black", "tea"], "tags": ["sale"]},
+    "C": {"brand": "south", "categories": ["mugs"], "tags": ["sale", "gift"]}, "D": {"brand": "south", "categories": ["books"], "tags": []},
+    "E": {"categories": ["mugs"], "tags": ["new", "gift"]}, "F": {"brand": "east", "categories": [], "tags": []},
+}
+PRICES = [1, 2, 3, 5, 7, 33, 50, 99, 100, 333, 500, 999, 1000, 1250, 1999, 3333, 4999, 5900, 10000, 0]
+CODES = ["TEA", "Ten", "x-9"]
+PERCENTS = [1, 5, 10, 12.5, "33.3333", 50, 100, "0.01", 15, 20]
+AMOUNTS = ["0.01", "0.05", "0.99", "1.00", "3.33", "5.00", "10.00", "20.00", "50.00", "100.00"]
+DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+def selector(r, deep=0):
+    kind = r.choice(["sku", "brand", "tag", "category"] * 3 + (["all", "any", "none", "both"] if deep < 2 else []))
+    if kind in ("all", "any", "none"):
+        return {kind: [selector(r, deep + 1) for _ in range(r.randint(1, 2))]}
+    if kind == "both":
+        return {"tag": name(r, "tag"), "category": name(r, "category")}
+    return {kind: name(r, kind)}
+
+
+def name(r, kind):
+    names = {"sku": list(SKUS), "brand": ["north", "south", "east"], "tag": ["new", "sale", "gift"],
+             "category": ["tea", "tea/green", "tea/black", "mugs", "books"]}[kind]
+    return r.sample(names, r.randint(1, 2)) if r.random() < 0.4 else r.choice(names)
+
+
+def window(r):
+    begin, end = r.choice(["2026-11-20 00:00", "2026-11-22 12:00"]), r.choice(["2026-11-21 00:00", "2026-11-23 00:00"])
+    if r.random() < 0.3:
+        return {"from": begin}
+    return {"to": end} if r.random() < 0.4 or begin > end else {"from": begin, "to": end}
+
+
+def bounds(r, values):
+    low, high = sorted(r.sample(values, 2), key=float)
+    return r.choice([{"at_least": low}, {"at_least": low}, {"at_most": high}, {"at_least": low, "at_most": high}])
+
+
+def condition(r, deep=0):
+    kind = r.choice(["subtotal"] * 4 + ["qty"] * 3 + ["coupon", "customer_tag", "fact", "channel", "region", "payment_method", "store", "weekday", "time_of_day",
+                     "window", "selector"] + (["all", "any", "none", "two"] if deep < 2 else []))
+    if kind in ("all", "any", "none"):
+        return {kind: [condition(r, deep + 1) for _ in range(r.randint(1, 2))]}
+    if kind == "two":
+        return {**condition(r, 2), **condition(r, 2)}
+    if kind in ("subtotal", "qty"):
+        value = bounds(r, AMOUNTS if kind == "subtotal" else [1, 2, 3, 5, 8])
+        if r.random() < 0.4:
+            value["of"] = selector(r)
+        return {kind: value}
+    if kind == "selector":
+        kind = r.choice(["sku", "brand", "tag", "category"])
+        return {kind: name(r, kind)}
+    if kind == "fact":
+        return {"fact": r.choice([{"name": "club.level", **bounds(r, [1, 2, 3, 4])}, {"name": "club.level", "is": 2}, {"name": "club.level", "below": 3},
+                                  {"name": "club.adult"}, {"name": "club.town", "any_of": ["Lima", "Oslo"]}, {"name": "club.town"}])}
+    return {kind: {"coupon": r.choice(CODES), "customer_tag": r.choice(["vip", ["vip", "staff"]]), "channel": "web", "region": r.choice(["GB", ["GB", "FR"]]),
+                   "payment_method": "card", "store": "s1", "weekday": r.sample(DAYS, 3), "window": window(r),
+                   "time_of_day": r.choice([{"from": "20:00", "to": "22:00"}, {"from": "22:00", "to": "06:00"}])}[kind]}
+
+
+def action(r, deep=0):
+    kind = r.choice(["percent_off"] * 4 + ["amount_off"] * 3 + ["fixed_price", "buy_get", "buy_get", "nth_unit", "nth_unit", "cheapest_free", "n_for", "n_for", "bundle",
+                     "free_shipping", "shipping_off"] + (["tiered"] * 2 if not deep else []))
+
+    def maybe(key, value, chance=0.3):
+        return {key: value} if r.random() < chance else {}
+    on = maybe("on", selector(r), 0.2)
+    if kind == "percent_off":
+        spec = {"percent": r.choice(PERCENTS), **maybe("cap", r.choice(AMOUNTS)), **maybe("base", r.choice(["remaining", "list"])), **on}
+    elif kind == "amount_off":
+        spec = {"amount": r.choice(AMOUNTS), **maybe("every", r.choice(AMOUNTS[3:])), **on}
+        if "every" in spec:
+            spec.update(maybe("cap", r.choice(AMOUNTS)))
+    elif kind == "fixed_price":
+        spec = {"price": r.choice(AMOUNTS), **maybe("max_units", r.randint(1, 3)), **on}
+    elif kind == "buy_get":
+        spec = {"buy": r.randint(1, 3), "get": r.randint(1, 2), **maybe("percent", r.choice(PERCENTS)), **maybe("max_sets", r.randint(1, 2)), **on}
+    elif kind == "nth_unit":
+        spec = {"n": r.randint(2, 4), "percent": r.choice(PERCENTS), **maybe("among", r.choice(["same_sku", "scope"]), 0.7), **maybe("max_sets", r.randint(1, 2)), **on}
+    elif kind == "cheapest_free":
+        spec = {**maybe("units", r.randint(1, 3)), **maybe("percent", r.choice(PERCENTS)), **on}
+    elif kind == "n_for":
+        spec = {"n": r.randint(2, 4), "price": r.choice(AMOUNTS), **maybe("max_sets", r.randint(1, 2)), **on}
+    elif kind == "bundle":
+        items = [{"of": selector(r), **maybe("qty", r.randint(1, 3))} for _ in range(r.randint(2, 3))]
+        spec = {"items": items, **r.choice([{"price": r.choice(AMOUNTS)}, {"percent": r.choice(PERCENTS)}]), **maybe("max_sets", r.randint(1, 2))}
+    elif kind == "tiered":
+        by, mode = r.choice(["qty", "amount"]), r.choice(["whole", "each"])
+        ats = sorted(r.sample(range(1, 9), r.randint(1, 3))) if by == "qty" else sorted(r.sample(AMOUNTS[2:], r.randint(1, 3)), key=float)
+        gives = [{"percent_off": {"percent": r.choice(PERCENTS)}} if mode == "each" else
+                 [action(r, 1) for _ in range(2)] if r.random() < 0.2 else action(r, 1) for _ in ats]
+        spec = {"by": by, "mode": mode, "steps": [{"at": at, "give": give} for at, give in zip(ats, gives)], **on}
+    elif kind == "shipping_off":
+        spec = r.choice([{"percent": r.choice(PERCENTS), **maybe("cap", r.choice(AMOUNTS))}, {"amount": r.choice(AMOUNTS)}])
+    else:
+        spec = {}
+    return {kind: spec}
+
+
+def campaign(r, i, relations):
+    c = {"id": f"c{i}", "give": [action(r) for _ in range(2)] if r.random() < 0.15 else action(r)}
+    def maybe(key, chance, value):
+        if r.random() < chance:
+            c[key] = value()
+    maybe("priority", 0.4, lambda: r.randint(-2, 2))
+    maybe("window", 0.1, lambda: window(r))
+    maybe("scope", 0.6, lambda: selector(r))
+    maybe("codes", 0.15, lambda: [r.choice(CODES)])
+    maybe("when", 0.5, lambda: condition(r) if r.random() < 0.8 else [condition(r), condition(r)])
+    maybe("stage", 0.08, lambda: r.choice(["item", "order"]))
+    if relations:
+        maybe("alone", 0.05, lambda: True)
+        maybe("group", 0.2, lambda: r.choice("gh"))
+        maybe("not_with", 0.1, lambda: [r.choice(["group:g", "c0", "c1", "c2"])])
+        maybe("lane", 0.15, lambda: r.choice(["pre", "default", "post"]))
+        maybe("stop", 0.08, lambda: r.choice(["lines", "order"]))
+    if c.get("not_with") == [c["id"]] or c.get("not_with") == ["group:" + c.get("group", "")]:
+        del c["not_with"]
+    return c
+
+
+def shipping(r):
+    options = []
+    for name_, regions in [("post", None), ("van", ["GB", "FR"])][: r.randint(1, 2)]:
+        rates = [{"price": r.choice(AMOUNTS), **({"over": r.choice(AMOUNTS)} if r.random() < 0.5 else {}), **({"up_to_g": r.choice([100, 1000])} if r.random() < 0.5 else {})}
+                 for _ in range(r.randint(0, 2))]
+        options.append({"id": name_, "rates": rates + [{"price": r.choice(AMOUNTS)}], **({"regions": regions} if regions else {})})
+    return options
+
+
+def tax(r):
+    rates = [{"title": "t1", "percent": r.choice([0, 5, "7.25"]), "scope": {"category": "books"}}, {"title": "t2", "percent": r.choice([20, 19, "8.875"])},
+             {"title": "t3", "percent": 20, "shipping": True}]
+    if r.random() < 0.3:
+        rates[1]["regions"] = ["GB"]
+    return {"prices": r.choice(["include", "exclude"]), "round": r.choice(["line", "unit"]), **({"region": "GB"} if r.random() < 0.5 else {}), "rates": rates}
+
+
+def policies(r):
+    p = {}
+    if r.random() < 0.4:
+        p["stacking"] = "best"
+    elif r.random() < 0.15:
+        p["lanes"] = "best_per_line"
+    for key, values in (("rounding", ["half_away", "half_even", "half_down", "down", "up", "floor", "ceiling"]), ("percent_base", ["remaining", "list"]),
+                        ("thresholds", ["remaining", "list"]), ("code_case", ["ignore", "exact"])):
+        if r.random() < 0.3:
+            p[key] = r.choice(values)
+    return p
+
+
+def cart(r):
+    lines = []
+    for _ in range(r.choice([1, 1, 2, 2, 3, 3, 4, 5])):
+        sku = r.choice(list(SKUS))
+        lines.append({"sku": sku, "qty": r.choice([1, 1, 1, 2, 2, 3, 4, 7]), "price": r.choice(PRICES), **json.loads(json.dumps(SKUS[sku])), "g": r.choice([0, 50, 300])})
+    c = {"at": 1795392000000 - r.randint(0, 4 * 24 * 60) * 60000, "lines": lines}
+    typed = [r.choice([x, x.lower(), " " + x, x.upper()]) for x in CODES if r.random() < 0.5]
+    if typed:
+        c["codes"] = r.sample(typed, len(typed))
+    if r.random() < 0.6:
+        c["customer"] = "17850"
+        facts = {"club.level": r.randint(0, 4), "club.adult": r.random() < 0.5, "club.town": r.choice(["Lima", "Rome"])}
+        c["facts"] = {k: v for k, v in facts.items() if r.random() < 0.7}
+        c["customer_tags"] = [t for t in ("vip", "staff") if r.random() < 0.4]
+    for key, values in (("channel", ["web", "app"]), ("region", ["GB", "FR", "US"]), ("payment_method", ["card", "cash"]), ("store", ["s1", "s2"])):
+        if r.random() < 0.5:
+            c[key] = r.choice(values)
+    if r.random() < 0.6:
+        c["option"] = r.choice(["post", "post", "van"])
+    return c
+
+
+def shop(r, carts):
+    relations = r.random() < 0.6
+    s = {"rules": [campaign(r, i, relations) for i in range(r.choice([1, 1, 2, 2, 3, 4, 5, 6, 8]))], "policies": policies(r)}
+    if r.random() < 0.6:
+        s["shipping"] = shipping(r)
+    if r.random() < 0.3:
+        s["tax"] = tax(r)
+    s["carts"] = [cart(r) for _ in range(carts)]
+    return s
