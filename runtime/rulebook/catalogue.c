@@ -42,6 +42,7 @@ FIELDS(completed, ORDER, { .name = "by", .type = SCHEMA_STRING, .max = 20, .abou
 FIELDS(closed, ORDER, REASON);
 FIELDS(mismatched, ID("order", "The order that the money was meant for."), PAYMENT, AMOUNT("expected", "What was due, in minor units."), { .name = "what", .type = SCHEMA_STRING, .max = 20, .about = "What does not fit: amount, currency, merchant or app." }, TIME("at", "When it happened."));
 FIELDS(received, ID("order", "The order."), MAYBE_ID("customer", "Whose it is; a guest has none."), PAYMENT, TIME("at", "When it happened."));
+FIELDS(returned, ID("order", "The order."), MAYBE_ID("customer", "Whose it is; a guest has none."), PAYMENT, ID("refund", "The refund that it is a part of."), TIME("at", "When it happened."));
 FIELDS(refund, REFUND);
 FIELDS(refund_failed, REFUND, TEXT("reason", "What the provider said."));
 FIELDS(low, SKU("sku"), TEXT("location", "Where."), COUNT("available", "Pieces that can still be sold."), TIME("at", "When it happened."));
@@ -64,6 +65,7 @@ static const struct catalogue_event events[] = {
     { "order.unblocked", "A block is gone from an order that goes on; when none is left, it can be fulfilled.", true, 1, &blocked, false },
     { "payment.mismatched", "Money came in that does not fit its order: another amount, currency or shop.", true, 1, &mismatched, false },
     { "payment.received", "Money came in for an order.", true, 1, &received, false },
+    { "payment.returned", "Some of a payment went back at once: of one that a plugin made out of its own accounts, or through the built-in provider.", true, 1, &returned, false },
     { "refund.failed", "A provider could not give the money back, however often it was tried: it waits for a person.", true, 1, &refund_failed, false },
     { "refund.requested", "Money is to go back to the customer.", true, 1, &refund, false },
     { "refund.succeeded", "The money is back with the customer.", true, 1, &refund, false },

@@ -322,6 +322,7 @@ static void the_payloads_of_api_1_stay_as_they_are(void **state)
                                  "order.unblocked: order=1! customer=1 total=2! at=1! block=1! plugin=1 blocks=2 reason=1\n"
                                  "payment.mismatched: order=1! payment=1! provider=1! amount=2! expected=2! what=1 at=1!\n"
                                  "payment.received: order=1! customer=1 payment=1! provider=1! amount=2! at=1!\n"
+                                 "payment.returned: order=1! customer=1 payment=1! provider=1! amount=2! refund=1! at=1!\n"
                                  "refund.failed: order=1! customer=1 refund=1! amount=2! at=1! reason=1!\n"
                                  "refund.requested: order=1! customer=1 refund=1! amount=2! at=1!\n"
                                  "refund.succeeded: order=1! customer=1 refund=1! amount=2! at=1!\n"

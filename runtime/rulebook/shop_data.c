@@ -95,11 +95,18 @@ static const struct schema fulfil = { .type = SCHEMA_OBJECT, .fields = fulfil_fi
 static const struct schema complete_fields[] = { ORDER, END };
 static const struct schema complete = { .type = SCHEMA_OBJECT, .fields = complete_fields };
 
+static const struct schema pay_fields[] = {
+    ORDER,
+    { .name = "amount", .type = SCHEMA_INT, .required = true, .min = 1, .max = INT64_MAX, .about = "How much, in minor units; no more than is due." },
+    { .name = "due", .type = SCHEMA_STRING, .min = 1, .max = 40, .about = "Which of its dues; left out: the first that is not met." }, END };
+static const struct schema pay = { .type = SCHEMA_OBJECT, .fields = pay_fields };
+
 static const struct shop_procedure procedures[] = {
     { "orders.block", "Keeps an order that is not sent from being fulfilled, until the plugin takes the block off.", "shop_calls.orders_block", &block },
     { "orders.cancel", "Ends an order that is not being fulfilled yet; what was paid goes back.", "shop_calls.orders_cancel", &cancel },
     { "orders.complete", "Ends an order of which everything was sent.", "shop_calls.orders_complete", &complete },
     { "orders.fulfil", "Sends units of a paid order.", "shop_calls.orders_fulfil", &fulfil },
+    { "orders.pay", "Pays an order, or a part of it, out of the plugin's own accounts.", "shop_calls.orders_pay", &pay },
     { "orders.refund", "Gives money and goods of a paid order back.", "shop_calls.orders_refund", &refund },
     { "orders.unblock", "Takes a block off that the same plugin put on.", "shop_calls.orders_unblock", &block },
 };

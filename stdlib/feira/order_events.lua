@@ -46,6 +46,16 @@ function order_events.received(order, payment_id, provider, amount, at)
   return true
 end
 
+---Some of a payment went back at once.
+---@param payment { payment_id: string, provider: string }
+function order_events.returned(order, payment, refund_id, amount, at)
+  if not events.heard "payment.returned" then return end
+  events.emit("payment.returned", {
+    order = order.order_id, customer = order.customer, payment = payment.payment_id, provider = payment.provider, refund = refund_id,
+    amount = amount, at = time.format(at),
+  })
+end
+
 function order_events.joined(customer, at)
   if events.heard "customer.joined" then events.emit("customer.joined", { customer = customer, at = time.format(at) }) end
 end

@@ -135,24 +135,42 @@ end
 
 -- --- pay ------------------------------------------------------------------------------------------------------------
 
----Takes money through the provider that is built in, for the first due that is not met or the one named; with the last due met the holds
----become sales. Providers that are plugins have a way of their own: feira.provider_calls.
-function orders.pay(args)
-  local order = rows.visible(args)
-  local body, now = args.body or {}, time.now()
+local function require_open(order, now)
   if order.state ~= "placed" then states.refuse(order.state, "Nothing was taken.") end
   -- The timer that expires it may be late.
   if now >= order.expires_at then states.refuse("expired", "Nothing was taken.") end
-  payments.require(body.provider, args.shop or {})
+end
+
+-- Takes an amount that is there, for the first due that is not met or the one named; with the last due met the holds become sales.
+local function take(order, provider, body, now)
   local list = dues.of(order)
   local due = dues.named(list, body.due)
   local left = due.amount - due.paid
   local amount = check.int(body.amount, "/amount", 1, math.maxinteger) or left
   if amount > left then fail.invalid("/amount", ("The amount due is %d, not %d."):format(left, amount), "wrong_amount") end
-  local heard = order_payments.receive(order, { provider = body.provider, amount = amount }, list, due, now)
+  local heard = order_payments.receive(order, { provider = provider, amount = amount }, list, due, now)
   if order.state ~= "placed" then provider_money.close_others(order, now) end
-  if heard then order = rows.find(order.order_id) end -- who heard it may have done something with it
+  return heard
+end
+
+---Takes money through the provider that is built in. Providers that are plugins have a way of their own: feira.provider_calls.
+function orders.pay(args)
+  local order = rows.visible(args)
+  local body, now = args.body or {}, time.now()
+  require_open(order, now)
+  payments.require(body.provider, args.shop or {})
+  if take(order, body.provider, body, now) then order = rows.find(order.order_id) end -- who heard it may have done something with it
   return { status = 201, body = rows.document(order) }
+end
+
+---Takes what a plugin pays out of its own accounts (points, stored value), which it does in the same transaction. payment.returned tells it
+---of what goes back.
+---@param plugin string
+---@param body { amount: integer, due: string? }
+function orders.pay_from_plugin(order, plugin, body)
+  local now = time.now()
+  require_open(order, now)
+  take(order, plugin, body, now)
 end
 
 -- --- cancel, expire -------------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 -- feira.payments: money that was taken for orders, as rows and in the ledger. It moves from the provider's account to sales, and a refund
 -- moves it back, so Σ over both is zero whatever happens. One provider is built in, which pays and gives back at once; the others are
--- plugins: feira.attempts, feira.refund_parts.
+-- plugins: feira.attempts, feira.refund_parts. A plugin that pays out of its own accounts (orders.pay) made no attempt; what goes back of
+-- that goes back at once, too, and payment.returned tells it how much.
+local events = require "feira.order_events"
 local fail = require "feira.fail"
 local ids = require "feira.ids"
 local money = require "feira.money"
@@ -50,18 +52,21 @@ end
 
 -- --- giving back ----------------------------------------------------------------------------------------------------
 
--- One part of a refund: at once where the provider is built in; otherwise held until the plugin's provider has given it back.
+-- One part of a refund: held until the provider has given it back, at once where nobody outside has to.
 local function part_op(order, payment, amount, refund_id, now)
   local id = refund_id .. "/p" .. payment.n
   local op = {
     kind = "transfer", id = id, debit = purses.sales(), credit = purses.provider(payment.provider), amount = amount,
     reference = order.order_id,
   }
-  if built_in[payment.provider] then return op, false end
+  local attempt = not built_in[payment.provider] and attempt_of:values(payment.payment_id)
+  if not attempt then
+    events.returned(order, payment, refund_id, amount, now)
+    return op, false
+  end
   op.kind = "hold"
   refund_parts.request({
-    number = refund_id .. "-p" .. payment.n, refund_id = refund_id, order = order.id,
-    attempt = attempt_of:values(payment.payment_id) or error("payment " .. payment.payment_id .. " has no attempt"),
+    number = refund_id .. "-p" .. payment.n, refund_id = refund_id, order = order.id, attempt = attempt,
     provider = payment.provider, amount = amount, currency = (money.currency()),
   }, now)
   return op, true

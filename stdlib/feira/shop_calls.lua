@@ -45,6 +45,12 @@ local function order_of(args)
   return rows.find(args.order) or fail.not_found(("There is no order %q."):format(args.order))
 end
 
+---@param args { order: string, amount: integer, due: string?, plugin: string }
+function calls.orders_pay(args)
+  orders.pay_from_plugin(order_of(args), args.plugin, { amount = args.amount, due = args.due })
+  return facts_of(args.order)
+end
+
 ---@param args { order: string, name: string, reason: string?, plugin: string }
 function calls.orders_block(args)
   local order = order_of(args)

@@ -12,7 +12,8 @@ local plugin = {}
 ---`plugin.call("orders.cancel", { order = id, reason = "..." })` and
 ---`plugin.call("orders.refund", { order = id, lines = { { line = 1, qty = 1 } } })`; both give { order, state, total, paid, refunded };
 ---so do `plugin.call("orders.fulfil", { order = id, lines = { { line = 1, qty = 1 } }, carrier = "...", tracking = "..." })` and
----`plugin.call("orders.complete", { order = id })`;
+---`plugin.call("orders.complete", { order = id })` and `plugin.call("orders.pay", { order = id, amount = 500 })`, a payment out of the
+---plugin's own accounts;
 ---and `plugin.call("orders.block", { order = id, name = "group", reason = "..." })` and
 ---`plugin.call("orders.unblock", { order = id, name = "group" })`; both give { order, state, blocked }, and twice is once.
 ---Procedures.

@@ -252,7 +252,7 @@ def test_needs_of_the_shop_that_do_not_exist_are_refused_with_a_suggestion(tmp_p
     says('{ collections = { "products:write" } }', "what belongs to the shop is changed by its procedures")
     says('{ collections = { "carts:read" } }', "write customers, orders or products")
     says('{ procedures = { "orders.cancle" } }', 'did you mean "orders.cancel"?')
-    says('{ procedures = { "stock.adjust" } }', "write orders.block, orders.cancel, orders.complete, orders.fulfil, orders.refund or orders.unblock")
+    says('{ procedures = { "stock.adjust" } }', "write orders.block, orders.cancel, orders.complete, orders.fulfil, orders.pay, orders.refund or orders.unblock")
 
 
 # --- behind the question mark, and what settings name ------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ def live(shop, outside):
 def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     emitted, later = catalogue
     assert {"customer.joined", "order.placed", "order.paid", "order.cancelled", "order.expired", "payment.received", "refund.requested",
-            "refund.succeeded", "fact.changed", "order.blocked", "order.unblocked", "order.fulfilling",
+            "refund.succeeded", "payment.returned", "fact.changed", "order.blocked", "order.unblocked", "order.fulfilling",
             "order.fulfilled", "order.completed"} <= set(emitted)
     names = sorted({**emitted, **later})
     kinds = ("in_transaction", "after_commit")
