@@ -5,8 +5,7 @@
 #include "host/rescue.h"
 #include "host/revisions.h"
 #include "host/stops.h"
-#include "host/tryout.h"
-#include "host/submission.h"
+#include "host/publish_check.h"
 #include "host/worker.h"
 #include <errno.h>
 #include <pthread.h>
@@ -159,64 +158,6 @@ static int find_generation(struct publisher *p, const char *id, struct generatio
 
 /* --- the durable part ------------------------------------------------------------------------------------------------------ */
 
-struct recording {
-    struct writer_command command;
-    struct publisher *publisher;
-    struct publish_job *job; /* NULL for the start */
-    struct revision_entry entry;
-    const struct generation *generation; /* whose plugins' tables are to be there; NULL = none */
-    const struct generation *live;       /* whose are; NULL = nobody knows */
-    int rc;
-    struct err err;
-    bool over;
-};
-
-static int record_run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
-{
-    struct recording *r = (struct recording *)((char *)cmd - offsetof(struct recording, command));
-    const struct plugin_set *live = r->live ? generation_plugins(r->live) : NULL;
-    int rc = r->generation ? plugin_tables_grow(conn, generation_plugins(r->generation), live, NULL, err) : 0;
-    if (rc == 0 && r->generation)
-        rc = pins_keep(conn, r->generation, r->entry.at_ms, err);
-    if (rc == 0)
-        rc = revision_log(conn, &r->entry, err);
-    if (rc == 0 && r->job && r->job->with && r->entry.sources)
-        rc = r->job->with(r->job, conn, err);
-    return rc;
-}
-
-static void record_done(struct writer_command *cmd, int rc, const struct err *err)
-{
-    struct recording *r = (struct recording *)((char *)cmd - offsetof(struct recording, command));
-    struct publisher *p = r->publisher;
-    pthread_mutex_lock(&p->lock);
-    r->rc = rc;
-    if (rc < 0 && err)
-        r->err = *err;
-    r->over = true;
-    pthread_cond_broadcast(&p->wake);
-    pthread_mutex_unlock(&p->lock);
-}
-
-/* Waits for the commit. */
-static int record(struct publisher *p, struct publish_job *job, const struct revision_entry *entry, const struct generation *g,
-                  const struct generation *live, struct err *err)
-{
-    struct recording r = {
-        .command = { .run = record_run, .done = record_done }, .publisher = p, .job = job, .entry = *entry, .generation = g, .live = live
-    };
-    int rc = writer_submit(p->shop->writer, &r.command, err);
-    if (rc < 0)
-        return rc;
-    pthread_mutex_lock(&p->lock);
-    while (!r.over)
-        pthread_cond_wait(&p->wake, &p->lock);
-    pthread_mutex_unlock(&p->lock);
-    if (r.rc < 0 && err)
-        *err = r.err;
-    return r.rc;
-}
-
 struct writing {
     struct writer_command command;
     struct publisher *publisher;
@@ -259,6 +200,34 @@ int publisher_write(struct publisher *p, int (*run)(void *ctx, struct store_conn
     if (w.rc < 0 && err)
         *err = w.err;
     return w.rc;
+}
+
+struct recording {
+    struct publish_job *job; /* NULL for the start */
+    const struct revision_entry *entry;
+    const struct generation *generation; /* whose plugins' tables are to be there; NULL = none */
+    const struct generation *live;       /* whose are; NULL = nobody knows */
+};
+
+static int record_run(void *ctx, struct store_conn *conn, struct err *err)
+{
+    struct recording *r = ctx;
+    const struct plugin_set *live = r->live ? generation_plugins(r->live) : NULL;
+    int rc = r->generation ? plugin_tables_grow(conn, generation_plugins(r->generation), live, NULL, err) : 0;
+    if (rc == 0 && r->generation)
+        rc = pins_keep(conn, r->generation, r->entry->at_ms, err);
+    if (rc == 0)
+        rc = revision_log(conn, r->entry, err);
+    if (rc == 0 && r->job && r->job->with && r->entry->sources)
+        rc = r->job->with(r->job, conn, err);
+    return rc;
+}
+
+static int record(struct publisher *p, struct publish_job *job, const struct revision_entry *entry, const struct generation *g,
+                  const struct generation *live, struct err *err)
+{
+    struct recording r = { job, entry, g, live };
+    return publisher_write(p, record_run, &r, err);
 }
 
 /* --- making one live --------------------------------------------------------------------------------------------------------- */
@@ -459,91 +428,6 @@ static bool same_as_live(struct publisher *p, const char *hash, struct publish_j
     return same;
 }
 
-/* --- what plugins say of it ------------------------------------------------------------------------------------------------ */
-
-static struct slice findings_text(const struct submission *s)
-{
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, NULL);
-    json_writer_init(&w, &b);
-    json_value_write(&w, s->found.list);
-    struct slice out = b.failed ? (struct slice){ 0 } : arena_copy(s->found.arena, buf_slice(&b));
-    buf_release(&b);
-    return out;
-}
-
-struct selling {
-    struct symbols *symbols;
-    struct catalogue_snapshot *catalogue;
-};
-
-static bool is_sold(void *ctx, struct slice sku)
-{
-    const struct selling *s = ctx;
-    symbol known = symbols_find(s->symbols, sku);
-    return known && catalogue_find(s->catalogue, known);
-}
-
-static int check_skus(struct publisher *p, const struct generation *g, struct submission *found, struct err *err)
-{
-    struct selling s = { p->shop->symbols, catalogue_acquire(p->shop->catalogue) };
-    int rc = submission_skus(g, is_sold, &s, found, err);
-    catalogue_release(s.catalogue);
-    return rc;
-}
-
-/* found lives as long as the job; on a refusal it says what was found, too. */
-static int check_submission(struct publisher *p, struct publish_job *job, struct generation *g, struct submission *found, struct err *err)
-{
-    struct edition *live = publisher_live(p);
-    int rc = submission_check(g, live->generation, found, err);
-    edition_unref(live);
-    if (rc == 0)
-        rc = tryout(p->shop, g, p->conn, found, err);
-    if (rc == 0)
-        rc = check_skus(p, g, found, err);
-    if (rc < 0)
-        return rc;
-    submission_log(found, p->shop->options.log);
-    if (found->found.list->count)
-        job->findings = findings_text(found);
-    return submission_verdict(found, err);
-}
-
-/* The rules that were live last, for the history; what can't be built any more is none. */
-static void last_live(struct shop *s, struct store_conn *conn, struct generation **out)
-{
-    char id[GENERATION_ID_MAX];
-    struct sources *src;
-    struct err ignored;
-    *out = NULL;
-    if (revision_before(conn, "", id, &ignored) < 0 || revision_load(conn, slice_str(id), &src, &ignored) < 0)
-        return;
-    if (generation_build(&s->rulebook, src, out, &ignored) < 0)
-        sources_free(src);
-}
-
-int publish_check_start(struct shop *s, struct generation *first, struct err *err)
-{
-    struct store_conn *conn = store_writer_conn(s->store);
-    struct generation *before = NULL;
-    struct submission found;
-    int rc = submission_wanted(first) ? revision_is_last(conn, generation_id(first), err) : 1;
-    if (rc != 0)
-        return rc < 0 ? rc : 0;
-    last_live(s, conn, &before);
-    submission_init(&found);
-    rc = submission_check(first, before, &found, err);
-    if (rc == 0)
-        submission_log(&found, s->options.log);
-    if (rc == 0)
-        rc = submission_verdict(&found, err);
-    submission_release(&found);
-    generation_unref(before);
-    return rc;
-}
-
 static int publish_folder(struct publisher *p, struct publish_job *job, struct submission *found, struct err *err)
 {
     struct sources *src;
@@ -563,7 +447,9 @@ static int publish_folder(struct publisher *p, struct publish_job *job, struct s
         refuse_as_rules(err);
         return err->code;
     }
-    rc = check_submission(p, job, g, found, err);
+    struct edition *live = publisher_live(p);
+    rc = publish_check(p->shop, p->conn, g, live->generation, found, &job->findings, err);
+    edition_unref(live);
     if (rc == 0)
         rc = go_live(p, job, g, err);
     generation_unref(g);

@@ -44,8 +44,6 @@ struct publish_job {
     struct publish_job *next; /* internal */
 };
 
-/* Plugins' checks of the rules that a shop starts with, unless they were live last. */
-int publish_check_start(struct shop *s, struct generation *first, struct err *err);
 /* Makes `first` live (taken on success) and logs it as "start" when it was not the last one. */
 int publisher_open(struct shop *s, struct generation *first, struct publisher **out, struct err *err);
 int publisher_start(struct publisher *p, struct err *err);

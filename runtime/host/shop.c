@@ -6,6 +6,7 @@
 #include "host/discounts.h"
 #include "host/plugins.h"
 #include "host/publish.h"
+#include "host/publish_check.h"
 #include "host/revisions.h"
 #include "host/left.h"
 #include "host/soldout.h"

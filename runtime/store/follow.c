@@ -7,6 +7,7 @@
  *
  * A snapshot is copied by a thread of its own, from a reader whose moment is that of a known commit, while shipping goes on. */
 #include "store/follow.h"
+#include "store/follow_folder.h"
 #include "store/segments.h"
 #include "store/store_int.h"
 #include <assert.h>
@@ -28,7 +29,6 @@ enum {
     PRUNE_MS = 60 * 1000,
     COPY_AGAIN_MS = 10 * 1000,
 };
-static const char marker_name[] = "feira-follow";
 
 struct follow {
     struct follow_options o;
@@ -126,79 +126,6 @@ void follow_stats(struct follow *f, struct follow_stats *out)
 
 /* --- the folder -------------------------------------------------------------------------------------------------------------- */
 
-static int folder_error(struct err *err, const char *path)
-{
-    int cause = errno;
-    return err_set(err, cause == ENOSPC || cause == EDQUOT ? ERR_FULL : ERR_IO, "%.300s: %s.", path, strerror(cause));
-}
-
-static int sync_folder(const char *path, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc =
-        fd >= 0 && (fsync(fd) == 0 || errno == EINVAL) ? 0 : folder_error(err, path); /* EINVAL: a file system that has no such thing */
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
-static void marker_text(const char *whose, char out[200])
-{
-    snprintf(out, 200, "feira follow 1\nshop %.120s\n", whose);
-}
-
-static int check_marker(int fd, const char *dir, const char *whose, struct err *err)
-{
-    char want[200], have[200] = "";
-    marker_text(whose, want);
-    ssize_t n = pread(fd, have, sizeof have - 1, 0);
-    if (n < 0)
-        return folder_error(err, dir);
-    return strcmp(want, have) == 0 ? 0 : err_set(err, ERR_STATE, "%.300s is where another shop is followed; name another folder.", dir);
-}
-
-static int make_marker(const char *dir, const char *path, const char *whose, struct err *err)
-{
-    char text[200];
-    struct chains there;
-    int rc = chains_read(dir, &there, err);
-    if (rc < 0)
-        return rc;
-    bool used = there.count > 0;
-    chains_free(&there);
-    if (used)
-        return err_set(err, ERR_STATE, "%.300s has segments, and nothing in it says of which shop; name another folder.", dir);
-    marker_text(whose, text);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || write_whole(fd, text, strlen(text), 0) < 0 || fsync(fd) < 0) {
-        rc = folder_error(err, path);
-        unlink(path);
-    }
-    if (fd >= 0)
-        close(fd);
-    return rc < 0 ? rc : sync_folder(dir, err);
-}
-
-static bool marker_path(char out[SEGMENT_PATH], const char *dir)
-{
-    return snprintf(out, SEGMENT_PATH, "%s/%s", dir, marker_name) < SEGMENT_PATH;
-}
-
-int follow_prepare(const char *dir, const char *whose, struct err *err)
-{
-    char path[SEGMENT_PATH];
-    if (!marker_path(path, dir))
-        return err_set(err, ERR_INVALID, "The path of the folder is too long.");
-    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-        return err_wrap((folder_error(err, dir), err), "The folder can't be made");
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? make_marker(dir, path, whose, err) : folder_error(err, path);
-    int rc = check_marker(fd, dir, whose, err);
-    close(fd);
-    return rc;
-}
-
 static void close_segment(struct follow *f)
 {
     if (f->segment_fd >= 0)
@@ -220,17 +147,17 @@ static int come_back(struct follow *f, struct err *err)
 {
     char path[SEGMENT_PATH];
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    marker_path(path, f->dir);
+    follow_marker_path(path, f->dir);
     f->marker_fd = open(path, O_RDWR | O_CLOEXEC);
     if (f->marker_fd < 0)
         return errno == ENOENT
                    ? err_set(err, ERR_NOT_FOUND, "%.200s is not there, or is not the folder it was: is its disk mounted?", f->dir)
-                   : folder_error(err, path);
-    int rc = check_marker(f->marker_fd, f->dir, f->whose, err);
+                   : follow_folder_error(err, path);
+    int rc = follow_marker_check(f->marker_fd, f->dir, f->whose, err);
     if (rc == 0 && fcntl(f->marker_fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
         rc = err_set(err, ERR_LOCKED, "Another process writes into %.200s.", f->dir);
     if (rc == 0 && fstat(f->marker_fd, &f->marker) < 0)
-        rc = folder_error(err, path);
+        rc = follow_folder_error(err, path);
     if (rc < 0)
         go_away(f);
     return rc;
@@ -241,7 +168,7 @@ static bool still_there(struct follow *f)
 {
     char path[SEGMENT_PATH];
     struct stat st, ours;
-    marker_path(path, f->dir);
+    follow_marker_path(path, f->dir);
     if (stat(path, &st) < 0 || st.st_dev != f->marker.st_dev || st.st_ino != f->marker.st_ino)
         return false;
     if (f->segment_fd < 0)
@@ -261,9 +188,9 @@ static int begin_segment(struct follow *f, struct err *err)
     /* One that is there already has no whole record, or this number would not be the next one. */
     f->segment_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (f->segment_fd < 0)
-        return folder_error(err, path);
+        return follow_folder_error(err, path);
     segment_write_head(f->segment_first, &f->place, f->hash, head);
-    int rc = write_whole(f->segment_fd, head, sizeof head, 0) < 0 ? folder_error(err, path) : sync_folder(folder, err);
+    int rc = write_whole(f->segment_fd, head, sizeof head, 0) < 0 ? follow_folder_error(err, path) : follow_folder_sync(folder, err);
     if (rc < 0) {
         close_segment(f);
         unlink(path);
@@ -343,7 +270,7 @@ static int write_batch(struct follow *f, struct err *err)
         rc = begin_segment(f, err);
     size_t len = f->batch.len - HASH_BYTES;
     if (rc == 0 && (write_whole(f->segment_fd, f->batch.data + HASH_BYTES, len, f->segment_size) < 0 || fdatasync(f->segment_fd) < 0)) {
-        rc = folder_error(err, f->dir);
+        rc = follow_folder_error(err, f->dir);
         if (rc != ERR_FULL || ftruncate(f->segment_fd, f->segment_size) < 0)
             go_away(f); /* what of it is there is looked at when the folder is opened again */
     }
@@ -375,13 +302,13 @@ static int write_sum(const char *file, const char *path, sha256_fn sha256, struc
     unsigned char hash[HASH_BYTES];
     char sum[SEGMENT_PATH + 8];
     int from = open(file, O_RDONLY | O_CLOEXEC);
-    int rc = from < 0 ? folder_error(err, file) : snapshot_hash(from, -1, sha256, hash, err);
+    int rc = from < 0 ? follow_folder_error(err, file) : snapshot_hash(from, -1, sha256, hash, err);
     if (from >= 0)
         close(from);
     snprintf(sum, sizeof sum, "%s.sum", path);
     int fd = rc < 0 ? -1 : open(sum, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (rc == 0 && (fd < 0 || write_whole(fd, (char *)hash, sizeof hash, 0) < 0 || fsync(fd) < 0))
-        rc = folder_error(err, sum);
+        rc = follow_folder_error(err, sum);
     if (fd >= 0)
         close(fd);
     return rc;
@@ -567,11 +494,11 @@ static int make_chain_folder(struct follow *f, const struct chains *there, struc
     while (there->count && strcmp(f->chain, there->list[there->count - 1].name) <= 0)
         chain_name(++ms, f->chain); /* the clock was set back, or two in a moment: the newest must sort last */
     if (!chain_path(path, f->dir, f->chain) || mkdir(path, 0700) < 0) {
-        int rc = folder_error(err, f->dir);
+        int rc = follow_folder_error(err, f->dir);
         f->chain[0] = '\0';
         return rc;
     }
-    return sync_folder(f->dir, err);
+    return follow_folder_sync(f->dir, err);
 }
 
 static int begin_chain(struct follow *f, const struct chains *there, struct err *err)
