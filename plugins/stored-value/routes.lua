@@ -28,9 +28,9 @@ end
 
 function routes.statement(call)
   local part = call.params.part
-  if part ~= "principal" and part ~= "gift" then fail.not_found "There are statements of principal and gift." end
+  if part ~= "principal" and part ~= "gift" then fail.not_found "There are two statements: principal and gift; name one of them." end
   local ms, seq = (call.query.after or "0.1"):match "^(%d+)%.([1-9]%d*)$"
-  if not ms or #ms > 18 or #seq > 18 then fail.invalid("after", "Take next of the page before.") end
+  if not ms or #ms > 18 or #seq > 18 then fail.invalid("after", "after is the next of the page before.") end
   local s = ledger.statement(wallet.account(call.customer, part), { after = call.query.after })
   if not s then return { status = 200, body = { balance = 0, items = json.array {} } } end
   local items = {}

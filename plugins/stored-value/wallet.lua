@@ -56,7 +56,9 @@ local function to_outside(what) return function(part) return outside(part, what)
 -- What was done before is done once, and must have been the same.
 local function same(row, args, names)
   for _, name in ipairs(names) do
-    if row[name] ~= args[name] then fail.conflict("done_otherwise", ("This was done before with another %s."):format(name), "/" .. name) end
+    if row[name] ~= args[name] then
+      fail.conflict("done_otherwise", ("This was done before with another %s; use a new id."):format(name), "/" .. name)
+    end
   end
 end
 
@@ -64,7 +66,9 @@ end
 function wallet.top_up(args, settings)
   args = { customer = args.customer, id = args.id, principal = args.principal, gift = args.gift or 0 }
   if args.principal + args.gift == 0 then fail.invalid("/principal", "Something has to be paid in or given.") end
-  if args.principal > settings.top_up_max then fail.invalid("/principal", "That is more than can be paid in at once.") end
+  if args.principal > settings.top_up_max then
+    fail.invalid("/principal", ("At most %s can be paid in at once."):format(money.format(settings.top_up_max)))
+  end
   local before = store.top_ups:get(args.id)
   if before then
     same(before, args, { "customer", "principal", "gift" })
@@ -104,7 +108,7 @@ function wallet.spend(args, settings)
   end
   local taken = shares(args.amount, principal, gift, settings.spend_first)
   if not move("spend/" .. args.id, taken, of(args.customer), to_outside "spent") then
-    fail.conflict("not_enough", "There is not enough left.", "/amount") -- a part of it is held or frozen
+    fail.conflict("not_enough", "There is not enough left: a part of it is held or frozen.", "/amount")
   end
   store.spends:insert { spend = args.id, customer = args.customer, at = time.now(), principal = taken.principal, gift = taken.gift }
   return taken

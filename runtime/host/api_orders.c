@@ -282,7 +282,8 @@ static int check_form(struct call *c)
     if (!json_get(c->body, "lines"))
         return err_field(&c->err, ERR_INVALID, "/quote_token", "An order needs either quote_token, or lines and expected_total.");
     if (!json_get(c->body, "expected_total"))
-        return err_field(&c->err, ERR_INVALID, "/expected_total", "An order without quote_token says the total that the buyer was shown.");
+        return err_field(&c->err, ERR_INVALID, "/expected_total",
+                         "Send quote_token, or as expected_total the total that the buyer was shown.");
     return 0;
 }
 

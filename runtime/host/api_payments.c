@@ -53,7 +53,8 @@ static struct json_value *last_of(struct json_value *object)
 static bool find_provider(struct call *c, struct slice name, const char *what, struct hook_ref *out)
 {
     if (!provider_hook(c->seat->generation, name, what, out)) {
-        err_reason(&c->err, ERR_NOT_FOUND, "no_such_provider", "This shop has no provider of payments of this name that calls here.");
+        err_reason(&c->err, ERR_NOT_FOUND, "no_such_provider",
+                   "No provider of this name calls this shop; the path has the name of its plugin, and shop.lua turns it on.");
     } else if (plugin_stopped(plugin_state_of(c->seat->vm), out->plugin->name)) {
         plugin_refuse(out->plugin->name, &c->err);
     } else {

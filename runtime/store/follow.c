@@ -155,7 +155,7 @@ static int come_back(struct follow *f, struct err *err)
                    : follow_folder_error(err, path);
     int rc = follow_marker_check(f->marker_fd, f->dir, f->whose, err);
     if (rc == 0 && fcntl(f->marker_fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
-        rc = err_set(err, ERR_LOCKED, "Another process writes into %.200s.", f->dir);
+        rc = err_set(err, ERR_LOCKED, "Another process writes into %.200s; stop it, or name another folder.", f->dir);
     if (rc == 0 && fstat(f->marker_fd, &f->marker) < 0)
         rc = follow_folder_error(err, path);
     if (rc < 0)
@@ -184,7 +184,7 @@ static int begin_segment(struct follow *f, struct err *err)
     char path[SEGMENT_PATH], folder[SEGMENT_PATH], head[SEGMENT_HEAD];
     f->segment_first = f->number + 1;
     if (!chain_path(folder, f->dir, f->chain) || !segment_path(path, f->dir, f->chain, f->segment_first))
-        return err_set(err, ERR_INVALID, "The path of the folder is too long.");
+        return err_set(err, ERR_INVALID, "The path of the folder is too long; name a shorter one.");
     /* One that is there already has no whole record, or this number would not be the next one. */
     f->segment_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (f->segment_fd < 0)

@@ -71,7 +71,7 @@ int follow_prepare(const char *dir, const char *whose, struct err *err)
 {
     char path[SEGMENT_PATH];
     if (!follow_marker_path(path, dir))
-        return err_set(err, ERR_INVALID, "The path of the folder is too long.");
+        return err_set(err, ERR_INVALID, "The path of the folder is too long; name a shorter one.");
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
         return err_wrap((follow_folder_error(err, dir), err), "The folder can't be made");
     int fd = open(path, O_RDONLY | O_CLOEXEC);

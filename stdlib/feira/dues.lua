@@ -85,7 +85,9 @@ function dues.named(list, label)
       return due
     end
   end
-  fail.invalid("/due", ("The order owes no %q."):format(tostring(label)), "due_unknown")
+  local there = {}
+  for i, due in ipairs(list) do there[i] = ("%q"):format(due.label) end
+  fail.invalid("/due", ("The order owes no %q; it has %s."):format(tostring(label), table.concat(there, ", ")), "due_unknown")
 end
 
 ---The n-th, whether it is met or not.

@@ -30,7 +30,9 @@ function refund_desk.list(args)
   local params = args.query or {}
   local limit, after = page.read(params)
   local state = check.text(params.state, "state", 20) or "manual"
-  if not refund_parts.is_state(state) then fail.invalid("state", ("A refund has no state %q."):format(state)) end
+  if not refund_parts.is_state(state) then
+    fail.invalid("state", ("A refund has no state %q; there are %s."):format(state, table.concat(refund_parts.states, ", ")))
+  end
   return page.write(refund_parts.list(state, after or 0, limit + 1), limit, document)
 end
 

@@ -69,6 +69,8 @@ function refund_parts.list(state, after, limit)
   return out
 end
 
+refund_parts.states = names
+
 ---@return boolean whether there is a state of this name
 function refund_parts.is_state(name) return codes[name] ~= nil end
 
