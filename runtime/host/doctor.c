@@ -109,6 +109,13 @@ static const struct question questions[] = {
       "SELECT DISTINCT o.order_id FROM order_blocks b JOIN orders o ON o.id = b.order_id WHERE b.until_ms IS NULL AND o.state > 3",
       "No order that has ended is still blocked.", "orders have ended and are still blocked",
       "A block ends with its order; report this with the ids.", false },
+    { "limits",
+      "SELECT DISTINCT o.order_id FROM orders o, json_each(o.limits) j LEFT JOIN ledger_transfers h ON h.id = o.order_id || '/limits/' || "
+      "(j.key + 1) WHERE o.limits IS NOT NULL AND (h.seq IS NULL OR h.amount <> json_extract(j.value, '$[1]') OR (h.kind = 1 AND "
+      "(o.state = 1) = EXISTS (SELECT 1 FROM ledger_transfers r WHERE r.pending = h.seq)))",
+      "What orders use up of limits of campaigns is held while they wait for money, and only then.",
+      "orders hold too little or too long of limits of campaigns",
+      "Other buyers may find the campaign used up too early or too late; report this with the ids.", false },
     { "checkouts",
       "SELECT c.checkout FROM checkout_contacts c LEFT JOIN checkouts k ON k.id = c.checkout WHERE k.id IS NULL OR k.placed_as IS NOT NULL",
       "No name or address is kept for a checkout that is completed or gone.", "names or addresses are kept for checkouts that have ended",

@@ -1,5 +1,8 @@
 """Limits of campaigns: the last use is had by one buyer, comes back when his order ends, and outlives the server."""
 
+import contextlib
+import json
+import sqlite3
 import threading
 import time
 
@@ -134,6 +137,29 @@ def test_units_and_money_go_to_the_last_one(sells):
     assert discount == 0 and reason["code"] == "limit_used_up"
 
 
+@pytest.mark.parametrize("damage", [
+    "DELETE FROM ledger_transfers WHERE id LIKE '%/limits/1/post'",
+    "DELETE FROM ledger_transfers WHERE id LIKE '%/limits/1'",
+    "UPDATE orders SET limits = replace(limits, ',1,', ',2,')",
+    "UPDATE orders SET state = 1",
+])
+def test_the_doctor_finds_orders_that_hold_too_little_or_too_long(sells, damage):
+    shop = sells("uses = 9, per_customer = 9")
+    ann = shop.customer()
+    shop.paid_order({shop.sku: 1}, by=ann)
+    cancel(shop, shop.place({shop.sku: 1}, by=ann))
+    shop.server.terminate()
+
+    def found():
+        findings = json.loads(feira("doctor", shop.folder, "--json").stdout)["findings"]
+        return {f["check"]: f["level"] for f in findings}["limits"]
+
+    assert found() == "ok"
+    with contextlib.closing(sqlite3.connect(shop.server.data / "shop.db")) as db, db:
+        assert db.execute(damage).rowcount
+    assert found() == "error"
+
+
 def test_what_was_used_outlives_a_crash(sells):
     shop = sells("uses = 2, per_customer = 1")
     ann = shop.customer()
@@ -231,14 +257,20 @@ def test_a_purchase_limit_refuses_the_second_one(own_shop):
 SPEC = """local t = require "feira.test"
 t:describe("a day", function()
   t:it("ends at midnight of the shop", function()
-    local function total() return t:quote { lines = { { sku = "POT", qty = 1 } } }.total end
-    t:product { sku = "POT", price = 1000, stock = 10, tags = { "few" } }
-    local first = total()
-    t:expect(first, 900)
-    t:pay(t:order { lines = { { sku = "POT", qty = 1 } } })
-    t:expect(total(), 1000)
-    t:advance "24h"
+    local function total() return t:quote { lines = { POT = 1 } }.total end
+    t:product { sku = "POT", price = "10.00", stock = 10, tags = { "few" } }
+    t:at "2026-07-01 23:58"
     t:expect(total(), 900)
+    local order = t:pay(t:order { lines = { POT = 1 } })
+    t:expect(total(), 1000)
+    t:advance "1m"
+    t:expect(total(), 1000)
+    t:at "2026-07-02 00:00"
+    t:expect(total(), 900)
+    t:pay(t:order { lines = { POT = 1 } })
+    t:expect(total(), 1000)
+    t:refund(order) -- of yesterday: today has none the more
+    t:expect(total(), 1000)
   end)
 end)
 """
