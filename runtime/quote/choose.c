@@ -129,12 +129,12 @@ static int reach_find(struct quote_eval *e, struct candidate *c, struct err *err
 static int candidates_find(struct choice *ch, struct err *err)
 {
     struct quote_eval *e = ch->e;
-    size_t most = e->active_count - e->active_gates;
+    size_t most = e->active_count - e->active_priced;
     ch->list = arena_array(e->arena, most, sizeof *ch->list);
     ch->standing = arena_array(e->arena, most, 1);
     if (!ch->list || !ch->standing)
         return eval_nomem(e, err);
-    for (size_t i = e->active_gates; i < e->active_count; i++) {
+    for (size_t i = e->active_priced; i < e->active_count; i++) {
         if (e->slots[i].reason) /* stopped */
             continue;
         int rc = may_apply(e, e->active[i], err);
@@ -441,7 +441,7 @@ int campaigns_choose(struct quote_eval *e, struct quote_result *out, struct err 
 {
     const struct quote_rules *r = e->rules;
     bool best = r->policies.stacking == STACKING_BEST;
-    if ((!best && !r->any_exclusion) || e->active_count == e->active_gates)
+    if ((!best && !r->any_exclusion) || e->active_count == e->active_priced)
         return 0;
     struct err own; /* a caller that passes NULL still has its rules skipped by the same code */
     struct choice ch = { .e = e, .proven = true };

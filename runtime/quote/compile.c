@@ -5,12 +5,12 @@
 
 enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, OWNER_MAX = 64, REASON_MAX = 200, PRIORITY_MAX = 1000000 };
 
-static const char *const campaign_keys[] = { "id",    "at",       "title", "priority",   "stage",  "window",     "scope",
-                                             "codes", "when",     "give",  "on_failure", "owner",  "watch",      "alone",
-                                             "group", "not_with", "lane",  "stop",       "limits", "pay_within", NULL };
+static const char *const campaign_keys[] = { "id",   "at",   "title",      "priority",   "stage",    "window", "scope", "codes",
+                                             "when", "give", "on_failure", "owner",      "watch",    "alone",  "group", "not_with",
+                                             "lane", "stop", "limits",     "pay_within", "policies", NULL };
 static const char *const gate_keys[] = { "gate", "id",     "at",     "title",      "priority", "window", "scope",
                                          "when", "reason", "effect", "on_failure", "owner",    "limits", NULL };
-static const char *const stages[] = { "item", "order", "shipping", NULL };
+static const char *const stages[] = { "price", "item", "order", "shipping", NULL };
 static const char *const lanes[] = { "pre", "default", "post", NULL };
 static const char *const stops[] = { "lines", "order", NULL };
 static const char *const failures[] = { "skip", "refuse", NULL };
@@ -54,6 +54,41 @@ static int when_compile(struct spec *s, const struct spec_node *n, struct quote_
     return spec_codes(s, &codes, &all[0].names);
 }
 
+/* There each line stands for one unit, and no shopper is known to have more of them. */
+static int price_stage_check(struct spec *s, const struct spec_node *stage, const struct quote_campaign *c)
+{
+    for (uint32_t i = 0; i < c->give_count; i++) {
+        const struct action *a = &c->give[i];
+        bool fits = a->type == &percent_off_type
+                        ? a->percent.round != ROUND_AT_ORDER && !chosen_any(&a->percent.chosen) && !a->percent.cap_minor
+                    : a->type == &amount_off_type ? a->amount.per == PER_UNIT && !chosen_any(&a->amount.chosen) && !a->amount.cap_minor
+                                                  : a->type == &fixed_price_type && !a->fixed.max_units;
+        if (!fits)
+            return spec_error(s, stage,
+                              "a campaign of this stage changes the price of every unit: it gives percent_off, amount_off with per = "
+                              "\"unit\" or fixed_price, without a cap or so many units");
+    }
+    for (uint32_t i = 0; i < c->when_count; i++)
+        if (c->when[i].kind == WHEN_SUBTOTAL || c->when[i].kind == WHEN_QTY || c->when[i].kind == WHEN_FUNCTION)
+            return spec_error(
+                s, stage,
+                "prices are found before it is known what the cart comes to; leave conditions on amounts, units and functions out");
+    return 0;
+}
+
+static int own_policies(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
+{
+    struct spec_node own = spec_member(n, "policies");
+    if (!own.v)
+        return 0;
+    struct policies *p = spec_array(s, 1, sizeof *p);
+    if (!p)
+        return ERR_NOMEM;
+    *p = *c->policies;
+    c->policies = p;
+    return policies_own(s, &own, p);
+}
+
 static int stage_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
 {
     struct spec_node stage = spec_member(n, "stage");
@@ -67,7 +102,9 @@ static int stage_compile(struct spec *s, const struct spec_node *n, struct quote
     int rc = spec_choice(s, &stage, stages, &chosen);
     if (rc < 0)
         return rc;
-    c->stage = (enum stage)(STAGE_ITEM + chosen);
+    c->stage = (enum stage)(STAGE_PRICE + chosen);
+    if (c->stage == STAGE_PRICE)
+        return price_stage_check(s, &stage, c);
     for (uint32_t i = 0; i < c->give_count; i++)
         if (c->stage == STAGE_SHIPPING && c->give[i].touches_lines)
             return spec_error(s, &stage, "%s changes lines, and they are settled before the shipping stage; leave stage out",
@@ -199,7 +236,7 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
     c->owner = slice_str("");
     if (owner.v && (rc = spec_text(s, &owner, OWNER_MAX, &c->owner)) < 0)
         return rc;
-    if (!is_gate && ((rc = exclusions_compile(s, &n, c)) < 0 || (rc = turn_compile(s, &n, c)) < 0))
+    if (!is_gate && ((rc = exclusions_compile(s, &n, c)) < 0 || (rc = turn_compile(s, &n, c)) < 0 || (rc = own_policies(s, &n, c)) < 0))
         return rc;
     struct spec_node limits = spec_member(&n, "limits"), pay_within = spec_member(&n, "pay_within");
     if ((rc = limits_compile(s, &limits, is_gate, &c->limits)) < 0 || (rc = pay_within_compile(s, &pay_within, &c->pay_within_ms)) < 0)
@@ -213,13 +250,13 @@ static int campaign_compile(struct spec *s, const struct json_value *v, size_t n
 static int in_order(const void *a, const void *b)
 {
     const struct quote_campaign *x = a, *y = b;
-    int x_phase = x->stage == STAGE_SHIPPING ? 2 : x->stage != STAGE_GATE,
-        y_phase = y->stage == STAGE_SHIPPING ? 2 : y->stage != STAGE_GATE;
+    static const int phases[] = { [STAGE_GATE] = 0, [STAGE_PRICE] = 1, [STAGE_ITEM] = 2, [STAGE_ORDER] = 2, [STAGE_SHIPPING] = 3 };
+    int x_phase = phases[x->stage], y_phase = phases[y->stage];
     if (x_phase != y_phase)
         return x_phase < y_phase ? -1 : 1;
     if (x->lane != y->lane)
         return x->lane < y->lane ? -1 : 1;
-    if (x->stage != y->stage)
+    if (x->stage != y->stage && !x->policies->priority_alone)
         return x->stage < y->stage ? -1 : 1;
     if (x->priority != y->priority)
         return x->priority > y->priority ? -1 : 1;
@@ -279,6 +316,8 @@ static int campaigns_compile(struct spec *s, const struct json_value *campaigns,
     if (ids_check(s, r) < 0)
         return ERR_INVALID;
     qsort(r->campaigns, r->count, sizeof *r->campaigns, in_order);
+    for (size_t i = 0; i < r->count; i++)
+        r->price_stage = r->price_stage || r->campaigns[i].stage == STAGE_PRICE;
     while (r->gate_count < r->count && r->campaigns[r->gate_count].stage == STAGE_GATE)
         r->gate_count++;
     sort_ids(r);
@@ -365,7 +404,7 @@ int quote_rules_build(const struct json_value *campaigns, const struct quote_rul
     if (rc == 0)
         rc = watch_compile(&s, &watch, false, &r->watch);
     if (rc == 0)
-        rc = tax_compile(&s, o->tax, o->tax_rates.count > 0, &r->taxes);
+        rc = tax_compile(&s, o->tax, o->tax_rates.count > 0, r->policies.tax_per_unit, &r->taxes);
     if (rc == 0)
         rc = all_rules_copy(o, r, err);
     if (rc == 0)

@@ -28,8 +28,20 @@ int window_compile(struct spec *s, const struct spec_node *n, struct window *out
 
 static int bounds_compile(struct spec *s, const struct spec_node *n, bool money, struct condition *out)
 {
-    static const char *const known[] = { "at_least", "at_most", "of", NULL };
+    static const char *const known_money[] = { "at_least", "at_most", "of", "tax", NULL }, *const taxes[] = { "as_priced", "with",
+                                                                                                              "without", NULL };
+    static const char *const known_units[] = { "at_least", "at_most", "of", "per", NULL }, *const pers[] = { "set", "line", NULL };
+    const char *const *known = money ? known_money : known_units;
     int rc = spec_object(s, n, known);
+    struct spec_node tax = spec_member(n, "tax"), per = spec_member(n, "per");
+    unsigned chosen = 0;
+    if (rc == 0 && money && tax.v)
+        rc = spec_choice(s, &tax, taxes, &chosen);
+    out->bounds.tax = chosen;
+    chosen = 0;
+    if (rc == 0 && !money && per.v)
+        rc = spec_choice(s, &per, pers, &chosen);
+    out->bounds.per_line = chosen == 1;
     if (rc < 0)
         return rc;
     out->bounds.at_least = INT64_MIN;
@@ -230,13 +242,24 @@ static bool in_cart(struct quote_eval *e, const struct selector *sel)
     return false;
 }
 
+/* Of a line: the one that has most. */
+static int64_t units_seen(const struct quote_eval *e, struct quote_set set, bool per_line)
+{
+    int64_t most = 0;
+    for (size_t i = 0; per_line && i < set.count; i++)
+        most = e->cart->lines[set.lines[i]].qty > most ? e->cart->lines[set.lines[i]].qty : most;
+    return per_line ? most : quote_eval_qty(e, set);
+}
+
 static bool within_bounds(struct quote_eval *e, const struct condition *c)
 {
     bool money = c->kind == WHEN_SUBTOTAL;
     struct quote_set set = e->scope;
     if (c->bounds.of)
         set = eval_select(e, c->bounds.of, eval_every(e), e->target_lines);
-    int64_t seen = money ? eval_threshold(e, set) : quote_eval_qty(e, set);
+    int64_t seen = !money          ? units_seen(e, set, c->bounds.per_line)
+                   : c->bounds.tax ? tax_threshold(e, set, c->bounds.tax == SEEN_WITH_TAX)
+                                   : eval_threshold(e, set);
     void (*param)(struct quote_eval *, const char *, int64_t) = money ? why_money : why_int;
     if (seen < c->bounds.at_least) {
         why_set(e, money ? "subtotal_below" : "qty_below");

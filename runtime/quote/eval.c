@@ -130,6 +130,8 @@ static int effect_add(struct quote_eval *e, uint32_t line, int64_t amount_minor,
 
 int eval_take(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason, struct err *err)
 {
+    if (amount_minor > 0 && e->floors && amount_minor > eval_room(e, line))
+        amount_minor = eval_room(e, line);
     if (amount_minor == 0)
         return 0;
     if (amount_minor < 0 || amount_minor > e->remaining[line])
@@ -282,7 +284,9 @@ int quote_eval_percent_off(struct quote_eval *e, struct quote_set set, int64_t r
         return err_field(err, ERR_INVALID, "percent", "a percentage is from 0 to 100");
     if (cap_minor < 0)
         return err_field(err, ERR_INVALID, "cap", "a cap can't be negative");
-    return percent_take(e, set, (struct percent){ rate_ppm, cap_minor, e->campaign->policies->percent_base }, reason, err);
+    return percent_take(e, set,
+                        (struct percent){ rate_ppm, cap_minor, e->campaign->policies->percent_base, e->campaign->policies->round_at, NULL },
+                        reason, err);
 }
 
 int quote_eval_amount_off(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err)

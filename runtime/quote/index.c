@@ -225,7 +225,7 @@ static int64_t least_amount(const struct quote_campaign *c)
 {
     int64_t least = 0;
     for (uint32_t i = 0; i < c->when_count && c->stage != STAGE_GATE; i++)
-        if (c->when[i].kind == WHEN_SUBTOTAL && c->when[i].bounds.at_least > least)
+        if (c->when[i].kind == WHEN_SUBTOTAL && c->when[i].bounds.tax != SEEN_WITH_TAX && c->when[i].bounds.at_least > least)
             least = c->when[i].bounds.at_least;
     return least;
 }

@@ -274,6 +274,16 @@ static const struct quote_campaign *active_at(const struct quote_eval *e, size_t
     return &e->rules->campaigns[e->active[place]];
 }
 
+int price_turns(struct quote_eval *e, size_t from, size_t to, struct err *err)
+{
+    int rc = 0;
+    if (e->rules->policies.best_of_price)
+        return lane_run(e, from, to, err);
+    for (size_t k = from; k < to && rc == 0; k++)
+        rc = campaign_turn(e, k, err);
+    return rc;
+}
+
 /* All of one lane; *i is then what comes after it. */
 static int lane_turns(struct quote_eval *e, size_t *i, struct err *err)
 {
@@ -290,8 +300,10 @@ static int lane_turns(struct quote_eval *e, size_t *i, struct err *err)
 
 static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
-    size_t i = e->active_gates;
-    int rc = campaigns_choose(e, out, err);
+    int rc = price_stage(e, out, err);
+    size_t i = e->active_priced;
+    if (rc == 0)
+        rc = campaigns_choose(e, out, err);
     while (i < e->active_count && active_at(e, i)->stage < STAGE_SHIPPING && rc == 0)
         rc = lane_turns(e, &i, err);
     if (rc == 0)
@@ -396,11 +408,13 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
     struct quote_eval e = { .rules = r, .cart = cart, .hooks = hooks, .arena = arena };
     e.wishes_tail = &e.wishes;
     e.shipping_tail = &e.shipping_discounts;
-    if (r->pricing.count && !cart->no_campaigns)
+    if ((r->pricing.count || r->price_stage) && !cart->no_campaigns)
         prices_reset(cart); /* so that gates and price rules see the price of the catalogue */
     int rc = cart_start(cart, out, err);
     if (rc == 0)
         rc = run_lines(&e, err);
+    if (rc == 0 && !cart->no_campaigns)
+        rc = floors_find(&e, err);
     if (rc < 0)
         return rc;
     run_customer(&e);

@@ -305,7 +305,9 @@ struct quote_tax {
     bool included;        /* prices include it; otherwise it is added, and lines cost total + tax */
     int64_t amount_minor; /* in all, that of shipping included */
     int64_t shipping_minor;
-    const struct quote_tax_sum *sums; /* by rate, in the order in which they were met */
+    int64_t net_minor;                   /* what is paid, without tax */
+    int64_t lines_minor, discount_minor; /* the tax of lines, and what it is lower for their discounts */
+    const struct quote_tax_sum *sums;    /* by rate, in the order in which they were met */
     size_t sum_count;
 };
 

@@ -31,7 +31,9 @@ enum selector_kind {
     SELECT_LEAVES,
     SELECT_ALL = SELECT_LEAVES,
     SELECT_ANY,
-    SELECT_NONE
+    SELECT_NONE,
+    SELECT_UNIT_PRICE, /* one unit costs from .. to, in the catalogue or by campaigns of the stage price */
+    SELECT_REDUCED     /* it is shown beside a higher price */
 };
 
 struct selector {
@@ -39,10 +41,12 @@ struct selector {
     uint32_t child_count;
     struct names names;              /* of a leaf */
     const struct selector *children; /* of all, any, none */
+    int64_t at_least, at_most;       /* of a unit price */
 };
 
 struct marks { /* which symbols a line (or a whole cart) has, as bits */
     uint64_t bits[SELECT_LEAVES];
+    int64_t price_minor, compare_at_minor; /* of a line */
 };
 
 int selector_compile(struct spec *s, const struct spec_node *n, struct selector *out);
@@ -86,7 +90,9 @@ struct condition {
         struct selector in_cart;
         struct {
             int64_t at_least, at_most;
-            const struct selector *of; /* NULL: the campaign's scope */
+            const struct selector *of;                                    /* NULL: the campaign's scope */
+            bool per_line;                                                /* units: some line has them */
+            enum { SEEN_AS_PRICED, SEEN_WITH_TAX, SEEN_WITHOUT_TAX } tax; /* money */
         } bounds;
         struct window window;
         uint32_t weekdays; /* bit 0: Monday */
@@ -116,7 +122,7 @@ struct fact_test {
 int fact_compile(struct spec *s, const struct spec_node *n, const struct fact_test **out);
 
 /* --- actions ---------------------------------------------------------------------------------------------------------- */
-enum stage { STAGE_GATE, STAGE_ITEM, STAGE_ORDER, STAGE_SHIPPING }; /* gates are asked before any price is found */
+enum stage { STAGE_GATE, STAGE_PRICE, STAGE_ITEM, STAGE_ORDER, STAGE_SHIPPING }; /* gates are asked before any price is found */
 enum base { BASE_REMAINING, BASE_LIST };
 enum lane { LANE_PRE, LANE_DEFAULT, LANE_POST }; /* before the stages of lines: all of pre, then all of default, then all of post */
 enum stop { STOP_NOT, STOP_LINES, STOP_ORDER };  /* when it took something off, nothing later touches its lines | anything */
@@ -125,6 +131,23 @@ struct shipping_part { /* off what shipping costs: a rate, with a cap or 0, or a
     int64_t rate_ppm, amount_minor, cap_minor;
 };
 int64_t shipping_part_of(struct shipping_part p, int64_t price_minor, enum rounding mode);
+
+enum round_at { ROUND_AT_LINE, ROUND_AT_UNIT, ROUND_AT_ORDER, ROUND_AT_CARRY };
+enum per { PER_SET, PER_LINE, PER_UNIT, PER_EACH }; /* each: a line or a unit, as the policy says */
+enum pick { PICK_FIRST, PICK_CHEAPEST, PICK_DEAREST };
+
+/* chosen.c: of which units of its lines an action takes; 0: not bounded. */
+struct chosen {
+    int64_t max_units, max_units_per_line;
+    int64_t whole, whole_per_line; /* only whole groups of so many */
+    enum pick pick;
+};
+int chosen_compile(struct spec *s, const struct spec_node *n, struct chosen *out);
+#define CHOSEN_KEYS "max_units", "max_units_per_line", "whole", "whole_per_line", "pick"
+static inline bool chosen_any(const struct chosen *c)
+{
+    return c->max_units || c->max_units_per_line || c->whole || c->whole_per_line;
+}
 
 struct action_type;
 struct bundle_item {
@@ -144,13 +167,19 @@ struct action {
     union {
         struct {
             int64_t rate_ppm, cap_minor; /* cap 0: none */
-            int base;                    /* -1: as the policy says */
+            int base, round;             /* -1: as the policy says */
+            struct chosen chosen;
         } percent;
         struct {
             int64_t amount_minor, every_minor, cap_minor; /* every, cap 0: none */
+            int64_t further_minor;                        /* of each unit of a line after the first; -1: the same */
+            enum per per;
+            struct chosen chosen;
         } amount;
         struct {
-            int64_t buy, get, max_sets, rate_ppm; /* max_sets 0: no limit */
+            int64_t buy, get, max_sets, max_units, rate_ppm, amount_minor; /* 0: no limit; an amount, or a rate */
+            const struct selector *of;                                     /* what is bought; NULL: what is rewarded */
+            bool partial, dearest, per_line, of_list;
         } units;
         struct {
             int64_t size, price_minor, max_sets; /* max_sets 0: no limit */
@@ -161,6 +190,7 @@ struct action {
         } nth;
         struct {
             int64_t price_minor, max_units; /* max_units 0: all */
+            bool of_set;                    /* all of it together */
         } fixed;
         struct {
             const struct bundle_item *items;
@@ -170,6 +200,8 @@ struct action {
         struct {
             const struct tier_step *steps;
             uint32_t count;
+            const struct action *below; /* what holds under the first step */
+            uint32_t below_count;
             bool by_amount, each, wanders; /* wanders: a step takes from other lines than those it is measured by */
         } tiered;
         struct shipping_part shipping;
@@ -198,14 +230,32 @@ int action_on(struct spec *s, const struct spec_node *n, struct action *out);   
 
 /* --- policies --------------------------------------------------------------------------------------------------------- */
 enum stacking { STACKING_PRIORITY, STACKING_BEST };
+enum remainder { REMAINDER_LARGEST, REMAINDER_FIRST_LINES, REMAINDER_LAST_LINE, REMAINDER_CARRY };
+struct floor_price { /* no campaign takes a unit of these lines below it */
+    struct selector scope;
+    int64_t price_minor;
+};
 struct policies {
     enum stacking stacking;
+    enum remainder remainder;
+    enum rounding share_rounding; /* of the shares before what is left of them is given out; largest: down */
+    enum round_at round_at;       /* what percentages are rounded once for */
+    bool best_of_price;           /* the same of campaigns of the stage price */
+    bool each_is_unit;            /* amount_off with per = "each" */
+    bool same_units_first;        /* what came off a line before counts first against the units that an action is for, and not evenly */
+    bool units_once;              /* a unit that one campaign counted or rewarded stands for no other */
+    bool priority_alone;          /* the order of campaigns of lines: priority, whatever their stage */
+    bool tax_per_unit;            /* where shop.lua `tax` does not say */
+    const struct floor_price *floors;
+    uint32_t floor_count;
     bool best_of_lane; /* of each line: of the campaigns of one lane only the one that takes most off it */
     enum rounding rounding;
     enum base percent_base, thresholds;
     bool fold_codes;
 };
+/* v: shop.lua `policies`; NULL: defaults. policies_own: those of a campaign, over the shop's, which stand in *out. */
 int policies_compile(struct spec *s, const struct json_value *v, struct policies *out);
+int policies_own(struct spec *s, const struct spec_node *n, struct policies *out);
 
 /* --- exclude.c: who does not combine with whom ------------------------------------------------------------------------- */
 int exclusions_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c);
@@ -239,7 +289,7 @@ struct taxes {
     const struct tax_rate *rates;
     uint32_t rate_count;
 };
-int tax_compile(struct spec *s, const struct json_value *v, bool has_rules, struct taxes *out);
+int tax_compile(struct spec *s, const struct json_value *v, bool has_rules, bool per_unit, struct taxes *out);
 
 int shipping_compile(struct spec *s, const struct json_value *v, const struct shipping_option **out, uint32_t *count);
 
@@ -284,6 +334,7 @@ struct quote_rules {
     uint32_t *rank;           /* by campaign: its place in by_id */
     uint32_t *by_id;          /* campaign numbers, by id */
     size_t count, gate_count; /* the first gate_count are gates */
+    bool price_stage;         /* one at least changes prices */
     bool any_exclusion;       /* one at least is alone, of a group, or not_with another */
     const struct shipping_option *shipping;
     uint32_t shipping_count;

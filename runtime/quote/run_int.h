@@ -48,9 +48,14 @@ struct quote_eval {
     int64_t *remaining;             /* what it still costs, effects of the running campaign included */
     struct quote_discount ***tails; /* where its next discount is linked */
     int64_t *weights, *shares;      /* scratch of one action */
+    int64_t *floors;                /* what it may not go below; NULL: nothing has a floor */
     struct split_scratch scratch;
     uint32_t *every, *scope_lines, *target_lines; /* every: the lines that are for sale */
     size_t every_count;
+
+    struct { /* policy units = once: units that campaigns counted or rewarded, and what they came to */
+        int64_t units, cost;
+    } * used; /* per line; NULL: none yet */
 
     struct marks cart_marks;
     uint64_t customer_bloom;
@@ -84,6 +89,7 @@ struct quote_eval {
     int broken;                        /* sticky: ran out of memory within a function's call */
 
     /* shipping */
+    bool price_stage;    /* each line stands for one unit */
     bool shipping_stage; /* the rate is known, lines may not change any more */
     bool has_shipping;
     int64_t shipping_minor, shipping_remaining;
@@ -93,6 +99,7 @@ struct quote_eval {
     /* The gates and campaigns that are looked at, ascending: the index found them, or the cart asks for all. */
     const uint32_t *active;
     size_t active_count, active_gates; /* the gates stand first */
+    size_t active_priced;              /* then those that change prices */
     struct quote_outcome *slots;       /* by place in active */
     uint32_t *slot_codes;              /* codes each took */
     struct limits_left *limits;        /* by place; NULL: none has any */
@@ -152,6 +159,10 @@ int lane_run(struct quote_eval *e, size_t from, size_t to, struct err *err);
 /* --- choose.c: which of those that may apply do; the others get their reason. */
 int campaigns_choose(struct quote_eval *e, struct quote_result *out, struct err *err);
 
+/* --- price_stage.c: the campaigns that change unit prices, active[active_gates .. active_priced - 1]. */
+int price_turns(struct quote_eval *e, size_t from, size_t to, struct err *err); /* price.c */
+int price_stage(struct quote_eval *e, struct quote_result *out, struct err *err);
+
 /* --- gate.c: asks every gate about the cart as it came in, and takes what is hidden out of it. */
 int gates_ask(struct quote_eval *e, struct quote_result *out, struct err *err);
 
@@ -171,6 +182,8 @@ int eval_nomem(struct quote_eval *e, struct err *err);
 struct percent {
     int64_t rate_ppm, cap_minor;
     enum base base;
+    enum round_at round_at;
+    const struct chosen *chosen; /* NULL: every unit */
 };
 int percent_take(struct quote_eval *e, struct quote_set set, struct percent p, struct slice reason, struct err *err);
 int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor, struct slice reason, struct err *err);
@@ -185,6 +198,23 @@ int limits_finish(struct quote_eval *e, struct quote_result *out, struct err *er
 
 /* --- left.c: as quote_eval_left(), for limits: they are bounded by the campaigns. */
 int left_ask(struct quote_eval *e, struct slice account, int64_t *left, struct err *err);
+
+/* --- chosen.c: how many units of each line of the set (in its order); and what they still cost, by policy. NULL: all of them. */
+int chosen_units(struct quote_eval *e, const struct chosen *c, struct quote_set set, int64_t **out, struct err *err);
+int64_t chosen_cost(const struct quote_eval *e, uint32_t line, int64_t units, enum base base);
+/* What may come off a line. */
+static inline int64_t eval_room(const struct quote_eval *e, uint32_t line)
+{
+    int64_t floor = e->floors ? e->floors[line] : 0;
+    return e->remaining[line] > floor ? e->remaining[line] - floor : 0;
+}
+
+/* --- split.c: splits over the set by e->weights (all that the lines cost, or part of it), as policy `remainder` says, none more than its
+ * room, what others have no room for going to the rest; into e->shares. */
+int split(struct quote_eval *e, struct quote_set set, int64_t total, struct err *err);
+int64_t room_of(const struct quote_eval *e, struct quote_set set);
+/* Where prices may not go below something. */
+int floors_find(struct quote_eval *e, struct err *err);
 
 /* --- stopped.c */
 void stopped_mark(struct quote_eval *e); /* those that do not apply get their reason */
@@ -219,6 +249,8 @@ struct offers {
 int offers_collect(struct quote_eval *e, struct slice chosen, struct offers *out, struct err *err); /* chosen: one option, or "" for all */
 
 /* --- tax.c: the tax of settled lines and of shipping; adds it to the total when prices are without. */
+/* What thresholds see of the set with tax or without, by the rates of shop.lua; as priced where it has none. */
+int64_t tax_threshold(const struct quote_eval *e, struct quote_set set, bool with_tax);
 int tax_price(struct quote_eval *e, struct quote_result *out, struct err *err);
 
 /* --- shipping.c: lists the options, or finds the price of the chosen one. Lines are settled. */

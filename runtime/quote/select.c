@@ -1,7 +1,7 @@
 #include "quote/rules_int.h"
 
 const char *const selector_leaf_keys[SELECT_LEAVES] = { "sku", "brand", "category", "tag" };
-static const char *const known[] = { "sku", "brand", "category", "tag", "all", "any", "none", NULL };
+static const char *const known[] = { "sku", "brand", "category", "tag", "all", "any", "none", "unit_price", "reduced", NULL };
 
 static int children_compile(struct spec *s, const struct spec_node *n, enum selector_kind kind, struct selector *out)
 {
@@ -22,6 +22,30 @@ static int children_compile(struct spec *s, const struct spec_node *n, enum sele
     return 0;
 }
 
+static int unit_price_compile(struct spec *s, const struct spec_node *n, struct selector *out)
+{
+    static const char *const bounds[] = { "at_least", "at_most", NULL };
+    struct spec_node least = spec_member(n, "at_least"), most = spec_member(n, "at_most");
+    int rc = spec_object(s, n, bounds);
+    *out = (struct selector){ .kind = SELECT_UNIT_PRICE, .at_least = INT64_MIN, .at_most = INT64_MAX };
+    if (rc == 0 && !least.v && !most.v)
+        return spec_error(s, n, "has neither at_least nor at_most; give one");
+    if (rc == 0 && least.v)
+        rc = spec_money(s, &least, 0, &out->at_least);
+    if (rc == 0 && most.v)
+        rc = spec_money(s, &most, 0, &out->at_most);
+    if (rc == 0 && out->at_least > out->at_most)
+        return spec_error(s, n, "can never hold: at_least is more than at_most");
+    return rc;
+}
+
+static int reduced_compile(struct spec *s, const struct spec_node *n, struct selector *out)
+{
+    static const char *const none[] = { NULL };
+    *out = (struct selector){ .kind = SELECT_REDUCED };
+    return spec_object(s, n, none);
+}
+
 int selector_member(struct spec *s, const struct spec_node *n, struct selector *out)
 {
     for (unsigned kind = 0; kind < SELECT_LEAVES; kind++) {
@@ -30,6 +54,10 @@ int selector_member(struct spec *s, const struct spec_node *n, struct selector *
             return spec_names(s, n, &out->names);
         }
     }
+    if (strcmp(n->key, "unit_price") == 0)
+        return unit_price_compile(s, n, out);
+    if (strcmp(n->key, "reduced") == 0)
+        return reduced_compile(s, n, out);
     if (strcmp(n->key, "all") == 0)
         return children_compile(s, n, SELECT_ALL, out);
     return children_compile(s, n, strcmp(n->key, "any") == 0 ? SELECT_ANY : SELECT_NONE, out);
@@ -70,6 +98,8 @@ void marks_of(const struct quote_product *p, struct marks *out)
     out->bits[SELECT_BRAND] = p->brand ? symbol_bit(p->brand) : 0;
     out->bits[SELECT_CATEGORY] = categories;
     out->bits[SELECT_TAG] = tags;
+    out->price_minor = p->price_minor;
+    out->compare_at_minor = p->compare_at_minor;
 }
 
 static bool any_of(const struct names *n, const symbol *items, uint32_t count)
@@ -93,6 +123,10 @@ bool selector_match(const struct selector *sel, const struct quote_product *p, c
         return any_of(&sel->names, p->categories, p->category_count);
     case SELECT_TAG:
         return any_of(&sel->names, p->tags, p->tag_count);
+    case SELECT_UNIT_PRICE:
+        return m->price_minor >= sel->at_least && m->price_minor <= sel->at_most;
+    case SELECT_REDUCED:
+        return m->compare_at_minor > m->price_minor;
     case SELECT_ALL:
     case SELECT_ANY:
     case SELECT_NONE:
@@ -109,7 +143,7 @@ bool selector_possible(const struct selector *sel, const struct marks *cart)
 {
     if (sel->kind < SELECT_LEAVES)
         return sel->names.bloom & cart->bits[sel->kind];
-    if (sel->kind == SELECT_NONE)
+    if (sel->kind >= SELECT_NONE)
         return true;
     bool stop_at = sel->kind == SELECT_ANY;
     for (uint32_t i = 0; i < sel->child_count; i++)

@@ -67,13 +67,13 @@ static int rates_compile(struct spec *s, const struct spec_node *n, struct taxes
     return rc;
 }
 
-int tax_compile(struct spec *s, const struct json_value *v, bool has_rules, struct taxes *out)
+int tax_compile(struct spec *s, const struct json_value *v, bool has_rules, bool per_unit, struct taxes *out)
 {
     static const char *const known[] = { "prices", "round", "region", "rates", NULL };
     static const char *const prices[] = { "include", "exclude", NULL }, *const rounds[] = { "line", "unit", NULL };
     struct spec_node root = spec_root(NULL);
     struct spec_node n = { .up = &root, .v = v, .key = "tax" };
-    *out = (struct taxes){ .known = has_rules || v, .included = true };
+    *out = (struct taxes){ .known = has_rules || v, .included = true, .per_unit = per_unit };
     if (!v)
         return 0;
     int rc = spec_object(s, &n, known);
@@ -85,7 +85,7 @@ int tax_compile(struct spec *s, const struct json_value *v, bool has_rules, stru
     if ((rc = spec_choice(s, &with, prices, &choice)) < 0)
         return rc;
     out->included = choice == 0;
-    choice = 0;
+    choice = out->per_unit;
     if (round.v && (rc = spec_choice(s, &round, rounds, &choice)) < 0)
         return rc;
     out->per_unit = choice == 1;
@@ -197,6 +197,22 @@ static bool tax_of_units(int64_t amount, int64_t qty, int64_t rate_ppm, bool inc
            money_mul(high, amount % qty, &some) && money_mul(low, qty - amount % qty, &rest) && money_add(some, rest, out);
 }
 
+int64_t tax_threshold(const struct quote_eval *e, struct quote_set set, bool with_tax)
+{
+    const struct taxes *t = &e->rules->taxes;
+    int64_t sum = eval_threshold(e, set), tax;
+    bool remaining = e->campaign->policies->thresholds == BASE_REMAINING;
+    for (size_t i = 0; i < set.count && t->included != with_tax; i++) {
+        uint32_t line = set.lines[i], row = row_of_line(e, line);
+        if (row == NOBODY || !tax_of(remaining ? e->remaining[line] : e->cart->lines[line].subtotal_minor, t->rates[row].rate_ppm,
+                                     t->included, e->rules->policies.rounding, &tax))
+            continue;
+        if (!money_add(sum, with_tax ? tax : -tax, &sum))
+            return INT64_MAX;
+    }
+    return sum;
+}
+
 static struct slice title_of(const struct quote_eval *e, uint32_t by)
 {
     const struct quote_rules *r = e->rules;
@@ -232,6 +248,10 @@ static int lines_tax(struct quote_eval *e, struct tax_run *t, struct quote_tax *
             continue;
         bool fits = e->rules->taxes.per_unit ? tax_of_units(l->total_minor, l->qty, t->rates[i], out->included, mode, &l->tax_minor)
                                              : tax_of(l->total_minor, t->rates[i], out->included, mode, &l->tax_minor);
+        int64_t before = 0;
+        fits = fits && (e->rules->taxes.per_unit ? tax_of_units(l->subtotal_minor, l->qty, t->rates[i], out->included, mode, &before)
+                                                 : tax_of(l->subtotal_minor, t->rates[i], out->included, mode, &before));
+        out->discount_minor += before - l->tax_minor;
         if (!fits || !money_add(out->amount_minor, l->tax_minor, &out->amount_minor))
             return too_much(err);
         sum_add(e, t, t->by[i], t->rates[i], l->total_minor - (out->included ? l->tax_minor : 0), l->tax_minor);
@@ -284,6 +304,7 @@ int tax_price(struct quote_eval *e, struct quote_result *out, struct err *err)
         return rc;
     ask_table(e, &t);
     rc = lines_tax(e, &t, &out->tax, err);
+    out->tax.lines_minor = out->tax.amount_minor;
     if (rc == 0)
         rc = shipping_tax(e, &t, &out->tax, err);
     if (rc < 0)
@@ -292,5 +313,6 @@ int tax_price(struct quote_eval *e, struct quote_result *out, struct err *err)
     out->tax.sum_count = t.sum_count;
     if (!out->tax.included && !money_add(out->total_minor, out->tax.amount_minor, &out->total_minor))
         return too_much(err);
+    out->tax.net_minor = out->total_minor - out->tax.amount_minor;
     return 0;
 }

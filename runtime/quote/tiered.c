@@ -7,9 +7,9 @@ enum { STEPS_MAX = 50 };
 static const char *const bys[] = { "qty", "amount", NULL };
 static const char *const modes[] = { "whole", "each", NULL };
 
-static int step_gives(struct spec *s, const struct spec_node *n, struct action *out, struct tier_step *step)
+static int gives_compile(struct spec *s, const struct spec_node *n, const char *key, struct action *out, struct tier_step *step)
 {
-    struct spec_node give = spec_member(n, "give");
+    struct spec_node give = spec_member(n, key);
     struct action *actions;
     int rc = action_list(s, &give, &actions, &step->give_count);
     if (rc < 0)
@@ -43,12 +43,28 @@ static int step_compile(struct spec *s, const struct spec_node *n, struct action
                                    : spec_int(s, &at, 1, (int64_t)QUOTE_LINES_MAX * QUOTE_QTY_MAX, &step->at);
     if (rc == 0 && before && step->at <= before->at)
         rc = spec_error(s, &at, "is not above the step before it; write the steps from the lowest to the highest");
-    return rc < 0 ? rc : step_gives(s, n, out, step);
+    return rc < 0 ? rc : gives_compile(s, n, "give", out, step);
+}
+
+/* A step from nothing on. */
+static int below_compile(struct spec *s, const struct spec_node *n, struct action *out)
+{
+    struct spec_node below = spec_member(n, "below");
+    struct spec_node as_step = { .up = n->up, .v = n->v, .key = n->key };
+    struct tier_step step = { 0 };
+    if (!below.v)
+        return 0;
+    if (out->tiered.each)
+        return spec_error(s, &below, "with mode = \"each\" a step holds for what lies above it; leave below out");
+    int rc = gives_compile(s, &as_step, "below", out, &step);
+    out->tiered.below = step.give;
+    out->tiered.below_count = step.give_count;
+    return rc;
 }
 
 static int compile(struct spec *s, const struct spec_node *n, struct action *out)
 {
-    static const char *const known[] = { "by", "mode", "steps", "on", NULL };
+    static const char *const known[] = { "by", "mode", "steps", "below", "on", NULL };
     int rc = spec_object(s, n, known);
     if (rc < 0)
         return rc;
@@ -72,7 +88,7 @@ static int compile(struct spec *s, const struct spec_node *n, struct action *out
         rc = step_compile(s, &e, out, &steps[i], i ? &steps[i - 1] : NULL);
     }
     out->tiered.steps = steps;
-    return rc;
+    return rc < 0 ? rc : below_compile(s, n, out);
 }
 
 static int whole(struct quote_eval *e, const struct tier_step *step, struct err *err)
@@ -135,6 +151,10 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
     uint32_t reached = 0;
     while (reached < a->tiered.count && a->tiered.steps[reached].at <= seen)
         reached++;
+    if (reached == 0 && a->tiered.below_count) {
+        struct tier_step below = { .give = a->tiered.below, .give_count = a->tiered.below_count };
+        return whole(e, &below, err);
+    }
     if (reached == 0) {
         why_set(e, a->tiered.by_amount ? "subtotal_below" : "qty_below");
         (a->tiered.by_amount ? why_money : why_int)(e, "needed", a->tiered.steps[0].at);

@@ -30,6 +30,12 @@ static int compare(const void *a, const void *b, void *order)
     return x == y ? 0 : o->before(o->e, x, y) ? -1 : 1;
 }
 
+void units_sort(const struct quote_eval *e, uint32_t *lines, size_t count, bool (*before)(const struct quote_eval *, uint32_t, uint32_t))
+{
+    struct order o = { e, before };
+    qsort_r(lines, count, sizeof *lines, compare, &o);
+}
+
 uint32_t *units_sorted(struct quote_eval *e, struct quote_set set, bool (*before)(const struct quote_eval *, uint32_t, uint32_t),
                        size_t *count, int64_t *units)
 {
@@ -42,8 +48,7 @@ uint32_t *units_sorted(struct quote_eval *e, struct quote_set set, bool (*before
         list[(*count)++] = set.lines[i];
         *units += e->cart->lines[set.lines[i]].qty;
     }
-    struct order o = { e, before };
-    qsort_r(list, *count, sizeof *list, compare, &o);
+    units_sort(e, list, *count, before);
     return list;
 }
 

@@ -11,6 +11,8 @@ bool unit_dearer(const struct quote_eval *e, uint32_t a, uint32_t b);
 /* The lines of the set that still cost something, sorted; in e->scratch.order. *units: how many units they have. */
 uint32_t *units_sorted(struct quote_eval *e, struct quote_set set, bool (*before)(const struct quote_eval *, uint32_t, uint32_t),
                        size_t *count, int64_t *units);
+/* Sorts lines of the cart. */
+void units_sort(const struct quote_eval *e, uint32_t *lines, size_t count, bool (*before)(const struct quote_eval *, uint32_t, uint32_t));
 /* What units from .. to - 1 of a line still cost. */
 int64_t units_cost(const struct quote_eval *e, uint32_t line, int64_t from, int64_t to);
 

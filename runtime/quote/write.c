@@ -102,7 +102,54 @@ static void closed_emit(const struct quote_rules *r, const struct quote_gate *g,
     e->at = buf_reserve(e->buf, NUMBERS_ROOM);
 }
 
-static void line_emit(const struct quote_rules *r, const struct quote_line *l, const struct quote_tax *tax, const struct quote_voice *voice,
+/* Off unit k: a discount is split evenly over its units, the first of them taking what is left over. */
+static int64_t unit_discount(const struct quote_line *l, int64_t k)
+{
+    int64_t sum = 0;
+    for (const struct quote_discount *d = l->discounts; d; d = d->next) {
+        int64_t units = d->units ? d->units : l->qty;
+        if (k < units)
+            sum += d->amount_minor / units + (k < d->amount_minor % units);
+    }
+    return sum;
+}
+
+static int64_t next_change(const struct quote_line *l, int64_t k)
+{
+    int64_t next = l->qty;
+    for (const struct quote_discount *d = l->discounts; d; d = d->next) {
+        int64_t units = d->units ? d->units : l->qty, ends[] = { units, d->amount_minor % units };
+        for (size_t i = 0; i < 2; i++)
+            next = ends[i] > k && ends[i] < next ? ends[i] : next;
+    }
+    return next;
+}
+
+/* Runs of units that came to the same. */
+static void units_emit(const struct quote_line *l, struct emit *e)
+{
+    if (!l->discounts)
+        return;
+    EMIT(e, ",\"units\":[");
+    for (int64_t k = 0, next; k < l->qty; k = next) {
+        int64_t off = unit_discount(l, k);
+        next = next_change(l, k);
+        emit_room(e, NUMBERS_ROOM);
+        if (k)
+            EMIT(e, ",");
+        EMIT(e, "{\"qty\":");
+        emit_int(e, next - k);
+        EMIT(e, ",\"discount\":");
+        emit_int(e, off);
+        EMIT(e, ",\"total\":");
+        emit_int(e, l->unit_price_minor - off);
+        EMIT(e, "}");
+    }
+    emit_room(e, NUMBERS_ROOM);
+    EMIT(e, "]");
+}
+
+static void line_emit(const struct quote_rules *r, const struct quote_line *l, const struct quote_tax *tax, const struct quote_telling *how,
                       struct emit *e)
 {
     emit_room(e, NUMBERS_ROOM);
@@ -123,17 +170,23 @@ static void line_emit(const struct quote_rules *r, const struct quote_line *l, c
     EMIT(e, ",");
     discounts_emit(r, l->discounts, e);
     emit_room(e, NUMBERS_ROOM);
+    if (how->full && l->discount_minor) {
+        EMIT(e, ",\"discount\":");
+        emit_int(e, l->discount_minor);
+    }
     EMIT(e, ",\"total\":");
     emit_int(e, l->total_minor);
     tax_emit(tax, l->total_minor, l->tax_minor, e);
     emit_room(e, NUMBERS_ROOM);
+    if (how->full)
+        units_emit(l, e);
     if (l->closed)
-        closed_emit(r, l->closed, voice, e);
+        closed_emit(r, l->closed, &how->voice, e);
     EMIT(e, "}");
 }
 
 static void lines_write(const struct quote_rules *r, const struct quote_cart *cart, const struct quote_tax *tax,
-                        const struct quote_voice *voice, struct json_writer *w)
+                        const struct quote_telling *how, struct json_writer *w)
 {
     json_key(w, "lines");
     json_array(w);
@@ -141,14 +194,38 @@ static void lines_write(const struct quote_rules *r, const struct quote_cart *ca
     for (size_t i = 0; i < cart->line_count; i++) {
         if (i)
             EMIT(&e, ",");
-        line_emit(r, &cart->lines[i], tax, voice, &e);
+        line_emit(r, &cart->lines[i], tax, how, &e);
         emit_room(&e, 1);
     }
     emit_end(&e);
     json_array_end(w);
 }
 
-static void shipping_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w)
+static void both_write(struct json_writer *w, const char *key, int64_t amount, int64_t tax, bool included)
+{
+    json_key(w, key);
+    json_object(w);
+    json_key(w, "net");
+    json_int(w, included ? amount - tax : amount);
+    json_key(w, "gross");
+    json_int(w, included ? amount : amount + tax);
+    json_object_end(w);
+}
+
+/* For those who show prices with tax, or without, whichever the shop has. */
+static void net_and_gross_write(const struct quote_result *q, struct json_writer *w)
+{
+    const struct quote_tax *t = &q->tax;
+    int64_t lines = q->subtotal_minor - q->discount_minor;
+    if (!t->known)
+        return;
+    json_key(w, "net");
+    json_int(w, t->net_minor);
+    both_write(w, "lines", lines, t->lines_minor, t->included);
+    both_write(w, "discount", q->discount_minor, t->discount_minor, t->included);
+}
+
+static void shipping_write(const struct quote_rules *r, const struct quote_result *q, bool full, struct json_writer *w)
 {
     json_key(w, "shipping");
     if (q->has_shipping) {
@@ -162,6 +239,10 @@ static void shipping_write(const struct quote_rules *r, const struct quote_resul
         EMIT(&e, ",");
         discounts_emit(r, q->shipping_discounts, &e);
         emit_room(&e, NUMBERS_ROOM);
+        if (full && q->shipping_discount_minor) {
+            EMIT(&e, ",\"discount\":");
+            emit_int(&e, q->shipping_discount_minor);
+        }
         EMIT(&e, ",\"total\":");
         emit_int(&e, q->shipping_minor - q->shipping_discount_minor);
         tax_emit(&q->tax, q->shipping_minor - q->shipping_discount_minor, q->tax.shipping_minor, &e);
@@ -187,7 +268,7 @@ static void shipping_write(const struct quote_rules *r, const struct quote_resul
     json_array_end(w);
 }
 
-void quote_tax_write(const struct quote_tax *t, struct json_writer *w)
+static void tax_write(const struct quote_tax *t, const struct quote_result *q, struct json_writer *w)
 {
     if (!t->known)
         return;
@@ -197,6 +278,8 @@ void quote_tax_write(const struct quote_tax *t, struct json_writer *w)
     json_bool(w, t->included);
     json_key(w, "amount");
     json_int(w, t->amount_minor);
+    if (q)
+        net_and_gross_write(q, w);
     json_key(w, "rates");
     json_array(w);
     for (size_t i = 0; i < t->sum_count; i++) {
@@ -213,6 +296,11 @@ void quote_tax_write(const struct quote_tax *t, struct json_writer *w)
     }
     json_array_end(w);
     json_object_end(w);
+}
+
+void quote_tax_write(const struct quote_tax *t, struct json_writer *w)
+{
+    tax_write(t, NULL, w);
 }
 
 static void title_write(const struct quote_rules *r, uint32_t campaign, struct json_writer *w)
@@ -400,13 +488,17 @@ void quote_result_write(const struct quote_rules *r, const struct quote_result *
 {
     json_key(w, "currency");
     json_str(w, r->currency.code);
-    lines_write(r, q->cart, &q->tax, &how->voice, w);
+    lines_write(r, q->cart, &q->tax, how, w);
     json_key(w, "subtotal");
     json_int(w, q->subtotal_minor);
     json_key(w, "discount");
     json_int(w, q->discount_minor);
-    shipping_write(r, q, w);
-    quote_tax_write(&q->tax, w);
+    shipping_write(r, q, how->full, w);
+    tax_write(&q->tax, how->full ? q : NULL, w);
+    if (how->full) {
+        json_key(w, "lines_total");
+        json_int(w, q->subtotal_minor - q->discount_minor);
+    }
     json_key(w, "total");
     json_int(w, q->total_minor);
     campaigns_write(r, q, how, w);

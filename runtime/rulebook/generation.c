@@ -242,6 +242,75 @@ static int hash_specs(const struct json_value *campaigns, uint64_t *out, struct 
 
 /* --- building ------------------------------------------------------------------------------------------------------- */
 
+/* --- policies: a table, the name of a profile, or a table with `like = NAME`, which says what is otherwise ------------------------ */
+
+static int policies_wrong(const struct generation *g, struct loading *l, const char *fmt, struct slice name)
+{
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, fmt, SLICE_FMT(name));
+    return err_field(l->err, ERR_INVALID, "policies", "shop.lua:%d: policies: %s", excerpt_line_of_key(g->sources, "shop.lua", "policies"),
+                     sentence);
+}
+
+static const struct shipped_file *profile_find(struct slice name, char path[128])
+{
+    snprintf(path, 128, "stdlib/policies/%.*s.lua", (int)(name.len < 64 ? name.len : 64), name.data);
+    for (const struct shipped_file *f = shipped_policies; f->path; f++)
+        if (strcmp(f->path, path) == 0)
+            return f;
+    return NULL;
+}
+
+/* Members of `over` first, then those of `under` that it does not have; without `like`. */
+static struct json_value *laid_over(struct arena *arena, const struct json_value *over, const struct json_value *under)
+{
+    struct json_value *out = json_new(arena, JSON_OBJECT), *last = NULL;
+    for (int pass = 0; out && pass < 2; pass++) {
+        const struct json_value *from = pass == 0 ? over : under;
+        for (const struct json_value *m = from ? from->first : NULL; m; m = m->next) {
+            char key[64];
+            snprintf(key, sizeof key, "%.*s", SLICE_FMT(m->key));
+            if (slice_is(m->key, "like") || (pass == 1 && json_get(over, key)))
+                continue;
+            struct json_value *copy = arena_alloc(arena, sizeof *copy);
+            if (!copy)
+                return NULL;
+            *copy = *m;
+            copy->next = NULL;
+            json_append(out, last, copy);
+            last = copy;
+        }
+    }
+    return out;
+}
+
+enum { LIKES_MAX = 4 };
+
+static int policies_load(struct generation *g, struct loading *l, const struct json_value *given, int depth, const struct json_value **out)
+{
+    struct slice name = slice_str("");
+    const struct json_value *like = given && given->type == JSON_OBJECT ? json_get(given, "like") : given;
+    *out = given;
+    if (!like || given->type == JSON_ARRAY)
+        return 0;
+    if (!json_is_string(like, &name))
+        return policies_wrong(g, l, "like names a profile, such as \"sylius\"%.*s", slice_str(""));
+    char path[128];
+    const struct shipped_file *f = depth < LIKES_MAX ? profile_find(name, path) : NULL;
+    if (!f)
+        return policies_wrong(g, l, "there is no profile \"%.*s\"; runtime/rulebook/SHOP.md lists them", name);
+    struct source_file file = { .path = slice_str(f->path), .text = slice_of(f->text, f->len) };
+    struct json_value *tree;
+    const struct json_value *profile;
+    int rc = load_file(l, &file, "return { ... }", &tree);
+    if (rc == 0)
+        rc = policies_load(g, l, tree, depth + 1, &profile);
+    if (rc < 0)
+        return rc;
+    *out = laid_over(l->arena, given->type == JSON_OBJECT ? given : NULL, profile);
+    return *out ? 0 : nomem(l->err);
+}
+
 static int load_settings(struct generation *g, struct loading *l)
 {
     const struct source_file *f = sources_find(g->sources, SLICE_LIT("shop.lua"));
@@ -276,14 +345,17 @@ static void place_setting(const struct generation *g, struct err *err)
 
 static int compile(struct generation *g, struct loading *l)
 {
+    const struct json_value *policies;
     struct quote_rules_options o = { .currency = g->settings.currency,
                                      .zone = g->zone,
                                      .symbols = g->options.symbols,
-                                     .policies = json_get(g->settings.tree, "policies"),
                                      .shipping = json_get(g->settings.tree, "shipping"),
                                      .tax = json_get(g->settings.tree, "tax"),
                                      .watch = json_get(g->settings.tree, "watch") };
-    int rc = plugins_rules(&g->plugins, HOOK_PRICING, &g->arena, &o.pricing, l->err);
+    int rc = policies_load(g, l, json_get(g->settings.tree, "policies"), 0, &policies);
+    o.policies = policies;
+    if (rc == 0)
+        rc = plugins_rules(&g->plugins, HOOK_PRICING, &g->arena, &o.pricing, l->err);
     if (rc == 0)
         rc = plugins_rules(&g->plugins, HOOK_SHIPPING_RATES, &g->arena, &o.shipping_rates, l->err);
     if (rc == 0)

@@ -83,3 +83,4 @@ struct shipped_file {
     size_t len;
 };
 extern const struct shipped_file shipped_files[];
+extern const struct shipped_file shipped_policies[]; /* "stdlib/policies/sylius.lua": what other systems do, as data */

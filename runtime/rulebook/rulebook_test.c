@@ -223,6 +223,12 @@ static void a_broken_shop_file_is_refused_with_its_line(void **state)
                  "shop.lua:2: shipping[1].rates[1].price: a bare number");
     refuses_shop(w, "return { name = 'T', currency = 'CNY',\n  policies = { stacking = 'priorty' } }",
                  "shop.lua:2: policies.stacking: there is no \"priorty\"; did you mean \"priority\"?");
+    refuses_shop(w, "return { name = 'T', currency = 'CNY',\n  policies = 'silius' }",
+                 "shop.lua:2: policies: there is no profile \"silius\"; runtime/rulebook/SHOP.md lists them");
+    refuses_shop(w, "return { name = 'T', currency = 'CNY',\n  policies = { like = 3 } }",
+                 "shop.lua:2: policies: like names a profile, such as \"sylius\"");
+    refuses_shop(w, "return { name = 'T', currency = 'CNY',\n  policies = { like = 'sylius_unit_tax', round = 'never' } }",
+                 "shop.lua:2: policies.round: there is no \"never\"; choose one of line, unit");
     refuses_shop(w, "return { name = 'T', currency = 'CNY', shipping = function() end }",
                  "shop.lua:1: settings are data; a function can't be one");
     refuses_shop(w, "while true do end", "shop.lua:1: it ran past its budget");

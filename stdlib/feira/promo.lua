@@ -248,8 +248,12 @@ local function window_or_condition(at, path, v)
   return v
 end
 
-local function bounded(kind)
-  local check = record { at_least = kind, at_most = kind, of = selector }
+local function bounded(kind, more)
+  local fields = { at_least = kind, at_most = kind }
+  for key, check in pairs(more or { of = selector }) do
+    fields[key] = check
+  end
+  local check = record(fields)
   return function(at, path, v)
     local out = check(at, path, v)
     if out.at_least == nil and out.at_most == nil then
@@ -324,7 +328,7 @@ local function list_of(check)
 end
 
 local tier_fields = {
-  by = one_of("qty", "amount"), mode = one_of("whole", "each"), on = selector,
+  by = one_of("qty", "amount"), mode = one_of("whole", "each"), on = selector, below = action,
   ["!steps"] = list_of(record { ["!at"] = function(_, _, v) return v end, ["!give"] = action }),
 }
 local tier_record = record(tier_fields)
@@ -357,11 +361,22 @@ local function zhe(at, v, more)
   return { percent_off = words.percent_off.check(at, "zhe", spec) }
 end
 
+-- Which units of its lines an action takes.
+local function of_units(fields)
+  for _, key in ipairs { "max_units", "max_units_per_line", "whole", "whole_per_line" } do
+    fields[key] = integer(1)
+  end
+  fields.pick = one_of("first", "cheapest", "dearest")
+  return fields
+end
+
 words = {
   sku = { kind = "selector", names = true },
   category = { kind = "selector", names = true },
   tag = { kind = "selector", names = true },
   brand = { kind = "selector", names = true },
+  unit_price = { kind = "selector", check = bounded(money, {}) },
+  reduced = { kind = "selector", optional = true, check = record {} },
 
   customer_tag = { kind = "condition", names = true },
   coupon = { kind = "condition", names = true },
@@ -371,8 +386,8 @@ words = {
   store = { kind = "condition", names = true },
   weekday = { kind = "condition", names = true },
   time_of_day = { kind = "condition", check = record { ["!from"] = text, ["!to"] = text } },
-  subtotal = { kind = "condition", check = bounded(money) },
-  qty = { kind = "condition", check = bounded(integer(0)) },
+  subtotal = { kind = "condition", check = bounded(money, { of = selector, tax = one_of("as_priced", "with", "without") }) },
+  qty = { kind = "condition", check = bounded(integer(0), { of = selector, per = one_of("set", "line") }) },
   window = { kind = "condition", check = window_or_condition },
   fact = { kind = "condition", make = fact },
 
@@ -382,15 +397,31 @@ words = {
 
   percent_off = {
     kind = "action",
-    check = record { ["!percent"] = percent, cap = money, on = selector, base = one_of("remaining", "list") },
+    check = record(of_units {
+      ["!percent"] = percent, cap = money, on = selector, base = one_of("remaining", "list"),
+      round = one_of("line", "unit", "order", "carry"),
+    }),
+  },
+  amount_off = {
+    kind = "action",
+    check = record(of_units {
+      ["!amount"] = money, every = money, cap = money, further = money, on = selector,
+      per = one_of("set", "line", "unit", "each"),
+    }),
   },
   zhe = { kind = "action", make = zhe },
-  amount_off = { kind = "action", check = record { ["!amount"] = money, every = money, cap = money, on = selector } },
   buy_get = {
     kind = "action",
-    check = record { ["!buy"] = integer(1), ["!get"] = integer(1), percent = percent, max_sets = integer(1), on = selector },
+    check = record {
+      ["!buy"] = integer(1), ["!get"] = integer(1), percent = percent, amount = money, max_sets = integer(1), max_units = integer(1),
+      of = selector, on = selector, partial = boolean, pick = one_of("cheapest", "dearest"), per = one_of("set", "line"),
+      base = one_of("remaining", "list"),
+    },
   },
-  fixed_price = { kind = "action", check = record { ["!price"] = money, max_units = integer(1), on = selector } },
+  fixed_price = {
+    kind = "action",
+    check = record { ["!price"] = money, max_units = integer(1), per = one_of("unit", "set"), on = selector },
+  },
   nth_unit = {
     kind = "action",
     check = record {
@@ -509,11 +540,25 @@ local function duration(at, path, v)
   return v
 end
 
+local rounding = one_of("half_away", "half_even", "half_down", "down", "up", "floor", "ceiling")
+
+local policies = record {
+  percent_base = one_of("remaining", "list"),
+  thresholds = one_of("remaining", "list"),
+  round = one_of("line", "unit", "order", "carry"),
+  rounding = rounding,
+  remainder = one_of("largest_remainder", "first_lines", "last_line", "carry"),
+  share_rounding = rounding,
+  each = one_of("line", "unit"),
+  earlier = one_of("evenly", "same_units"),
+  units = one_of("shared", "once"),
+}
+
 local campaign = record {
   ["!id"] = campaign_id,
   title = text,
   priority = integer(-1000000),
-  stage = one_of("item", "order", "shipping"),
+  stage = one_of("price", "item", "order", "shipping"),
   window = window_or_condition,
   scope = selector,
   codes = name_list,
@@ -528,6 +573,7 @@ local campaign = record {
   stop = one_of("lines", "order"),
   limits = limits,
   pay_within = duration,
+  policies = policies,
 }
 
 local gate_fields = record({

@@ -89,6 +89,26 @@ local promo = {}
 ---@field partial_budget? "take_left"|"skip" when less is left than it would take off: take that (default), or do not apply
 ---@field after_refund? "give_back"|"keep" of an order that was refunded whole; default give_back
 
+---Those of the shop's policies that a campaign may have of its own; what each means stands in runtime/rulebook/SHOP.md.
+---@class feira.promo.Policies
+---@field percent_base? "remaining"|"list"
+---@field thresholds? "remaining"|"list"
+---@field round? "line"|"unit"|"order"|"carry"
+---@field rounding? feira.Rounding
+---@field remainder? "largest_remainder"|"first_lines"|"last_line"|"carry"
+---@field share_rounding? feira.Rounding
+---@field each? "line"|"unit"
+---@field earlier? "evenly"|"same_units"
+---@field units? "shared"|"once"
+
+---Which units of its lines an action takes; without these all.
+---@class feira.promo.Units
+---@field max_units? integer at most so many over all lines
+---@field max_units_per_line? integer
+---@field whole? integer only whole groups of so many units, over all lines
+---@field whole_per_line? integer only whole groups of so many units of each line
+---@field pick? "first"|"cheapest"|"dearest" which come first, where max_units or whole leave some out; default first
+
 ---@class feira.promo.CampaignSpec
 ---@field id string 1 to 64 of A-Z a-z 0-9 _ . : -; its counters belong to it
 ---@field title? string what the shopper reads; the id when left out
@@ -98,7 +118,8 @@ local promo = {}
 ---@field lane? "pre"|"default"|"post" before the stages of lines: all of pre, then all of default, then all of post
 ---@field stop? "lines"|"order" when it took something off, nothing later touches its lines, or anything at all
 ---@field not_with? string|string[] ids of campaigns that it does not combine with, or "group:NAME"; it holds in both directions
----@field stage? "item"|"order"|"shipping" default: the earliest stage of its actions
+---@field stage? "price"|"item"|"order"|"shipping" default: the earliest of its actions; price: it changes what a unit costs
+---@field policies? feira.promo.Policies where its amounts are found otherwise than the shop's
 ---@field window? feira.promo.Window when it runs
 ---@field scope? feira.promo.Selector the campaign's lines: thresholds measure them, discounts are taken from them; default all
 ---@field codes? feira.promo.Names the shopper must have typed one of these
@@ -198,14 +219,31 @@ function promo.tag(names, ...) end
 ---@return feira.promo.Selector
 function promo.brand(names, ...) end
 
+---Lines of which one unit costs so much, in the catalogue or by campaigns of the stage price: `promo.unit_price { at_least = "10.00" }`
+---@param spec { at_least?: feira.promo.Money, at_most?: feira.promo.Money } at least one bound
+---@return feira.promo.Selector
+function promo.unit_price(spec) end
+
+---Lines that are shown beside a higher price (`compare_at`): `scope = promo.none(promo.reduced())` leaves what is on sale alone.
+---@param spec? {}
+---@return feira.promo.Selector
+function promo.reduced(spec) end
+
+---@class feira.promo.Amounts
+---@field at_least? feira.promo.Money
+---@field at_most? feira.promo.Money
+---@field of? feira.promo.Selector default: the campaign's scope
+---@field tax? "as_priced"|"with"|"without"
+
 ---What the lines come to: `promo.subtotal { at_least = "100.00" }`, of the campaign's scope or of other lines:
 ---`promo.subtotal { at_least = "50.00", of = promo.tag "gift" }`
----@param spec { at_least?: feira.promo.Money, at_most?: feira.promo.Money, of?: feira.promo.Selector } at least one bound
+---`tax = "with"` or `"without"`: by the rates of shop.lua, whichever its prices are.
+---@param spec feira.promo.Amounts at least one bound
 ---@return feira.promo.Condition
 function promo.subtotal(spec) end
 
----How many units: `promo.qty { at_least = 3 }`
----@param spec { at_least?: integer, at_most?: integer, of?: feira.promo.Selector } at least one bound
+---How many units: `promo.qty { at_least = 3 }`; with `per = "line"` those of the line that has most
+---@param spec { at_least?: integer, at_most?: integer, of?: feira.promo.Selector, per?: "set"|"line" } at least one bound
 ---@return feira.promo.Condition
 function promo.qty(spec) end
 
@@ -291,8 +329,16 @@ function promo.any(list, ...) end
 ---@return T
 function promo.none(list, ...) end
 
----A share off, rounded per line: `promo.percent_off { percent = 20, cap = "50.00" }`
----@param spec { percent: feira.promo.Percent, cap?: feira.promo.Money, on?: feira.promo.Selector, base?: "remaining"|"list" }
+---@class feira.promo.PercentOff: feira.promo.Units
+---@field percent feira.promo.Percent
+---@field cap? feira.promo.Money
+---@field on? feira.promo.Selector
+---@field base? "remaining"|"list"
+---@field round? "line"|"unit"|"order"|"carry" what is rounded once (policy `round`); carry: lines, the error goes to the next
+
+---A share off, rounded per line unless it is said otherwise: `promo.percent_off { percent = 20, cap = "50.00" }`; half off the cheapest:
+---`promo.percent_off { percent = 50, max_units = 1, pick = "cheapest" }`
+---@param spec feira.promo.PercentOff
 ---@return feira.promo.Action
 function promo.percent_off(spec) end
 
@@ -302,18 +348,43 @@ function promo.percent_off(spec) end
 ---@return feira.promo.Action
 function promo.zhe(tenths, more) end
 
----An amount off, split over the lines: `promo.amount_off { amount = "50.00", every = "300.00" }` is 50 off each full 300.
----@param spec { amount: feira.promo.Money, every?: feira.promo.Money, cap?: feira.promo.Money, on?: feira.promo.Selector }
+---@class feira.promo.AmountOff: feira.promo.Units
+---@field amount feira.promo.Money
+---@field every? feira.promo.Money once for each so much
+---@field cap? feira.promo.Money
+---@field on? feira.promo.Selector
+---@field per? "set"|"line"|"unit"|"each" off all of it (default), each line, each unit; each: as policy `each` says
+---@field further? feira.promo.Money of each unit of a line after the first
+
+---An amount off, split over the lines: `promo.amount_off { amount = "50.00", every = "300.00" }` is 50 off each full 300. Off each piece:
+---`promo.amount_off { amount = "2.00", per = "unit" }`
+---@param spec feira.promo.AmountOff
 ---@return feira.promo.Action
 function promo.amount_off(spec) end
 
----Of every buy + get units the cheapest `get` are free, or `percent` off: `promo.buy_get { buy = 2, get = 1 }`
----@param spec { buy: integer, get: integer, percent?: feira.promo.Percent, max_sets?: integer, on?: feira.promo.Selector }
+---@class feira.promo.BuyGet
+---@field buy integer
+---@field get integer
+---@field percent? feira.promo.Percent off the units that are rewarded; default 100
+---@field amount? feira.promo.Money off each of them, instead
+---@field max_sets? integer
+---@field max_units? integer at most so many are rewarded
+---@field of? feira.promo.Selector what is bought; default: what is rewarded. A unit is one or the other
+---@field on? feira.promo.Selector what is rewarded
+---@field partial? boolean the last set may be rewarded in part
+---@field pick? "cheapest"|"dearest" which are rewarded; default cheapest
+---@field per? "set"|"line" line: each line by itself
+---@field base? "remaining"|"list"
+
+---Of every buy + get units the cheapest `get` are free, or `percent` off: `promo.buy_get { buy = 2, get = 1 }`; a cup for each pot:
+---`promo.buy_get { buy = 1, get = 1, of = promo.sku "POT", on = promo.tag "cup" }`
+---@param spec feira.promo.BuyGet
 ---@return feira.promo.Action
 function promo.buy_get(spec) end
 
----A price per unit, of all units or of the dearest so many; what costs less stays: `promo.fixed_price { price = "9.90", max_units = 1 }`
----@param spec { price: feira.promo.Money, max_units?: integer, on?: feira.promo.Selector }
+---A price per unit, of all units or of the dearest so many; what costs less stays: `promo.fixed_price { price = "9.90", max_units = 1 }`;
+---with `per = "set"` of all of it together
+---@param spec { price: feira.promo.Money, max_units?: integer, per?: "unit"|"set", on?: feira.promo.Selector }
 ---@return feira.promo.Action
 function promo.fixed_price(spec) end
 
@@ -350,6 +421,13 @@ function promo.bundle(spec) end
 ---@field at integer|feira.promo.Money from so many units, or from this amount
 ---@field give feira.promo.Action|feira.promo.Action[] no functions, no steps; with mode "each" one percent_off with only its percent
 
+---@class feira.promo.Tiered
+---@field by? "qty"|"amount"
+---@field mode? "whole"|"each"
+---@field steps feira.promo.Step[]
+---@field below? feira.promo.Action|feira.promo.Action[] what holds under the first step
+---@field on? feira.promo.Selector
+
 ---The more, the more off. `whole` (default): the highest step that is reached holds for all; `each`: every step for what lies between it
 ---and the next, units from the dearest down.
 ---
@@ -359,7 +437,7 @@ function promo.bundle(spec) end
 ---  { at = 5, give = { promo.percent_off { percent = 30 }, promo.free_shipping {} } },
 ---} }
 ---```
----@param spec { by?: "qty"|"amount", mode?: "whole"|"each", steps: feira.promo.Step[], on?: feira.promo.Selector }
+---@param spec feira.promo.Tiered
 ---@return feira.promo.Action
 function promo.tiered(spec) end
 

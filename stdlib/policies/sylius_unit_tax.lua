@@ -1,0 +1,5 @@
+-- Sylius where tax is rounded per unit.
+return {
+  like = "sylius",
+  tax_round = "unit",
+}

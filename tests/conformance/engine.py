@@ -1,0 +1,60 @@
+"""A shop for one case: its files, the real program on them, and what it answers over HTTP."""
+
+import json
+import subprocess
+
+from answers import Answer
+from feira_tools.server import Server, ServerError, program
+from feira_tools.wire import Client
+from vocabulary import Case, Inexpressible
+
+
+def write(folder, shop, campaigns):
+    (folder / "campaigns").mkdir(parents=True, exist_ok=True)
+    (folder / "shop.lua").write_text(shop, encoding="utf-8")
+    (folder / "campaigns" / "case.lua").write_text(campaigns, encoding="utf-8")
+
+
+def knows_limits(folder):
+    """Whether campaigns of this engine have limits."""
+    write(folder, 'return { name = "Probe", currency = "EUR", zone = "UTC" }\n',
+          'local promo = require "feira.promo"\n\nreturn promo.campaign { id = "probe", limits = { uses = 1 }, give = promo.percent_off { percent = 1 } }\n')
+    return subprocess.run([str(program()), "check", str(folder)], capture_output=True).returncode == 0
+
+
+class Shop:
+    def __init__(self, folder):
+        self.server = Server(folder, workers=1)
+
+    def __enter__(self):
+        try:
+            self.server.start()
+        except ServerError as e:
+            lines = [line for line in str(e).splitlines() if line.strip()]
+            raise Inexpressible(lines[-1] if lines else "the shop does not start") from e
+        self.client = Client(0, path=self.server.data / "feira.sock")
+        return self
+
+    def __exit__(self, *exc):
+        if self.server.process:
+            self.client.close()
+            self.server.kill()
+
+    def ask(self, method, path, body=None, **more):
+        answer = self.client.request(method, path, body, **more)
+        if answer.status >= 300:
+            raise Inexpressible(f"{method} {path}: {answer.status} {json.loads(answer.body).get('detail')}")
+        return answer.json()
+
+
+def quote(described, folder, has_limits):
+    case = Case(described, has_limits)
+    write(folder, case.shop(), case.campaigns())
+    body, customer = case.body(), case.customer()
+    with Shop(folder) as shop:
+        shop.ask("POST", "/v1/products/import", {"products": case.products()}, idempotency="products")
+        if customer is not None:
+            shop.ask("PUT", "/v1/customers/shopper", customer, idempotency="customer")
+        for campaign in case.stopped():
+            shop.ask("POST", "/v1/stops", {"name": campaign}, idempotency=f"stop-{campaign}")
+        return Answer(case, shop.ask("POST", "/v1/quotes?explain=full", body))
