@@ -2,6 +2,7 @@
 every permitted set tried. `broken` holds words that plant a mistake each (run --break): what compares must notice them."""
 
 import datetime
+import json
 from fractions import Fraction
 from itertools import combinations
 
@@ -10,7 +11,7 @@ STAGES = {"item": 0, "order": 1, "shipping": 2}
 LANES = {"pre": 0, "default": 1, "post": 2}
 OWN_STAGE = {"amount_off": "order", "shipping_off": "shipping", "free_shipping": "shipping"}
 BREAKS = ("order", "rounding", "ties", "cap", "every", "units", "cheapest", "set", "step", "thresholds", "group", "lane", "stop", "best", "rate", "tax",
-          "weekday", "code")
+          "weekday", "code", "gate")
 
 
 def money(text):
@@ -79,7 +80,9 @@ class Model:
         self.policies = {"stacking": "priority", "lanes": "all", "rounding": "half_away", "percent_base": "remaining", "thresholds": "remaining",
                          "code_case": "ignore"}
         self.policies.update(rules.get("policies") or {})
-        self.campaigns = rules["rules"]
+        self.campaigns = [c for c in rules["rules"] if not c.get("gate")]
+        self.gates = [c for c in rules["rules"] if c.get("gate")]
+        self.asks_for_codes = '"coupon"' in json.dumps(rules["rules"])
         self.table = rules.get("shipping") or []
         self.tax = rules.get("tax")
         self.broken = set(broken)
@@ -106,9 +109,7 @@ class Model:
         return True
 
     def lines_of(self, selector):
-        if selector is None:
-            return list(range(len(self.cart["lines"])))
-        return [i for i, line in enumerate(self.cart["lines"]) if self.selects(selector, line)]
+        return [i for i, line in enumerate(self.cart["lines"]) if i not in self.hidden and (selector is None or self.selects(selector, line))]
 
     def open_lines(self, selector):
         """Without those that nothing may touch any more."""
@@ -379,7 +380,7 @@ class Model:
 
     def place(self, c):
         shipping = self.stage(c) == STAGES["shipping"]
-        lane = LANES[c.get("lane", "default")] if not shipping and "lane" not in self.broken else 1
+        lane = LANES[c.get("lane", "default")] if "lane" not in self.broken else 1
         stage = self.stage(c) if "order" not in self.broken else 0
         return (shipping, lane, stage, -c.get("priority", 0), c["id"].encode())
 
@@ -390,6 +391,8 @@ class Model:
         turn = Turn(prices)
         self.closed = closed
         scope = self.open_lines(c.get("scope"))
+        if not scope and self.stage(c) != STAGES["shipping"]:
+            return None
         for action in listed(c["give"]):
             self.act(turn, scope, action)
         return turn
@@ -397,9 +400,9 @@ class Model:
     def rate(self, lines_cost):
         """What the chosen option costs; None: none was chosen."""
         wanted = self.cart.get("option")
-        if not wanted:
+        if not wanted or len(self.hidden) == len(self.cart["lines"]):
             return None
-        weight = sum(line["qty"] * line.get("g", 0) for line in self.cart["lines"])
+        weight = sum(line["qty"] * line.get("g", 0) for i, line in enumerate(self.cart["lines"]) if i not in self.hidden)
         for option in self.table:
             if option["id"] != wanted or "regions" in option and self.cart.get("region") not in option["regions"]:
                 continue
@@ -472,6 +475,8 @@ class Model:
     def choose(self):
         if self.policies["stacking"] == "best":
             return self.cheapest_set()
+        if not any(self.excludes(a, b) for a, b in combinations(self.campaigns, 2)):
+            return self.run(self.campaigns)
         ranked = sorted((c for c in self.campaigns if self.may_ever_apply(c)), key=lambda c: (-c.get("priority", 0), c["id"].encode()))
         idle = []
         while True:
@@ -482,7 +487,7 @@ class Model:
             does = self.run(chosen, one_by_one=True)["does"]
             nothing = [c for c in sorted(chosen, key=self.place) if c["id"] not in does]
             if len(chosen) + len(idle) == len(ranked) or not nothing:
-                return self.run([c for c in ranked if c in chosen or c in idle and all(not self.excludes(c, d) for d in chosen)])
+                return self.run(chosen)
             idle.append(nothing[0])
 
     def may_ever_apply(self, c):
@@ -535,16 +540,38 @@ class Model:
                 taxes.append(of(cost, rate))
         return taxes, of(q["shipping"], rate_of(None)) if q["shipping"] else 0
 
+    # --- gates
+    def pass_gates(self):
+        """All are asked about the cart as it came in. Refusing goes before hiding."""
+        closed = []
+        for g in sorted(self.gates, key=lambda g: (-g.get("priority", 0), g["id"].encode())):
+            lines = self.lines_of(g.get("scope"))
+            if self.in_window(g.get("window", {})) and lines and not self.holds(g["when"], lines, self.list):
+                closed.append((g, lines))
+        for g, lines in closed:
+            if g.get("effect", "refuse") == "refuse" and "gate" not in self.broken:
+                raise Refused(f"/lines/{lines[0]}")
+        for _, lines in closed:
+            self.hidden |= set(lines)
+        self.list = [0 if i in self.hidden else cost for i, cost in enumerate(self.list)]
+
     # --- the answer
     def price(self, cart):
         self.cart = cart
         self.qty = [line["qty"] for line in cart["lines"]]
         self.list = [line["qty"] * line["price"] for line in cart["lines"]]
+        self.hidden = set()
         try:
+            self.pass_gates()
             q = self.choose()
         except Refused as e:
             return {"error": str(e)}
         return self.answer(q)
+
+    def unused_codes(self, took):
+        """Codes that no campaign took."""
+        used = {self.code(code) for c in self.campaigns if c["id"] in took for code in c.get("codes", [])}
+        return sorted(code for code in map(self.code, self.cart.get("codes", [])) if code not in used)
 
     def answer(self, q):
         taxes, shipping_tax = self.taxes(q)
@@ -552,4 +579,5 @@ class Model:
         added = tax if self.tax and self.tax["prices"] != "include" else 0
         return {"lines": [[self.list[i], p, taxes[i], {c: off[i] for c, off in sorted(q["took"].items()) if off[i]}] for i, p in enumerate(q["prices"])],
                 "shipping": q["rate"], "shipping_off": {c: off[-1] for c, off in sorted(q["took"].items()) if off[-1]}, "tax": tax,
-                "total": q["cost"] + added, "applied": {c: sum(off) for c, off in sorted(q["took"].items())}}
+                "total": q["cost"] + added, "applied": {c: sum(off) for c, off in sorted(q["took"].items())},
+                "unused_codes": self.unused_codes(q["took"])}

@@ -125,6 +125,14 @@ def campaign(r, i, relations):
     return c
 
 
+def gate(r, i):
+    g = {"gate": True, "id": f"g{i}", "when": condition(r), "reason": "Not for everybody.", "effect": r.choice(["hide", "hide", "refuse"])}
+    for key, make in (("scope", selector), ("window", window)):
+        if r.random() < 0.4:
+            g[key] = make(r)
+    return g
+
+
 def shipping(r):
     options = []
     for name_, regions in [("post", None), ("van", ["GB", "FR"])][: r.randint(1, 2)]:
@@ -184,5 +192,22 @@ def shop(r, carts):
         s["shipping"] = shipping(r)
     if r.random() < 0.3:
         s["tax"] = tax(r)
+    if r.random() < 0.12:
+        s["rules"] += [gate(r, i) for i in range(r.randint(1, 2))]
     s["carts"] = [cart(r) for _ in range(carts)]
+    return s
+
+
+def large(r):
+    """Twelve that may all apply, and the cheapest set is asked for."""
+    s = {"rules": [campaign(r, i, True) for i in range(12)], "policies": {"stacking": "best"}, "shipping": shipping(r), "carts": [cart(r)]}
+    for c in s["rules"]:
+        for key in ("window", "codes", "alone"):
+            c.pop(key, None)
+        if r.random() < 0.7:
+            c.pop("when", None)
+            c.pop("scope", None)
+            c["group"] = r.choice("ghi")
+    for c in s["rules"]:
+        c.pop("not_with", None)
     return s
