@@ -158,7 +158,7 @@ const struct cli_command cli_commands[] = {
       "Without ACCOUNT: whether debits and credits agree in each unit. ACCOUNT that ends in a slash (stock/) lists the accounts whose\n"
       "names begin so. Else its statement: what it had, what moved, what it has. TIME is 2026-11-20, \"2026-11-20 08:00\" (the shop's\n"
       "zone) or RFC 3339. An amount above zero came in; what is only held is no entry. Money is shown in major units." },
-    { "webhooks", "SHOP [DO [ID [MESSAGE]]]", "Endpoints of other systems that hear what happens.", 1, 4, webhooks_options, cmd_webhooks,
+    { "webhooks", "SHOP [DO ...]", "Endpoints of other systems that hear what happens.", 1, 4, webhooks_options, cmd_webhooks,
       "feira webhooks SHOP                  lists them: state, what waits, what was given up\n"
       "feira webhooks SHOP add URL          makes one, and shows its secret this once\n"
       "feira webhooks SHOP change ID        with --url, --events, --label, --personal, --ordered, --unordered\n"
