@@ -363,12 +363,12 @@ int limits_trim(struct quote_eval *e, bool *holds, struct err *err)
     return 0;
 }
 
-int64_t limits_shipping(const struct quote_eval *e, const struct quote_outcome *slot, int64_t amount)
+int64_t limits_shipping(const struct quote_eval *e, uint32_t campaign, int64_t taken, int64_t amount)
 {
-    const struct limits *l = e->rules->campaigns[e->active[slot - e->slots]].limits;
+    const struct limits *l = e->rules->campaigns[campaign].limits;
     if (!l || !e->limits)
         return amount;
-    int64_t left = e->limits[slot - e->slots].budget - slot->amount_minor;
+    int64_t left = e->limits[slot_of(e, campaign) - e->slots].budget - taken;
     return amount <= left ? amount : l->partial ? left : 0;
 }
 

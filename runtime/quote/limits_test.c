@@ -204,6 +204,28 @@ static void the_cheapest_set_knows_what_is_left(void **state)
     assert_int_equal(discount(f, &b, LINE), 1500);
 }
 
+static void the_cheapest_set_knows_what_is_left_for_shipping(void **state)
+{
+    static const char *const stages[] = { "shipping", "item" };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < 2; i++) {
+        struct books b = { { "campaign/a/budget" }, { -9900 }, 0 };
+        char rules[400];
+        snprintf(rules, sizeof rules,
+                 "[{'id': 'a', 'group': 'g', 'stage': '%s', 'give': {'free_shipping': {}}, 'limits': {'budget': '100.00'}},"
+                 " {'id': 'b', 'group': 'g', " TEN_OFF "}]",
+                 stages[i]);
+        const char *shipping = "[{'id': 'post', 'title': 'Post', 'rates': [{'price': '5.00'}]}]";
+        const char *cart = "{'option': 'post', 'lines': [{'sku': 'A', 'price': 1000, 'qty': 3}]}";
+        assert_int_equal(fixture_build(f, rules, "{'stacking': 'best'}", shipping), 0);
+        assert_int_equal(discount(f, &b, cart), 300); /* of a only 1.00 is left */
+        assert_int_equal(f->result.shipping_discount_minor, 0);
+        b.balance[0] = -9500;
+        assert_int_equal(discount(f, &b, cart), 0);
+        assert_int_equal(f->result.shipping_discount_minor, 500);
+    }
+}
+
 #define PURCHASE "[{'gate': true, 'id': 'one', 'scope': {'sku': 'A'}, 'limits': {'units_per_customer': 3}, 'reason': 'Three each.'}]"
 
 static void a_purchase_limit_refuses_as_a_gate_does(void **state)
@@ -257,8 +279,8 @@ int main(void)
         CASE(a_budget_is_used_to_its_end_or_left),         CASE(free_shipping_counts_on_the_budget),
         CASE(a_customer_has_his_own_and_a_guest_has_none), CASE(periods_begin_at_midnight_of_the_shop),
         CASE(what_takes_nothing_off_uses_nothing),         CASE(only_candidates_are_looked_up_once_and_kept_as_evidence),
-        CASE(the_cheapest_set_knows_what_is_left),         CASE(a_purchase_limit_refuses_as_a_gate_does),
-        CASE(mistakes_are_found_when_they_are_loaded),
+        CASE(the_cheapest_set_knows_what_is_left),         CASE(the_cheapest_set_knows_what_is_left_for_shipping),
+        CASE(a_purchase_limit_refuses_as_a_gate_does),     CASE(mistakes_are_found_when_they_are_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,7 +99,8 @@ static void run_customer(struct quote_eval *e)
 static void wish_grant(struct quote_eval *e, struct wish *w)
 {
     struct quote_outcome *slot = slot_of(e, w->discount.campaign);
-    int64_t amount = limits_shipping(e, slot, shipping_part_of(w->ship, e->shipping_remaining, e->rules->policies.rounding));
+    int64_t amount = shipping_part_of(w->ship, e->shipping_remaining, e->rules->policies.rounding);
+    amount = limits_shipping(e, w->discount.campaign, slot->amount_minor, amount);
     if (amount == 0) {
         if (!slot->applied) {
             slot->reason = !e->has_shipping ? "no_shipping" : e->shipping_remaining ? "limit_used_up" : "nothing_to_discount";

@@ -192,7 +192,7 @@ int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor
 int limits_look(struct quote_eval *e, size_t from, struct err *err); /* of active[from ..]: what is left, once */
 bool limits_stand(struct quote_eval *e);                             /* none is used up; when not, why says so */
 int limits_trim(struct quote_eval *e, bool *holds, struct err *err); /* the effects, to what is left */
-int64_t limits_shipping(const struct quote_eval *e, const struct quote_outcome *slot, int64_t amount); /* the same of free shipping */
+int64_t limits_shipping(const struct quote_eval *e, uint32_t campaign, int64_t taken, int64_t amount); /* the same, after what it took */
 int limits_gate(struct quote_eval *e, bool *holds, struct err *err);                /* the lines of a gate, against its limits */
 int limits_finish(struct quote_eval *e, struct quote_result *out, struct err *err); /* what is used up */
 

@@ -132,14 +132,18 @@ static int leaf(struct search *s, struct err *err)
     return 0;
 }
 
-/* Effects stand the last first. */
-static void grant(struct quote_eval *e, const struct effect *f)
+/* Effects stand the last first. Gives what the campaign has taken off so far, for its budget. */
+static int64_t grant(struct quote_eval *e, const struct effect *f)
 {
     if (!f)
-        return;
-    grant(e, f->before);
-    if (f->line == EFFECT_SHIPPING)
-        e->shipping_remaining -= shipping_part_of(f->ship, e->shipping_remaining, e->rules->policies.rounding);
+        return 0;
+    int64_t taken = grant(e, f->before), amount = f->discount.amount_minor;
+    if (f->line == EFFECT_SHIPPING) {
+        amount = shipping_part_of(f->ship, e->shipping_remaining, e->rules->policies.rounding);
+        amount = limits_shipping(e, f->discount.campaign, taken, amount);
+        e->shipping_remaining -= amount;
+    }
+    return taken + amount;
 }
 
 /* Lines are settled: what does shipping cost? A set with which the chosen option is not offered is none. */
@@ -183,11 +187,11 @@ static int with(struct search *s, size_t place, bool *did, struct err *err)
         bool takes = false;
         for (const struct effect *f = effects; f; f = f->before) {
             takes = takes || f->discount.amount_minor > 0 || f->line == EFFECT_SHIPPING;
-            if (f->line == EFFECT_SHIPPING && e->shipping_stage)
-                e->shipping_remaining -= shipping_part_of(f->ship, e->shipping_remaining, e->rules->policies.rounding);
-            else
-                s->ch->wishes += f->line == EFFECT_SHIPPING && f->ship.rate_ppm == RATE_ONE_PPM && !f->ship.cap_minor;
+            s->ch->wishes += !e->shipping_stage && f->line == EFFECT_SHIPPING && f->ship.rate_ppm == RATE_ONE_PPM && !f->ship.cap_minor &&
+                             !e->campaign->limits;
         }
+        if (e->shipping_stage)
+            grant(e, effects);
         s->effects[place] = effects;
         s->so_far.taking += takes;
         s->so_far.giving += !takes;
