@@ -69,21 +69,15 @@ function earning.completed(event)
   if row and not row.given then give(row) end
 end
 
--- What has expired unspent is gone already, and is not taken a second time.
-local function lapsed(row, points)
-  local lot = row.lot and store.lots:get(row.lot)
-  return lot and math.min(points, lot.expired - row.lapsed) or 0
-end
-
 ---@param event { order: string, refund: string }
 function earning.refunded(event)
   local row = store.earnings:get(event.order)
   if not row or not row.given then return end
   purse.expire(row.customer)
   local taken = taken_of(row)
-  local gone = lapsed(row, taken - row.taken)
+  local gone = purse.lapse(row.lot, taken - row.taken)
   purse.take_back(row.customer, taken - row.taken - gone, ("taken/%s/%s"):format(row.order, event.refund), row.lot)
-  store.earnings:update(row.order, { taken = taken, lapsed = row.lapsed + gone })
+  store.earnings:update(row.order, { taken = taken })
 end
 
 return earning

@@ -45,13 +45,13 @@ return {
   collections = {
     lots = {
       fields = {
-        customer = "customer", at = "time", expires = "time",
+        customer = "customer", expires = "time",
         open = { type = "boolean", default = true, about = "Something is left of it." },
-        points = { type = "integer", min = 0, about = "What it began with." },
         left = { type = "integer", min = 0, about = "All that is left of a customer's lots is the balance of the account." },
         expired = { type = "integer", default = 0, about = "What was left when its time was over." },
+        lapsed = { type = "integer", default = 0, about = "What of that was to be taken back later, with refunds, and was gone." },
       },
-      index = { { "customer", "open", "expires" } },
+      unique = { { "customer", "expires" } }, index = { { "customer", "open", "expires" } },
     },
     earnings = {
       fields = {
@@ -60,7 +60,6 @@ return {
         given = { type = "boolean", default = false, about = "The points are with the customer; until then they wait." },
         lot = { type = "integer", optional = true },
         taken = { type = "integer", default = 0, about = "What of them was taken back, or never given, because goods went back." },
-        lapsed = { type = "integer", default = 0, about = "What of those had expired unspent before." },
       },
       key = "order", index = { "customer" },
     },
@@ -74,7 +73,7 @@ return {
     },
     parts = {
       fields = {
-        order = "order", lot = "integer", expires = "time", points = "integer",
+        order = "order", expires = "time", points = "integer",
         back = { type = "integer", default = 0, about = "What of it came back." },
       },
       index = { "order" },

@@ -1,6 +1,8 @@
--- What a customer has: an account of the ledger, and lots, which say when which part of it expires. The lots with the nearest end go first,
--- and all that is left of them is the balance of the account. Who has spent points that are taken back owes them: a second account, below
--- zero, which is met by the next points that come in. Everything here runs in the transaction of its caller.
+-- What a customer has: an account of the ledger, and lots, one for each moment at which a part of it expires. The lots with the nearest end
+-- go first, and all that is left of them is the balance of the account. Ends are rounded up to a hundredth of the time that points live, so
+-- that nobody has more lots than one call can look at: an order whose points can't be given back could not end. Who has spent points that
+-- are taken back owes them: a second account, below zero, which is met by the next points that come in. What changes something here runs in
+-- the transaction of its caller.
 local fail = require "feira.fail"
 local ledger = require "feira.ledger"
 local plugin = require "feira.plugin"
@@ -14,6 +16,7 @@ local settings = plugin.settings
 local UNIT = "points"
 local NEVER = 253402300799000 -- the end of the year 9999
 local DAY_MS = 86400000
+local STEPS = 100
 
 function purse.account(customer) return "points/of/" .. customer end
 local function owed_account(customer) return "points/owed/" .. customer end
@@ -56,9 +59,9 @@ local function wake(customer)
 end
 
 local function end_of(lot)
-  local left = lot.left
-  store.lots:update(lot.id, { left = 0, open = false, expired = left })
-  move("expired/" .. lot.id, purse.account(lot.customer), outside "expired", left)
+  store.lots:update(lot.id, { left = 0, open = false, expired = lot.expired + lot.left })
+  -- More may come back to it from an order, and expires again then.
+  move(("expired/%d/%d"):format(lot.id, lot.expired), purse.account(lot.customer), outside "expired", lot.left)
 end
 
 ---Takes what has expired; the timer may be late, so everything that spends asks for it first. Nothing leaves an account that was frozen:
@@ -80,7 +83,7 @@ local function take_of(lot, taken, left)
   local part = math.min(lot.left, left)
   if part == 0 then return left end
   use(lot, part)
-  taken[#taken + 1] = { lot = lot.id, expires = lot.expires, points = part }
+  taken[#taken + 1] = { expires = lot.expires, points = part }
   return left - part
 end
 
@@ -106,10 +109,19 @@ local function settle(customer, cause)
   if points > 0 then move("settled/" .. cause, purse.account(customer), owed_account(customer), points) end
 end
 
-local function add_lot(customer, points, expires)
-  local id = store.lots:insert { customer = customer, at = time.now(), expires = expires, points = points, left = points }
-  wake(customer)
-  return id
+-- Puts points into the lot with that end.
+local function put(customer, points, expires)
+  local lot = store.lots:get { customer = customer, expires = expires }
+  if not lot then return store.lots:insert { customer = customer, expires = expires, left = points } end
+  store.lots:update(lot.id, { left = lot.left + points, open = true })
+  return lot.id
+end
+
+-- The end of what begins to live for `span` now.
+local function end_after(span)
+  if not span then return NEVER end
+  local step = span // STEPS
+  return (time.now() + span + step - 1) // step * step
 end
 
 ---Points that are new.
@@ -120,38 +132,40 @@ function purse.give(customer, points, id)
   local account = open_account(customer)
   purse.expire(customer)
   move(id, outside "issued", account, points)
-  local lot = add_lot(customer, points, settings.valid and time.now() + settings.valid or NEVER)
+  local lot = put(customer, points, end_after(settings.valid))
   settle(customer, id)
+  wake(customer)
   return lot
 end
 
----Points that were spent come back: to their lots, or, when those have ended, into one that lives as long as the shop says.
----@param parts { lot: integer, expires: integer, points: integer }[]
+---Points that were spent come back to their old end, or to a later one when the shop says so. What has ended meanwhile meets what is owed,
+---and is gone.
+---@param parts { expires: integer, points: integer }[]
 function purse.give_back(customer, parts, id)
-  local account, now, sum, ended = open_account(customer), time.now(), 0, nil
-  purse.expire(customer)
+  local account, sum = open_account(customer), 0
   for _, part in ipairs(parts) do sum = sum + part.points end
   if sum == 0 then return end
+  purse.expire(customer)
   move(id, outside "spent", account, sum)
-  local least = settings.returned_for and now + settings.returned_for or 0
-  for _, part in ipairs(parts) do
-    local lot, expires = store.lots:get(part.lot), math.max(part.expires, least)
-    if lot and expires == lot.expires and expires > now then
-      store.lots:update(lot.id, { left = lot.left + part.points, open = true })
-    else
-      add_lot(customer, part.points, expires)
-      ended = ended or expires <= now
-    end
-  end
-  wake(customer)
+  local least = settings.returned_for and end_after(settings.returned_for) or 0
+  for _, part in ipairs(parts) do put(customer, part.points, math.max(part.expires, least)) end
   settle(customer, id)
-  if ended then purse.expire(customer) end
+  purse.expire(customer)
+end
+
+---Of so many points that came in with a lot those that expired unspent: they are gone already, and not to be taken a second time.
+---@param lot integer?
+function purse.lapse(lot, points)
+  local row = lot and store.lots:get(lot)
+  local gone = row and math.min(points, row.expired - row.lapsed) or 0
+  if gone > 0 then store.lots:update(lot, { lapsed = row.lapsed + gone }) end
+  return gone
 end
 
 -- --- going out --------------------------------------------------------------------------------------------------------------------------
 
 ---Spends points; fails when there are too few.
----@return { lot: integer, expires: integer, points: integer }[] parts
+---@return { expires: integer, points: integer }[] parts
 function purse.spend(customer, points, id)
   local account = open_account(customer)
   purse.expire(customer)

@@ -65,7 +65,7 @@ function spending.spend(args)
   local row = { order = order.order, customer = order.customer, at = time.now(), points = points, amount = amount }
   store.spends:insert(row)
   for _, part in ipairs(parts) do
-    store.parts:insert { order = order.order, lot = part.lot, expires = part.expires, points = part.points }
+    store.parts:insert { order = order.order, expires = part.expires, points = part.points }
   end
   plugin.call("orders.pay", { order = order.order, amount = amount })
   return result(row)
@@ -79,7 +79,7 @@ local function parts_back(order, points)
     local part = math.min(row.points - row.back, left)
     if part > 0 then
       store.parts:update(row.id, { back = row.back + part })
-      back[#back + 1], left = { lot = row.lot, expires = row.expires, points = part }, left - part
+      back[#back + 1], left = { expires = row.expires, points = part }, left - part
     end
   end
   return back
