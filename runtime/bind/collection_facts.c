@@ -164,10 +164,25 @@ static void member(const struct door *d, struct json_value *object, struct json_
     *last = v;
 }
 
+static struct json_value *names_json(const struct door *d, struct slice text)
+{
+    struct json_value *list = json_new(d->ctx->arena, JSON_ARRAY), *last = NULL, *one;
+    struct slice name;
+    for (; list && fact_next_name(&text, &name); last = one) {
+        one = json_new_string(d->ctx->arena, name);
+        if (!one)
+            return NULL;
+        json_append(list, last, one);
+    }
+    return list;
+}
+
 static struct json_value *value_json(const struct door *d, const struct bind_fact *f, const struct value *v)
 {
     struct arena *a = d->ctx->arena;
     char text[TIMESTAMP_MAX];
+    if (f->type == FIELD_JSON)
+        return names_json(d, v->fact.text);
     if (v->fact.kind == QUOTE_FACT_STRING)
         return json_new_string(a, v->fact.text);
     if (v->fact.kind == QUOTE_FACT_BOOL)

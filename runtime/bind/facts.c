@@ -61,6 +61,42 @@ static int take_text(lua_State *L, struct bind_context *c, const struct asking *
     return 0;
 }
 
+static bool is_name(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.data[i] <= ' ' || (unsigned char)s.data[i] >= 0x7f)
+            return false;
+    return s.len > 0 && s.len <= BIND_FACT_NAME_MAX;
+}
+
+/* The list on top of the stack. */
+static int take_names(lua_State *L, struct bind_context *c, const struct asking *a)
+{
+    const char *name = a->fact->name;
+    lua_Integer n = luaL_len(L, -1);
+    if (n > BIND_FACT_ROWS_MAX)
+        return luaL_error(L, "the fact %s has %d names; it may have %d", name, (int)n, BIND_FACT_ROWS_MAX);
+    size_t used = 0;
+    char *text = arena_alloc(c->arena, (size_t)n * (BIND_FACT_NAME_MAX + 1) + 1);
+    if (!text)
+        return luaL_error(L, "out of memory for the fact %s", name);
+    for (lua_Integer i = 1; i <= n; i++) {
+        bool is_text = lua_rawgeti(L, -1, i) == LUA_TSTRING;
+        struct slice s = is_text ? bind_check_slice(L, -1, name) : slice_str("");
+        if (!is_name(s))
+            return luaL_error(L, "the fact %s is a list of names, 1 to %d ASCII characters without blanks each; entry %d is none", name,
+                              BIND_FACT_NAME_MAX, (int)i);
+        memcpy(text + used, s.data, s.len);
+        text[used + s.len] = '\n';
+        used += s.len + 1;
+        lua_pop(L, 1);
+    }
+    vm_charge(L, (int)n);
+    a->out->text = slice_of(text, used);
+    a->out->kind = QUOTE_FACT_STRING;
+    return 0;
+}
+
 /* The value on top of the stack. */
 static int take_value(lua_State *L, struct bind_context *c, const struct asking *a)
 {
@@ -69,6 +105,8 @@ static int take_value(lua_State *L, struct bind_context *c, const struct asking 
     switch (f->type) {
     case FIELD_STRING:
         return lua_type(L, -1) == LUA_TSTRING ? take_text(L, c, a) : wrong(L, f, "a string");
+    case FIELD_JSON:
+        return lua_istable(L, -1) ? take_names(L, c, a) : wrong(L, f, "a list of names");
     case FIELD_BOOLEAN:
         if (!lua_isboolean(L, -1))
             return wrong(L, f, "true or false");
@@ -149,6 +187,16 @@ static int ask(struct vm *v, struct bind_state *st, struct asking *a, struct err
 static bool is_the_functions(int rc)
 {
     return rc != ERR_NOMEM && rc != ERR_INTERNAL && rc != ERR_IO && rc != ERR_BUSY && rc != ERR_CORRUPT && rc != ERR_FULL;
+}
+
+bool fact_next_name(struct slice *rest, struct slice *name)
+{
+    const char *end = rest->len ? memchr(rest->data, '\n', rest->len) : NULL;
+    if (!end)
+        return false;
+    *name = slice_of(rest->data, (size_t)(end - rest->data));
+    *rest = slice_of(end + 1, rest->len - name->len - 1);
+    return true;
 }
 
 int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *cart, const struct symbols *symbols, struct quote_fact *out,

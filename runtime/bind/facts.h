@@ -4,13 +4,13 @@
 #include "bind/bind.h"
 
 /* A customer with more rows than this fails the fact: a plugin that goes on counting keeps sums in a row. */
-enum { BIND_FACT_ROWS_MAX = 1000, BIND_FACT_TEXT_MAX = 200 };
+enum { BIND_FACT_ROWS_MAX = 1000, BIND_FACT_TEXT_MAX = 200, BIND_FACT_NAME_MAX = 80 };
 
 struct bind_fact {    /* must outlive the state */
     const char *name; /* "member-tiers.level" */
     symbol symbol;
     int fn; /* number for vm_function() */
-    enum field_type type;
+    enum field_type type; /* FIELD_JSON: a set of names; as a fact it is their text, each with a line end behind it */
     const struct collection *rows;     /* NULL: the function gets none */
     const struct collection_field *by; /* of rows: the field that holds the customer */
 };
@@ -21,3 +21,6 @@ struct bind_fact {    /* must outlive the state */
  * Negative: the store failed, or memory ran out. */
 int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *cart, const struct symbols *symbols, struct quote_fact *out,
               struct err *err);
+
+/* Goes through the names of a fact that is a set of them: `rest` begins as its text. */
+bool fact_next_name(struct slice *rest, struct slice *name);

@@ -86,11 +86,26 @@ static int read_customer(struct call *c, struct quote_cart *cart)
     return 0;
 }
 
-static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quote_cart *cart)
+/* 1 with *out, 0 when there is no such fact of this customer. */
+static int ask_one(struct call *c, size_t k, const struct quote_cart *cart, struct quote_fact *out)
 {
     struct plugin_state *s = plugin_state_of(c->seat->vm);
     const struct hook_ref *refs = plugin_set_hooks(generation_plugins(c->seat->generation), HOOK_FACT, &(size_t){ 0 });
-    struct quote_fact *facts = arena_array(c->arena, count, sizeof *facts);
+    if (plugin_stopped(s, refs[k].plugin->name))
+        return 0; /* as for a customer who has none */
+    int rc = bind_fact(c->seat->vm, &s->facts[k], cart, c->shop->symbols, out, &c->err);
+    bool failed = rc == 1 && out->kind == QUOTE_FACT_FAILED;
+    guard_function(c->seat->edition, s->facts[k].fn, failed ? c->err.code : rc < 0 ? rc : 0, &c->err);
+    if (failed)
+        err_clear(&c->err); /* who asks for it fails, nobody else */
+    return rc;
+}
+
+/* Sets of names go among the tags instead, unless all facts are wanted. */
+static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quote_cart *cart)
+{
+    const struct plugin_state *s = plugin_state_of(c->seat->vm);
+    struct quote_fact *facts = arena_array(c->arena, count + 1, sizeof *facts);
     if (!facts)
         return nomem(&c->err);
     c->seat->bind->conn = c->worker->conn;
@@ -98,28 +113,74 @@ static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quot
     cart->facts = facts;
     for (size_t i = 0; i < count; i++) {
         size_t k = wanted ? wanted[i] : i;
-        if (plugin_stopped(s, refs[k].plugin->name))
-            continue; /* as for a customer who has none */
-        int rc = bind_fact(c->seat->vm, &s->facts[k], cart, c->shop->symbols, &facts[cart->fact_count], &c->err);
-        bool failed = rc == 1 && facts[cart->fact_count].kind == QUOTE_FACT_FAILED;
-        guard_function(c->seat->edition, s->facts[k].fn, failed ? c->err.code : rc < 0 ? rc : 0, &c->err);
+        if (wanted && s->facts[k].type == FIELD_JSON)
+            continue;
+        int rc = ask_one(c, k, cart, &facts[cart->fact_count]);
         if (rc < 0)
             return rc;
-        if (failed)
-            err_clear(&c->err); /* who asks for it fails, nobody else */
         cart->fact_count += (size_t)rc;
     }
     return 0;
 }
 
+/* "coupons.held:new20". Names that no rule has are left out: nobody could ask for them, and symbols are never given back. */
+static int add_names(struct call *c, const struct bind_fact *f, struct slice names, symbol *out, size_t *count)
+{
+    struct slice name;
+    while (fact_next_name(&names, &name)) {
+        struct slice tag = arena_printf(c->arena, "%s:%.*s", f->name, SLICE_FMT(name));
+        if (!tag.data)
+            return nomem(&c->err);
+        symbol known = symbols_find(c->shop->symbols, tag);
+        if (known)
+            out[(*count)++] = known;
+    }
+    return 0;
+}
+
+/* Facts that are sets of names, as tags of the customer. */
+static int ask_names(struct call *c, struct quote_cart *cart)
+{
+    const struct plugin_state *s = plugin_state_of(c->seat->vm);
+    for (size_t k = 0; k < s->fact_count; k++) {
+        struct quote_fact fact;
+        int rc = s->facts[k].type == FIELD_JSON ? ask_one(c, k, cart, &fact) : 0;
+        if (rc < 0)
+            return rc;
+        if (rc == 0 || fact.kind == QUOTE_FACT_FAILED)
+            continue;
+        symbol *tags = arena_array(c->arena, cart->customer_tag_count + BIND_FACT_ROWS_MAX, sizeof *tags);
+        if (!tags)
+            return nomem(&c->err);
+        size_t n = cart->customer_tag_count;
+        if (n)
+            memcpy(tags, cart->customer_tags, n * sizeof *tags);
+        if ((rc = add_names(c, &s->facts[k], fact.text, tags, &n)) < 0)
+            return rc;
+        cart->customer_tags = tags;
+        cart->customer_tag_count = n;
+    }
+    return 0;
+}
+
+static bool has_names(const struct call *c)
+{
+    const struct plugin_state *s = plugin_state_of(c->seat->vm);
+    for (size_t k = 0; k < s->fact_count; k++)
+        if (s->facts[k].type == FIELD_JSON)
+            return true;
+    return false;
+}
+
 /* wanted NULL: the first `count`. */
-static int load(struct call *c, const uint32_t *wanted, size_t count, struct quote_cart *cart)
+static int load(struct call *c, const uint32_t *wanted, size_t count, bool names, struct quote_cart *cart)
 {
     cart->facts = NULL;
     cart->fact_count = 0;
     if (cart->customer.len == 0)
         return 0;
-    if (count == 0)
+    names = names && has_names(c);
+    if (count == 0 && !names)
         return read_customer(c, cart);
     int rc = store_begin(c->worker->conn, &c->err); /* one snapshot, so that facts and version are of one moment */
     if (rc < 0)
@@ -127,6 +188,8 @@ static int load(struct call *c, const uint32_t *wanted, size_t count, struct quo
     rc = read_customer(c, cart);
     if (rc == 0)
         rc = ask(c, wanted, count, cart);
+    if (rc == 0 && names)
+        rc = ask_names(c, cart);
     store_rollback(c->worker->conn);
     return rc;
 }
@@ -135,12 +198,12 @@ int facts_load(struct call *c, struct quote_cart *cart)
 {
     size_t n;
     const uint32_t *wanted = quote_rules_facts(generation_rules(c->seat->generation), cart->no_campaigns, &n);
-    return load(c, wanted, n, cart);
+    return load(c, wanted, n, !cart->no_campaigns, cart);
 }
 
 int facts_load_all(struct call *c, struct quote_cart *cart)
 {
-    return load(c, NULL, plugin_state_of(c->seat->vm)->fact_count, cart);
+    return load(c, NULL, plugin_state_of(c->seat->vm)->fact_count, false, cart);
 }
 
 /* --- for people ------------------------------------------------------------------------------------------------------------- */
@@ -154,10 +217,21 @@ static enum field_type type_of(const struct call *c, symbol name)
     return s->facts[i].type;
 }
 
+static void write_names(struct slice text, struct json_writer *w)
+{
+    struct slice name;
+    json_array(w);
+    while (fact_next_name(&text, &name))
+        json_string(w, name);
+    json_array_end(w);
+}
+
 static void write_value(const struct call *c, const struct quote_fact *f, struct json_writer *w)
 {
     char text[TIMESTAMP_MAX];
-    if (f->kind == QUOTE_FACT_STRING)
+    if (type_of(c, f->name) == FIELD_JSON)
+        write_names(f->text, w);
+    else if (f->kind == QUOTE_FACT_STRING)
         json_string(w, f->text);
     else if (f->kind == QUOTE_FACT_BOOL)
         json_bool(w, f->number != 0);

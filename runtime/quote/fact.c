@@ -144,6 +144,9 @@ int fact_compile(struct spec *s, const struct spec_node *n, const struct fact_te
         rc = name_compile(s, &name, t);
     if (rc < 0)
         return rc;
+    if (t->type == FIELD_JSON)
+        return spec_error(s, n, "%.*s is a set of names; ask whether it has one: { has = \"...\" }",
+                          SLICE_FMT(symbols_name(s->symbols, t->name)));
     if (has_bounds(n) && (t->type == FIELD_STRING || t->type == FIELD_BOOLEAN))
         return spec_error(s, n, "%.*s is a %s, which has no order; compare it with is%s", SLICE_FMT(symbols_name(s->symbols, t->name)),
                           field_type_name(t->type), t->type == FIELD_STRING ? " or any_of" : "");

@@ -72,7 +72,7 @@ struct hook {
     const struct schema *query;  /* ROUTE: an object of single values; NULL when not described */
     /* ROUTE: an account of the plugin's with {parameters} of the path; while nothing is left of it a worker answers 409. NULL = none */
     const char *unless_exhausted;
-    enum field_type fact_type; /* FACT */
+    enum field_type fact_type; /* FACT; FIELD_JSON: a set of names, which stand among the customer's tags */
     const char *from, *by;     /* FACT: rows of this collection whose field `by` is the customer; NULL = the fact's function gets none */
     const char *const *after, *const *before; /* names of plugins, ended by NULL; SUBSCRIBER, PRICING, SHIPPING_RATES, TAX_RATES, CHECK */
 };

@@ -336,8 +336,9 @@ static int read_from(const struct reader *r, const struct place *at, const struc
 
 static int read_fact(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m, struct hook *h)
 {
-    static const char *const types[] = { "integer", "string", "boolean", "money", "percent", "time", NULL };
-    static const enum field_type type_of[] = { FIELD_INTEGER, FIELD_STRING, FIELD_BOOLEAN, FIELD_MONEY, FIELD_PERCENT, FIELD_TIME };
+    static const char *const types[] = { "integer", "string", "boolean", "money", "percent", "time", "names", NULL };
+    static const enum field_type type_of[] = { FIELD_INTEGER, FIELD_STRING, FIELD_BOOLEAN, FIELD_MONEY,
+                                               FIELD_PERCENT, FIELD_TIME,   FIELD_JSON };
     const struct json_value *from = json_get(v, "from");
     struct place here = place_in(at, "from");
     int type = 0;

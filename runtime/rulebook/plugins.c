@@ -341,6 +341,48 @@ static int place_made(struct json_value *made, struct slice at, const char *plug
     return 0;
 }
 
+/* The lists of two campaigns share nothing: a value stands in one place only. */
+static bool append_copy(const struct reader *r, struct json_value *to, struct json_value **last, const struct json_value *v,
+                        struct slice key)
+{
+    struct json_value *copy = arena_alloc(r->arena, sizeof *copy);
+    if (!copy)
+        return false;
+    *copy = *v;
+    copy->key = key;
+    copy->next = NULL;
+    json_append(to, *last, copy);
+    *last = copy;
+    return true;
+}
+
+static bool append_all(const struct reader *r, struct json_value *to, struct json_value **last, const struct json_value *conditions)
+{
+    bool list = conditions && conditions->type == JSON_ARRAY;
+    bool good = true;
+    for (const struct json_value *v = list ? conditions->first : conditions; v && good; v = list ? v->next : NULL)
+        good = append_copy(r, to, last, v, slice_str(""));
+    return good;
+}
+
+/* promo.campaign { coupon = { ... } }: the plugin gives { when = ... }, which must hold before what the campaign itself asks for. */
+static int add_conditions(const struct json_value *campaign, const struct json_value *more, struct json_value **out, const struct reader *r)
+{
+    struct json_value *c = json_new(r->arena, JSON_OBJECT), *all = json_new(r->arena, JSON_ARRAY), *last = NULL;
+    const struct json_value *when = more->type == JSON_OBJECT ? json_get(more, "when") : NULL;
+    if (!when)
+        return err_set(r->err, ERR_INVALID, "%s: the plugin's function must give { when = ... }, what has to hold for the campaign",
+                       r->file);
+    bool good = c && all && append_all(r, all, &last, when) && append_all(r, all, &last, json_get(campaign, "when"));
+    last = NULL;
+    for (const struct json_value *m = campaign->first; m && good; m = m->next)
+        good = slice_is(m->key, "when") || append_copy(r, c, &last, m, m->key);
+    if (!good || !append_copy(r, c, &last, all, slice_str("when")))
+        return reader_nomem(r);
+    *out = c;
+    return 0;
+}
+
 static int settle_fields(const struct settle *s, const struct hook *h, const struct json_value *use, struct json_value **out)
 {
     const struct place root = { 0 };
@@ -419,6 +461,8 @@ int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *sett
         rc = err_set(err, ERR_INVALID, "%s: the plugin's function gives nothing; it must give promo.campaign { ... }", s.reader.file);
     if (rc == 0)
         rc = vm_to_json(vm, made, arena, out, err);
+    if (rc == 0 && json_get(use, "campaign"))
+        rc = add_conditions(json_get(use, "campaign"), *out, out, &s.reader);
     vm_release(vm, made);
     return rc < 0 ? rc : place_made(*out, at, plugin->manifest->name, &s.reader);
 }

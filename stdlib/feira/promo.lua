@@ -303,10 +303,15 @@ end
 
 local fact_tests = record { at_least = fact_value, at_most = fact_value, below = fact_value, is = fact_value, any_of = fact_values }
 
--- promo.fact("member-tiers.level", { at_least = 3 })
+local fact_has = record { has = text }
+
+-- promo.fact("member-tiers.level", { at_least = 3 }); of a fact that is a set of names promo.fact("coupons.held", { has = "new20" })
 local function fact(at, name, tests)
   if type(name) ~= "string" or not name:find("^[^.]+%.[^.]+$") then
     fail(at, "fact", 'expected the name of a fact, got %s; write promo.fact("member-tiers.level", { at_least = 3 })', seen(name))
+  end
+  if type(tests) == "table" and tests.has ~= nil then
+    return { customer_tag = { name .. ":" .. fact_has(at, "fact", tests).has } } -- names of a set stand among the customer's tags
   end
   local out = tests == nil and {} or fact_tests(at, "fact", tests)
   out.name = name
@@ -554,7 +559,18 @@ local policies = record {
   units = one_of("shared", "once"),
 }
 
+local function any_table(at, path, v)
+  if type(v) ~= "table" then
+    fail(at, path, "expected a table, got %s; write %s = { ... }", seen(v), path)
+  end
+  return v
+end
+
+-- Keys that a plugin answers for: key -> its type of campaigns, which checks the fields and says what must hold besides `when`.
+local plugin_keys = { coupon = "coupons.coupon" }
+
 local campaign = record {
+  coupon = any_table,
   ["!id"] = campaign_id,
   title = text,
   priority = integer(-1000000),
@@ -632,6 +648,21 @@ end
 
 local promo = { data = vm.data }
 
+-- { use, fields, at, campaign }: what promo.use gives, with the campaign that the plugin adds its conditions to.
+local function for_plugin(made)
+  for key, use in pairs(plugin_keys) do
+    if made[key] ~= nil then
+      local fields = { id = made.id, title = made.title }
+      for name, value in pairs(made[key]) do
+        fields[name] = value
+      end
+      made[key] = nil
+      return { use = use, fields = fields, at = made.at, campaign = made }
+    end
+  end
+  return made
+end
+
 local function declaration(kind, check)
   return vm.located(function(at, v)
     local where = at
@@ -641,7 +672,7 @@ local function declaration(kind, check)
     local out = check(where, "", v)
     out.at = at
     out.gate = kind ~= "campaign" or nil -- tells the kernel
-    return out
+    return for_plugin(out)
   end)
 end
 

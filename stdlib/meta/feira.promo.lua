@@ -129,6 +129,15 @@ local promo = {}
 ---@field watch? feira.promo.Watch what it is expected to take off; beyond that an alarm, or its end
 ---@field limits? feira.promo.Limits what it may use up, in all and of each customer
 ---@field pay_within? string "5m": an order with it is held that long, when the shop's own pay_within is longer
+---@field coupon? feira.promo.Coupon only for those who hold a coupon of it; of the plugin `coupons`, which must be turned on
+
+---Coupons of a campaign: who gets them, and how long they last. What holds besides stands in `when`, as everywhere.
+---@class feira.promo.Coupon
+---@field grant_on? "customer.joined"|"order.paid"|"order.completed" what gives a customer one by itself
+---@field valid_for? string from the grant: "7d"; as long as the campaign lives when left out
+---@field per_customer? integer how many one customer can get in all; default 1
+---@field total? integer how many there are for all
+---@field claim? boolean customers may take one themselves, without a code
 
 ---Declares a campaign. Mistakes are refused with the line of this call.
 ---
@@ -267,6 +276,7 @@ function promo.coupon(names, ...) end
 ---What a plugin knows of the customer, by the fact's name: `promo.fact("member-tiers.level", { at_least = 3 })`. Bounds and values are
 ---written as the fact's type is: `3`, `"12.50"` (money), `12.5` (percent), `"2026-01-01 00:00"` (time, in the shop's zone), `true`,
 ---`"gold"`. With neither, a boolean must be true, any other fact must be there. It never holds for a guest: the reason asks him to sign in.
+---Of a fact that is a set of names only `has` can be asked: `promo.fact("coupons.held", { has = "new20" })`.
 ---@param name string "PLUGIN.NAME", of a plugin that the shop turns on
 ---@param tests? { at_least?: integer|string, at_most?: integer|string, below?: integer|string, is?: any, any_of?: any[] } bounds, or values
 ---@return feira.promo.Condition
