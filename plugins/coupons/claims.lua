@@ -51,7 +51,9 @@ end
 
 local function granted(row) return { coupon = row.coupon } end
 
-local function campaign_of(row) return plugin.campaign(row.campaign), refuse("campaign_over", "What this code is for is not on any more.") end
+local function campaign_of(row)
+  return plugin.campaign(row.campaign), refuse("campaign_over", "What this code is for is not on any more.")
+end
 
 local function claim_word(customer, word, now)
   local late = out_of_time(word, now)

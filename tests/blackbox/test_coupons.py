@@ -25,6 +25,13 @@ def order(client, expected=7900, key=None):
     return client.request("POST", "/v1/orders", body, idempotency=key or unique("order"))
 
 
+def at_once(shop, customer, work):
+    """The answers to work(client, item) of five clients of one customer; each has a connection of its own."""
+    clients = [shop.client(customer.key) for _ in range(5)]
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        return list(pool.map(work, clients, range(5)))
+
+
 def states(client):
     return [c["state"] for c in ok(client.request("GET", "/v1/x/coupons/me"), 200)["items"]]
 
@@ -33,8 +40,7 @@ def test_of_five_orders_at_once_with_one_coupon_one_wins_and_the_others_see_a_fr
     shop = coupon_shop(own_shop)
     for _ in range(10):
         ann = shop.customer()
-        with concurrent.futures.ThreadPoolExecutor(5) as pool:
-            answers = list(pool.map(lambda _, ann=ann: order(ann), range(5)))
+        answers = at_once(shop, ann, lambda client, _: order(client))
         assert sorted(a.status for a in answers) == [201, 409, 409, 409, 409]
         assert all(a.json()["quote"]["total"] == 9900 for a in answers if a.status == 409)
         assert states(ann) == ["held"]
@@ -44,10 +50,8 @@ def test_of_five_tokens_with_one_coupon_one_is_taken(own_shop):
     shop = coupon_shop(own_shop)
     ann = shop.customer()
     body = {"lines": [{"sku": "ROBE", "qty": 1}]}
-    tokens = [ok(ann.request("POST", "/v1/quotes", body), 200)["quote_token"] for _ in range(5)]
-    with concurrent.futures.ThreadPoolExecutor(5) as pool:
-        placed = lambda token: ann.request("POST", "/v1/orders", {"quote_token": token}, idempotency=unique("order"))  # noqa: E731
-        answers = list(pool.map(placed, tokens))
+    tokens = [ok(ann.request("POST", "/v1/quotes", body), 200)["token"] for _ in range(5)]
+    answers = at_once(shop, ann, lambda client, i: client.request("POST", "/v1/orders", {"quote_token": tokens[i]}, idempotency=unique("order")))
     assert sorted(a.status for a in answers) == [201, 409, 409, 409, 409]
     assert states(ann) == ["held"]
 
