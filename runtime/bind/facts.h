@@ -9,8 +9,8 @@ enum { BIND_FACT_ROWS_MAX = 1000, BIND_FACT_TEXT_MAX = 200, BIND_FACT_NAME_MAX =
 struct bind_fact {    /* must outlive the state */
     const char *name; /* "member-tiers.level" */
     symbol symbol;
-    int fn; /* number for vm_function() */
-    enum field_type type; /* FIELD_JSON: a set of names; as a fact it is their text, each with a line end behind it */
+    int fn;                            /* number for vm_function() */
+    enum field_type type;              /* FIELD_JSON: a set of names; as a fact it is their text, each with a line end behind it */
     const struct collection *rows;     /* NULL: the function gets none */
     const struct collection_field *by; /* of rows: the field that holds the customer */
 };
