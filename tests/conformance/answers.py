@@ -106,8 +106,8 @@ class Answer:
 
     REASONS = {
         "coupon_expired": ("over",),
-        "customer_limit_reached": ("limit_reached", "exhausted"),
-        "campaign_budget_exceeded": ("limit_reached", "exhausted"),
+        "customer_limit_reached": ("customer_limit_reached",),
+        "campaign_budget_exceeded": ("limit_used_up",),
     }
 
     def rejected(self, want):
@@ -127,7 +127,7 @@ class Answer:
         if any(c["applied"] for c in outcomes):
             return False
         if w["reason"] in ("coupon_invalid", "not_eligible"):
-            return bool(outcomes) == (w["reason"] == "not_eligible") or any(c["reason"]["code"] in self.REASONS["customer_limit_reached"] for c in outcomes)
+            return bool(outcomes) == (w["reason"] == "not_eligible") or any(c["reason"]["code"] in self.REASONS["campaign_budget_exceeded"] for c in outcomes)
         return any(c["reason"]["code"] in self.REASONS.get(w["reason"], ()) for c in outcomes)
 
 

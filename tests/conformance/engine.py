@@ -1,26 +1,16 @@
 """A shop for one case: its files, the real program on them, and what it answers over HTTP."""
 
 import json
-import subprocess
 
 from answers import Answer
-from feira_tools.server import Server, ServerError, program
+from feira_tools.server import Server, ServerError
 from feira_tools.wire import Client
 from vocabulary import Case, Inexpressible
-
 
 def write(folder, shop, campaigns):
     (folder / "campaigns").mkdir(parents=True, exist_ok=True)
     (folder / "shop.lua").write_text(shop, encoding="utf-8")
     (folder / "campaigns" / "case.lua").write_text(campaigns, encoding="utf-8")
-
-
-def knows_limits(folder):
-    """Whether campaigns of this engine have limits."""
-    write(folder, 'return { name = "Probe", currency = "EUR", zone = "UTC" }\n',
-          'local promo = require "feira.promo"\n\nreturn promo.campaign { id = "probe", limits = { uses = 1 }, give = promo.percent_off { percent = 1 } }\n')
-    return subprocess.run([str(program()), "check", str(folder)], capture_output=True).returncode == 0
-
 
 class Shop:
     def __init__(self, folder):
@@ -46,9 +36,18 @@ class Shop:
             raise Inexpressible(f"{method} {path}: {answer.status} {json.loads(answer.body).get('detail')}")
         return answer.json()
 
+def use_up(shop, case, body):
+    """Places the orders that a case says were placed, and cancels those that were cancelled."""
+    placed, cancelled = case.uses()
+    order = {k: v for k, v in body.items() if k != "at"}
+    if placed:
+        order["expected_total"] = shop.ask("POST", "/v1/quotes", body)["total"]
+    ids = [shop.ask("POST", "/v1/orders", order, idempotency=f"order-{i}")["id"] for i in range(placed)]
+    for i, name in zip(range(cancelled), ids):
+        shop.ask("POST", f"/v1/orders/{name}/cancel", {}, idempotency=f"cancel-{i}")
 
-def quote(described, folder, has_limits):
-    case = Case(described, has_limits)
+def quote(described, folder):
+    case = Case(described)
     write(folder, case.shop(), case.campaigns())
     body, customer = case.body(), case.customer()
     with Shop(folder) as shop:
@@ -57,4 +56,5 @@ def quote(described, folder, has_limits):
             shop.ask("PUT", "/v1/customers/shopper", customer, idempotency="customer")
         for campaign in case.stopped():
             shop.ask("POST", "/v1/stops", {"name": campaign}, idempotency=f"stop-{campaign}")
+        use_up(shop, case, body)
         return Answer(case, shop.ask("POST", "/v1/quotes?explain=full", body))

@@ -47,11 +47,10 @@ def only(record, known, what):
 
 
 class Case:
-    def __init__(self, case, has_limits):
+    def __init__(self, case):
         self.case = case
         self.cart = case["cart"]
         self.context = case.get("context", {})
-        self.has_limits = has_limits
         self.exponent = self.cart.get("minor_exponent", 2)
         self.lines = list(self.cart["lines"])
         actions = [a for p in case["promotions"] for a in p["actions"]]
@@ -229,12 +228,22 @@ class Case:
         if not limits:
             return None
         if p.get("reusable_after_cancel") is False:
-            limits["keep_on_cancel"] = True
-        if self.has_limits:
-            return limits
-        if self.context.get("usage") or (budget and budget["used"]):
-            raise Inexpressible("campaigns have no limits")
-        return None  # nothing of it is used up
+            raise Inexpressible("a use that is not given back when its order is cancelled")
+        if budget and budget["used"] and budget["budget_type"] != "usage":
+            raise Inexpressible("a budget of which some money is spent")
+        return limits
+
+    def uses(self):
+        """(how many orders are placed before, how many of them are cancelled): what a case says was used."""
+        placed = {p["campaign"]["used"] for p in self.case["promotions"] if p.get("campaign") and p["campaign"]["budget_type"] == "usage"}
+        cancelled = {0}
+        for used in self.context.get("usage", {}).values():
+            only(used, ("total", "total_cancelled", "customer"), "the usage")
+            placed.add(used.get("total", used.get("customer", 0)))
+            cancelled = {used.get("total_cancelled", 0)}
+        if len(placed - {0}) > 1:
+            raise Inexpressible("promotions that were used a different number of times")
+        return max(placed, default=0), max(cancelled)
 
     PROMOTION = ("id", "code", "automatic", "conditions", "actions", "priority", "stackable", "exclusive", "starts_at", "ends_at", "lane", "layer", "combine",
                  "excludes_on_sale", "usage_limit", "per_customer_limit", "reusable_after_cancel", "campaign", "stop_further_rules_per_line")
