@@ -72,6 +72,28 @@ static bool moves(const struct quote_campaign *c, const struct condition *when)
     return false;
 }
 
+/* Whether it could hold when its turn comes, as far as is known before anything is taken off: no threshold will ever see more than now.
+ * What needs a part that is missing can't, as the index sees it: who is looked at must not change who is a candidate. */
+static int could_hold(struct quote_eval *e, const struct quote_campaign *c, const struct condition *when, bool *could, struct err *err)
+{
+    bool parts = when->kind == WHEN_ALL || when->kind == WHEN_ANY, all = when->kind == WHEN_ALL;
+    if (!moves(c, when) || (when->kind == WHEN_SUBTOTAL && when->bounds.at_most == INT64_MAX))
+        return condition_holds(e, when, could, err);
+    *could = true;
+    if (when->kind == WHEN_SUBTOTAL) {
+        struct condition least = *when;
+        least.bounds.at_most = INT64_MAX;
+        int rc = condition_holds(e, &least, could, err);
+        return rc < 0 || *could ? rc : condition_holds(e, when, could, err); /* its reason names the real one */
+    }
+    for (uint32_t i = 0; parts && i < when->child_count; i++) {
+        int rc = could_hold(e, c, &when->children[i], could, err);
+        if (rc < 0 || *could != all)
+            return rc;
+    }
+    return 0;
+}
+
 /* 1: it may apply. 0: it can't, whatever the others do, and has its reason. Its lines are then e->scope. */
 static int may_apply(struct quote_eval *e, uint32_t number, struct err *err)
 {
@@ -82,11 +104,7 @@ static int may_apply(struct quote_eval *e, uint32_t number, struct err *err)
         return rc;
     bool holds = rc == 0 && campaign_stands(e);
     for (uint32_t i = 0; holds && i < c->when_count; i++) {
-        /* Nothing is taken off yet, so no threshold will ever see more than now. */
-        bool final = !moves(c, &c->when[i]) || (c->when[i].kind == WHEN_SUBTOTAL && c->when[i].bounds.at_most == INT64_MAX);
-        if (!final)
-            continue;
-        rc = condition_holds(e, &c->when[i], &holds, err);
+        rc = could_hold(e, c, &c->when[i], &holds, err);
         if (rc < 0 && !e->function_failed)
             return rc;
         if (rc < 0) { /* a fact that could not be found out: its turn says so */
@@ -229,8 +247,18 @@ static void join_condition(struct choice *ch, const struct lines_of *l, uint32_t
     }
 }
 
+/* After it lines are settled; who has none of his own left does not apply, wherever he takes from. */
+static bool any_settles(const struct choice *ch)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < ch->count && !any; i++)
+        any = campaign_of(ch, i)->stop == STOP_LINES;
+    return any;
+}
+
 static void join_readers(struct choice *ch, const struct lines_of *l)
 {
+    bool settles = any_settles(ch);
     for (uint32_t i = 0; i < ch->count; i++) {
         const struct quote_campaign *c = campaign_of(ch, i);
         bool all = false;
@@ -245,6 +273,8 @@ static void join_readers(struct choice *ch, const struct lines_of *l)
             all = all || looks_at_all(c, &c->when[k]);
             join_condition(ch, l, i, &c->when[k]);
         }
+        if (settles)
+            join_reader(ch, l, i, c->scope ? eval_select(ch->e, c->scope, eval_every(ch->e), ch->e->target_lines) : eval_every(ch->e));
         if (all)
             join_reader(ch, l, i, eval_every(ch->e));
     }

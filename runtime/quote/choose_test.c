@@ -151,6 +151,21 @@ static void what_is_settled_is_not_touched_again(void **state)
     fixture_rules(f, "[{'id': 'a', 'stage': 'item', 'stop': 'order', 'give': {'free_shipping': {}}}, {'id': 'b', 'give': {'percent_off': "
                      "{'percent': 10}}}]");
     assert_int_equal(fixture_discount(f, "{'lines': [{'sku': '9', 'price': 1000}]}"), 100); /* nor where nothing is shipped */
+    /* a settles the only line of b's scope, though b takes from another: giving up 1 for 2. */
+    assert_int_equal(fixture_build(f,
+                                   "[{'id': 'a', 'stop': 'lines', 'scope': {'sku': '1'}, 'give': {'percent_off': {'percent': 10}}},"
+                                   "{'id': 'b', 'scope': {'sku': '1'}, 'give': {'amount_off': {'amount': '0.02', 'on': {'sku': '2'}}}}]",
+                                   "{'stacking': 'best'}", NULL),
+                     0);
+    assert_int_equal(fixture_discount(f, "{'lines': [{'sku': '1', 'price': 10}, {'sku': '2', 'price': 10}]}"), 2);
+    /* Free twice over: the second has nothing to do, and must not stop a. */
+    assert_int_equal(fixture_build(f,
+                                   "[{'id': 'free', 'stage': 'item', 'give': {'free_shipping': {}}},"
+                                   "{'id': 'free2', 'stage': 'item', 'stop': 'order', 'give': {'free_shipping': {}}},"
+                                   "{'id': 'a', 'give': {'amount_off': {'amount': '3.00'}}}]",
+                                   "{'stacking': 'best'}", "[{'id': 'post', 'rates': [{'price': '5.00'}]}]"),
+                     0);
+    assert_int_equal(fixture_discount(f, "{'lines': [{'sku': '9', 'price': 1000}], 'option': 'post'}"), 300);
 }
 
 static void refused(struct fixture *f, const char *campaigns, const char *sentence)

@@ -223,7 +223,9 @@ static int descend(struct search *s, size_t place, struct err *err)
     int rc = may ? with(s, place, &did, err) : 0;
     if (rc < 0 || (did && at(s, place)->certain))
         return rc;
-    s->now[place] = may && !did ? IDLE : OUT;
+    /* What wishes for shipping that is free already does nothing, and would still stop what comes after it. */
+    bool stops = at(s, place)->ships && campaign_at(s, place)->stop != STOP_NOT;
+    s->now[place] = may && !did && !stops ? IDLE : OUT;
     return descend(s, place + 1, err);
 }
 

@@ -492,7 +492,20 @@ class Model:
 
     def may_ever_apply(self, c):
         """Whatever it costs: only what does not depend on prices is asked."""
-        return self.in_window(c.get("window", {})) and bool(self.lines_of(c.get("scope"))) and ("codes" not in c or self.typed(c["codes"]))
+        return (self.in_window(c.get("window", {})) and bool(self.lines_of(c.get("scope"))) and ("codes" not in c or self.typed(c["codes"]))
+                and all(self.could_hold(w, c) for w in listed(c.get("when", []))))
+
+    def could_hold(self, condition, c):
+        """As far as is known before anything is taken off: thresholds will see less, never more."""
+        def could(key, value):
+            if key == "all":
+                return all(self.could_hold(w, c) for w in value)
+            if key == "any":
+                return any(self.could_hold(w, c) for w in value)
+            if "subtotal" in json.dumps({key: value}) and self.policies["thresholds"] == "remaining":
+                return key == "none" or self.member_holds(key, {k: v for k, v in value.items() if k != "at_most"}, self.lines_of(c.get("scope")), self.list)
+            return self.member_holds(key, value, self.lines_of(c.get("scope")), self.list)
+        return all(could(k, v) for k, v in condition.items())
 
     def permitted_sets(self):
         candidates = [c for c in self.campaigns if self.may_ever_apply(c)]
