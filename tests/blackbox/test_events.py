@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from market import feira, ok, unique
+from market import CAMPAIGNS, feira, ok, unique
 from outside import Outside
 from test_authors import check
 
@@ -36,7 +36,7 @@ def page(text):
 def catalogue():
     done = feira("help", "events")
     assert done.returncode == 0
-    emitted, later = done.stdout.split("does not emit them yet:")
+    emitted, _, later = done.stdout.partition("does not emit them yet:")
     return page(emitted), page(later)
 
 
@@ -77,6 +77,11 @@ end, set = function(call)
   return { status = 200, body = {} }
 end }""",
 }
+
+
+LAST = """local promo = require "feira.promo"
+return promo.campaign { id = "last", scope = promo.tag "last", give = promo.percent_off { percent = 1 }, limits = { uses = 1 } }
+"""
 
 
 # A provider that believes what it is told, and never gives back.
@@ -121,17 +126,19 @@ def live(shop, outside):
     ok(shop.sk.request("POST", f"/v1/orders/{guest['id']}/cancel", {}, idempotency=unique("cancel")), 200)
     shop.place({sku: 1})                                                 # expires by itself
     shop.place({shop.product(stock=3): 2})                               # low
+    shop.place({shop.product(tags=["last"]): 1})                         # exhausted
 
 
 def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     emitted, later = catalogue
     assert {"customer.joined", "order.placed", "order.paid", "order.cancelled", "order.expired", "payment.received", "refund.requested",
             "refund.succeeded", "payment.returned", "fact.changed", "order.blocked", "order.unblocked", "order.fulfilling",
-            "order.fulfilled", "order.completed"} <= set(emitted)
+            "order.fulfilled", "order.completed", "campaign.exhausted"} <= set(emitted)
     names = sorted({**emitted, **later})
     kinds = ("in_transaction", "after_commit")
     outside = Outside()
     shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {}, purse = {} }", "pay_within": '"1s"', "stock_low": "2"},
+                    campaigns={**CAMPAIGNS, "last": LAST},
                     plugins={**{k.replace("_", "-"): hearing(names, k) for k in kinds}, "moods": MOODS, "purse": PURSE}, options=["--allow-private"])
     live(shop, outside)
 
