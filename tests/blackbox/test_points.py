@@ -2,12 +2,14 @@
 
 import contextlib
 import pathlib
+import random
 import shutil
 import sqlite3
 import threading
 import time
 
 import pytest
+from feira_tools.wire import NoAnswer
 from market import feira, ok, open_shop, unique
 
 PLUGIN = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "points"
@@ -166,3 +168,54 @@ def test_a_kill_loses_nothing_and_what_expired_meanwhile_is_gone_afterwards(open
     consistent(shop)
     doctor = feira("doctor", shop.folder)
     assert doctor.returncode == 0, doctor.stdout
+
+
+def buy_for_ever(shop, customer, sku, stop):
+    """Places, spends, pays, cancels and refunds until the server is gone; what was not answered may have happened or not."""
+    client, draw = shop.client(shop.server.keys()["sk"]), random.Random(customer.customer)
+    with contextlib.suppress(NoAnswer, OSError):
+        while not stop.is_set():
+            order = shop.place({sku: draw.randint(1, 3)}, by=customer)
+            spend(customer, order, draw.randint(1, 500))
+            then = draw.choice(["cancel", "payments", "payments", "refunds", ""])
+            if then in ("payments", "refunds"):
+                client.request("POST", f"/v1/orders/{order['id']}/payments", {"provider": "test"}, idempotency=unique("pay"))
+            if then == "refunds":
+                client.request("POST", f"/v1/orders/{order['id']}/refunds", {"amount": draw.randint(1, 900)}, idempotency=unique("refund"))
+            if then == "cancel":
+                client.request("POST", f"/v1/orders/{order['id']}/cancel", {}, idempotency=unique("cancel"))
+
+
+def test_killed_in_the_middle_and_all_given_back_there_is_what_was_given(shop):
+    sku, names = shop.product(stock=100000), [unique("buyer") for _ in range(4)]
+    for name in names:
+        shop.customer(name)
+        ok(give(shop, name, 3000, "first"), 201)
+    for _ in range(3):
+        stop = threading.Event()
+        buyers = [threading.Thread(target=buy_for_ever, args=(shop, shop.customer(name), sku, stop)) for name in names]
+        for b in buyers:
+            b.start()
+        time.sleep(0.7)
+        shop.server.kill()
+        stop.set()
+        for b in buyers:
+            b.join()
+        shop.hang_up()
+        shop.server.start()
+        consistent(shop)
+    seen = 0
+    for name in names:
+        cursor = ""
+        while cursor is not None:
+            listed = ok(shop.sk.request("GET", f"/v1/orders?customer={name}&limit=100{cursor}"), 200)
+            for order in listed["items"]:
+                seen += 1
+                if order["state"] == "placed":
+                    ok(shop.sk.request("POST", f"/v1/orders/{order['id']}/cancel", {}, idempotency=unique("cancel")), 200)
+                elif order["refunded"] < order["paid"]:
+                    ok(shop.refund(order), 201)
+            cursor = f"&cursor={listed['next_cursor']}" if listed.get("next_cursor") else None
+        assert balance(shop, name) == 3000
+    assert seen > 50
+    consistent(shop)
