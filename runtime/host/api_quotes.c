@@ -20,6 +20,18 @@ static int read_explain(struct call *c, struct pricing *p)
     return 0;
 }
 
+static int read_offers(struct call *c, struct pricing *p)
+{
+    struct slice offers;
+    int rc = http_query(c->req, "offers", &offers, &c->err);
+    if (rc <= 0)
+        return rc;
+    if (!slice_is(offers, "1") && !slice_is(offers, "0"))
+        return err_field(&c->err, ERR_INVALID, "offers", "offers is 1 or 0.");
+    p->cart.wants_offers = slice_is(offers, "1");
+    return 0;
+}
+
 static int price(struct call *c, struct pricing *p)
 {
     int rc = pricing_from_body(c, c->body, p);
@@ -27,6 +39,8 @@ static int price(struct call *c, struct pricing *p)
         rc = pricing_language(c, p);
     if (rc >= 0)
         rc = read_explain(c, p);
+    if (rc >= 0)
+        rc = read_offers(c, p);
     return rc < 0 ? rc : pricing_run(c, p);
 }
 

@@ -21,6 +21,7 @@ static const struct query_param refund_query[] = {
     { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param quote_query[] = {
     { "explain", "\"full\" also lists campaigns that did not apply, each with its reason, the place of it and what its functions took, a thousand at most; an id: only that campaign or gate.", NULL },
+    { "offers", "1: offers[] says what is within reach: by how much a threshold or the next step of a campaign was missed, the nearest first, 20 at most.", NULL },
     { "lang", "\"en\" or \"zh-CN\": each reason has its sentence as text beside its code. Default: what Accept-Language names.", NULL }, { NULL, NULL, NULL } };
 
 static const struct query_param event_query[] = {

@@ -80,8 +80,28 @@ int active_gates(struct quote_eval *e, struct err *err)
     return rc;
 }
 
+/* Those whose thresholds are a little above what the cart comes to. They have no turn. */
+static int look_further(struct quote_eval *e, struct err *err)
+{
+    int64_t most = eval_still_costs(e, eval_every(e)), further = INT64_MAX, kept = RATE_ONE_PPM - e->rules->policies.offers_within_ppm;
+    uint32_t *list = NULL;
+    size_t count = 0, left = 0;
+    if (e->rules->gate_count == e->rules->count || e->cart->explain_all)
+        return near_begin(e, NULL, 0, err);
+    if (kept > 0)
+        money_ratio(most, RATE_ONE_PPM, kept, ROUND_CEILING, &further);
+    int rc = index_find(e->rules->index, e, further, &list, &count, err);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (index_least(e->rules, list[i]) > most)
+            list[left++] = list[i];
+    return rc < 0 ? rc : near_begin(e, list, left, err);
+}
+
 int active_campaigns(struct quote_eval *e, struct err *err)
 {
+    int rc = e->cart->wants_offers ? look_further(e, err) : 0;
+    if (rc < 0)
+        return rc;
     return activate(e, e->rules->index, (uint32_t)e->rules->gate_count, (uint32_t)e->rules->count, err);
 }
 

@@ -125,6 +125,13 @@ static void price(struct bench *b)
         stop("price", &err);
 }
 
+static void price_with_offers(struct bench *b)
+{
+    b->cart.wants_offers = true;
+    price(b);
+    b->cart.wants_offers = false;
+}
+
 static void write_answer(struct bench *b)
 {
     struct json_writer w;
@@ -182,14 +189,15 @@ int main(int argc, char **argv)
     }
     bench_open(&b, lines, more);
     struct times priced = measure(&b, price), written = measure(&b, write_answer);
-    size_t answer = b.out.len;
-    struct times kept = measure(&b, write_evidence);
+    size_t answer = b.out.len, arena = b.run.used_bytes;
+    struct times kept = measure(&b, write_evidence), offered = measure(&b, price_with_offers);
     size_t applied = 0;
     for (size_t i = 0; i < b.result.outcome_count; i++)
         applied += b.result.outcomes[i].applied;
     printf("%d lines, %zu campaigns (%zu apply): discount %lld of %lld\n", lines, quote_rules_count(b.rules), applied,
            (long long)b.result.discount_minor, (long long)b.result.subtotal_minor);
-    printf("price    %7.0f ns, best %7.0f  (%zu bytes of arena)\n", priced.median_ns, priced.best_ns, b.run.used_bytes);
+    printf("price    %7.0f ns, best %7.0f  (%zu bytes of arena)\n", priced.median_ns, priced.best_ns, arena);
+    printf("offers   %7.0f ns, best %7.0f  (priced with offers, %zu found)\n", offered.median_ns, offered.best_ns, b.result.near_count);
     printf("write    %7.0f ns, best %7.0f  (%zu bytes)\n", written.median_ns, written.best_ns, answer);
     printf("evidence %7.0f ns, best %7.0f  (%zu bytes)\n", kept.median_ns, kept.best_ns, b.out.len);
     quote_rules_free(b.rules);

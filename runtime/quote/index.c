@@ -421,6 +421,11 @@ int index_build(const struct quote_rules *r, struct arena *keep, uint32_t from, 
     return rc < 0 ? err_set(err, ERR_NOMEM, "out of memory while filing the campaigns; try again") : 0;
 }
 
+int64_t index_least(const struct quote_rules *r, uint32_t campaign)
+{
+    return least_amount(&r->campaigns[campaign]);
+}
+
 uint32_t index_always(const struct index *ix)
 {
     return ix->always;

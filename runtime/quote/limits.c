@@ -242,6 +242,24 @@ static bool hold(struct quote_eval *e, const struct limits_left *left)
     return !left->gone;
 }
 
+bool limits_used_up(struct quote_eval *e)
+{
+    const struct quote_campaign *c = e->campaign;
+    for (uint32_t i = 0; c->limits && i < c->limits->count; i++) {
+        const struct limit *one = &c->limits->list[i];
+        int64_t balance = 0;
+        if (one->of_customer && e->cart->customer.len == 0)
+            return true;
+        struct slice account = account_of(e, c, one);
+        if (!account.data)
+            return true;
+        bool known = e->hooks && e->hooks->left && e->hooks->left(e->hooks->ctx, account, &balance);
+        if (left_of_limit(one->max, known, balance) == 0)
+            return true;
+    }
+    return false;
+}
+
 static const struct limits_left *left_here(const struct quote_eval *e)
 {
     struct quote_outcome *slot = e->limits && e->campaign->limits ? slot_of(e, e->campaign_number) : NULL;

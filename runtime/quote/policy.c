@@ -3,6 +3,8 @@
 
 enum { FLOORS_MAX = 10000 };
 
+enum { OFFERS_WITHIN_PPM = 300000 };
+
 static const char *const stackings[] = { "priority", "best", NULL };
 static const char *const roundings[] = { "half_away", "half_even", "half_down", "down", "up", "floor", "ceiling", NULL };
 static const char *const bases[] = { "remaining", "list", NULL };
@@ -104,11 +106,12 @@ int policies_own(struct spec *s, const struct spec_node *n, struct policies *out
 
 int policies_compile(struct spec *s, const struct json_value *v, struct policies *out)
 {
-    static const char *const known[] = { AMOUNTS, "stacking", "lanes", "code_case", "order", "prices", "tax_round", "floors", NULL };
+    static const char *const known[] = { AMOUNTS,  "stacking",  "lanes",  "code_case",     "order",
+                                         "prices", "tax_round", "floors", "offers_within", NULL };
     struct spec_node root = spec_root(NULL);
     struct spec_node n = { .up = &root, .v = v, .key = "policies" };
     unsigned stacking = 0, code_case = 0;
-    *out = (struct policies){ .share_rounding = ROUND_DOWN, .fold_codes = true };
+    *out = (struct policies){ .share_rounding = ROUND_DOWN, .offers_within_ppm = OFFERS_WITHIN_PPM, .fold_codes = true };
     int rc = rounding_find(slice_str(roundings[0]), &out->rounding);
     if (!v || rc < 0)
         return rc;
@@ -121,6 +124,9 @@ int policies_compile(struct spec *s, const struct json_value *v, struct policies
         return spec_error(
             s, &n,
             "stacking = \"best\" looks for a set for the whole cart, lanes = \"best_per_line\" chooses line by line; take one of them");
+    struct spec_node within = spec_member(&n, "offers_within");
+    if (within.v && (rc = spec_percent(s, &within, &out->offers_within_ppm)) < 0)
+        return rc;
     out->stacking = (enum stacking)stacking;
     out->fold_codes = code_case == 0;
     return 0;

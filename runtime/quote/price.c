@@ -292,10 +292,13 @@ static int lane_turns(struct quote_eval *e, size_t *i, struct err *err)
     int rc = 0;
     while (*i < e->active_count && active_at(e, *i)->lane == active_at(e, from)->lane && active_at(e, *i)->stage < STAGE_SHIPPING)
         ++*i;
+    for (size_t k = from; k < *i && e->rules->policies.best_of_lane && rc == 0; k++)
+        rc = near_turn(e, e->active[k], err); /* all of a lane see the cart as the lane found it */
     if (e->rules->policies.best_of_lane)
-        return lane_run(e, from, *i, err);
+        return rc < 0 ? rc : lane_run(e, from, *i, err);
     for (size_t k = from; k < *i && rc == 0; k++)
-        rc = campaign_turn(e, k, err);
+        if ((rc = near_turn(e, e->active[k], err)) == 0)
+            rc = campaign_turn(e, k, err);
     return rc;
 }
 
@@ -315,7 +318,11 @@ static int campaigns_run(struct quote_eval *e, struct quote_result *out, struct 
     for (struct wish *w = e->wishes; w; w = w->next)
         wish_grant(e, w);
     for (; i < e->active_count && rc == 0; i++)
-        rc = campaign_turn(e, i, err);
+        if ((rc = near_turn(e, e->active[i], err)) == 0)
+            rc = campaign_turn(e, i, err);
+    if (rc == 0)
+        rc = near_turn(e, UINT32_MAX, err);
+    near_finish(e, out);
     return rc;
 }
 

@@ -89,6 +89,7 @@ struct quote_cart {
     struct slice shipping_option;                  /* empty = none chosen: nothing is charged, the options are listed */
     bool no_campaigns;                             /* an import whose prices are final */
     bool explain_all;     /* say of every campaign why it did not apply; otherwise those that can't are not looked at. Changes no amount */
+    bool wants_offers;    /* say what is within reach (quote_result.near); changes no amount */
     uint32_t explain_one; /* 1 + the campaign or gate of which it is said in any case; 0: none */
     /* What the shop has stopped; what the rules do not have does no harm.
      *   a campaign's id    it does not apply (reason "stopped")
@@ -322,6 +323,15 @@ struct quote_take {
     bool kept;            /* a refund does not give it back */
 };
 
+struct action;
+struct quote_near { /* a threshold, or the next step of an action, that is within reach (policy offers_within) */
+    uint32_t campaign;
+    bool money; /* otherwise units */
+    int64_t needed, seen;
+    const struct action *gives;
+};
+enum { QUOTE_NEAR_MAX = 20 };
+
 struct quote_result {
     struct quote_cart *cart;                         /* lines carry their results */
     int64_t subtotal_minor, discount_minor;          /* of the lines */
@@ -337,6 +347,8 @@ struct quote_result {
     size_t outcome_count;
     struct quote_gate *gates;
     size_t gate_count;
+    const struct quote_near *near; /* the nearest first; where the cart asked */
+    size_t near_count;
     const struct quote_gate *refused_by; /* set when quote_price() or quote_require_open() failed because of a gate */
     uint32_t refused_line;
     const struct quote_take *takes; /* what an order of this uses up of limits */
@@ -373,7 +385,8 @@ struct quote_voice {
     struct currency currency;
 };
 bool quote_reason_say(const struct quote_voice *voice, const char *code, const struct quote_param *params,
-                      struct buf *out);        /* false: it has none */
+                      struct buf *out); /* false: it has none */
+bool quote_offer_say(const struct quote_voice *voice, const char *code, const struct quote_param *params, struct buf *out);
 extern const char *const quote_reason_codes[]; /* all that the kernel gives, ended by NULL */
 
 struct quote_telling {

@@ -252,6 +252,7 @@ struct policies {
     enum rounding rounding;
     enum base percent_base, thresholds;
     bool fold_codes;
+    int64_t offers_within_ppm; /* what may be missing of what is needed, to be offered */
 };
 /* v: shop.lua `policies`; NULL: defaults. policies_own: those of a campaign, over the shop's, which stand in *out. */
 int policies_compile(struct spec *s, const struct json_value *v, struct policies *out);

@@ -37,6 +37,13 @@ struct split_scratch { /* as long as what is split has parts */
     uint32_t *order;
 };
 
+struct near_run {            /* what is within reach, while it is looked for (near.c) */
+    const uint32_t *further; /* campaigns that can't hold, and would if the cart came to a little more; ascending */
+    size_t further_count, at;
+    struct quote_near *list;
+    size_t count, cap;
+};
+
 struct quote_eval {
     const struct quote_rules *rules;
     struct quote_cart *cart;
@@ -77,6 +84,7 @@ struct quote_eval {
     struct quote_set scope;
     struct effect *effects; /* the last first */
     uint32_t codes_taken;   /* bits of cart->codes */
+    struct near_run *near;  /* NULL: nobody asked */
     struct why why;
     const struct condition *condition; /* that was asked last; NULL: none is being asked */
     uint32_t action;                   /* 1 + the action that is running; 0: none */
@@ -119,6 +127,12 @@ void why_text(struct quote_eval *e, const char *name, struct slice text);
 void why_bool(struct quote_eval *e, const char *name, bool v);
 void why_failed(struct quote_eval *e, int rc); /* a function of its own, or of the fact that it asked for */
 int why_keep(struct quote_eval *e, struct quote_outcome *out, struct err *err); /* copies into the arena */
+/* --- near.c: near_turn before the turn of each campaign, ascending, then of UINT32_MAX. */
+int near_begin(struct quote_eval *e, const uint32_t *further, size_t count, struct err *err);
+int near_turn(struct quote_eval *e, uint32_t number, struct err *err);
+void near_finish(struct quote_eval *e, struct quote_result *out);
+void near_all_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_voice *voice, struct json_writer *w);
+
 /* --- place.c: false: it lies nowhere in the campaign. */
 bool place_say(const struct quote_campaign *c, const struct quote_place *at, struct buf *out);
 
@@ -190,8 +204,9 @@ int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor
 
 /* --- limits.c */
 int limits_look(struct quote_eval *e, size_t from, struct err *err); /* of active[from ..]: what is left, once */
-bool limits_stand(struct quote_eval *e);                             /* none is used up; when not, why says so */
-int limits_trim(struct quote_eval *e, bool *holds, struct err *err); /* the effects, to what is left */
+bool limits_used_up(struct quote_eval *e); /* of one that only might have a turn: the cart does not keep the answers */
+bool limits_stand(struct quote_eval *e);   /* none is used up; when not, why says so */
+int limits_trim(struct quote_eval *e, bool *holds, struct err *err);                                   /* the effects, to what is left */
 int64_t limits_shipping(const struct quote_eval *e, uint32_t campaign, int64_t taken, int64_t amount); /* the same, after what it took */
 int limits_gate(struct quote_eval *e, bool *holds, struct err *err);                /* the lines of a gate, against its limits */
 int limits_finish(struct quote_eval *e, struct quote_result *out, struct err *err); /* what is used up */

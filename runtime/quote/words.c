@@ -224,3 +224,8 @@ bool quote_reason_say(const struct quote_voice *voice, const char *code, const s
 {
     return say(voice->words->reasons, voice, code, params, out);
 }
+
+bool quote_offer_say(const struct quote_voice *voice, const char *code, const struct quote_param *params, struct buf *out)
+{
+    return say(voice->words->offers, voice, code, params, out);
+}

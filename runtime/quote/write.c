@@ -502,6 +502,8 @@ void quote_result_write(const struct quote_rules *r, const struct quote_result *
     json_key(w, "total");
     json_int(w, q->total_minor);
     campaigns_write(r, q, how, w);
+    if (q->cart->wants_offers)
+        near_all_write(r, q, &how->voice, w);
     if (q->searched) {
         json_key(w, "proven");
         json_bool(w, q->proven);

@@ -114,3 +114,19 @@ def test_the_table(teashop, tmp_path):
     assert one.returncode == 0 and "  many " in one.stdout and "  fn " not in one.stdout and "£1,500.00" in one.stdout
     for wrong in (["--campaign", "nosuch"], ["--campaign", "a&b"], ["--lang", "fr"]):
         assert feira("explain", teashop.folder, cart, *wrong).returncode not in (0, 2)
+
+
+def test_offers(teashop):
+    cart = {"lines": [{"sku": teashop.sku, "qty": 1}]}
+    quote = explained(teashop, cart, "offers=1&lang=en")
+    assert quote["offers"] == [
+        {
+            "campaign": "many", "title": "Many", "code": "subtotal_more", "more": 26550, "needed": 150000, "seen": 123450,
+            "gives": {"action": "percent_off", "rate_ppm": 100000}, "text": "£265.50 more, and it applies.",
+        }
+    ]  # fmt: skip
+    assert [c["id"] for c in quote["campaigns"]] == ["tenth"], "what is only offered had no turn"
+    bought = explained(teashop, {"lines": [*cart["lines"], {"sku": teashop.product(price=26550, tags=["tea"]), "qty": 1}]}, "offers=1")
+    assert "many" in [c["id"] for c in bought["campaigns"] if c["applied"]] and bought["offers"] == []
+    assert "offers" not in explained(teashop, cart, "offers=0") and "offers" not in explained(teashop, cart, "explain=full")
+    problem(teashop.pk.request("POST", "/v1/quotes?offers=yes", cart), 422, field="offers")
