@@ -55,6 +55,8 @@ static void money_is_exact_and_refuses_floats(void **state)
         "assert(m.ratio(10, 1, 3) == 3 and m.ratio(10, 1, 4) == 3 and m.ratio(10, 1, 4, 'half_even') == 2 and m.rate(999, 125000) == 125)\n"
         "assert(m.percent '12.5' == 125000 and m.percent(12.5) == 125000 and m.percent(20) == 200000)\n"
         "local p = m.allocate(100, { 1, 1, 1 }) assert(p[1] == 34 and p[2] == 33 and p[3] == 33)\n"
+        "p = m.allocate(11, { 0, 0 }, 'evenly') assert(p[1] == 6 and p[2] == 5)\n"
+        "p = m.allocate(11, { 1, 0 }, 'evenly') assert(p[1] == 11 and p[2] == 0)\n"
         "assert(m.currency() == 'GBP')");
     fails(f, "require('feira.money').add(math.maxinteger, 1)", "too large");
     assert_int_equal(f->err.code, ERR_OVERFLOW);
@@ -66,6 +68,7 @@ static void money_is_exact_and_refuses_floats(void **state)
     fails(f, "require('feira.money').ratio(1, 1, 1, 'sideways')", "sideways");
     fails(f, "require('feira.money').allocate(1, {})", "weights");
     fails(f, "require('feira.money').allocate(1, { 0 })", "");
+    fails(f, "require('feira.money').allocate(1, { 0 }, 'evenyl')", "evenly");
 }
 
 static void json_is_the_same_for_the_same_values(void **state)

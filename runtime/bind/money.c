@@ -80,10 +80,22 @@ static int l_percent(lua_State *L) /* (20 | 12.5 | "12.5") -> ppm */
     return 1;
 }
 
-static int l_allocate(lua_State *L) /* (total, weights) -> parts */
+/* Of nothing but zeros: all alike, where that is asked for. */
+static void weigh_alike(int64_t *weights, lua_Unsigned n)
+{
+    for (lua_Unsigned i = 0; i < n; i++)
+        if (weights[i] != 0)
+            return;
+    for (lua_Unsigned i = 0; i < n; i++)
+        weights[i] = 1;
+}
+
+static int l_allocate(lua_State *L) /* (total, weights, "evenly"?) -> parts */
 {
     int64_t total = bind_check_int(L, 1, "the total");
     luaL_checktype(L, 2, LUA_TTABLE);
+    bool evenly = !lua_isnoneornil(L, 3);
+    luaL_argcheck(L, !evenly || strcmp(luaL_checkstring(L, 3), "evenly") == 0, 3, "only \"evenly\" says what to do when all weights are 0");
     lua_Unsigned n = lua_rawlen(L, 2);
     luaL_argcheck(L, n > 0 && n <= INT_MAX / 16, 2, "a list of weights is expected");
     vm_charge(L, (int64_t)n);
@@ -94,6 +106,8 @@ static int l_allocate(lua_State *L) /* (total, weights) -> parts */
         weights[i] = bind_check_int(L, -1, "a weight");
         lua_pop(L, 1);
     }
+    if (evenly)
+        weigh_alike(weights, n);
     struct err err = { 0 };
     if (money_allocate(total, weights, n, parts, &err) < 0)
         return bind_raise(L, &err);

@@ -120,7 +120,8 @@ static int reach_find(struct quote_eval *e, struct candidate *c, struct err *err
     const struct quote_campaign *campaign = e->campaign;
     struct reach *of = arena_array(e->arena, campaign->give_count, sizeof *of);
     c->of = of;
-    c->steady = campaign->stop == STOP_NOT && !campaign->limits; /* what a limit leaves may go to other lines */
+    /* What a limit leaves may go to other lines; so may what rounding leaves, where it is not by line. */
+    c->steady = campaign->stop == STOP_NOT && !campaign->limits && campaign->policies->round_at == ROUND_AT_LINE;
     c->work = WORK_OF_TURN;
     for (uint32_t i = 0; of && i < campaign->give_count; i++) {
         const struct action *a = &campaign->give[i];

@@ -49,11 +49,13 @@ function money.rate(amount, ppm, rounding) end
 ---@return integer ppm
 function money.percent(percent) end
 
----Splits a total in proportion to weights, by largest remainder; the parts add up exactly.
+---Splits a total in proportion to weights, by largest remainder; the parts add up exactly. When all weights are 0 it fails, or, with
+---`"evenly"`, splits into equal parts.
 ---@param total integer
 ---@param weights integer[]
+---@param zeros? "evenly"
 ---@return integer[]
-function money.allocate(total, weights) end
+function money.allocate(total, weights, zeros) end
 
 ---@return string code ISO 4217
 ---@return integer exponent digits after the point

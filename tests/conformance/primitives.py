@@ -42,7 +42,7 @@ def allocate(folder, amount, weights):
     (folder / "test").mkdir(exist_ok=True)
     (folder / "test" / "split.lua").write_text(
         'local money, t = require "feira.money", require "feira.test"\n\n'
-        f't:it("splits", function() error("<" .. table.concat(money.allocate({amount}, {lua(weights)}), " ") .. ">", 0) end)\n', encoding="utf-8")
+        f't:it("splits", function() error("<" .. table.concat(money.allocate({amount}, {lua(weights)}, "evenly"), " ") .. ">", 0) end)\n', encoding="utf-8")
     said = subprocess.run([str(program()), "test", "--tap", str(folder)], capture_output=True, text=True).stdout
     if "<" not in said:
         raise Inexpressible(" ".join(said.split())[:300])
