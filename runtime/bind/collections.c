@@ -94,7 +94,7 @@ static struct door door_to(lua_State *L, const struct collection_box *b, const c
     char what[80];
     const struct bind_grant *g = b->grant;
     snprintf(what, sizeof what, "%s:%s()", g->shape->name, method);
-    struct door d = { L, bind_require_wait(L, write ? BIND_PROCEDURE : BIND_STORE, what), b->grants, g, g->shape, method };
+    struct door d = { L, bind_require_wait(L, write ? BIND_PROCEDURE : BIND_STORE, what), b->grants, g, g->shape, method, false };
     if (write && strcmp(g->plugin, BIND_SHOP) == 0)
         luaL_error(L, "%s belong to the shop, whose procedures change them: name those in needs.procedures", g->shape->name);
     if (!(write ? g->write : g->read))

@@ -34,7 +34,7 @@ static const struct collection links = { "links", "p_invite__links", link_fields
 
 static const struct bind_grant invite_list[] = { { "invite", &links, true, true, NULL, 0 }, { "coupons", &codes, true, false, NULL, 0 } };
 static const struct bind_grants invite = { "invite", invite_list, 2 };
-static const struct bind_grant coupons_list[] = { { "coupons", &codes, true, true } };
+static const struct bind_grant coupons_list[] = { { "coupons", &codes, true, true, NULL, 0 } };
 static const struct bind_grants coupons = { "coupons", coupons_list, 1 };
 
 struct world {
@@ -392,7 +392,7 @@ static void the_widest_collection_fits(void **state)
     struct collection wide = {
         "wide", "p_w234567890123456789012345678901__c23456789012345678901234", fields, COLLECTION_FIELDS_MAX, &index, 1, false
     };
-    struct bind_grant grant = { "invite", &wide, true, true };
+    struct bind_grant grant = { "invite", &wide, true, true, NULL, 0 };
     struct bind_grants grants = { "invite", &grant, 1 };
     char text[4000] = "CREATE TABLE p_w234567890123456789012345678901__c23456789012345678901234 (id INTEGER PRIMARY KEY AUTOINCREMENT";
     for (int i = 0; i < COLLECTION_FIELDS_MAX; i++) {

@@ -82,7 +82,7 @@ static int cart_of(struct call *c, const struct kept *k, struct json_value **out
 
 static int prepare(struct call *c, const struct kept *k, struct pricing *p)
 {
-    struct json_value *cart;
+    struct json_value *cart = NULL;
     struct slice binding;
     int rc = cart_of(c, k, &cart);
     if (rc == 0)

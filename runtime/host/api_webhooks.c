@@ -643,9 +643,11 @@ static int replay_since(struct call *c, struct store_conn *conn, struct err *err
     log_info(c->shop->options.log, "webhook.replayed", "Messages are sent again.", LOG_SLICE("webhook", c->req->params[0]),
              LOG_INT("messages", n), LOG_STR("by", c->who.id));
     struct slice cursor = more ? arena_printf(c->arena, "\"%lld\"", (long long)s.after) : slice_str("null");
-    c->answer = (struct bind_answer){ 200, arena_printf(c->arena, "{\"replayed\":%lld,\"next_cursor\":%.*s}", (long long)n,
-                                                        cursor.data ? (int)cursor.len : 0, cursor.data) };
-    return cursor.data && c->answer.body.data ? 0 : nomem(err);
+    if (!cursor.data)
+        return nomem(err);
+    c->answer =
+        (struct bind_answer){ 200, arena_printf(c->arena, "{\"replayed\":%lld,\"next_cursor\":%.*s}", (long long)n, SLICE_FMT(cursor)) };
+    return c->answer.body.data ? 0 : nomem(err);
 }
 
 void handle_webhook_replay(struct call *c)

@@ -75,12 +75,12 @@ static void changed(void *ctx, struct slice name, const struct ledger_balance *n
     struct slice sku;
     if (!sku_of(name, &sku))
         return;
-    symbol symbol = symbols_find(s->symbols, sku);
-    bool marked = symbol && soldout_has(s, symbol), empty = ledger_available(now) <= 0;
+    symbol known = symbols_find(s->symbols, sku);
+    bool marked = known && soldout_has(s, known), empty = ledger_available(now) <= 0;
     if (empty == marked)
         return;
     if (!empty)
-        mark(s, symbol, false);
+        mark(s, known, false);
     else if (something_left(s, sku) == 0) /* another place may have it */
         mark(s, symbols_intern(s->symbols, sku), true);
 }

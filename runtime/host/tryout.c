@@ -356,7 +356,7 @@ static int run(struct trying *t, struct store_conn *conn, struct submission *fou
     t->bind->log = NULL; /* what fails here is told once, as a finding */
     t->bind->arena = &t->arena;
     t->functions = bind_quote_hooks(t->vm);
-    t->hooks = (struct quote_hooks){ t, condition, action, pricing, shipping_rates, tax_rates, left };
+    t->hooks = (struct quote_hooks){ t, condition, action, pricing, shipping_rates, tax_rates, left, NULL };
     rc = figures ? figures_open(figures, t->vm, t->g, &part, err) : nomem(err);
     if (rc == 0)
         rc = plugin_facts_open(t->vm, t->g, t->shop->symbols, err);

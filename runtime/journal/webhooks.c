@@ -382,7 +382,7 @@ static void failed_again(struct health *h, const struct webhook_attempt *a, int6
 
 static int record_health(struct store_conn *c, const struct webhook_attempt *a, int64_t now_ms, struct webhook_result *out, struct err *err)
 {
-    struct health h;
+    struct health h = { 0 };
     int rc = read_health(c, a->endpoint, &h, err);
     if (rc < 0 || (a->taken && h.failures == 0 && h.rests_until_ms == 0))
         return rc;
@@ -463,6 +463,18 @@ int webhook_replay(struct store_conn *c, int64_t endpoint, struct slice message_
     return rc < 0 ? rc : replay_one(c, endpoint, f.message, f.line, now_ms, err);
 }
 
+/* A row of message and line: 1, or 0 when there is none. The line stays until the next store_keep(). */
+static int take_delivery(struct store_conn *c, struct store_stmt *s, int64_t *message, struct slice *line, struct err *err)
+{
+    int rc = store_step(s, err);
+    if (rc <= 0)
+        return rc;
+    *message = store_column_int(s, 0);
+    rc = store_keep(c, store_column_text(s, 1), line, err);
+    store_reset(s);
+    return rc < 0 ? rc : 1;
+}
+
 /* The first delivery after *after that is to be replayed; 1 = there is one. */
 static int next_to_replay(struct store_conn *c, int64_t endpoint, bool all, int64_t *after, struct slice *line, struct err *err)
 {
@@ -479,13 +491,7 @@ static int next_to_replay(struct store_conn *c, int64_t endpoint, bool all, int6
         return rc;
     store_bind_int(s, 1, endpoint);
     store_bind_int(s, 2, *after);
-    rc = store_step(s, err);
-    if (rc <= 0)
-        return rc;
-    *after = store_column_int(s, 0);
-    rc = store_keep(c, store_column_text(s, 1), line, err);
-    store_reset(s);
-    return rc < 0 ? rc : 1;
+    return take_delivery(c, s, after, line, err);
 }
 
 /* The number of the first message since then, found by halves: they are numbered in their order, so no index is kept by time. */
@@ -567,13 +573,7 @@ static int open_line(struct store_conn *c, int64_t endpoint, int64_t upto, struc
     store_bind_int(s, 1, endpoint);
     store_bind_int(s, 2, upto);
     store_bind_int(s, 3, *message);
-    rc = store_step(s, err);
-    if (rc <= 0)
-        return rc;
-    *message = store_column_int(s, 0);
-    rc = store_keep(c, store_column_text(s, 1), line, err);
-    store_reset(s);
-    return rc < 0 ? rc : 1;
+    return take_delivery(c, s, message, line, err);
 }
 
 static int drop_upto(struct store_conn *c, int64_t endpoint, int64_t upto, int64_t now_ms, int64_t *missed, struct err *err)

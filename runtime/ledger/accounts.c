@@ -98,6 +98,15 @@ static int no_memory(struct err *err)
     return err_set(err, ERR_NOMEM, "Out of memory in the ledger; try again later.");
 }
 
+struct ledger_balance balance_of_row(struct store_stmt *s, int first)
+{
+    return (struct ledger_balance){ .flags = (unsigned)store_column_int(s, first),
+                                    .debits_posted = store_column_int(s, first + 1),
+                                    .credits_posted = store_column_int(s, first + 2),
+                                    .debits_pending = store_column_int(s, first + 3),
+                                    .credits_pending = store_column_int(s, first + 4) };
+}
+
 /* Row: id, name, unit, flags, four balances. */
 static int load(struct ledger *l, struct store_stmt *s, struct account **out, struct err *err)
 {
@@ -106,13 +115,8 @@ static int load(struct ledger *l, struct store_stmt *s, struct account **out, st
     if (rc <= 0)
         return rc;
     struct account *a = cache_add(l, store_column_int(s, 0), store_column_text(s, 1), store_column_text(s, 2));
-    if (a) {
-        a->balance.flags = (unsigned)store_column_int(s, 3);
-        a->balance.debits_posted = store_column_int(s, 4);
-        a->balance.credits_posted = store_column_int(s, 5);
-        a->balance.debits_pending = store_column_int(s, 6);
-        a->balance.credits_pending = store_column_int(s, 7);
-    }
+    if (a)
+        a->balance = balance_of_row(s, 3);
     store_reset(s);
     *out = a;
     return a ? 0 : no_memory(err);

@@ -578,11 +578,7 @@ int ledger_balance_read(struct store_conn *c, struct slice name, struct ledger_b
         return rc;
     if (rc == 0)
         return err_set(err, ERR_NOT_FOUND, "There is no ledger account %.*s.", SLICE_FMT(name));
-    out->flags = (unsigned)store_column_int(s, 0);
-    out->debits_posted = store_column_int(s, 1);
-    out->credits_posted = store_column_int(s, 2);
-    out->debits_pending = store_column_int(s, 3);
-    out->credits_pending = store_column_int(s, 4);
+    *out = balance_of_row(s, 0);
     store_reset(s);
     return 0;
 }

@@ -68,6 +68,8 @@ struct ledger {
     struct store_stmt *expiry_insert, *expiry_delete, *expiry_of, *expiries_due;
 };
 
+/* Five columns from `first` on: flags, debits_posted, credits_posted, debits_pending, credits_pending. */
+struct ledger_balance balance_of_row(struct store_stmt *s, int first);
 int check_flags_of(unsigned flags, struct err *err);
 int accounts_open(struct ledger *l, struct err *err);
 void accounts_close(struct ledger *l);

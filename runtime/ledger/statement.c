@@ -4,6 +4,7 @@
  * transfers, which are not in ledger_hours yet, one by one. Sums by hours are right in whatever order entries were made, so a clock that
  * was set back does no harm; and they are caught up with from the transfers alone, so it does not matter which program wrote those. */
 #include "ledger/statement.h"
+#include "ledger/ledger_int.h"
 #include <inttypes.h>
 
 enum { HOUR_MS = 3600000 };
@@ -186,11 +187,7 @@ static int find_account(struct store_conn *c, struct slice name, struct arena *a
     if (rc == 0)
         return err_set(err, ERR_NOT_FOUND, "There is no ledger account %.*s.", SLICE_FMT(name));
     *id = store_column_int(s, 0);
-    out->now = (struct ledger_balance){ .flags = (unsigned)store_column_int(s, 3),
-                                        .debits_posted = store_column_int(s, 4),
-                                        .credits_posted = store_column_int(s, 5),
-                                        .debits_pending = store_column_int(s, 6),
-                                        .credits_pending = store_column_int(s, 7) };
+    out->now = balance_of_row(s, 3);
     rc = copy_text(a, s, 1, &out->account, err);
     if (rc == 0)
         rc = copy_text(a, s, 2, &out->unit, err);

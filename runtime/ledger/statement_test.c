@@ -99,7 +99,7 @@ static void a_statement_opens_lists_and_closes(void **state)
 static void pages_continue_where_the_one_before_ended_also_within_a_moment(void **state)
 {
     struct fixture *f = *state;
-    char id[8];
+    char id[16];
     for (int i = 0; i < 7; i++) {
         snprintf(id, sizeof id, "t%d", i);
         pay_in(f, id, 1, 10 + i / 4);

@@ -32,7 +32,7 @@ static int add(int64_t *to, int64_t n, const char *unit, struct err *err)
 
 static int add_account(struct units *u, struct store_stmt *s, struct err *err)
 {
-    struct ledger_unit *unit;
+    struct ledger_unit *unit = NULL;
     int rc = unit_named(u, store_column_text(s, 0), &unit, err);
     if (rc < 0)
         return rc;

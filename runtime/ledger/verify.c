@@ -1,5 +1,5 @@
 /* The books, done again from the first entry. Slow and obvious on purpose: it shares nothing with what it checks. */
-#include "ledger/ledger.h"
+#include "ledger/ledger_int.h"
 #include "base/map.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -95,11 +95,7 @@ static int add_account(struct books *b, struct store_stmt *s, struct err *err)
         free(a->name);
         return no_memory(err);
     }
-    a->stored = (struct ledger_balance){ .flags = (unsigned)store_column_int(s, 3),
-                                         .debits_posted = store_column_int(s, 4),
-                                         .credits_posted = store_column_int(s, 5),
-                                         .debits_pending = store_column_int(s, 6),
-                                         .credits_pending = store_column_int(s, 7) };
+    a->stored = balance_of_row(s, 3);
     b->n++;
     return 0;
 }
