@@ -9,7 +9,7 @@ from test_authors import check
 from test_specs_of_plugins import plugin
 
 REST = """
-  needs = { collections = { "coupons.codes:read", "customers:read" }, procedures = { "coupons.grant" }, ledger = { "points:read" },
+  needs = { collections = { "vouchers.codes:read", "customers:read" }, procedures = { "vouchers.grant" }, ledger = { "points:read" },
             http = { "api.example.com", "pay.example.com:8443" } },
   collections = { links = { fields = { a = "string" } } },
   procedures = { mine = "events.f" },
@@ -27,14 +27,14 @@ HEAD = 'local plugin, store = require "feira.plugin", require("feira.store")\nlo
 
 
 @pytest.mark.parametrize("code,line,words", [
-    ('local function f() plugin.call("coupons.revoke", {}) end', 3, ['"coupons.revoke"', "needs.procedures"]),
+    ('local function f() plugin.call("vouchers.revoke", {}) end', 3, ['"vouchers.revoke"', "needs.procedures"]),
     ('local function f()\n  plugin.call "minee"\nend', 4, ['no procedure "minee"', 'did you mean "mine"']),
     ('local function f() plugin.emit("fulll", {}) end', 3, ['no event "fulll"', '"full"']),
     ('local function f() timers.set("expires", "k", 1) end', 3, ['no timer "expires"']),
     ('local function f() return store.link:get(1) end', 3, ['no collection "link"', 'did you mean "links"']),
-    ('local function f() return store.of("coupons").codes:insert { a = 1 } end', 3, ['"coupons.codes:write"', "needs.collections"]),
-    ('local function f() return store.of "coupons".grants:find() end', 3, ['"coupons.grants:read"']),
-    ('local codes = store.of("coupons").codes\nlocal function f() codes:delete(1) end', 4, ['"coupons.codes:write"']),
+    ('local function f() return store.of("vouchers").codes:insert { a = 1 } end', 3, ['"vouchers.codes:write"', "needs.collections"]),
+    ('local function f() return store.of "vouchers".grants:find() end', 3, ['"vouchers.grants:read"']),
+    ('local codes = store.of("vouchers").codes\nlocal function f() codes:delete(1) end', 4, ['"vouchers.codes:write"']),
     ('local other = store.of "others"\nlocal function f() return other.rows:get(1) end', 4, ['"others.rows:read"']),
     ('local function f() return store.of("shop").orders:get {} end', 3, ['"orders:read"']),
     ('local function f() return store.of("shop").customers:update(1, {}) end', 3, ["only read"]),
@@ -54,12 +54,12 @@ def test_what_the_manifest_does_not_name_is_found_in_the_text(tmp_path, code, li
 def test_what_it_names_and_what_only_looks_like_it_is_let_be(tmp_path):
     assert problems_of(tmp_path, HEAD + """
 local links = store.links
-local codes = store.of("coupons").codes
+local codes = store.of("vouchers").codes
 -- plugin.call("nobody.nothing") store.nope:get(1)
 --[==[ plugin.call("nobody.nothing") ]==]
 local text = [[ plugin.call("nobody.nothing") ]] .. "plugin.call('nobody.nothing')" .. 'x\\'plugin.emit("y")'
 local function fine(customer, name)
-  plugin.call("coupons.grant", { x = links:get(1), y = codes:find { a = 1 } })
+  plugin.call("vouchers.grant", { x = links:get(1), y = codes:find { a = 1 } })
   plugin.call("mine")
   plugin.call(name)                       -- not in so many words
   plugin.emit("full", {})
@@ -81,7 +81,7 @@ def test_plugins_of_a_shop_are_read_like_that_too(tmp_path):
     (tmp_path / "shop").mkdir()
     shop = write_shop(tmp_path / "shop", {"plugins": '{ ["volume-pricing"] = {}, probe = {} }'})
     folder = plugin(shop / "plugins", "probe", 'procedures = { go = "events.f" },',
-                    events='local plugin = require "feira.plugin"\nreturn { f = function() plugin.call "coupons.grant" end }')
+                    events='local plugin = require "feira.plugin"\nreturn { f = function() plugin.call "vouchers.grant" end }')
     assert [(p["file"], p["line"]) for p in check(shop)["problems"]] == [("plugins/probe/events.lua", 2)]
     assert [(p["file"], p["line"]) for p in check(folder)["problems"]] == [("events.lua", 2)]
     assert check(shop / "campaigns" / next(iter(sorted(os.listdir(shop / "campaigns")))))["problems"] == []
@@ -97,10 +97,10 @@ def test_a_function_that_is_not_there_and_a_file_that_breaks_are_found_by_loadin
 
 
 def test_a_plugin_that_needs_one_beside_it_is_loaded_with_it(tmp_path):
-    plugin(tmp_path, "coupons", 'procedures = { grant = "events.f" }, collections = { codes = { fields = { a = "string" } } },',
+    plugin(tmp_path, "vouchers", 'procedures = { grant = "events.f" }, collections = { codes = { fields = { a = "string" } } },',
            events="return { f = function() end }")
-    assert problems_of(tmp_path, 'local plugin = require "feira.plugin"\nlocal function g() plugin.call "coupons.grant" end',
-                       'needs = { procedures = { "coupons.grant" } }, procedures = { go = "events.f" },') == []
+    assert problems_of(tmp_path, 'local plugin = require "feira.plugin"\nlocal function g() plugin.call "vouchers.grant" end',
+                       'needs = { procedures = { "vouchers.grant" } }, procedures = { go = "events.f" },') == []
 
 
 def test_a_plugin_that_cannot_be_tried_is_a_warning(tmp_path):
