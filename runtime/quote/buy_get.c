@@ -59,7 +59,7 @@ static int compile(struct spec *s, const struct spec_node *n, struct action *out
 
 static int64_t used_of(const struct quote_eval *e, uint32_t line)
 {
-    return e->campaign->policies->units_once && e->used ? e->used[line].units : 0;
+    return e->campaign->policies->units_once ? e->used[line].units : 0;
 }
 
 static int64_t free_units(const struct quote_eval *e, uint32_t line)
@@ -78,10 +78,11 @@ static int use_up(struct quote_eval *e, uint32_t line, int64_t units, int64_t co
 {
     if (!e->campaign->policies->units_once || units == 0)
         return 0;
-    if (!e->used)
-        e->used = arena_array(e->arena, e->cart->line_count, sizeof *e->used);
-    if (!e->used)
+    struct use *use = arena_alloc(e->arena, sizeof *use);
+    if (!use)
         return eval_nomem(e, err);
+    *use = (struct use){ e->uses, line, units, cost };
+    e->uses = use;
     e->used[line].units += units;
     e->used[line].cost += cost;
     return 0;

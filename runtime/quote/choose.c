@@ -394,6 +394,7 @@ static int trial_turn(struct choice *ch, size_t i, bool *does, struct err *err)
 static int idle_find(struct choice *ch, struct effect **effects, struct err *err)
 {
     struct quote_eval *e = ch->e;
+    struct use *uses = e->uses;
     size_t turns = 0, idle = SIZE_MAX;
     int rc = 0;
     for (size_t i = 0; i < ch->count && rc == 0 && idle == SIZE_MAX; i++) {
@@ -410,6 +411,7 @@ static int idle_find(struct choice *ch, struct effect **effects, struct err *err
     }
     while (turns > 0)
         turn_undo(e, effects[--turns]);
+    eval_unuse(e, uses);
     return rc < 0 ? rc : idle != SIZE_MAX;
 }
 

@@ -110,6 +110,16 @@ void eval_undo(struct quote_eval *e, struct effect *keep)
     for (; e->effects != keep; e->effects = e->effects->before)
         if (e->effects->line != EFFECT_SHIPPING)
             e->remaining[e->effects->line] += e->effects->discount.amount_minor;
+    if (!keep)
+        eval_unuse(e, e->uses_begun);
+}
+
+void eval_unuse(struct quote_eval *e, struct use *keep)
+{
+    for (; e->uses && e->uses != keep; e->uses = e->uses->before) {
+        e->used[e->uses->line].units -= e->uses->units;
+        e->used[e->uses->line].cost -= e->uses->cost;
+    }
 }
 
 static int effect_add(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason, struct err *err)

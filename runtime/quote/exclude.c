@@ -63,6 +63,7 @@ int exclusions_link(struct spec *s, struct quote_rules *r)
 {
     for (size_t i = 0; i < r->count; i++) {
         const struct quote_campaign *c = &r->campaigns[i];
+        r->any_units_once = r->any_units_once || c->policies->units_once;
         r->any_exclusion = r->any_exclusion || c->alone || c->group || c->not_with.count;
         int rc = c->not_with.count ? link_one(s, r, c) : 0;
         if (rc < 0)

@@ -120,6 +120,10 @@ int policies_compile(struct spec *s, const struct json_value *v, struct policies
         (rc = flag(s, &n, "prices", lanes, &out->best_of_price)) < 0 || (rc = choice(s, &n, "code_case", cases, &code_case)) < 0 ||
         (rc = flag(s, &n, "order", orders, &out->priority_alone)) < 0 || (rc = flag(s, &n, "tax_round", taxes, &out->tax_per_unit)) < 0)
         return rc;
+    if (out->best_of_lane && out->units_once)
+        return spec_error(
+            s, &n,
+            "units = \"once\" needs campaigns that follow one another, lanes = \"best_per_line\" lets them bid at once; take one of them");
     if (stacking == STACKING_BEST && out->best_of_lane)
         return spec_error(
             s, &n,

@@ -150,6 +150,16 @@ static void bought_here_and_rewarded_there(void **state)
     OFF(CART(L(5000, 4)), 10000);
     OFF(CART(L(5000, 3)), 5000);
     assert_string_equal(fixture_reason(f, "b"), "qty_below");
+    /* What was only tried, or lost, leaves its units to the others. */
+    const char *tried =
+        "[{'id': 'a', 'group': 'g', 'give': {'buy_get': {'buy': 1, 'get': 1, 'max_sets': 1, 'percent': 10}}},"
+        "{'id': 'b', 'group': 'g', 'priority': 1, 'give': [{'buy_get': {'buy': 1, 'get': 1, 'max_sets': 1, 'percent': 20}}]},"
+        "{'id': 'c', 'give': {'buy_get': {'buy': 1, 'get': 1, 'max_sets': 1}}}]";
+    rules(f, tried, "{'units': 'once', 'stacking': 'best'}");
+    OFF(CART(L(5000, 4)), 6000);
+    rules(f, tried, "{'units': 'once'}");
+    OFF(CART(L(5000, 4)), 6000);
+    assert_int_equal(fixture_build(f, two, "{'units': 'once', 'lanes': 'best_per_line'}", NULL), ERR_INVALID);
     rules(f, two, NULL);
     OFF(CART(L(5000, 4)), 5000 + 3750); /* each of four costs 37.50 by then */
 }

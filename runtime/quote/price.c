@@ -77,7 +77,9 @@ static int run_lines(struct quote_eval *e, struct err *err)
         e->every[i] = (uint32_t)i;
         e->settled[i] = 0;
     }
-    return 0;
+    if (e->rules->any_units_once)
+        e->used = arena_array(e->arena, n, sizeof *e->used);
+    return e->rules->any_units_once && !e->used ? eval_nomem(e, err) : 0;
 }
 
 static void run_customer(struct quote_eval *e)
@@ -225,6 +227,7 @@ void campaign_begin(struct quote_eval *e, uint32_t number)
 {
     e->campaign = &e->rules->campaigns[number];
     e->campaign_number = number;
+    e->uses_begun = e->uses;
     e->effects = NULL;
     e->codes_taken = 0;
     e->function_failed = false;

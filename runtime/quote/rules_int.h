@@ -336,6 +336,7 @@ struct quote_rules {
     uint32_t *by_id;          /* campaign numbers, by id */
     size_t count, gate_count; /* the first gate_count are gates */
     bool price_stage;         /* one at least changes prices */
+    bool any_units_once;      /* policy units = once, of the shop or of a campaign */
     bool any_exclusion;       /* one at least is alone, of a group, or not_with another */
     const struct shipping_option *shipping;
     uint32_t shipping_count;

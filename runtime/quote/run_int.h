@@ -26,6 +26,12 @@ struct limits_left {                                 /* for a campaign, while th
     bool is_guest;                                   /* who can't have a limit of his own */
 };
 
+struct use { /* units that a campaign counted or rewarded (policy units = once); taken back with its effects */
+    struct use *before;
+    uint32_t line;
+    int64_t units, cost;
+};
+
 struct wish { /* of a campaign that makes shipping cheaper, kept until the rate is known */
     struct wish *next;
     struct shipping_part ship;
@@ -62,7 +68,9 @@ struct quote_eval {
 
     struct { /* policy units = once: units that campaigns counted or rewarded, and what they came to */
         int64_t units, cost;
-    } * used; /* per line; NULL: none yet */
+    } * used;               /* per line; NULL: no campaign of these rules asks */
+    struct use *uses;       /* the last first */
+    struct use *uses_begun; /* as they were when the running campaign began */
 
     struct marks cart_marks;
     uint64_t customer_bloom;
@@ -188,6 +196,7 @@ int64_t eval_still_costs(const struct quote_eval *e, struct quote_set set);
 int64_t eval_threshold(const struct quote_eval *e, struct quote_set set);  /* what money thresholds see, by policy */
 int eval_call(struct quote_eval *e, int fn, bool *holds, struct err *err); /* holds NULL: an action */
 void eval_undo(struct quote_eval *e, struct effect *keep);                 /* drops the effects after keep */
+void eval_unuse(struct quote_eval *e, struct use *keep);                   /* units that were used up after keep are free again */
 int eval_take(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason,
               struct err *err); /* 0 takes nothing */
 int eval_ship(struct quote_eval *e, struct shipping_part part, struct err *err);

@@ -178,6 +178,7 @@ static int with(struct search *s, size_t place, bool *did, struct err *err)
 {
     struct quote_eval *e = s->e;
     struct turn_mark mark = turn_mark(e);
+    struct use *uses = e->uses;
     struct score before = s->so_far;
     uint32_t wishes = s->ch->wishes;
     int64_t shipping = e->shipping_remaining;
@@ -199,6 +200,7 @@ static int with(struct search *s, size_t place, bool *did, struct err *err)
         rc = descend(s, place + 1, err);
     }
     turn_undo(e, effects);
+    eval_unuse(e, uses);
     e->shipping_remaining = shipping;
     s->ch->wishes = wishes;
     s->so_far = before;
