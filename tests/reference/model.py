@@ -389,7 +389,8 @@ class Model:
         if not self.may_apply(c, prices):
             return None
         turn = Turn(prices)
-        self.closed = closed
+        # Where nobody touches lines, all are measured.
+        self.closed = closed if self.stage(c) != STAGES["shipping"] else set()
         scope = self.open_lines(c.get("scope"))
         if not scope and self.stage(c) != STAGES["shipping"]:
             return None
