@@ -186,14 +186,18 @@ static void a_start_reads_what_is_left(void **state)
     assert_int_equal(left(f, "launch/ann"), -1);
 }
 
-static void only_what_can_run_out_is_published(void **state)
+/* Limits of campaigns count down from zero: what is left of one is zero, or less by what was used. */
+static void an_account_below_zero_is_told_too(void **state)
 {
     struct fixture *f = *state;
-    int64_t id;
+    int64_t used;
     begin(f);
-    assert_int_equal(ledger_account(f->ledger, S("launch/given"), S("uses"), LEDGER_PUBLISHED, &id, &f->err), ERR_INVALID);
-    assert_int_equal(ledger_account(f->ledger, S("launch/new"), S("uses"), LEDGER_PUBLISHED, &id, &f->err), ERR_INVALID);
+    assert_int_equal(ledger_account(f->ledger, S("launch/used"), S("uses"), LEDGER_PUBLISHED, &used, &f->err), 0);
+    move(f, used, f->given, 2);
     commit(f);
+    int64_t n = 0;
+    assert_true(left_of(f->left, S("launch/used"), &n));
+    assert_int_equal(n, -2);
 }
 
 /* --- a race ---------------------------------------------------------------------------------------------------------------------- */
@@ -255,7 +259,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_undone_is_not_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_frozen_account_has_nothing_left_until_it_is_free, setup, teardown),
         cmocka_unit_test_setup_teardown(a_start_reads_what_is_left, setup, teardown),
-        cmocka_unit_test_setup_teardown(only_what_can_run_out_is_published, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_account_below_zero_is_told_too, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_is_told_what_was_before_the_commit_that_he_knows_of, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
