@@ -57,7 +57,7 @@ function model.new(prices, pay_within_ms)
     prices = prices, pay_within_ms = pay_within_ms,
     state = {
       orders = {}, on_hand = {}, held = {}, came = {}, customers = {}, did = {}, sales = 0, groups = {}, seats = {}, sets = {},
-      attempts = {}, events = {}, carts = {},
+      attempts = {}, events = {}, carts = {}, maybe = {},
       units = { left = 0 },
     },
     hooks = {}, -- what plugins do with orders: refusal, placed, paid, ended, refunded
@@ -203,7 +203,9 @@ function model:answered(ask, status, body, raw)
   local did = self.state.did[ask.key]
   if status >= 200 and status < 300 then
     if not self.rules[ask.what].reads then
+      did = did or self.state.maybe[ask.key]
       if not did then diverge("%s under key %s was answered %d, and never done", ask.what, ask.key, status) end
+      self.state.did[ask.key] = did
       did.body = did.body or body
       if did.status ~= status or did.body ~= body then
         diverge("%s under key %s was done with %d %s, and answered %d %s", ask.what, ask.key, did.status, did.body, status, body)
@@ -273,6 +275,16 @@ end
 ---seen: the same lines, read from the data. Of what was in doubt the data have one transaction whole, or nothing.
 function model:compare(seen, when)
   local promised, found = first_difference(facts(self, self.state), seen)
+  -- What changed nothing but the answer under a key leaves no trace to look at: it may be there, and the key tells.
+  for _, doubt in ipairs(promised and {} or self.doubts) do
+    local after = copy(self.state)
+    local fits = pcall(function()
+      for _, note in ipairs(doubt) do apply(self, after, note) end
+    end)
+    for _, note in ipairs(fits and not first_difference(facts(self, after), seen) and doubt or {}) do
+      if note.kind == "ran" then self.state.maybe[note.key] = { status = note.status } end
+    end
+  end
   for i = promised and #self.doubts or 0, 1, -1 do -- the last one was written over those before
     local after = copy(self.state)
     local fits = pcall(function()
