@@ -195,16 +195,6 @@ static void join(struct choice *ch, uint32_t a, uint32_t b)
     ch->list[a > b ? a : b].component = a > b ? b : a;
 }
 
-/* Functions look where they like. */
-static bool looks_at_all(const struct quote_campaign *c, const struct condition *when)
-{
-    bool has_children = when->kind == WHEN_ALL || when->kind == WHEN_ANY || when->kind == WHEN_NONE;
-    for (uint32_t i = 0; has_children && i < when->child_count; i++)
-        if (looks_at_all(c, &when->children[i]))
-            return true;
-    return when->kind == WHEN_FUNCTION;
-}
-
 enum { NOBODY = UINT32_MAX };
 
 struct lines_of { /* by line, the first candidate that takes from it */
@@ -271,7 +261,7 @@ static void join_readers(struct choice *ch, const struct lines_of *l)
                 join_reader(ch, l, i, of ? eval_select(ch->e, of, eval_every(ch->e), ch->e->target_lines) : eval_every(ch->e));
         }
         for (uint32_t k = 0; k < c->when_count; k++) {
-            all = all || looks_at_all(c, &c->when[k]);
+            all = all || condition_calls(&c->when[k]); /* functions look where they like */
             join_condition(ch, l, i, &c->when[k]);
         }
         if (settles)

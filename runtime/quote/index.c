@@ -236,6 +236,8 @@ struct builder {
     struct filing f;
     struct index *ix;
     uint32_t *popular; /* by place in the table: in how many options a name stands */
+    size_t names;      /* in all options together, and the one for those that have none */
+    key always;        /* that one */
     uint32_t from, to;
 };
 
@@ -246,10 +248,10 @@ static size_t place_of(const struct index *ix, key k)
     return (size_t)(p - ix->table);
 }
 
-/* Under which of its options are the fewest? NULL: it has none. */
-static const struct keys *best_option(const struct builder *b)
+/* The option under which the fewest are; without any, every cart looks at it. */
+static struct keys best_option(struct builder *b)
 {
-    const struct keys *best = NULL;
+    struct keys best = { &b->always, 1, 1 };
     uint64_t least = UINT64_MAX;
     for (size_t i = 0; i < b->f.options.count; i++) {
         const struct keys *k = &b->f.options.items[i];
@@ -258,62 +260,43 @@ static const struct keys *best_option(const struct builder *b)
             sum += b->popular[place_of(b->ix, k->items[n])];
         if (sum < least) {
             least = sum;
-            best = k;
+            best = *k;
         }
     }
     return best;
 }
 
-typedef void (*visit)(struct builder *b, uint32_t campaign, const struct keys *k);
+/* b->f.options are the campaign's. */
+typedef void (*visit)(struct builder *b, uint32_t campaign);
 
 static int visit_all(struct builder *b, visit fn)
 {
-    key always[] = { key_of(KEY_ALWAYS, 0) };
-    const struct keys fallback = { always, 1, 1 };
     for (uint32_t i = b->from; i < b->to; i++) {
         struct arena_mark mark = arena_mark(b->f.scratch);
         b->f.options = (struct options){ 0 };
         int rc = options_find(&b->f, &b->f.r->campaigns[i]);
         if (rc < 0)
             return rc;
-        const struct keys *k = best_option(b);
-        fn(b, i, k ? k : &fallback);
+        fn(b, i);
         arena_rewind(b->f.scratch, mark);
     }
     return 0;
 }
 
-/* An upper bound of the names there are, before the table is. */
-static int names_count(struct builder *b, size_t *out)
+/* Before there is a table: no more names than that. */
+static void count_names(struct builder *b, uint32_t campaign)
 {
-    *out = 1;
-    for (uint32_t i = b->from; i < b->to; i++) {
-        struct arena_mark mark = arena_mark(b->f.scratch);
-        b->f.options = (struct options){ 0 };
-        int rc = options_find(&b->f, &b->f.r->campaigns[i]);
-        for (size_t k = 0; k < b->f.options.count; k++)
-            *out += b->f.options.items[k].count;
-        arena_rewind(b->f.scratch, mark);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    (void)campaign;
+    for (size_t k = 0; k < b->f.options.count; k++)
+        b->names += b->f.options.items[k].count;
 }
 
-static int popular_count(struct builder *b)
+static void count_popular(struct builder *b, uint32_t campaign)
 {
-    for (uint32_t i = b->from; i < b->to; i++) {
-        struct arena_mark mark = arena_mark(b->f.scratch);
-        b->f.options = (struct options){ 0 };
-        int rc = options_find(&b->f, &b->f.r->campaigns[i]);
-        for (size_t k = 0; k < b->f.options.count; k++)
-            for (size_t n = 0; n < b->f.options.items[k].count; n++)
-                b->popular[place_of(b->ix, b->f.options.items[k].items[n])]++;
-        arena_rewind(b->f.scratch, mark);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    (void)campaign;
+    for (size_t k = 0; k < b->f.options.count; k++)
+        for (size_t n = 0; n < b->f.options.items[k].count; n++)
+            b->popular[place_of(b->ix, b->f.options.items[k].items[n])]++;
 }
 
 static bool has_window(const struct quote_campaign *c)
@@ -321,18 +304,20 @@ static bool has_window(const struct quote_campaign *c)
     return c->window.from_ms != INT64_MIN || c->window.to_ms != INT64_MAX;
 }
 
-static void count_entry(struct builder *b, uint32_t campaign, const struct keys *k)
+static void count_entry(struct builder *b, uint32_t campaign)
 {
+    struct keys k = best_option(b);
     (void)campaign;
-    for (size_t n = 0; n < k->count; n++)
-        b->ix->table[place_of(b->ix, k->items[n])].count++;
+    for (size_t n = 0; n < k.count; n++)
+        b->ix->table[place_of(b->ix, k.items[n])].count++;
 }
 
-static void file_entry(struct builder *b, uint32_t campaign, const struct keys *k)
+static void file_entry(struct builder *b, uint32_t campaign)
 {
     const struct quote_campaign *c = &b->f.r->campaigns[campaign];
-    for (size_t n = 0; n < k->count; n++) {
-        struct posting *p = &b->ix->table[place_of(b->ix, k->items[n])];
+    struct keys k = best_option(b);
+    for (size_t n = 0; n < k.count; n++) {
+        struct posting *p = &b->ix->table[place_of(b->ix, k.items[n])];
         b->ix->entries[p->first + p->count++] = (struct entry){ campaign, least_amount(c), c->window.from_ms, c->window.to_ms, 0 };
         p->open_count += !has_window(c);
     }
@@ -385,18 +370,18 @@ static void postings_sort(struct index *ix)
 
 static int fill(struct builder *b, struct arena *keep)
 {
-    size_t names, places = 8, entries = 0;
-    int rc = names_count(b, &names);
+    size_t places = 8, entries = 0;
+    int rc = visit_all(b, count_names);
     if (rc < 0)
         return rc;
-    while (places < 2 * names)
+    while (places < 2 * b->names)
         places *= 2;
     b->ix->mask = places - 1;
     b->ix->table = arena_array(keep, places, sizeof *b->ix->table);
     b->popular = arena_array(b->f.scratch, places, sizeof *b->popular);
     if (!b->ix->table || !b->popular)
         return ERR_NOMEM;
-    if ((rc = popular_count(b)) < 0 || (rc = visit_all(b, count_entry)) < 0)
+    if ((rc = visit_all(b, count_popular)) < 0 || (rc = visit_all(b, count_entry)) < 0)
         return rc;
     for (size_t i = 0; i < places; i++)
         entries += b->ix->table[i].count;
@@ -414,7 +399,12 @@ int index_build(const struct quote_rules *r, struct arena *keep, uint32_t from, 
 {
     struct arena scratch;
     arena_init(&scratch, NULL, 0);
-    struct builder b = { .f = { .r = r, .scratch = &scratch }, .ix = arena_zalloc(keep, sizeof *b.ix), .from = from, .to = to };
+    struct builder b = { .f = { .r = r, .scratch = &scratch },
+                         .ix = arena_zalloc(keep, sizeof *b.ix),
+                         .names = 1,
+                         .always = key_of(KEY_ALWAYS, 0),
+                         .from = from,
+                         .to = to };
     int rc = b.ix ? fill(&b, keep) : ERR_NOMEM;
     arena_release(&scratch);
     *out = b.ix;
