@@ -120,11 +120,9 @@ static int bundle_reduce(struct packing *p, const struct action *a, int64_t time
 /* So many percent of the units that are in bundles, rounded once per line. */
 static void bundles_percent(struct packing *p, const struct action *a)
 {
-    struct quote_eval *e = p->e;
     for (size_t i = 0; i < p->count && a->bundle.rate_ppm; i++) {
-        uint32_t line = p->lines[i]; /* at most what the line costs */
-        money_ratio(e->remaining[line], p->haul.units[line] * a->bundle.rate_ppm, e->cart->lines[line].qty * RATE_ONE_PPM,
-                    e->campaign->policies->rounding, &p->haul.off[line]);
+        uint32_t line = p->lines[i];
+        p->haul.off[line] = units_share(p->e, line, p->haul.units[line], a->bundle.rate_ppm);
     }
 }
 

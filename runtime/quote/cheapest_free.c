@@ -24,10 +24,9 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
     const uint32_t *lines = units_sorted(e, eval_target(e, a), unit_cheaper, &count, &units);
     int rc = 0;
     for (size_t i = 0; i < count && due > 0 && rc == 0; i++) {
-        int64_t qty = e->cart->lines[lines[i]].qty, k = qty < due ? qty : due, off = 0; /* at most what the line costs */
+        int64_t qty = e->cart->lines[lines[i]].qty, k = qty < due ? qty : due;
         due -= k;
-        money_ratio(e->remaining[lines[i]], k * a->units.rate_ppm, qty * RATE_ONE_PPM, e->campaign->policies->rounding, &off);
-        rc = eval_take(e, lines[i], off, k, slice_str(""), err);
+        rc = eval_take(e, lines[i], units_share(e, lines[i], k, a->units.rate_ppm), k, slice_str(""), err);
     }
     return rc;
 }

@@ -81,12 +81,11 @@ static int apply(struct quote_eval *e, const struct action *a, struct err *err)
     for (size_t i = 0; i < count && rc == 0; i++) {
         const struct quote_line *l = &e->cart->lines[lines[i]];
         int64_t *passed = &p.passed[p.group[lines[i]]];
-        int64_t hits = (*passed + l->qty) / n - *passed / n, off = 0; /* at most what the line costs */
+        int64_t hits = (*passed + l->qty) / n - *passed / n;
         *passed += l->qty;
         hits = hits < left ? hits : left;
         left -= hits;
-        money_ratio(e->remaining[lines[i]], hits * a->nth.rate_ppm, l->qty * RATE_ONE_PPM, e->campaign->policies->rounding, &off);
-        rc = eval_take(e, lines[i], off, hits, slice_str(""), err);
+        rc = eval_take(e, lines[i], units_share(e, lines[i], hits, a->nth.rate_ppm), hits, slice_str(""), err);
     }
     return rc;
 }

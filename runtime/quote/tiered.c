@@ -120,10 +120,8 @@ static int each_unit(struct quote_eval *e, const struct action *a, struct quote_
     for (size_t i = 0; i < count && rc == 0; i++) {
         int64_t qty = e->cart->lines[lines[i]].qty, sum = 0, touched = 0, left = e->remaining[lines[i]];
         for (uint32_t k = 0; k < a->tiered.count; k++) {
-            int64_t hits = overlap(place, place + qty, a->tiered.steps[k].at - 1, end_of(a, k) - 1), off = 0;
-            money_ratio(left, hits * a->tiered.steps[k].give[0].percent.rate_ppm, qty * RATE_ONE_PPM, e->campaign->policies->rounding,
-                        &off);
-            sum += off;
+            int64_t hits = overlap(place, place + qty, a->tiered.steps[k].at - 1, end_of(a, k) - 1);
+            sum += units_share(e, lines[i], hits, a->tiered.steps[k].give[0].percent.rate_ppm);
             touched += hits;
         }
         place += qty;

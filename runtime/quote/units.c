@@ -64,6 +64,13 @@ int64_t units_cost(const struct quote_eval *e, uint32_t line, int64_t from, int6
     return cost_below(e, line, to) - cost_below(e, line, from);
 }
 
+int64_t units_share(const struct quote_eval *e, uint32_t line, int64_t units, int64_t rate_ppm)
+{
+    int64_t off = 0; /* at most what the line costs, so it fits */
+    money_ratio(e->remaining[line], units * rate_ppm, e->cart->lines[line].qty * RATE_ONE_PPM, e->campaign->policies->rounding, &off);
+    return off;
+}
+
 int haul_begin(struct quote_eval *e, struct haul *h, struct err *err)
 {
     size_t n = e->cart->line_count;

@@ -15,6 +15,8 @@ uint32_t *units_sorted(struct quote_eval *e, struct quote_set set, bool (*before
 void units_sort(const struct quote_eval *e, uint32_t *lines, size_t count, bool (*before)(const struct quote_eval *, uint32_t, uint32_t));
 /* What units from .. to - 1 of a line still cost. */
 int64_t units_cost(const struct quote_eval *e, uint32_t line, int64_t from, int64_t to);
+/* What a rate takes off so many units of a line, rounded once as the policy says. */
+int64_t units_share(const struct quote_eval *e, uint32_t line, int64_t units, int64_t rate_ppm);
 
 /* What an action takes off, kept until its last set is made: prices must not change under it. */
 struct haul {
