@@ -1,7 +1,7 @@
 /* Looks the files of a shop, of a campaign or of a plugin through and lists everything that is wrong with them. */
 #include "cli/cli.h"
 #include "base/json.h"
-#include "host/check.h"
+#include "host/author/check.h"
 
 static void print_problem(const struct check_problem *p)
 {

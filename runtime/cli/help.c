@@ -1,6 +1,6 @@
 #include "cli/cli.h"
 #include "base/schema.h"
-#include "host/handbook.h"
+#include "host/author/handbook.h"
 
 void cli_overview(FILE *out)
 {

@@ -2,7 +2,7 @@
 #include "cli/import.h"
 #include "cli/cli.h"
 #include "base/log.h"
-#include "host/trial.h"
+#include "host/author/trial.h"
 #include <editline/readline.h>
 #include <limits.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "base/log.h"
-#include "host/check.h"
-#include "host/trial.h"
+#include "host/author/check.h"
+#include "host/author/trial.h"
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>

@@ -1,8 +1,8 @@
 /* The writer's side of the host: a Lua state for procedures, and the memory that follows the store's transactions. */
-#include "host/edition.h"
-#include "host/stops.h"
-#include "host/streams.h"
-#include "host/webhooks.h"
+#include "host/publish/edition.h"
+#include "host/care/stops.h"
+#include "host/plugins/streams.h"
+#include "host/webhooks/webhooks.h"
 
 /* A batch that touches more SKUs than this reloads the whole catalogue instead of following each. */
 enum { CHANGED_SKUS_MAX = 5000 };

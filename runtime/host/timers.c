@@ -2,12 +2,12 @@
  * again when all of them are done. A timer whose procedure fails is set a minute later and logged. Jobs go
  * to the workers (jobs.h), events their own way (deliveries.h), holds of the ledger theirs (books.h), at the same pace. */
 #include "host/books.h"
-#include "host/deliveries.h"
-#include "host/guard.h"
-#include "host/jobs.h"
-#include "host/plugins.h"
-#include "host/publish.h"
-#include "host/stops.h"
+#include "host/plugins/deliveries.h"
+#include "host/care/guard.h"
+#include "host/plugins/jobs.h"
+#include "host/plugins/plugins.h"
+#include "host/publish/publish.h"
+#include "host/care/stops.h"
 #include "rulebook/plugin_set.h"
 #include "base/log.h"
 #include <stdatomic.h>

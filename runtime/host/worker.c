@@ -1,9 +1,9 @@
 #include "host/worker.h"
 #include "base/log.h"
-#include "host/call.h"
-#include "host/listeners.h"
-#include "host/publish.h"
-#include "host/task.h"
+#include "host/api/call.h"
+#include "host/plugins/listeners.h"
+#include "host/publish/publish.h"
+#include "host/plugins/task.h"
 #include <stdlib.h>
 
 static void on_request(void *ctx, struct http_request *req)

@@ -1,7 +1,7 @@
 /* host/worker.h - one thread: a loop, an HTTP server on the shared address, a read-only connection, a seat (its Lua state under the
  * live rules). */
 #pragma once
-#include "host/edition.h"
+#include "host/publish/edition.h"
 #include "http/outbound.h"
 
 struct worker {

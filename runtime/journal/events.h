@@ -11,8 +11,8 @@
  * A dead letter is kept until somebody replays or drops it. Replayed, it has its id and its place in the line again: before all that
  * are still waiting.
  *
- * A job that was given up (host/jobs.h) is kept among the dead letters, too: its event is "", its subscriber the procedure of its timer,
- * which is set again when it is replayed. All calls that write are for the writer thread, inside its savepoint. */
+ * A job that was given up (host/plugins/jobs.h) is kept among the dead letters, too: its event is "", its subscriber the procedure of its
+ * timer, which is set again when it is replayed. All calls that write are for the writer thread, inside its savepoint. */
 #pragma once
 #include "store/store.h"
 

@@ -12,8 +12,8 @@
  * WEBHOOK_DISABLED_AFTER_MS, or answered 410, is disabled; what it misses waits. Messages, deliveries and attempts are kept for a stated
  * time from when the event happened, whatever became of them.
  *
- * Secrets of endpoints lie in the store as they are, as the shop's own does (host/auth.h): whoever has the file has that one already, and a
- * key beside it would be copied along with it, or be missing when a backup is brought back.
+ * Secrets of endpoints lie in the store as they are, as the shop's own does (host/api/auth.h): whoever has the file has that one already,
+ * and a key beside it would be copied along with it, or be missing when a backup is brought back.
  *
  * All calls that write are for the writer thread, inside its savepoint. */
 #pragma once

@@ -1,5 +1,5 @@
 # feira_module(NAME SOURCES a.c b.c USES base loop LIBS PkgConfig::UV): one folder under runtime/ as a static library.
-# feira_test(NAME file_test): a cmocka program beside the code, run by ctest as NAME/file_test.
+# feira_test(NAME file_test): a cmocka program beside the code, run by ctest as NAME/file_test, in whatever room of the folder it lies.
 function(feira_module name)
   cmake_parse_arguments(M "" "" "SOURCES;USES;LIBS" ${ARGN})
   add_library(feira_${name} STATIC ${M_SOURCES})
@@ -11,11 +11,12 @@ function(feira_module name)
   target_link_libraries(feira_${name} PUBLIC Threads::Threads)
 endfunction()
 
-function(feira_test name file)
+function(feira_test name path)
   if(NOT FEIRA_TESTS)
     return()
   endif()
-  add_executable(${name}_${file} ${file}.c)
+  get_filename_component(file ${path} NAME)
+  add_executable(${name}_${file} ${path}.c)
   target_link_libraries(${name}_${file} PRIVATE feira_${name} PkgConfig::CMOCKA ${ARGN})
   add_test(NAME ${name}/${file} COMMAND ${name}_${file} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endfunction()

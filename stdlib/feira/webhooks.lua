@@ -1,4 +1,4 @@
--- feira.webhooks: what the shop itself is told of its endpoints (runtime/host/webhook_send.c does the sending).
+-- feira.webhooks: what the shop itself is told of its endpoints (runtime/host/webhooks/webhook_send.c does the sending).
 local events = require "feira.events"
 local sql = require "feira.sql"
 local time = require "feira.time"

@@ -1,6 +1,6 @@
 /* What is seen of the writer, and what --break does to it: calls between the parts of the runtime, wrapped when the program is linked. */
 #include "bind/bind.h"
-#include "host/plugins.h"
+#include "host/plugins/plugins.h"
 #include "host/shop.h"
 #include "host/worker.h"
 #include "journal/journal.h"

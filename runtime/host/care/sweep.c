@@ -1,0 +1,93 @@
+#include "host/care/sweep.h"
+#include "base/log.h"
+#include "host/webhooks/webhooks.h"
+#include <stdlib.h>
+
+enum { LOOK_EVERY_MS = 60000, AGAIN_AT_ONCE_MS = 100, AT_ONCE_MAX = 500 };
+
+struct sweep {
+    struct shop *shop;
+    struct loop *loop;
+    struct loop_timer *tick;
+    struct writer_command command;
+    struct loop_post post;
+    bool with_writer;
+    bool more;
+    int64_t missed; /* messages that endpoints had not taken */
+};
+
+static int run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
+{
+    struct sweep *w = (struct sweep *)((char *)cmd - offsetof(struct sweep, command));
+    int64_t now_ms = clock_wall_ms(w->shop->options.clock), removed = 0;
+    bool more = false;
+    w->missed = 0;
+    int rc = idempotency_sweep(conn, now_ms - ANSWERS_KEPT_MS, AT_ONCE_MAX, &removed, err);
+    if (rc == 0)
+        rc = webhook_sweep(conn, now_ms - WEBHOOKS_KEPT_MS, AT_ONCE_MAX, now_ms, &w->missed, &more, err);
+    w->more = more || removed == AT_ONCE_MAX;
+    return rc;
+}
+
+static void look(void *ctx);
+
+static void rest(struct loop_post *post)
+{
+    struct sweep *w = (struct sweep *)((char *)post - offsetof(struct sweep, post));
+    w->with_writer = false;
+    loop_timer_start(w->tick, w->more ? AGAIN_AT_ONCE_MS : LOOK_EVERY_MS, 0);
+}
+
+static void done(struct writer_command *cmd, int rc, const struct err *err)
+{
+    struct sweep *w = (struct sweep *)((char *)cmd - offsetof(struct sweep, command));
+    if (rc < 0) {
+        w->more = false;
+        log_warn(w->shop->options.log, "sweep.failed", err->text);
+    } else if (w->missed) {
+        log_error(
+            w->shop->options.log, "webhook.forgotten",
+            "Messages that webhooks had not taken within 14 days are gone; see which are disabled, paused or behind: feira webhooks SHOP.",
+            LOG_INT("messages", w->missed));
+    }
+    w->post.fn = rest;
+    loop_post(w->loop, &w->post);
+}
+
+static void look(void *ctx)
+{
+    struct sweep *w = ctx;
+    if (w->with_writer)
+        return;
+    w->with_writer = true;
+    w->more = false;
+    w->missed = 0;
+    w->command = (struct writer_command){ .run = run, .done = done };
+    if (writer_submit(w->shop->writer, &w->command, NULL) == 0)
+        return;
+    w->with_writer = false; /* the queue is full: orders first */
+    loop_timer_start(w->tick, LOOK_EVERY_MS, 0);
+}
+
+int sweep_open(struct shop *s, struct loop *loop, struct sweep **out, struct err *err)
+{
+    *out = NULL;
+    struct sweep *w = calloc(1, sizeof *w);
+    if (!w || !(w->tick = loop_timer_new(loop, look, w))) {
+        free(w);
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    }
+    w->shop = s;
+    w->loop = loop;
+    loop_timer_start(w->tick, 1000, 0);
+    *out = w;
+    return 0;
+}
+
+void sweep_close(struct sweep *w)
+{
+    if (!w)
+        return;
+    loop_timer_free(w->tick);
+    free(w);
+}

@@ -1,0 +1,26 @@
+/* host/publish/submission.h - the checks that plugins make of what is submitted: each campaign, each plugin with its settings, and
+ * shop.lua, before they go live. A check is a pure function of the subject; it sees what was live before as the subject's history. Runs on
+ * the publisher's thread, or wherever files are looked through. */
+#pragma once
+#include "bind/checks.h"
+#include "rulebook/rulebook.h"
+
+struct log;
+
+struct submission {
+    struct arena arena;         /* what is below lives in it */
+    struct bind_findings found; /* each with `subject` ("campaign welcome") and `at` ("campaigns/welcome.lua:3") */
+};
+void submission_init(struct submission *s);
+void submission_release(struct submission *s);
+
+bool submission_wanted(const struct generation *g); /* has it such checks at all? */
+/* before: what was live, or NULL. 0, also when something blocks; an error is the machine's. */
+int submission_check(struct generation *g, const struct generation *before, struct submission *out, struct err *err);
+/* Adds a warning for each SKU that a plugin's settings name and nobody sells: has(ctx, sku) says whether there is one. */
+int submission_skus(const struct generation *g, bool (*has)(void *ctx, struct slice sku), void *ctx, struct submission *out,
+                    struct err *err);
+/* ERR_INVALID with the first that blocks, its place before it, and how many more there are; 0 when none does. */
+int submission_verdict(const struct submission *s, struct err *err);
+void submission_log(const struct submission *s, struct log *log); /* what does not block */
+bool submission_blocks(const struct json_value *finding);
