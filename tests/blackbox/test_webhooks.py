@@ -611,7 +611,7 @@ def test_killed_again_and_again_everything_comes_and_each_order_in_its_order(own
     shop = own_shop(options=options_for(receiver), workers=2)
     receiver.behaves(lambda handler, got: handler.answer(200 if hash(got["at"]) % 7 else 500))
     made = add(shop, receiver.url, ["order.*"])
-    sku = shop.product(price=1000, stock=500)
+    sku = shop.product(price=1000, stock=100_000)                          # more than a fast machine can sell in the time
     placed, chance = [], random.Random(4)
     for _ in range(6):
         end = time.monotonic() + chance.uniform(0.1, 0.6)
