@@ -65,6 +65,8 @@ static int quote_index(lua_State *L) /* (quote, name) -> value */
         lua_pushinteger(L, (lua_Integer)r->cart->line_count);
     else if (slice_is(name, "customer"))
         push_text_or_nil(L, r->cart->customer);
+    else if (slice_is(name, "channel"))
+        push_text_or_nil(L, r->cart->channel ? symbols_name(quote_rules_symbols(q->rules), r->cart->channel) : slice_str(""));
     else if (slice_is(name, "customer_version"))
         lua_pushinteger(L, r->cart->customer_version);
     else if (slice_is(name, "prices_final")) /* no rule had a say, so nothing that rules read can have moved */

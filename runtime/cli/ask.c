@@ -4,6 +4,7 @@
 #include "host/host.h"
 #include "http/http.h"
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -115,6 +116,17 @@ int shop_ask_ok(const char *dir, const char *data_dir, const char *method, const
     if (rc < 0)
         return rc;
     return status < 300 ? 0 : problem_to_err(status, buf_slice(answer), err);
+}
+
+size_t cli_encode(const char *text, char *out, size_t size)
+{
+    size_t n = 0;
+    for (const char *p = text; *p && n + 4 < size; p++) {
+        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-._~", *p);
+        n += (size_t)snprintf(out + n, size - n, plain ? "%c" : "%%%02X", (unsigned char)*p);
+    }
+    out[n] = '\0';
+    return n;
 }
 
 struct slice cli_text(const struct json_value *v, const char *key)

@@ -66,6 +66,13 @@ static const struct cli_option ledger_options[] = {
     { "--close", "REASON", "Let nothing move from or to the account; it must be empty." },
     { "--reopen", "REASON", "Take that back." },
     { NULL, NULL, NULL } };
+static const struct cli_option prices_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--before", "TIME", "The days before this moment, as the start of a campaign; default now." },
+    { "--days", "N", "How many: 1 to 1100; default 30." },
+    { "--channel", "NAME", "Only deals through this channel." },
+    { "--json", NULL, "Print the answer as one JSON document." },
+    { NULL, NULL, NULL } };
 static const struct cli_option webhooks_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--events", "A,B", "Which it hears (add, change): order.paid, 'order.*', '*' (default: all of the shop itself but fact.changed)." },
@@ -158,6 +165,9 @@ const struct cli_command cli_commands[] = {
       "Without ACCOUNT: whether debits and credits agree in each unit. ACCOUNT that ends in a slash (stock/) lists the accounts whose\n"
       "names begin so. Else its statement: what it had, what moved, what it has. TIME is 2026-11-20, \"2026-11-20 08:00\" (the shop's\n"
       "zone) or RFC 3339. An amount above zero came in; what is only held is no entry. Money is shown in major units." },
+    { "prices", "SHOP SKU", "What a product was offered for and sold for, as proof of a \"was\" price.", 2, 2, prices_options, cmd_prices,
+      "The lowest price it was offered for, and the lowest and the last it was sold for, after discounts, in the days before a moment; then every\n"
+      "offer and deal of that time. TIME is 2026-11-20, \"2026-11-20 08:00\" (the shop's zone) or RFC 3339. Money is in major units." },
     { "webhooks", "SHOP [DO ...]", "Endpoints of other systems that hear what happens.", 1, 4, webhooks_options, cmd_webhooks,
       "feira webhooks SHOP                  lists them: state, what waits, what was given up\n"
       "feira webhooks SHOP add URL          makes one, and shows its secret this once\n"

@@ -55,6 +55,7 @@ int cmd_backup(const struct cli_args *a);
 int cmd_restore(const struct cli_args *a);
 int cmd_repin(const struct cli_args *a);
 int cmd_ledger(const struct cli_args *a);
+int cmd_prices(const struct cli_args *a);
 int cmd_events(const struct cli_args *a);
 int cmd_webhooks(const struct cli_args *a);
 int cmd_quote(const struct cli_args *a);
@@ -73,8 +74,9 @@ struct json_writer;
 struct arena;
 void cli_say_stop(const struct json_value *stop, const char *before); /* stop.c: one entry of what is stopped, as a line */
 void cli_overview(FILE *out);
-struct slice cli_text(const struct json_value *v, const char *key);            /* a member that is text; "" when it is not there */
-int64_t cli_number(const struct json_value *v, const char *key);               /* a whole number; 0 when it is not there */
+size_t cli_encode(const char *text, char *out, size_t size);        /* percent-encodes all but letters, digits and "-._~"; how long it is */
+struct slice cli_text(const struct json_value *v, const char *key); /* a member that is text; "" when it is not there */
+int64_t cli_number(const struct json_value *v, const char *key);    /* a whole number; 0 when it is not there */
 void cli_write_list(struct json_writer *w, const char *key, const char *list); /* "A,B" as a member that is a list */
 int cli_fail(const struct err *e);                                             /* prints the sentence, gives the exit code */
 int cli_read_file(const char *path, struct buf *out, struct err *err);         /* "-" is standard input; at most 256 MiB */

@@ -28,18 +28,6 @@ static const char *amount(int64_t n, struct slice unit, char out[32])
     return out;
 }
 
-/* Percent-encodes all but letters, digits and "-._~". */
-static size_t encode(const char *text, char *out, size_t size)
-{
-    size_t n = 0;
-    for (const char *p = text; *p && n + 4 < size; p++) {
-        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-._~", *p);
-        n += (size_t)snprintf(out + n, size - n, plain ? "%c" : "%%%02X", (unsigned char)*p);
-    }
-    out[n] = '\0';
-    return n;
-}
-
 /* One request; with --json the answer is printed as it came. */
 static int ask(const struct cli_args *a, const char *method, const char *target, struct slice body, struct arena *arena,
                struct json_value **out, struct err *err)
@@ -164,7 +152,7 @@ static int one_account(const struct cli_args *a, const char *target, struct err 
         if (!a->values[i])
             continue;
         n += (size_t)snprintf(statement + n, sizeof statement - n, i == FROM ? "&from=" : "&to=");
-        n += encode(a->values[i], statement + n, sizeof statement - n);
+        n += cli_encode(a->values[i], statement + n, sizeof statement - n);
     }
     return rc < 0 ? rc : pages(a, statement, show_statement, err);
 }
@@ -228,10 +216,10 @@ int cmd_ledger(const struct cli_args *a)
         rc = pages(a, "/v1/ledger/units", show_units, &err);
     } else if (*name == '\0' || name[strlen(name) - 1] == '/') {
         n = (size_t)snprintf(target, sizeof target, "/v1/ledger/accounts?limit=200%s", *name ? "&prefix=" : "");
-        encode(name, target + n, sizeof target - n);
+        cli_encode(name, target + n, sizeof target - n);
         rc = pages(a, target, show_accounts, &err);
     } else {
-        encode(name, target + n, sizeof target - n);
+        cli_encode(name, target + n, sizeof target - n);
         rc = wants_mark(a) ? mark(a, target, &err) : one_account(a, target, &err);
     }
     return rc < 0 ? cli_fail(&err) : EXIT_DONE;

@@ -61,18 +61,6 @@ function accounts.get(args)
   return { status = 200, body = document(row, json.array(changes)) }
 end
 
--- RFC 3339, or a local time of the shop: "2026-11-20".
-local function moment(text, field)
-  text = check.text(text, field, 40)
-  if not text then return nil end
-  local ms = time.parse(text)
-  if ms then return math.max(ms, 0) end
-  if not text:find "^%d%d%d%d%-%d%d%-%d%d" or text:find "[zZ+]" then
-    fail.invalid(field, "A time is written 2026-11-20, 2026-11-20 08:00 (the shop's zone) or 2026-11-20T08:00:00Z.")
-  end
-  return math.max(time.resolve(text), 0)
-end
-
 local function entry(e)
   return json.object("id", e.id, "kind", e.kind, "at", time.format(e.at), "amount", e.amount, "balance", e.balance, "other", e.other,
     "reference", e.reference, "hold", e.hold)
@@ -93,7 +81,7 @@ function accounts.statement(args)
   local query, row = args.query or {}, named(args)
   local cursor = cursor_of(query)
   local limit = page.read { limit = query.limit }
-  local from, to = moment(query.from, "from") or 0, moment(query.to, "to")
+  local from, to = check.moment(query.from, "from") or 0, check.moment(query.to, "to")
   if to and to < from then fail.invalid("to", "A period ends when it begins, or later; from and to are the wrong way round.") end
   local s = ledger.statement(row.name, { from = from, to = to, limit = limit, after = cursor })
   local items = {}

@@ -2,6 +2,7 @@
 -- hold for every way in. Each gives the value, or nil when it is absent or null, or fails naming the field.
 local fail = require "feira.fail"
 local json = require "feira.json"
+local time = require "feira.time"
 
 local check = {}
 
@@ -112,6 +113,21 @@ function check.customer(id, field)
   check.required(check.text(id, field, 64), field)
   if id:find "[^%w_.-]" then fail.invalid(field, "A customer's id is made of letters, digits, '_', '.' and '-'.") end
   return id
+end
+
+---A moment: RFC 3339, or a local time of the shop: "2026-11-20".
+---@param text any
+---@param field string
+---@return integer|nil ms
+function check.moment(text, field)
+  text = check.text(text, field, 40)
+  if not text then return nil end
+  local ms = time.parse(text)
+  if ms then return math.max(ms, 0) end
+  if not text:find "^%d%d%d%d%-%d%d%-%d%d" or text:find "[zZ+]" then
+    fail.invalid(field, "A time is written 2026-11-20, 2026-11-20 08:00 (the shop's zone) or 2026-11-20T08:00:00Z.")
+  end
+  return math.max(time.resolve(text), 0)
 end
 
 return check

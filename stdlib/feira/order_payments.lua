@@ -5,6 +5,7 @@ local dues = require "feira.dues"
 local events = require "feira.order_events"
 local ledger = require "feira.ledger"
 local payments = require "feira.payments"
+local prices = require "feira.prices"
 local sql = require "feira.sql"
 local states = require "feira.order_states"
 local stock = require "feira.stock"
@@ -44,6 +45,7 @@ function order_payments.receive(order, payment, list, due, now)
   if is_paid then
     stock.settle(order, "post")
     campaign_limits.settle(order, "post")
+    prices.dealt(order, now)
   end
   local booked = payments.record(order, payment, due.n, now)
   order_payments.book({ booked }, order)

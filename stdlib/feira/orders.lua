@@ -40,8 +40,8 @@ local TOTAL_MAX = 1000000000000000
 
 local insert = sql.statement [[
   INSERT INTO orders (order_id, state, customer, total, shipping, placed_at, expires_at, updated_at, reference, generation, holds, priced,
-                      lines, limits)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)]]
+                      lines, limits, channel)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)]]
 local insert_contact = sql.statement "INSERT INTO order_contacts (order_id, contact, address, note) VALUES (?1, ?2, ?3, ?4)"
 local insert_evidence = sql.statement "INSERT INTO order_evidence (order_id, evidence) VALUES (?1, ?2)"
 
@@ -119,7 +119,7 @@ function orders.place(args)
   local limits = campaign_limits.take(quote, order_id, is_paid and "transfer" or "hold", now)
   local holds = stock.take(quote, order_id, is_paid and "transfer" or "hold")
   local id = insert:insert(order_id, states.code(order.state), customer_row, total, quote.shipping, order.placed_at, expires, now,
-    order.reference, order.generation, holds, order.priced, order.lines, limits)
+    order.reference, order.generation, holds, order.priced, order.lines, limits, quote.channel)
   insert_evidence:run(id, quote.evidence)
   if owed then
     dues.keep(id, owed)

@@ -6,6 +6,7 @@ local check = require "feira.check"
 local fail = require "feira.fail"
 local json = require "feira.json"
 local page = require "feira.page"
+local prices = require "feira.prices"
 local sql = require "feira.sql"
 local stock = require "feira.stock"
 local time = require "feira.time"
@@ -174,6 +175,7 @@ local function write(sku, p, at, now)
     insert:run(sku, p.title, p.price, p.compare_at, p.cost, p.category, p.tags, p.brand, p.weight_g, p.status, p.track_stock, p.variant_of,
       p.options, p.image, p.description, now)
   end
+  prices.offered(sku, now)
   catalogue.changed(sku)
   return changed == 0
 end

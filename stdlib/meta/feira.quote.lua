@@ -8,6 +8,7 @@
 ---@field shipping integer what is paid for it: after its discounts, with tax that is added
 ---@field currency string
 ---@field line_count integer
+---@field channel string? where it came through, when a rule knows that channel
 ---@field customer string? nil for a guest
 ---@field customer_version integer the version of the customer's facts that the rules read
 ---@field pay_within_ms integer? the shortest time that its campaigns give to pay; nil when none says

@@ -28,6 +28,7 @@ ROUTES = {
     ("get", "/v1/webhooks/{id}/messages"), ("get", "/v1/webhooks/{id}/messages/{message}"),
     ("post", "/v1/webhooks/{id}/messages/{message}/replay"),
     ("get", "/v1/events"), ("post", "/v1/events/{id}/replay"), ("delete", "/v1/events/{id}"),
+    ("get", "/v1/products/{sku}/prices"),
     ("get", "/v1/ledger/units"), ("get", "/v1/ledger/accounts"), ("get", "/v1/ledger/accounts/{account}"), ("patch", "/v1/ledger/accounts/{account}"),
     ("get", "/v1/ledger/accounts/{account}/statement"),
     ("get", "/v1/doctor"), ("post", "/v1/backup"),

@@ -13,6 +13,9 @@ enum {
 static const struct query_param product_query[] = {
     { "limit", "How many at most: 1 to 200, default 50.", NULL }, { "cursor", "next_cursor of the page before.", NULL },
     { "variant_of", "Only the variants of this SKU.", NULL }, { NULL, NULL, NULL } };
+static const struct query_param price_query[] = {
+    { "before", "The days before this moment: 2026-11-20 (the shop's zone) or RFC 3339; default now.", NULL }, { "days", "How many: 1 to 1100, default 30.", NULL },
+    { "channel", "Only deals through this channel.", NULL }, { "limit", "How many deals at most: 1 to 200, default 50.", NULL }, { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param order_query[] = {
     { "limit", "How many at most: 1 to 200, default 50.", NULL }, { "cursor", "next_cursor of the page before.", NULL },
     { "customer", "Only of this customer (servers).", NULL }, { "state", "Only in this state.", NULL }, { "reference", "Only with this reference.", NULL }, { NULL, NULL, NULL } };
@@ -48,6 +51,7 @@ const struct route core_routes[] = {
 
     { HTTP_METHOD_GET, "/v1/products", SHOPPERS, 0, NULL, product_query, false, false, 200, call_read, "products.list", "The products, a page at a time." },
     { HTTP_METHOD_GET, "/v1/products/{sku}", SHOPPERS, 0, NULL, NULL, false, false, 200, call_read, "products.get", "One product, with its variants." },
+    { HTTP_METHOD_GET, "/v1/products/{sku}/prices", SERVERS, SCOPE_ORDERS_READ, NULL, price_query, false, false, 200, call_read, "prices.history", "What a product was offered for and sold for in the days before a moment: what a \"was\" price is held against." },
     { HTTP_METHOD_PUT, "/v1/products/{sku}", SERVERS, SCOPE_PRODUCTS_WRITE, &schema_product_put, NULL, false, false, 200, call_write, "products.put", "Makes a product or replaces it." },
     { HTTP_METHOD_PATCH, "/v1/products/{sku}", SERVERS, SCOPE_PRODUCTS_WRITE, &schema_product_patch, NULL, false, false, 200, call_write, "products.patch", "Changes the members that are given; null removes one." },
     { HTTP_METHOD_POST, "/v1/products/import", SERVERS, SCOPE_PRODUCTS_WRITE, &schema_product_import, NULL, false, false, 200, call_write, "products.import", "Many products at once, all or none." },
