@@ -1,4 +1,5 @@
 #include "base/zone.h"
+#include "base/map.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,7 @@ struct zone {
     int32_t *offset_s; /* ... this offset holds */
     int32_t first_s;   /* offset before the table begins */
     struct rule rule;
+    uint64_t hash; /* of the file */
 };
 
 /* A stretch of UTC seconds, begin <= t < end, with one offset. */
@@ -475,6 +477,7 @@ int zone_read(struct slice name, struct slice tzif, struct zone **out, struct er
     if (!z)
         return err_set(err, ERR_NOMEM, "out of memory while loading time zone %.*s; try again", SLICE_FMT(name));
     memcpy(z->name, name.data, name.len);
+    z->hash = hash_bytes(tzif.data, tzif.len);
     const char *wrong = tzif_read(tzif, z);
     if (wrong) {
         zone_free(z);
@@ -589,6 +592,11 @@ void zone_free(struct zone *z)
 const char *zone_name(const struct zone *z)
 {
     return z->name;
+}
+
+uint64_t zone_hash(const struct zone *z)
+{
+    return z->hash;
 }
 
 /* --- dates and times as text ------------------------------------------------------------------------------------- */

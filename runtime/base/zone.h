@@ -24,6 +24,7 @@ int zone_load(struct slice name, struct zone **out, struct err *err);
 int zone_read(struct slice name, struct slice tzif, struct zone **out, struct err *err);
 void zone_free(struct zone *z); /* NULL is fine */
 const char *zone_name(const struct zone *z);
+uint64_t zone_hash(const struct zone *z); /* of its file: another one when its data may say something else */
 
 /* Local time to UTC milliseconds. first <= second. Normal: both equal. Fold: the earlier and the later instant.
  * Gap: read with the offset after the jump (first) and with the one before it (second). */

@@ -116,5 +116,8 @@ int bind_call(struct vm *v, struct slice name, const struct json_value *args, st
 /* Finds a function for later calls by name and loads its module now: for a state that must not stop for that in the middle of its work. */
 int bind_prepare(struct vm *v, struct slice name, struct err *err);
 
+/* Of the Lua that was compiled in; the same in every process of one program. */
+uint64_t bind_stdlib_hash(void);
+
 /* The tables of the stdlib, the ledger and the journal, for store_open(); ended by number 0. */
 const struct store_migration *bind_core_migrations(void);

@@ -121,6 +121,7 @@ static inline void fixture_open(struct fixture *f, const char *path)
                                     .ledger = f->ledger,
                                     .clock = &f->clock.face,
                                     .ids = &f->ids,
+                                    .random = &f->random.face,
                                     .zone = f->zone,
                                     .arena = &f->arena,
                                     .product_changed = fixture_changed,

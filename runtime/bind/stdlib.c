@@ -1,5 +1,6 @@
 /* The stdlib as it was compiled into the program: modules for require(), tables for store_open(). */
 #include "bind/bind_int.h"
+#include "base/map.h"
 #include "journal/events.h"
 #include "journal/webhooks.h"
 #include "journal/journal.h"
@@ -33,6 +34,23 @@ int bind_resolve(void *ctx, struct slice name, struct slice *source, struct slic
                        SLICE_FMT(name));
     return err_set(err, ERR_NOT_FOUND, "There is no module \"%.*s\"; the modules of the shop system begin with \"feira.\".",
                    SLICE_FMT(name));
+}
+
+static uint64_t stdlib_hash;
+static pthread_once_t stdlib_hash_once = PTHREAD_ONCE_INIT;
+
+static void stdlib_hash_make(void)
+{
+    for (const struct bind_embedded *e = bind_embedded_lua; e->name; e++) {
+        uint64_t parts[2] = { stdlib_hash, hash_bytes(e->text, e->len) };
+        stdlib_hash = hash_bytes(parts, sizeof parts);
+    }
+}
+
+uint64_t bind_stdlib_hash(void)
+{
+    pthread_once(&stdlib_hash_once, stdlib_hash_make);
+    return stdlib_hash;
 }
 
 /* Constant once made; the SQL of ledger and journal is known only by calling them. A published number never changes its

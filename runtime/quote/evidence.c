@@ -141,9 +141,9 @@ static void int_member(struct json_writer *w, const char *key, int64_t v)
     json_int(w, v);
 }
 
-static void customer_write(struct dictionary *d, const struct quote_cart *c, struct json_writer *w)
+static void customer_write(struct dictionary *d, const struct quote_cart *c, struct slice name, struct json_writer *w)
 {
-    text_member(w, "cust", c->customer);
+    text_member(w, "cust", name);
     int_member(w, "cv", c->customer_version);
     if (c->customer_tag_count) {
         json_key(w, "ct");
@@ -170,21 +170,41 @@ static void customer_write(struct dictionary *d, const struct quote_cart *c, str
     }
 }
 
-static void left_write(const struct quote_cart *c, struct json_writer *w)
+/* "campaign/tea/uses/17850": the customer's account ends with his name, which may be another one here. */
+static void account_write(const struct quote_cart *c, struct slice account, struct slice name, struct buf *scratch, struct json_writer *w)
 {
+    size_t n = c->customer.len;
+    bool is_his = n && account.len > n && account.data[account.len - n - 1] == '/' &&
+                  memcmp(account.data + account.len - n, c->customer.data, n) == 0;
+    if (!is_his || name.data == c->customer.data) {
+        json_string(w, account);
+        return;
+    }
+    buf_clear(scratch);
+    buf_add(scratch, account.data, account.len - n);
+    buf_add_slice(scratch, name);
+    w->out->failed = w->out->failed || scratch->failed;
+    json_string(w, buf_slice(scratch));
+}
+
+static void left_write(const struct quote_cart *c, struct slice name, struct json_writer *w)
+{
+    struct buf scratch;
+    buf_init(&scratch, w->out->alloc);
     json_key(w, "left");
     json_array(w);
     for (size_t i = 0; i < c->left_count; i++) {
         json_array(w);
-        json_string(w, c->left[i].account);
+        account_write(c, c->left[i].account, name, &scratch, w);
         if (c->left[i].is_known)
             json_int(w, c->left[i].left);
         json_array_end(w);
     }
     json_array_end(w);
+    buf_release(&scratch);
 }
 
-void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, struct buf *out)
+static void write_as(const struct symbols *s, const struct quote_cart *c, struct slice name, struct buf *out)
 {
     struct dictionary d;
     struct json_writer w;
@@ -196,7 +216,7 @@ void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, s
     json_key(&w, "at");
     json_int(&w, c->at_ms);
     int_member(&w, "seed", (int64_t)c->seed); /* the same 64 bits */
-    customer_write(&d, c, &w);
+    customer_write(&d, c, name, &w);
     int_member(&w, "ch", number_of(&d, c->channel));
     int_member(&w, "rg", number_of(&d, c->region));
     int_member(&w, "pm", number_of(&d, c->payment_method));
@@ -222,7 +242,7 @@ void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, s
         json_array_end(&w);
     }
     if (c->left_count)
-        left_write(c, &w);
+        left_write(c, name, &w);
     lines_write(&d, c, &w);
     json_key(&w, "s");
     json_array(&w);
@@ -233,6 +253,16 @@ void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, s
     if (d.failed)
         out->failed = true;
     dictionary_release(&d);
+}
+
+void quote_evidence_write(const struct symbols *s, const struct quote_cart *c, struct buf *out)
+{
+    write_as(s, c, c->customer, out);
+}
+
+void quote_evidence_write_nameless(const struct symbols *s, const struct quote_cart *c, struct buf *out)
+{
+    write_as(s, c, c->customer.len ? SLICE_LIT(QUOTE_SOMEBODY) : c->customer, out);
 }
 
 /* --- reading: nothing is believed ------------------------------------------------------------------------------------------ */
@@ -454,9 +484,7 @@ static bool optional_name(const struct reader *r, const struct json_value *evide
 static int version_check(const struct json_value *evidence, const struct reader *r)
 {
     int64_t version;
-    if (!json_is_int(json_get(evidence, "k"), &version))
-        return bad(r, "k");
-    if (version != QUOTE_KERNEL_VERSION)
+    if (json_is_int(json_get(evidence, "k"), &version) && version != QUOTE_KERNEL_VERSION)
         return err_field(r->err, ERR_INVALID, "k",
                          "this quote was priced by version %lld of the kernel, this is %d; use the program that made it",
                          (long long)version, QUOTE_KERNEL_VERSION);
@@ -466,9 +494,19 @@ static int version_check(const struct json_value *evidence, const struct reader 
 int quote_evidence_read(struct symbols *s, const struct json_value *evidence, struct arena *arena, struct quote_cart *out, struct err *err)
 {
     struct reader r = { .arena = arena, .err = err };
+    int64_t kernel;
+    int rc = version_check(evidence, &r);
+    *out = (struct quote_cart){ 0 };
+    return rc < 0 ? rc : quote_evidence_read_any(s, evidence, arena, out, &kernel, err);
+}
+
+int quote_evidence_read_any(struct symbols *s, const struct json_value *evidence, struct arena *arena, struct quote_cart *out,
+                            int64_t *kernel, struct err *err)
+{
+    struct reader r = { .arena = arena, .err = err };
     *out = (struct quote_cart){ 0 };
     int64_t seed, no_campaigns;
-    int rc = version_check(evidence, &r);
+    int rc = json_is_int(json_get(evidence, "k"), kernel) ? 0 : bad(&r, "k");
     if (rc < 0 || (rc = names_read(&r, s, json_get(evidence, "s"))) < 0 || (rc = lines_read(&r, json_get(evidence, "l"), out)) < 0 ||
         (rc = facts_read(&r, json_get(evidence, "facts"), out)) < 0 || (rc = codes_read(&r, json_get(evidence, "codes"), out)) < 0 ||
         (rc = stopped_read(&r, json_get(evidence, "stop"), out)) < 0 || (rc = inputs_read(&r, json_get(evidence, "in"), out)) < 0 ||

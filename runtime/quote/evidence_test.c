@@ -102,6 +102,66 @@ static void what_is_read_is_what_was_written(void **state)
     symbols_free(other);
 }
 
+static void without_a_name_it_says_that_somebody_bought(void **state)
+{
+    struct fixture *f = *state;
+    struct quote_cart again;
+    fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1}]}");
+    const struct quote_left left[] = { { SLICE_LIT("campaign/a/uses/17850"), true, -5 },
+                                       { SLICE_LIT("campaign/a/uses"), true, 1 },
+                                       { SLICE_LIT("x17850"), true, 2 } };
+    f->cart.left = left;
+    f->cart.left_count = 3;
+    f->cart.customer = slice_str("17850");
+    struct buf b;
+    buf_init(&b, NULL);
+    quote_evidence_write_nameless(f->symbols, &f->cart, &b);
+    buf_add_char(&b, '\0');
+    assert_string_equal(b.data, "{\"k\":1,\"at\":1750000000000,\"cust\":\"~\",\"left\":[[\"campaign/a/uses/~\",-5],[\"campaign/a/uses\",1],"
+                                "[\"x17850\",2]],\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}");
+    assert_int_equal(read_into(f, f->symbols, b.data, &again), 0);
+    assert_true(slice_is(again.customer, QUOTE_SOMEBODY));
+    f->cart.customer = slice_str("");
+    f->cart.left_count = 0;
+    buf_clear(&b);
+    quote_evidence_write_nameless(f->symbols, &f->cart, &b);
+    assert_true(slice_is(buf_slice(&b), evidence_of(f)));
+    buf_release(&b);
+}
+
+static void another_kernels_evidence_is_read_by_those_who_compare(void **state)
+{
+    struct fixture *f = *state;
+    struct quote_cart again;
+    struct json_value *v = fixture_json(&f->arena, "{'k': 77, 'at': 5, 'l': [[1,1,1,1,0,0,0,0,0]], 's': ['A']}");
+    int64_t kernel = 0;
+    assert_int_equal(quote_evidence_read(f->symbols, v, &f->arena, &again, &f->err), ERR_INVALID);
+    assert_int_equal(quote_evidence_read_any(f->symbols, v, &f->arena, &again, &kernel, &f->err), 0);
+    assert_int_equal(kernel, 77);
+    assert_int_equal(again.at_ms, 5);
+}
+
+static void the_trace_says_what_applied_and_why_the_rest_did_not(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b;
+    struct json_writer w;
+    fixture_rules(f, "[{'id': 'ten', 'give': [{'percent_off': {'percent': 10}}], 'limits': {'uses': 5}},"
+                     " {'id': 'big', 'when': {'subtotal': {'at_least': '50.00'}}, 'give': [{'percent_off': {'percent': 10}}]},"
+                     " {'id': 'vips', 'when': {'channel': ['app']}, 'scope': {'sku': ['A']}, 'give': [{'percent_off': {'percent': 10}}]}]");
+    fixture_cart(f, "{'lines': [{'sku': 'A', 'price': 1000}]}");
+    f->cart.explain_all = true;
+    assert_int_equal(quote_price(f->rules, &f->cart, &f->hooks, &f->run, &f->result, &f->err), 0);
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    quote_trace_write(f->rules, &f->result, &w);
+    buf_add_char(&b, '\0');
+    assert_string_equal(
+        b.data, "{\"total\":900,\"c\":[[\"ten\",100],[\"big\",\"subtotal_below\",5000,1000],[\"vips\",\"channel_differs\",\"app\"]],"
+                "\"u\":[[\"ten\",\"uses\",1]]}");
+    buf_release(&b);
+}
+
 static void ten_lines_with_categories_and_tags_take_less_than_a_kilobyte(void **state)
 {
     struct fixture *f = *state;
@@ -215,6 +275,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_form_is_fixed),
         TEST(what_is_read_is_what_was_written),
+        TEST(without_a_name_it_says_that_somebody_bought),
+        TEST(another_kernels_evidence_is_read_by_those_who_compare),
+        TEST(the_trace_says_what_applied_and_why_the_rest_did_not),
         TEST(ten_lines_with_categories_and_tags_take_less_than_a_kilobyte),
         TEST(many_names_outgrow_the_small_dictionary),
         TEST(damaged_evidence_is_refused),

@@ -417,4 +417,14 @@ void quote_tax_write(const struct quote_tax *t, struct json_writer *w);
 /* --- evidence ------------------------------------------------------------------------------------------------------
  * Compact JSON of everything in the cart that can change the result (not titles), enough to price it again. Under 1 KB for ten lines. */
 void quote_evidence_write(const struct symbols *s, const struct quote_cart *cart, struct buf *out);
+/* The same without the customer's name: QUOTE_SOMEBODY stands for it, in the names of accounts, too. Priced again it gives the same. */
+#define QUOTE_SOMEBODY "~" /* no customer has such an id */
+void quote_evidence_write_nameless(const struct symbols *s, const struct quote_cart *cart, struct buf *out);
 int quote_evidence_read(struct symbols *s, const struct json_value *evidence, struct arena *arena, struct quote_cart *out, struct err *err);
+/* What another version of the kernel wrote is read, too: *kernel tells which. For those who compare; a price that was promised is another
+ * matter. */
+int quote_evidence_read_any(struct symbols *s, const struct json_value *evidence, struct arena *arena, struct quote_cart *out,
+                            int64_t *kernel, struct err *err);
+/* What the quote came to, as a value: {"total", "c": [[campaign, amount], [campaign, reason, value of each parameter...]...], "m": how many
+ * more did not apply, "u": [[campaign, limit, amount]...] that it uses up, "p": the set was proven to be the best}. README.md */
+void quote_trace_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w);

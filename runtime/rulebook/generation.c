@@ -369,6 +369,16 @@ static int compile(struct generation *g, struct loading *l)
     return rc;
 }
 
+uint64_t rulebook_policies_hash(void)
+{
+    uint64_t parts[2] = { 0, 0 };
+    for (const struct shipped_file *f = shipped_policies; f->path; f++) {
+        parts[1] = hash_bytes(f->text, f->len);
+        parts[0] = hash_bytes(parts, sizeof parts);
+    }
+    return parts[0];
+}
+
 /* The same files under another kernel or stdlib may price otherwise, so versions are part of the name. */
 static void name_generation(struct generation *g)
 {

@@ -93,6 +93,9 @@ const struct quote_rules *generation_rules(const struct generation *g);
 const struct zone *generation_zone(const struct generation *g);
 const struct sources *generation_sources(const struct generation *g);
 
+/* Of the policies that ship with the program (stdlib/policies). */
+uint64_t rulebook_policies_hash(void);
+
 /* The thread's own Lua state for this generation, with the functions of its campaigns at the numbers the rules name. */
 int generation_open_vm(struct generation *g, struct vm **out, struct err *err);
 /* The same without campaigns: for a thread that runs procedures of plugins and prices nothing. */

@@ -2,6 +2,7 @@
 -- quote remembers the version it read, and an order that was priced on an older one is priced again.
 local caller = require "feira.caller"
 local check = require "feira.check"
+local crypto = require "feira.crypto"
 local events = require "feira.order_events"
 local fail = require "feira.fail"
 local json = require "feira.json"
@@ -14,6 +15,9 @@ local find = sql.statement [[
   SELECT c.id, c.customer, c.tags, c.orders, c.created_at, c.updated_at, p.name, p.email, p.phone
   FROM customers c LEFT JOIN customer_contacts p ON p.customer = c.id WHERE c.customer = ?1]]
 local find_id = sql.statement "SELECT id FROM customers WHERE customer = ?1"
+local find_claimed = sql.statement [[
+  SELECT c.id, p.pseudonym FROM customers c LEFT JOIN customer_pseudonyms p ON p.customer = c.id WHERE c.customer = ?1]]
+local keep_pseudonym = sql.statement "INSERT INTO customer_pseudonyms (customer, pseudonym) VALUES (?1, ?2)"
 local insert = sql.statement [[
   INSERT INTO customers (customer, tags, version, orders, created_at, updated_at) VALUES (?1, ?2, 1, ?3, ?4, ?4)
   ON CONFLICT DO NOTHING]]
@@ -58,9 +62,10 @@ function customers.put(args)
 end
 
 ---Counts an order for a customer, if the version the quote read is still the one. Of two orders at once one has to be priced
----again, so two can't both be the first. An unknown customer (version 0) begins to exist. Gives the row's number.
+---again, so two can't both be the first. An unknown customer (version 0) begins to exist. Gives the row's number, and the number under
+---which the evidence of orders knows the customer: random, so that it leads to a person only through customer_pseudonyms.
 ---@param version integer|nil nil when the prices did not depend on the customer: then any version will do
----@return integer
+---@return integer id, integer pseudonym
 function customers.claim(customer, version, now)
   local changed, joined
   if not version then
@@ -76,9 +81,13 @@ function customers.claim(customer, version, now)
     changed = claim:run(customer, version, now)
   end
   if changed ~= 1 then fail.retry "The customer has changed since the quote; it has to be priced again." end
-  local id = find_id:values(customer)
+  local id, pseudonym = find_claimed:values(customer)
+  if not pseudonym then
+    pseudonym = string.unpack("<i8", crypto.random(8)) & math.maxinteger
+    keep_pseudonym:run(id, pseudonym)
+  end
   if joined then events.joined(customer, now) end
-  return id
+  return id, pseudonym
 end
 
 ---Takes an order back out of a customer's count: it was cancelled or has expired.

@@ -15,7 +15,7 @@
 ---@field prices_final boolean no rule had a say: no campaign, no rate
 ---@field at integer the clock value the rules saw, ms
 ---@field generation string
----@field evidence string JSON: what the quote saw
+---@field evidence string bytes: what the quote saw and what came of it, as an order keeps it
 local Quote = {}
 
 ---@class feira.QuoteLine

@@ -1,6 +1,7 @@
 #include "host/api/pricing.h"
 #include "host/plugins/facts.h"
 #include "host/care/plugin_stops.h"
+#include "host/past/record.h"
 #include "host/publish/rescue.h"
 #include "host/api/schemas.h"
 #include "host/api/words.h"
@@ -294,13 +295,7 @@ int pricing_evidence(struct call *c, struct pricing *p)
 {
     if (p->evidence.data)
         return 0;
-    struct buf b;
-    buf_init(&b, NULL);
-    quote_evidence_write(c->shop->symbols, &p->cart, &b);
-    if (!b.failed)
-        p->evidence = arena_copy(c->arena, buf_slice(&b));
-    buf_release(&b);
-    return p->evidence.data ? 0 : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    return record_write(c->shop->auth, c->shop->symbols, p->seat->generation, &p->result, c->arena, &p->evidence, &c->err);
 }
 
 static void payload_write(struct call *c, const struct pricing *p, int64_t expires_ms, struct buf *out)

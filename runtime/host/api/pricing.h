@@ -37,7 +37,8 @@ struct slice pricing_refusal(struct call *c, const struct pricing *p);
 int pricing_check_stops(const struct call *c, const struct pricing *p, struct err *err);
 /* The cart of an older quote at today's clock, prices and facts. now->catalogue must be set. */
 int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing *now);
-int pricing_evidence(struct call *c, struct pricing *p); /* fills p->evidence */
+int pricing_evidence(struct call *c,
+                     struct pricing *p); /* fills p->evidence, after pricing_run(): what an order keeps (host/past/record.h) */
 void pricing_release(struct pricing *p);
 
 /* Reads `lang` and Accept-Language of the request into p->telling; ERR_INVALID for a `lang` that there is not. */
