@@ -186,7 +186,7 @@ const struct cli_command cli_commands[] = {
       "Bad rows are listed with their line, and then nothing is imported. Works while the shop is served." },
     { "keys", "SHOP", "List, make or revoke API keys.", 1, 1, key_options, cmd_keys,
       "Scopes: products:write stock:write orders:read orders:write refunds:write customers:read customers:write tokens:write webhooks:write\n"
-      "admin." },
+      "quotes:batch admin." },
     { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
       "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
     { "explain", "SHOP CART.json", "Say why each campaign applied to a cart, or why not.", 2, 2, explain_options, cmd_explain,

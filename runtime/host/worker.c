@@ -1,6 +1,6 @@
 #include "host/worker.h"
 #include "base/log.h"
-#include "host/api/call.h"
+#include "host/api/batches.h"
 #include "host/plugins/listeners.h"
 #include "host/publish/publish.h"
 #include "host/plugins/task.h"
@@ -206,6 +206,7 @@ void worker_close(struct worker *w)
     if (w->server)
         http_server_close(w->server);
     w->server = NULL;
+    batches_end(w->batches);
     if (w->tasks)
         tasks_end(w);
     outbound_close(w->outbound);

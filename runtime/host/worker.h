@@ -20,6 +20,7 @@ struct worker {
     struct outbound *outbound;   /* NULL: nobody may call out */
     struct outbound *webhooks;   /* requests of webhooks, apart from those of plugins; opened with the first */
     struct listeners *listeners; /* to what procedures say; NULL at a desk, where nobody stays */
+    struct batches *batches;     /* carts that came many at once; made with the first */
     struct task *tasks;          /* functions of plugins that are under way */
     size_t task_count;
     bool ending;                          /* no more of them */

@@ -9,6 +9,7 @@ SCOPED = [
     ("PATCH", "/v1/products/x", {"price": 1}, "products:write"),
     ("POST", "/v1/products/import", {"products": []}, "products:write"),
     ("POST", "/v1/stock", {"sku": "x", "delta": 1, "reason": "x"}, "stock:write"),
+    ("POST", "/v1/quotes/batch", {"carts": [{"lines": [{"sku": "x", "qty": 1}]}]}, "quotes:batch"),
     ("GET", "/v1/orders", None, "orders:read"),
     ("GET", "/v1/orders/ord_x", None, "orders:read"),
     ("POST", "/v1/orders/ord_x/payments", {"provider": "test"}, "orders:write"),

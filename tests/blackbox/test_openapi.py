@@ -10,7 +10,7 @@ from market import ok
 ROUTES = {
     ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"), ("get", "/v1/openapi.json"),
     ("get", "/v1/products"), ("get", "/v1/products/{sku}"), ("put", "/v1/products/{sku}"), ("patch", "/v1/products/{sku}"), ("post", "/v1/products/import"),
-    ("post", "/v1/stock"), ("post", "/v1/quotes"),
+    ("post", "/v1/stock"), ("post", "/v1/quotes"), ("post", "/v1/quotes/batch"),
     ("post", "/v1/orders"), ("get", "/v1/orders"), ("get", "/v1/orders/{id}"),
     ("post", "/v1/orders/{id}/payments"), ("post", "/v1/payments/{provider}/notify"),
     ("get", "/v1/refunds"), ("post", "/v1/refunds/{number}/retry"), ("post", "/v1/refunds/{number}/settle"),

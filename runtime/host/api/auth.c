@@ -18,10 +18,8 @@ struct auth {
     struct map keys;       /* hash of a key → struct api_key * */
 };
 
-const char *const scope_names[] = {
-    "products:write", "stock:write",    "orders:read", "orders:write", "refunds:write", "customers:read", "customers:write", "tokens:write",
-    "admin",          "webhooks:write", NULL
-};
+const char *const scope_names[] = { "products:write",  "stock:write",  "orders:read", "orders:write",   "refunds:write", "customers:read",
+                                    "customers:write", "tokens:write", "admin",       "webhooks:write", "quotes:batch",  NULL };
 
 int scope_parse(struct slice name, unsigned *out, struct err *err)
 {

@@ -26,7 +26,8 @@ enum scope {
     SCOPE_TOKENS_WRITE = 1 << 7,
     SCOPE_ADMIN = 1 << 8,
     SCOPE_WEBHOOKS_WRITE = 1 << 9,
-    SCOPE_ALL = (1 << 10) - 1,
+    SCOPE_QUOTES_BATCH = 1 << 10,
+    SCOPE_ALL = (1 << 11) - 1,
 };
 extern const char *const scope_names[]; /* NULL-terminated, in the order of the bits */
 int scope_parse(struct slice name, unsigned *out, struct err *err);

@@ -72,15 +72,13 @@ void call_fail(struct call *c, const char *extra_member, struct slice extra_json
     call_fail_with(c, &(struct call_extra){ extra_member, extra_json }, 1);
 }
 
-void call_fail_with(struct call *c, const struct call_extra *extra, size_t count)
+int call_problem_write(struct call *c, int status, const struct call_extra *extra, size_t count, struct buf *out)
 {
-    say_too_large(c);
-    int status = status_of(&c->err);
+    struct json_writer w;
+    if (status == 0)
+        status = status_of(&c->err);
     log_failure(c, status);
     const char *type = status == 500 ? "internal" : c->err.reason[0] ? c->err.reason : err_name(c->err.code);
-    struct buf *out = &c->worker->out;
-    struct json_writer w;
-    buf_clear(out);
     json_writer_init(&w, out);
     json_object(&w);
     json_key(&w, "type");
@@ -102,6 +100,15 @@ void call_fail_with(struct call *c, const struct call_extra *extra, size_t count
         json_raw(&w, extra[i].json);
     }
     json_object_end(&w);
+    return status;
+}
+
+void call_fail_with(struct call *c, const struct call_extra *extra, size_t count)
+{
+    struct buf *out = &c->worker->out;
+    say_too_large(c);
+    buf_clear(out);
+    int status = call_problem_write(c, 0, extra, count, out);
     struct http_header headers[2];
     size_t n = 0;
     if (status == 503)
@@ -496,8 +503,9 @@ static bool is_mutating(const struct route *r)
 }
 
 /* JSON is UTF-8; another charset is refused rather than read as what it is not. */
-static bool says_json(const struct http_request *req)
+bool call_says_json(const struct call *c)
 {
+    const struct http_request *req = c->req;
     struct slice type = http_header(req, "Content-Type");
     if (!http_content_type_is(req, "application/json"))
         return false;
@@ -511,9 +519,9 @@ static bool says_json(const struct http_request *req)
 static int read_body(struct call *c)
 {
     const struct schema *schema = plugin_body(plugin_state_of(c->seat->vm), c->route);
-    if (!schema)
+    if (!schema || c->route->apart)
         return 0;
-    if (!says_json(c->req))
+    if (!call_says_json(c))
         return 415;
     if (json_parse(c->req->body, NULL, c->arena, &c->body, &c->err) < 0)
         return 400;

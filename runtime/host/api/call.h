@@ -31,6 +31,7 @@ struct route {
     void (*handle)(struct call *c);
     const char *procedure; /* of call_read / call_write */
     const char *summary;
+    bool apart; /* the body has many parts that the handler reads, each on its own: `body` only describes it */
 };
 
 struct call {
@@ -44,6 +45,9 @@ struct call {
     struct json_value *body;
     struct slice idempotency_key; /* data NULL = none */
     unsigned char request_hash[SHA256_BYTES];
+    /* Of carts that are priced as one: the time that rules see, and the products. 0 and NULL: as of now. */
+    int64_t at_ms;
+    struct catalogue_snapshot *catalogue; /* borrowed */
     struct err err;
     struct bind_answer answer;
     bool replayed;
@@ -77,6 +81,9 @@ struct call_extra {
     struct slice json;
 };
 void call_fail_with(struct call *c, const struct call_extra *extra, size_t count);
+/* c->err as a problem document at the end of out, for an answer that has others beside it. status 0: as the error says. Gives the status.
+ */
+int call_problem_write(struct call *c, int status, const struct call_extra *extra, size_t count, struct buf *out);
 
 /* The arguments every procedure gets: { principal, params, query, shop, body }. NULL after answering that memory ran out. */
 struct json_value *call_args(struct call *c);
@@ -96,6 +103,7 @@ struct slice call_key_scope(struct call *c); /* whose idempotency keys these are
 int call_remember(struct call *c, struct store_conn *conn, struct err *err);
 /* Looks the answer of an earlier request with the same key up in the worker's snapshot. true = the call was answered. */
 bool call_answer_again(struct call *c);
+bool call_says_json(const struct call *c); /* its body */
 bool call_may(const struct call *c, unsigned scope);
 int call_read_number(struct slice text, int64_t max, int64_t *out); /* a whole number without sign; ERR_INVALID otherwise */
 /* The query parameter of that name, when it is there. Fills c->err. */

@@ -63,6 +63,12 @@ struct catalogue_snapshot *catalogue_acquire(struct catalogue *c)
     return s;
 }
 
+struct catalogue_snapshot *catalogue_share(struct catalogue_snapshot *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
 const struct catalogue_snapshot *catalogue_published(const struct catalogue *c)
 {
     return c->live;

@@ -32,7 +32,8 @@ int catalogue_update(struct catalogue *c, struct store_conn *conn, const struct 
 struct catalogue_snapshot *catalogue_acquire(struct catalogue *c);
 /* The same, not counted: for the thread that publishes, until it publishes again. */
 const struct catalogue_snapshot *catalogue_published(const struct catalogue *c);
-void catalogue_release(struct catalogue_snapshot *s);  /* NULL is fine */
+struct catalogue_snapshot *catalogue_share(struct catalogue_snapshot *s); /* one more for a snapshot that is held */
+void catalogue_release(struct catalogue_snapshot *s);                     /* NULL is fine */
 uint64_t catalogue_version(const struct catalogue *c); /* changes with every publish; cheap to ask before acquiring again */
 const struct catalogue_product *catalogue_find(const struct catalogue_snapshot *s, symbol sku); /* NULL when there is none */
 /* The first product whose symbol is above *after, which becomes its; NULL at the end. Begin with 0. */

@@ -38,22 +38,37 @@ static const struct schema *with_inputs(const struct schema *body, const struct 
     return out;
 }
 
+/* The body of many such quotes. */
+static const struct schema *many_of(const struct schema *quote, struct arena *arena)
+{
+    struct schema *fields = arena_array(arena, 2, sizeof *fields), *out = arena_alloc(arena, sizeof *out);
+    if (!fields || !out)
+        return NULL;
+    fields[0] = schema_quote_batch.fields[0];
+    fields[0].item = quote;
+    *out = schema_quote_batch;
+    out->fields = fields;
+    return out;
+}
+
 int plugin_inputs_open(struct vm *vm, struct generation *g, struct err *err)
 {
     struct plugin_state *s = plugin_state_of(vm);
     const struct schema *inputs = inputs_of(generation_plugins(g), &s->arena);
     s->quote_body = inputs ? with_inputs(&schema_quote, inputs, &s->arena) : NULL;
+    s->batch_body = s->quote_body ? many_of(s->quote_body, &s->arena) : NULL;
     s->order_body = inputs ? with_inputs(&schema_order, inputs, &s->arena) : NULL;
     s->checkout_body = inputs ? with_inputs(&schema_checkout, inputs, &s->arena) : NULL;
-    return s->quote_body && s->order_body && s->checkout_body ? 0 : nomem(err);
+    return s->quote_body && s->batch_body && s->order_body && s->checkout_body ? 0 : nomem(err);
 }
 
 const struct schema *plugin_body(const struct plugin_state *s, const struct route *r)
 {
-    return r->body == &schema_quote      ? s->quote_body
-           : r->body == &schema_order    ? s->order_body
-           : r->body == &schema_checkout ? s->checkout_body
-                                         : r->body;
+    return r->body == &schema_quote         ? s->quote_body
+           : r->body == &schema_quote_batch ? s->batch_body
+           : r->body == &schema_order       ? s->order_body
+           : r->body == &schema_checkout    ? s->checkout_body
+                                            : r->body;
 }
 
 int plugin_input(void *state, struct slice plugin, struct slice name, struct err *err)

@@ -51,7 +51,7 @@ static void parameters(struct json_writer *w, const struct route *r)
     json_array_end(w);
 }
 
-static void body(struct json_writer *w, const struct schema *s)
+static void body(struct json_writer *w, const struct schema *s, bool lines_too)
 {
     json_key(w, "requestBody");
     json_object(w);
@@ -64,6 +64,10 @@ static void body(struct json_writer *w, const struct schema *s)
     json_key(w, "schema");
     schema_write(s, w);
     json_object_end(w);
+    if (lines_too) {
+        json_key(w, "application/x-ndjson");
+        json_raw(w, SLICE_LIT("{\"schema\":{\"type\":\"string\",\"description\":\"One of them a line; the answer is lines, too.\"}}"));
+    }
     json_object_end(w);
     json_object_end(w);
 }
@@ -151,7 +155,7 @@ static void operation(struct json_writer *w, const struct route *r, const struct
     json_str(w, r->summary);
     parameters(w, r);
     if (sent)
-        body(w, sent);
+        body(w, sent, r->apart);
     responses(w, r);
     security(w, r);
     json_object_end(w);

@@ -83,7 +83,7 @@ static int read_server_members(struct call *c, struct pricing *p, const struct j
     struct slice s;
     if (json_is_string(json_get(body, "campaigns"), &s))
         cart->no_campaigns = slice_is(s, "none");
-    cart->at_ms = clock_wall_ms(c->shop->options.clock);
+    cart->at_ms = c->at_ms ? c->at_ms : clock_wall_ms(c->shop->options.clock);
     const char *field = json_get(body, "at") ? "at" : "placed_at";
     if (json_is_string(json_get(body, field), &s)) {
         int rc = timestamp_parse(s, &cart->at_ms, &c->err);
@@ -136,7 +136,7 @@ static int read_inputs(struct call *c, const struct json_value *body, struct quo
 static int pricing_begin(struct call *c, struct pricing *p)
 {
     *p = (struct pricing){ .seat = c->seat };
-    p->catalogue = catalogue_acquire(c->shop->catalogue);
+    p->catalogue = c->catalogue ? catalogue_share(c->catalogue) : catalogue_acquire(c->shop->catalogue);
     return p->catalogue ? 0 : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
 }
 
@@ -423,8 +423,10 @@ void pricing_write(struct call *c, struct pricing *p, struct buf *out)
     json_str(&w, generation_id(g));
     json_key(&w, "expires_at");
     json_string(&w, slice_of(expires, n));
-    json_key(&w, "token");
-    token_write(c, p, expires_ms, &w);
+    if (!p->without_token) {
+        json_key(&w, "token");
+        token_write(c, p, expires_ms, &w);
+    }
     if (out->failed)
         return;
     json_object_end(&w);

@@ -8,6 +8,7 @@ struct pricing {
     bool from_token;
     bool vetted;            /* the cart was looked at when it was stored: what only servers may send was sent by one */
     struct slice checkout;  /* "chk_...:7": the checkout, and its version, that this quote is of; empty when it is of none */
+    bool without_token;     /* the answer gets none */
     uint64_t stops_version; /* what was stopped when it was priced */
     struct quote_cart cart;
     struct quote_telling telling; /* what the answer says of it, and in which words */
@@ -43,6 +44,8 @@ void pricing_release(struct pricing *p);
 
 /* Reads `lang` and Accept-Language of the request into p->telling; ERR_INVALID for a `lang` that there is not. */
 int pricing_language(struct call *c, struct pricing *p);
+/* The same, and `explain` and `offers`, into p->telling and p->cart; p->seat must be set. In quotes.c. */
+int pricing_asked(struct call *c, struct pricing *p);
 /* The whole quote document, with generation, expiry and token, told as p->telling says. */
 void pricing_write(struct call *c, struct pricing *p, struct buf *out);
 struct slice pricing_document(struct call *c, struct pricing *p); /* the same in the call's arena; data NULL when out of memory */

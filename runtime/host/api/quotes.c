@@ -32,15 +32,19 @@ static int read_offers(struct call *c, struct pricing *p)
     return 0;
 }
 
+int pricing_asked(struct call *c, struct pricing *p)
+{
+    int rc = pricing_language(c, p);
+    if (rc >= 0)
+        rc = read_explain(c, p);
+    return rc >= 0 ? read_offers(c, p) : rc;
+}
+
 static int price(struct call *c, struct pricing *p)
 {
     int rc = pricing_from_body(c, c->body, p);
     if (rc == 0)
-        rc = pricing_language(c, p);
-    if (rc >= 0)
-        rc = read_explain(c, p);
-    if (rc >= 0)
-        rc = read_offers(c, p);
+        rc = pricing_asked(c, p);
     return rc < 0 ? rc : pricing_run(c, p);
 }
 

@@ -27,6 +27,10 @@ static const struct query_param quote_query[] = {
     { "offers", "1: offers[] says what is within reach: by how much a threshold or the next step of a campaign was missed, the nearest first, 20 at most.", NULL },
     { "lang", "\"en\" or \"zh-CN\": each reason has its sentence as text beside its code. Default: what Accept-Language names.", NULL }, { NULL, NULL, NULL } };
 
+static const struct query_param batch_query[] = {
+    { "tokens", "1: each quote has its token, with which it becomes an order; default 0.", NULL },
+    { "explain", "The id of a campaign or gate, which each quote then tells of.", NULL },
+    { "offers", "1: as with one cart.", NULL }, { "lang", "As with one cart.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param event_query[] = {
     { "dead", "true: dead letters, which were tried too often; default false.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
     { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
@@ -58,6 +62,7 @@ const struct route core_routes[] = {
     { HTTP_METHOD_POST, "/v1/stock", SERVERS, SCOPE_STOCK_WRITE, &schema_stock, NULL, true, false, 200, call_write, "stock.change", "Pieces that came or went." },
 
     { HTTP_METHOD_POST, "/v1/quotes", SHOPPERS, 0, &schema_quote, quote_query, false, false, 200, handle_quote, NULL, "What a cart costs, and why. Writes nothing." },
+    { HTTP_METHOD_POST, "/v1/quotes/batch", SERVERS, SCOPE_QUOTES_BATCH, &schema_quote_batch, batch_query, false, false, 200, handle_quote_batch, NULL, "What many carts cost: 1000 at most, in 1 MiB, as {carts: [...]} or as lines of JSON (application/x-ndjson). Each is answered on its own, in order, as {status, quote} or {status, problem}; all under the same rules, at one time. Writes nothing.", .apart = true },
     { HTTP_METHOD_POST, "/v1/orders", SHOPPERS, SCOPE_ORDERS_WRITE, &schema_order, NULL, true, false, 201, handle_order_place, "orders.place", "Places an order at the price that was shown." },
     { HTTP_METHOD_GET, "/v1/orders", KNOWN, SCOPE_ORDERS_READ, NULL, order_query, false, false, 200, call_read, "orders.list", "Orders, newest first, a page at a time." },
     { HTTP_METHOD_GET, "/v1/orders/{id}", KNOWN, SCOPE_ORDERS_READ, NULL, NULL, false, false, 200, call_read, "orders.get", "One order." },

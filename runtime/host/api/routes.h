@@ -17,6 +17,7 @@ void openapi_write(const struct route_table *t, const struct plugin_state *plugi
 
 /* handlers, by file */
 void handle_quote(struct call *c);           /* api/quotes.c */
+void handle_quote_batch(struct call *c);     /* api/batches.c */
 void handle_order_place(struct call *c);     /* api/orders.c */
 void handle_checkout_create(struct call *c); /* api/checkouts.c */
 void handle_checkout_get(struct call *c);

@@ -82,6 +82,9 @@ static const char *const campaigns_modes[] = { "live", "none", NULL };
 static const struct schema quote_fields[] = {
     CART_FIELDS(true), { .name = "at", .type = SCHEMA_STRING, .max = 40, .format = "timestamp", .about = "The time the rules see; servers only." }, END };
 const struct schema schema_quote = { .type = SCHEMA_OBJECT, .fields = quote_fields };
+static const struct schema quote_batch_fields[] = {
+    { .name = "carts", .type = SCHEMA_ARRAY, .required = true, .min = 1, .max = BATCH_CARTS_MAX, .item = &schema_quote, .about = "Each as in POST /v1/quotes, and answered on its own." }, END };
+const struct schema schema_quote_batch = { .type = SCHEMA_OBJECT, .fields = quote_batch_fields };
 
 static const struct schema contact_fields[] = {
     { .name = "name", .type = SCHEMA_STRING, .min = 1, .max = 200 },

@@ -19,11 +19,11 @@ struct plugin_state {
     struct tally *tally;     /* of the command of the writer that runs in it; NULL = nobody counts */
     struct bind_fact *facts; /* of its plugins, as plugin_set_hooks() orders them */
     size_t fact_count;
-    const struct schema *quote_body, *order_body, *checkout_body; /* with what its plugins take from a client */
-    struct figures_part *figures;                                 /* of the functions in this state; NULL until it is opened for a shop */
-    struct http_router *router; /* core routes and those of the plugins; NULL until plugin_routes_open() */
-    struct secrets *secrets;    /* that the settings of its plugins name */
-    struct webhooks *webhooks;  /* endpoints that hear what it emits; NULL until it is opened for a shop */
+    const struct schema *quote_body, *batch_body, *order_body, *checkout_body; /* with what its plugins take from a client */
+    struct figures_part *figures; /* of the functions in this state; NULL until it is opened for a shop */
+    struct http_router *router;   /* core routes and those of the plugins; NULL until plugin_routes_open() */
+    struct secrets *secrets;      /* that the settings of its plugins name */
+    struct webhooks *webhooks;    /* endpoints that hear what it emits; NULL until it is opened for a shop */
 };
 struct plugin_state *plugin_state_new(void); /* NULL: out of memory */
 void plugin_state_free(struct plugin_state *s);
