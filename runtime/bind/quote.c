@@ -304,7 +304,8 @@ static int l_take(lua_State *L)
     return 1 + push_holds(L, q, &t);
 }
 
-/* (quote) -> { { campaign, limit, unit, account, amount, max, of_customer, kept }... }, or nothing: what it uses up of limits */
+/* (quote) -> { { campaign, limit, unit, account, amount, max, of_customer, kept, kept_when_cancelled }... }, or nothing: what it uses up of
+ * limits */
 static int l_takes(lua_State *L)
 {
     const struct bind_quote *q = check_quote(L);
@@ -315,7 +316,7 @@ static int l_takes(lua_State *L)
     lua_createtable(L, (int)r->take_count, 0); /* takes */
     for (size_t i = 0; i < r->take_count; i++) {
         const struct quote_take *t = &r->takes[i];
-        lua_createtable(L, 0, 8); /* takes take */
+        lua_createtable(L, 0, 9); /* takes take */
         bind_push_slice(L, quote_campaign_id(q->rules, t->campaign));
         lua_setfield(L, -2, "campaign");
         lua_pushstring(L, t->limit);
@@ -332,6 +333,8 @@ static int l_takes(lua_State *L)
         lua_setfield(L, -2, "of_customer");
         lua_pushboolean(L, t->kept);
         lua_setfield(L, -2, "kept");
+        lua_pushboolean(L, t->kept_when_cancelled);
+        lua_setfield(L, -2, "kept_when_cancelled");
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 1;

@@ -367,6 +367,8 @@ static int facts_keep(struct spec *s, const struct quote_rules_options *o, struc
         if (s->facts_used[i] || (any && o->facts[i].named))
             list[r->fact_count++] = i;
     r->facts = list;
+    r->questions = s->questions;
+    r->question_count = s->question_count;
     return 0;
 }
 

@@ -105,6 +105,10 @@ static const struct {
     { "subtotal", WHEN_SUBTOTAL },
     { "all", WHEN_ALL },
     { "fact", WHEN_FACT },
+    { "new_customer", WHEN_NEW_CUSTOMER },
+    { "first_order", WHEN_FIRST_ORDER },
+    { "nth_order", WHEN_NTH_ORDER },
+    { "bought", WHEN_BOUGHT },
     { "any", WHEN_ANY },
     { "none", WHEN_NONE },
     { "fn", WHEN_FUNCTION },
@@ -138,6 +142,14 @@ static int member_compile(struct spec *s, const struct spec_node *n, enum condit
         return spec_codes(s, n, &out->names);
     case WHEN_FACT:
         return fact_compile(s, n, &out->fact);
+    case WHEN_NEW_CUSTOMER:
+        return new_customer_compile(s, n, out);
+    case WHEN_FIRST_ORDER:
+        return first_order_compile(s, n, out);
+    case WHEN_NTH_ORDER:
+        return nth_order_compile(s, n, out);
+    case WHEN_BOUGHT:
+        return bought_compile(s, n, out);
     case WHEN_FUNCTION:
         rc = spec_int(s, n, 0, INT32_MAX, &fn);
         s->functions = true;
@@ -353,8 +365,12 @@ static int none_hold(struct quote_eval *e, const struct condition *c, bool *hold
         rc = condition_holds(e, &c->children[i], &any, err);
     e->codes_taken = taken; /* forbidding a code is not using it */
     *holds = !any;
-    if (any)
+    if (any) {
         why_set(e, "excluded");
+    } else if (e->cart->customer.len == 0 && condition_asks_history(c)) {
+        *holds = false; /* who nobody knows is not known to be none of those, either */
+        why_set(e, "sign_in");
+    }
     return rc;
 }
 
@@ -399,6 +415,12 @@ int condition_holds(struct quote_eval *e, const struct condition *c, bool *holds
         break;
     case WHEN_FACT:
         rc = fact_holds(e, c->fact, holds, err);
+        break;
+    case WHEN_NEW_CUSTOMER:
+    case WHEN_FIRST_ORDER:
+    case WHEN_NTH_ORDER:
+    case WHEN_BOUGHT:
+        *holds = history_holds(e, c);
         break;
     case WHEN_FUNCTION:
         *holds = false;

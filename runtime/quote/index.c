@@ -12,6 +12,7 @@ enum key_kind {
     KEY_REGION,
     KEY_PAYMENT_METHOD,
     KEY_STORE,
+    KEY_ORDER_NUMBER /* the symbol is the number */,
     KEY_ALWAYS
 };
 
@@ -177,6 +178,12 @@ static bool condition_keys(struct filing *f, const struct condition *c, struct k
     case WHEN_STORE:
         names_add(f, out, KEY_STORE, &c->names);
         return true;
+    case WHEN_NEW_CUSTOMER:
+    case WHEN_FIRST_ORDER:
+    case WHEN_NTH_ORDER:
+        if (history_only_number(c))
+            key_add(f, out, key_of(KEY_ORDER_NUMBER, (symbol)history_only_number(c)));
+        return history_only_number(c) != 0;
     case WHEN_SUBTOTAL:
     case WHEN_QTY:
         return c->bounds.at_least > 0 && c->bounds.of && selector_keys(f, c->bounds.of, out);
@@ -492,7 +499,10 @@ static void look(struct lookup *l, unsigned kind, symbol s)
 static void look_all(struct lookup *l)
 {
     const struct quote_cart *cart = l->e->cart;
+    int64_t number;
     look(l, KEY_ALWAYS, 0);
+    if (history_order_number(l->e, &number) && number <= UINT32_MAX)
+        look(l, KEY_ORDER_NUMBER, (symbol)number);
     for (size_t i = 0; i < l->e->every_count; i++) {
         const struct quote_product *p = &cart->lines[l->e->every[i]].product;
         look(l, KEY_LINE + SELECT_SKU, p->sku);
@@ -532,7 +542,7 @@ static size_t sort_once(uint32_t *list, size_t n)
 
 static size_t lookups_of(const struct quote_eval *e)
 {
-    size_t n = 5 + e->cart->code_count + e->cart->customer_tag_count;
+    size_t n = 6 + e->cart->code_count + e->cart->customer_tag_count;
     for (size_t i = 0; i < e->every_count; i++) {
         const struct quote_product *p = &e->cart->lines[e->every[i]].product;
         n += 2 + p->category_count + p->tag_count;

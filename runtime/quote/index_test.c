@@ -30,6 +30,7 @@ static void what_cannot_apply_is_not_looked_at(void **state)
         "'window': {'from': '2025-01-01 00:00', 'to': '2025-06-01 00:%02d'}",
         "'scope': {'tag': 'tea'}, 'when': {'all': [{'qty': {'at_least': 1, 'of': {'sku': 'Q%d'}}}]}",
         "'when': {'any': [{'channel': 'app%d'}, {'region': 'R%d'}]}",
+        "'when': {'nth_order': {'n': %d}}",
     };
     for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
         struct buf b;
@@ -47,7 +48,8 @@ static void what_cannot_apply_is_not_looked_at(void **state)
         size_t n = looked_at(
             f,
             "{'lines': [{'sku': 'SKU-207', 'tags': ['tea'], 'brand': 'B300', 'price': 10000, 'qty': 2}, {'sku': 'Q400', 'tags': ['tea'], "
-            "'price': 2, 'qty': 2}], 'codes': [' code444 '], 'customer_tags': ['vip555'], 'channel': 'app777'}");
+            "'price': 2, 'qty': 2}], 'codes': [' code444 '], 'customer_tags': ['vip555'], 'channel': 'app777', 'customer': 'ann', "
+            "'facts': {'orders': 665}}");
         size_t due = kind == 5 ? 1 : 2;
         if (n != due)
             fail_msg("kind %zu: %zu looked at, not %zu", kind, n, due);

@@ -23,7 +23,7 @@ enum { FORMS = sizeof forms / sizeof forms[0] };
 
 static const char *const periods[] = { "day", "week", "month", "year", NULL };
 static const char *const partials[] = { "take_left", "skip", NULL };
-static const char *const refunds[] = { "give_back", "keep", NULL };
+static const char *const afterwards[] = { "give_back", "keep", NULL };
 
 static int max_compile(struct spec *s, const struct spec_node *n, struct limit *out)
 {
@@ -72,8 +72,9 @@ static int form_compile(struct spec *s, const struct spec_node *n, const struct 
 
 static int words_compile(struct spec *s, const struct spec_node *n, struct limits *l)
 {
-    struct spec_node round = spec_member(n, "round"), partial = spec_member(n, "partial_budget"), after = spec_member(n, "after_refund");
-    unsigned partial_chosen = 0, after_chosen = 0;
+    struct spec_node round = spec_member(n, "round"), partial = spec_member(n, "partial_budget"), after = spec_member(n, "after_refund"),
+                     cancel = spec_member(n, "after_cancel");
+    unsigned partial_chosen = 0, after_chosen = 0, cancel_chosen = 0;
     int rc = round.v ? spec_text(s, &round, ROUND_MAX, &l->round) : 0;
     for (size_t i = 0; i < l->round.len && rc == 0; i++)
         if (memchr("/~@ ", l->round.data[i], 4))
@@ -81,17 +82,20 @@ static int words_compile(struct spec *s, const struct spec_node *n, struct limit
     if (rc == 0 && partial.v)
         rc = spec_choice(s, &partial, partials, &partial_chosen);
     if (rc == 0 && after.v)
-        rc = spec_choice(s, &after, refunds, &after_chosen);
+        rc = spec_choice(s, &after, afterwards, &after_chosen);
+    if (rc == 0 && cancel.v)
+        rc = spec_choice(s, &cancel, afterwards, &cancel_chosen);
     l->partial = partial_chosen == 0;
     l->kept = after_chosen == 1;
+    l->kept_when_cancelled = cancel_chosen == 1;
     return rc;
 }
 
 int limits_compile(struct spec *s, const struct spec_node *n, bool of_gate, const struct limits **out)
 {
     static const char *const known[] = {
-        "uses",  "units",          "budget",       "per_customer", "units_per_customer", "budget_per_customer",
-        "round", "partial_budget", "after_refund", NULL,
+        "uses",           "units",        "budget",       "per_customer", "units_per_customer", "budget_per_customer", "round",
+        "partial_budget", "after_refund", "after_cancel", NULL,
     };
     *out = NULL;
     if (!n->v)
@@ -436,6 +440,7 @@ static int takes_add(struct quote_eval *e, struct quote_result *out, uint32_t nu
             .max = one->max,
             .of_customer = one->of_customer,
             .kept = c->limits->kept,
+            .kept_when_cancelled = c->limits->kept_when_cancelled,
         };
     }
     return 0;

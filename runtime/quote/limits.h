@@ -20,11 +20,12 @@ struct limit {
 struct limits {
     const struct limit *list;
     uint32_t count;
-    struct slice round; /* empty: the first */
-    bool partial;       /* a budget that is too small is used to its end; otherwise the campaign does not apply */
-    bool kept;          /* what a refunded order used stays used */
-    bool for_customers; /* one at least is of each customer */
-    bool bounds;        /* one at least is of units or money: it can make a discount smaller */
+    struct slice round;       /* empty: the first */
+    bool partial;             /* a budget that is too small is used to its end; otherwise the campaign does not apply */
+    bool kept;                /* what a refunded order used stays used */
+    bool kept_when_cancelled; /* what one used that was cancelled or has expired, too */
+    bool for_customers;       /* one at least is of each customer */
+    bool bounds;              /* one at least is of units or money: it can make a discount smaller */
     const struct zone *zone;
 };
 

@@ -246,6 +246,30 @@ static void a_purchase_limit_refuses_as_a_gate_does(void **state)
     assert_int_equal(f->result.take_count, 0);
 }
 
+static void what_is_kept_after_an_order_is_said_of_each_take(void **state)
+{
+    struct fixture *f = *state;
+    struct books b = { 0 };
+    static const struct {
+        const char *words;
+        bool kept, kept_when_cancelled;
+    } cases[] = {
+        { "", false, false },
+        { ", 'after_refund': 'keep', 'after_cancel': 'give_back'", true, false },
+        { ", 'after_cancel': 'keep'", false, true },
+        { ", 'after_refund': 'keep', 'after_cancel': 'keep'", true, true },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "[{'id': 'a', " TEN_OFF ", 'limits': {'uses': 5%s}}]", cases[i].words);
+        fixture_rules(f, text);
+        assert_int_equal(try_with(f, &b, LINE), 0);
+        assert_int_equal(f->result.take_count, 1);
+        assert_int_equal(f->result.takes[0].kept, cases[i].kept);
+        assert_int_equal(f->result.takes[0].kept_when_cancelled, cases[i].kept_when_cancelled);
+    }
+}
+
 static void mistakes_are_found_when_they_are_loaded(void **state)
 {
     static const struct {
@@ -259,6 +283,7 @@ static void mistakes_are_found_when_they_are_loaded(void **state)
         { LIMITED("{'uses': {'per': 'day'}}"), "limits.uses.max: is missing" },
         { LIMITED("{'uses': [5, 6]}"), "one for that period already" },
         { LIMITED("{'uses': 5, 'round': 'a/b'}"), "limits.round" },
+        { LIMITED("{'uses': 5, 'after_cancel': 'kept'}"), "limits.after_cancel" },
         { "[{'id': 'a', " TEN_OFF ", 'pay_within': 'soon'}]", "pay_within: \"soon\" is no time" },
         { "[{'gate': true, 'id': 'a', 'reason': 'No.', 'limits': {'uses': 5}}]", "a purchase limit is of units" },
         { "[{'gate': true, 'id': 'a', 'reason': 'No.'}]", "when: is missing" },
@@ -280,7 +305,8 @@ int main(void)
         CASE(a_customer_has_his_own_and_a_guest_has_none), CASE(periods_begin_at_midnight_of_the_shop),
         CASE(what_takes_nothing_off_uses_nothing),         CASE(only_candidates_are_looked_up_once_and_kept_as_evidence),
         CASE(the_cheapest_set_knows_what_is_left),         CASE(the_cheapest_set_knows_what_is_left_for_shipping),
-        CASE(a_purchase_limit_refuses_as_a_gate_does),     CASE(mistakes_are_found_when_they_are_loaded),
+        CASE(a_purchase_limit_refuses_as_a_gate_does),     CASE(what_is_kept_after_an_order_is_said_of_each_take),
+        CASE(mistakes_are_found_when_they_are_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,6 +158,22 @@ struct slice quote_campaign_owner(const struct quote_rules *r, uint32_t campaign
 /* The facts that these rules can ask for, of carts with campaigns or without: positions in options.facts, ascending: those that
  * conditions name, and the named ones where there are functions. Only these must be in the cart. */
 const uint32_t *quote_rules_facts(const struct quote_rules *r, bool no_campaigns, size_t *count);
+/* What the shop itself knows of a customer, for the conditions new_customer, first_order, nth_order and bought. Whoever prices a cart with
+ * a customer answers the questions of its rules before, each with a fact of the kind INT under the question's name. */
+struct selector;
+struct quote_question {
+    symbol fact;
+    enum quote_question_kind {
+        QUOTE_ASKS_ORDERS, /* how many were placed and neither cancelled nor expired */
+        QUOTE_ASKS_SINCE,  /* ms UTC: when the customer was registered */
+        QUOTE_ASKS_UNITS,  /* how many were bought and paid for, less what went back */
+        QUOTE_ASKS_SPENT,  /* what was paid for them, less what went back */
+    } kind;
+    int64_t within_ms;         /* UNITS, SPENT: paid for no longer before cart.at_ms; 0 = whenever */
+    const struct selector *of; /* UNITS, SPENT: of which products, as they are in the catalogue now; NULL = all */
+};
+const struct quote_question *quote_rules_questions(const struct quote_rules *r, bool no_campaigns, size_t *count);
+bool quote_question_counts(const struct quote_question *q, const struct quote_product *p);
 /* No rule has a say in what a cart without campaigns costs: its prices came with it. */
 bool quote_rules_leave_final(const struct quote_rules *r);
 /* What discounts are expected to come to; it changes no price. A bound of 0 is none. NULL: nothing is watched. */
@@ -315,12 +331,13 @@ struct quote_tax {
 /* What a campaign's limit loses by this order. The account goes below zero: what it has, and max, are what is left. */
 struct quote_take {
     uint32_t campaign;
-    const char *limit;    /* "uses", "units_per_customer" ... */
-    const char *unit;     /* of the account: "uses", "units", the currency */
-    struct slice account; /* "campaign/tea/uses" */
-    int64_t amount, max;  /* amount > 0 */
-    bool of_customer;     /* the account is of one customer */
-    bool kept;            /* a refund does not give it back */
+    const char *limit;        /* "uses", "units_per_customer" ... */
+    const char *unit;         /* of the account: "uses", "units", the currency */
+    struct slice account;     /* "campaign/tea/uses" */
+    int64_t amount, max;      /* amount > 0 */
+    bool of_customer;         /* the account is of one customer */
+    bool kept;                /* a refund does not give it back */
+    bool kept_when_cancelled; /* nor does the end of an order that is cancelled, or not paid in time */
 };
 
 struct action;

@@ -76,6 +76,10 @@ enum condition_kind {
     WHEN_TIME_OF_DAY,
     WHEN_COUPON,
     WHEN_FACT,
+    WHEN_NEW_CUSTOMER,
+    WHEN_FIRST_ORDER,
+    WHEN_NTH_ORDER,
+    WHEN_BOUGHT,
     WHEN_FUNCTION,
     WHEN_ALL,
     WHEN_ANY,
@@ -102,9 +106,21 @@ struct condition {
         struct names names;
         const struct condition *children;
         const struct fact_test *fact;
+        struct {
+            symbol fact;
+            int64_t needed; /* number of the order, units, minor units; milliseconds of new_customer, 0: no order yet */
+            bool every, money;
+        } history;
         int fn;
     };
 };
+/* history.c */
+int new_customer_compile(struct spec *s, const struct spec_node *n, struct condition *out);
+int first_order_compile(struct spec *s, const struct spec_node *n, struct condition *out);
+int nth_order_compile(struct spec *s, const struct spec_node *n, struct condition *out);
+int bought_compile(struct spec *s, const struct spec_node *n, struct condition *out);
+bool condition_asks_history(const struct condition *c);
+int64_t history_only_number(const struct condition *c); /* the one order of a customer for which it holds; 0: of several, or none */
 /* daytime.c */
 int weekdays_compile(struct spec *s, const struct spec_node *n, uint32_t *out);
 int day_compile(struct spec *s, const struct spec_node *n, struct condition *out);
@@ -344,6 +360,8 @@ struct quote_rules {
     struct quote_rule_list pricing, shipping_rates, tax_rates;
     const uint32_t *facts; /* that they can ask for */
     size_t fact_count;
+    const struct quote_question *questions;
+    size_t question_count;
     const struct quote_fact_type *fact_types; /* all there are */
     size_t fact_type_count;
 };

@@ -154,6 +154,8 @@ bool day_holds(struct quote_eval *e, const struct condition *c);
 const char *condition_key(const struct condition *c); /* its key in a spec; "" for a group of members */
 bool window_holds(struct quote_eval *e, const struct window *w);
 int fact_holds(struct quote_eval *e, const struct fact_test *t, bool *holds, struct err *err); /* fact.c */
+bool history_holds(struct quote_eval *e, const struct condition *c);                           /* history.c */
+bool history_order_number(const struct quote_eval *e, int64_t *out); /* of the order that the cart would be; false: not known */
 
 /* --- active.c */
 int active_gates(struct quote_eval *e, struct err *err);

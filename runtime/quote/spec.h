@@ -13,8 +13,10 @@ struct spec {
     bool fold_codes; /* policy code_case */
     const struct quote_fact_type *facts;
     size_t fact_count;
-    bool *facts_used; /* by position: a condition names it */
-    bool functions;   /* there is a function: it may ask for any fact */
+    bool *facts_used;                 /* by position: a condition names it */
+    bool functions;                   /* there is a function: it may ask for any fact */
+    struct quote_question *questions; /* history.c: each once */
+    size_t question_count;
     struct err *err;
 };
 

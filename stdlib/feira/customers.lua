@@ -28,6 +28,7 @@ local put_contact = sql.statement [[
 local claim = sql.statement
   "UPDATE customers SET orders = orders + 1, version = version + 1, updated_at = ?3 WHERE customer = ?1 AND version = ?2"
 local claim_any = sql.statement "UPDATE customers SET orders = orders + 1, version = version + 1, updated_at = ?2 WHERE customer = ?1"
+local change = sql.statement "UPDATE customers SET version = version + 1, updated_at = ?2 WHERE id = ?1"
 local release = sql.statement "UPDATE customers SET orders = orders - 1, version = version + 1, updated_at = ?2 WHERE id = ?1"
 
 local function render(row)
@@ -88,6 +89,12 @@ function customers.claim(customer, version, now)
   end
   if joined then events.joined(customer, now) end
   return id, pseudonym
+end
+
+---What rules may know of a customer has changed: quotes that were made before have to be made again.
+---@param id integer row number
+function customers.changed(id, now)
+  if change:run(id, now) ~= 1 then error("customer " .. id .. " of an order is gone") end
 end
 
 ---Takes an order back out of a customer's count: it was cancelled or has expired.

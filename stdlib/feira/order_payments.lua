@@ -6,6 +6,7 @@ local events = require "feira.order_events"
 local ledger = require "feira.ledger"
 local payments = require "feira.payments"
 local prices = require "feira.prices"
+local purchases = require "feira.purchases"
 local sql = require "feira.sql"
 local states = require "feira.order_states"
 local stock = require "feira.stock"
@@ -46,6 +47,7 @@ function order_payments.receive(order, payment, list, due, now)
     stock.settle(order, "post")
     campaign_limits.settle(order, "post")
     prices.dealt(order, now)
+    purchases.paid(order, now)
   end
   local booked = payments.record(order, payment, due.n, now)
   order_payments.book({ booked }, order)

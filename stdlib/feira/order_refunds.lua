@@ -23,6 +23,7 @@ local ledger = require "feira.ledger"
 local money = require "feira.money"
 local payments = require "feira.payments"
 local pieces = require "feira.order_pieces"
+local purchases = require "feira.purchases"
 local rows = require "feira.order_rows"
 local shares = require "feira.order_shares"
 local sql = require "feira.sql"
@@ -196,6 +197,7 @@ local function give(order, plan, restock, reason, now)
   if not done then error("a refund of " .. order.order_id .. " found too little in " .. account) end
   order.refunded, order.shipping_refunded, order.updated_at = order.refunded + amount, order.shipping_refunded + shipping, now
   if is_whole(order, plan) then campaign_limits.give_back(order) end
+  purchases.refunded(order, now)
   if not waits then events.refund("refund.succeeded", order, refund_id, amount, now) end
 end
 

@@ -20,6 +20,7 @@ local page = require "feira.page"
 local payments = require "feira.payments"
 local provider_calls = require "feira.provider_calls"
 local provider_money = require "feira.provider_money"
+local purchases = require "feira.purchases"
 local refunds = require "feira.order_refunds"
 local rows = require "feira.order_rows"
 local sql = require "feira.sql"
@@ -123,9 +124,11 @@ function orders.place(args)
   local id = insert:insert(order_id, states.code(order.state), customer_row, total, quote.shipping, order.placed_at, expires, now,
     order.reference, order.generation, holds, order.priced, order.lines, limits, quote.channel)
   insert_evidence:run(id, quote.evidence, pseudonym)
+  order.id, order.customer_row = id, customer_row
+  if is_paid then purchases.paid(order, now) end
   if owed then
     dues.keep(id, owed)
-    order.id, order.dues = id, #owed
+    order.dues = #owed
   end
   if contact.contact or contact.address or contact.note then insert_contact:run(id, contact.contact, contact.address, contact.note) end
   if expires then timers.set("orders.expire", order_id, expires) end
@@ -200,6 +203,7 @@ function orders.cancel(args)
     release(order, reason or "cancelled", now)
   else
     refunds.give_all(order, reason or "cancelled", now)
+    purchases.cancelled(order, now)
   end
   if order.customer_row then customers.release(order.customer_row, now) end
   events.emit("order.cancelled", order, now, { reason = reason })

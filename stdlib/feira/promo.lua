@@ -366,6 +366,33 @@ local function zhe(at, v, more)
   return { percent_off = words.percent_off.check(at, "zhe", spec) }
 end
 
+local function duration(at, path, v)
+  if type(v) ~= "string" or not v:find "^%d+[smhdw]$" then
+    fail(at, path, 'expected a time such as "5m" or "48h", got %s', seen(v))
+  end
+  return v
+end
+
+local nth_order_record = record { n = integer(1), every = integer(2) }
+
+local function nth_order(at, path, v)
+  local out = nth_order_record(at, path, v)
+  if (out.n == nil) == (out.every == nil) then
+    fail(at, path, "it says %s; write { n = 5 } or { every = 5 }", out.n and "both n and every" or "of no order")
+  end
+  return out
+end
+
+-- Units are a whole number, what was paid for them an amount in quotes.
+local function units_or_money(at, path, v)
+  if type(v) == "string" then return money(at, path, v) end
+  return integer(1)(at, path, v)
+end
+
+local bought = record {
+  sku = name_list, category = name_list, tag = name_list, brand = name_list, of = selector, at_least = units_or_money, within = duration,
+}
+
 -- Which units of its lines an action takes.
 local function of_units(fields)
   for _, key in ipairs { "max_units", "max_units_per_line", "whole", "whole_per_line" } do
@@ -395,6 +422,10 @@ words = {
   qty = { kind = "condition", check = bounded(integer(0), { of = selector, per = one_of("set", "line") }) },
   window = { kind = "condition", check = window_or_condition },
   fact = { kind = "condition", make = fact },
+  new_customer = { kind = "condition", optional = true, check = record { within = duration } },
+  first_order = { kind = "condition", optional = true, check = record {} },
+  nth_order = { kind = "condition", check = nth_order },
+  bought = { kind = "condition", optional = true, check = bought },
 
   all = { kind = "group" },
   any = { kind = "group" },
@@ -536,14 +567,8 @@ local limits = record {
   round = text,
   partial_budget = one_of("take_left", "skip"),
   after_refund = one_of("give_back", "keep"),
+  after_cancel = one_of("give_back", "keep"),
 }
-
-local function duration(at, path, v)
-  if type(v) ~= "string" or not v:find "^%d+[smhdw]$" then
-    fail(at, path, 'expected a time such as "5m" or "48h", got %s', seen(v))
-  end
-  return v
-end
 
 local rounding = one_of("half_away", "half_even", "half_down", "down", "up", "floor", "ceiling")
 

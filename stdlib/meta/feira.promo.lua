@@ -88,6 +88,7 @@ local promo = {}
 ---@field round? string another one begins at nothing used, such as "2026-11"
 ---@field partial_budget? "take_left"|"skip" when less is left than it would take off: take that (default), or do not apply
 ---@field after_refund? "give_back"|"keep" of an order that was refunded whole; default give_back
+---@field after_cancel? "give_back"|"keep" of an order that was cancelled, paid or not, or not paid in time; default give_back
 
 ---Those of the shop's policies that a campaign may have of its own; what each means stands in runtime/rulebook/SHOP.md.
 ---@class feira.promo.Policies
@@ -281,6 +282,37 @@ function promo.coupon(names, ...) end
 ---@param tests? { at_least?: integer|string, at_most?: integer|string, below?: integer|string, is?: any, any_of?: any[] } bounds, or values
 ---@return feira.promo.Condition
 function promo.fact(name, tests) end
+
+---The customer is new: registered no longer ago than `within` (`"30d"`), whatever he ordered since. Without it: he has no order yet, as
+---`promo.first_order`. A guest is asked to sign in, here and by the words below.
+---@param fields? { within: string? }
+---@return feira.promo.Condition
+function promo.new_customer(fields) end
+
+---This would be the customer's first order. Orders count from when they are placed until they are cancelled or have expired; one that was
+---refunded still counts. Of two that are placed at once only one can be the first.
+---@return feira.promo.Condition
+function promo.first_order() end
+
+---This would be the customer's order number `n`, or one whose number `every` divides. They are counted as by `promo.first_order`.
+---@param fields { n: integer?, every: integer? } one of them
+---@return feira.promo.Condition
+function promo.nth_order(fields) end
+
+---@class feira.promo.Bought
+---@field sku? feira.promo.Names products of these; several fields: all of them hold. As the catalogue has them now
+---@field category? feira.promo.Names
+---@field tag? feira.promo.Names
+---@field brand? feira.promo.Names
+---@field of? feira.promo.Selector any set of products
+---@field at_least? integer|feira.promo.Money `3` units, or what was paid for them: `"500.00"`; default 1
+---@field within? string paid for no longer ago than that: `"90d"`
+
+---The customer bought so much before: what was paid for counts, less what went back, and nothing of this cart.
+---`promo.bought { category = "tea", at_least = 3, within = "90d" }`
+---@param fields? feira.promo.Bought
+---@return feira.promo.Condition
+function promo.bought(fields) end
 
 ---The shopper means to pay so: `promo.payment_method "wechat"`
 ---@param names feira.promo.Names

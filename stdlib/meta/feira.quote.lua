@@ -61,6 +61,8 @@ function Quote:take(order_id, kind, to) end
 ---@field max integer with what the account has (it goes below zero): what is left
 ---@field of_customer boolean
 ---@field kept boolean a refund does not give it back
+---@field kept_when_cancelled boolean nor does the end of an order that is cancelled or has expired
+---@field kept_when_cancelled boolean nor does the end of an order that is cancelled or has expired
 
 ---What it uses up of limits of campaigns; nothing when that is nothing.
 ---@return feira.QuoteTake[]?

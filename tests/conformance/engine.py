@@ -38,12 +38,16 @@ class Shop:
 
 def use_up(shop, case, body):
     """Places the orders that a case says were placed, and cancels those that were cancelled."""
-    placed, cancelled = case.uses()
+    (used, freed), (ordered, withdrawn) = case.uses(), case.ordered()
+    if used and ordered:
+        raise Inexpressible("orders of a customer, and uses of a promotion that may be the same or others")
+    placed = used + ordered
     order = {k: v for k, v in body.items() if k != "at"}
-    if placed:
+    ids = []
+    for i in range(placed):  # what one costs may depend on those before it
         order["expected_total"] = shop.ask("POST", "/v1/quotes", body)["total"]
-    ids = [shop.ask("POST", "/v1/orders", order, idempotency=f"order-{i}")["id"] for i in range(placed)]
-    for i, name in zip(range(cancelled), ids):
+        ids.append(shop.ask("POST", "/v1/orders", order, idempotency=f"order-{i}")["id"])
+    for i, name in enumerate(ids[:freed] + ids[placed - withdrawn:]):
         shop.ask("POST", f"/v1/orders/{name}/cancel", {}, idempotency=f"cancel-{i}")
 
 def quote(described, folder):

@@ -119,6 +119,12 @@ class Case:
         if kind == "contains":
             only(c, ("type", "match", "min_qty"), "a condition")
             return Word("qty", {"at_least": c.get("min_qty", 1), "of": self.selector(c["match"])})
+        if kind == "nth_order" and not op:
+            only(c, ("type", "n", "every"), "a condition")
+            return Word("nth_order", {"n": c.get("n"), "every": c.get("every")})
+        if kind == "first_order" and not op:
+            only(c, ("type",), "a condition")
+            return Word("first_order")
         raise Inexpressible(f'the condition {kind}{" " + op if op else ""}')
 
     # --- actions ---------------------------------------------------------------------------------------------------------
@@ -228,7 +234,7 @@ class Case:
         if not limits:
             return None
         if p.get("reusable_after_cancel") is False:
-            raise Inexpressible("a use that is not given back when its order is cancelled")
+            limits["after_cancel"] = "keep"
         if budget and budget["used"] and budget["budget_type"] != "usage":
             raise Inexpressible("a budget of which some money is spent")
         return limits
@@ -244,6 +250,11 @@ class Case:
         if len(placed - {0}) > 1:
             raise Inexpressible("promotions that were used a different number of times")
         return max(placed, default=0), max(cancelled)
+
+    def ordered(self):
+        """(how many orders the customer placed before, how many of them were cancelled)."""
+        about = self.context.get("customer") or {}
+        return about.get("completed_orders", 0), about.get("cancelled_orders", 0)
 
     PROMOTION = ("id", "code", "automatic", "conditions", "actions", "priority", "stackable", "exclusive", "starts_at", "ends_at", "lane", "layer", "combine",
                  "excludes_on_sale", "usage_limit", "per_customer_limit", "reusable_after_cancel", "campaign", "stop_further_rules_per_line")
@@ -373,7 +384,7 @@ class Case:
         about = self.context.get("customer")
         if about is None:
             return None
-        only(about, ("groups", "email"), "the customer")
+        only(about, ("groups", "email", "completed_orders", "cancelled_orders"), "the customer")
         return {"tags": about.get("groups", [])}
 
     def stopped(self):

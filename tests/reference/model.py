@@ -11,7 +11,7 @@ STAGES = {"item": 0, "order": 1, "shipping": 2}
 LANES = {"pre": 0, "default": 1, "post": 2}
 OWN_STAGE = {"amount_off": "order", "shipping_off": "shipping", "free_shipping": "shipping"}
 BREAKS = ("order", "rounding", "ties", "cap", "every", "units", "cheapest", "set", "step", "thresholds", "group", "lane", "stop", "best", "rate", "tax",
-          "weekday", "code", "gate")
+          "weekday", "code", "gate", "history")
 
 
 def money(text):
@@ -21,6 +21,10 @@ def money(text):
 
 def ppm(percent):
     return int(Fraction(str(percent)) * 10_000)
+
+
+def span(text):
+    return int(text[:-1]) * {"h": 3_600_000, "d": 86_400_000}[text[-1]]
 
 
 def listed(v):
@@ -154,6 +158,30 @@ class Model:
                 return False
         return seen is not False if len(want) == 1 else True
 
+    def asks_history(self, condition):
+        if isinstance(condition, list):
+            return any(self.asks_history(c) for c in condition)
+        return any(key in ("new_customer", "first_order", "nth_order", "bought") or key in ("all", "any", "none") and self.asks_history(value)
+                   for key, value in condition.items())
+
+    def history_holds(self, key, want):
+        if not self.cart.get("customer"):
+            return False
+        number = self.cart.get("orders", 0) + ("history" not in self.broken)
+        if key == "new_customer" and "within" in want:
+            return self.cart.get("since", 0) >= self.cart.get("at", 0) - span(want["within"])
+        if key in ("new_customer", "first_order"):
+            return number == 1
+        if key == "nth_order":
+            return number == want["n"] if "n" in want else number % want["every"] == 0
+        chosen = {k: want[k] for k in ("sku", "brand", "category", "tag") if k in want}
+        items = [b for b in self.cart.get("bought", []) if self.selects(chosen, b) and self.selects(want.get("of", {}), b)
+                 and ("within" not in want or b["paid"] >= self.cart.get("at", 0) - span(want["within"]))]
+        needed = want.get("at_least", 1)
+        if isinstance(needed, str):
+            return sum(b["amount"] for b in items) >= money(needed)
+        return sum(b["qty"] for b in items) >= needed
+
     def time_holds(self, span):
         def minute(text):
             return int(text[:2]) * 60 + int(text[3:])
@@ -171,7 +199,11 @@ class Model:
         if key == "any":
             return any(self.holds(c, scope, prices) for c in value)
         if key == "none":
+            if not self.cart.get("customer") and self.asks_history(value):
+                return False
             return not any(self.holds(c, scope, prices) for c in value)
+        if key in ("new_customer", "first_order", "nth_order", "bought"):
+            return self.history_holds(key, value)
         if key in ("sku", "brand", "tag", "category"):
             return bool(self.lines_of({key: value}))
         if key in ("subtotal", "qty"):

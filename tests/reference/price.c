@@ -2,8 +2,8 @@
  *
  *   in   {"rules": [CAMPAIGN...], "policies", "shipping", "tax", "carts": [CART...]}     as runtime/quote/README.md has them, in CNY and
  * UTC CART {"at" (ms), "lines": [{"sku", "qty", "price" (minor), "brand", "categories", "tags", "g"}], "codes", "customer",
- * "customer_tags", "facts", "channel", "region", "payment_method", "store", "option"} out  {"refused": "why"} when the rules are not,
- * otherwise {"answers": [ANSWER...]}, amounts in minor units:
+ * "customer_tags", "facts", "orders", "since" (ms), "bought" ([LINE with "amount", "paid" (ms)...]), "channel", "region", "payment_method",
+ * "store", "option"} out  {"refused": "why"} when the rules are not, otherwise {"answers": [ANSWER...]}, amounts in minor units:
  *        {"error": field} or {"lines": [[subtotal, total, tax, [[campaign, amount]...]]...], "shipping", "shipping_discounts", "total",
  *        "tax", "proven", "applied": {campaign: amount}, "failed": {campaign: reason}, "unused_codes"} */
 #include "quote/quote.h"
@@ -70,9 +70,28 @@ static void line_read(struct desk *d, const struct json_value *v, struct quote_l
     l->product.tags = names_of(d, v, "tags", &l->product.tag_count);
 }
 
-static void facts_read(struct desk *d, const struct json_value *v, struct quote_cart *c)
+/* As the host answers the questions of its rules; an item bought before is written as a line of a cart, with "amount" and "paid" (ms). */
+static int64_t answer_of(struct desk *d, const struct json_value *cart, const struct quote_question *q, int64_t at_ms)
 {
-    struct quote_fact *facts = arena_array(&d->input, v ? v->count + 1 : 1, sizeof *facts);
+    int64_t sum = 0;
+    if (q->kind == QUOTE_ASKS_ORDERS || q->kind == QUOTE_ASKS_SINCE)
+        return int_of(cart, q->kind == QUOTE_ASKS_ORDERS ? "orders" : "since", 0);
+    const struct json_value *bought = json_get(cart, "bought");
+    for (const struct json_value *m = bought ? bought->first : NULL; m; m = m->next) {
+        struct quote_line item;
+        line_read(d, m, &item);
+        if ((q->within_ms == 0 || int_of(m, "paid", 0) >= at_ms - q->within_ms) && quote_question_counts(q, &item.product))
+            sum += q->kind == QUOTE_ASKS_UNITS ? item.qty : int_of(m, "amount", 0);
+    }
+    return sum;
+}
+
+static void facts_read(struct desk *d, const struct quote_rules *r, const struct json_value *cart, struct quote_cart *c)
+{
+    size_t questions;
+    const struct quote_question *q = quote_rules_questions(r, false, &questions);
+    const struct json_value *v = json_get(cart, "facts");
+    struct quote_fact *facts = arena_array(&d->input, (v ? v->count : 0) + questions + 1, sizeof *facts);
     c->facts = facts;
     for (const struct json_value *m = v ? v->first : NULL; m; m = m->next) {
         struct quote_fact *f = &facts[c->fact_count++];
@@ -86,9 +105,11 @@ static void facts_read(struct desk *d, const struct json_value *v, struct quote_
             json_is_int(m, &f->number);
         f->number = yes ? 1 : f->number;
     }
+    for (size_t i = 0; i < questions && c->customer.len; i++)
+        facts[c->fact_count++] = (struct quote_fact){ q[i].fact, QUOTE_FACT_INT, answer_of(d, cart, &q[i], c->at_ms), slice_str("") };
 }
 
-static void cart_read(struct desk *d, const struct json_value *v, struct quote_cart *c)
+static void cart_read(struct desk *d, const struct quote_rules *r, const struct json_value *v, struct quote_cart *c)
 {
     const struct json_value *lines = json_get(v, "lines"), *codes = json_get(v, "codes");
     uint32_t tags;
@@ -101,7 +122,7 @@ static void cart_read(struct desk *d, const struct json_value *v, struct quote_c
     c->customer = text_of(v, "customer");
     c->customer_tags = names_of(d, v, "customer_tags", &tags);
     c->customer_tag_count = tags;
-    facts_read(d, json_get(v, "facts"), c);
+    facts_read(d, r, v, c);
     c->channel = name_of(d, v, "channel");
     c->region = name_of(d, v, "region");
     c->payment_method = name_of(d, v, "payment_method");
@@ -194,7 +215,7 @@ static void carts_price(struct desk *d, const struct quote_rules *r, const struc
         struct quote_result q;
         struct err err;
         err_clear(&err);
-        cart_read(d, v, &cart);
+        cart_read(d, r, v, &cart);
         arena_reset(&d->run);
         json_object(w);
         if (quote_price(r, &cart, NULL, &d->run, &q, &err) < 0) {

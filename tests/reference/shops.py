@@ -43,7 +43,7 @@ def bounds(r, values):
 
 def condition(r, deep=0):
     kind = r.choice(["subtotal"] * 4 + ["qty"] * 3 + ["coupon", "customer_tag", "fact", "channel", "region", "payment_method", "store", "weekday", "time_of_day",
-                     "window", "selector"] + (["all", "any", "none", "two"] if deep < 2 else []))
+                     "window", "history", "history", "selector"] + (["all", "any", "none", "two"] if deep < 2 else []))
     if kind in ("all", "any", "none"):
         return {kind: [condition(r, deep + 1) for _ in range(r.randint(1, 2))]}
     if kind == "two":
@@ -56,12 +56,28 @@ def condition(r, deep=0):
     if kind == "selector":
         kind = r.choice(["sku", "brand", "tag", "category"])
         return {kind: name(r, kind)}
+    if kind == "history":
+        return history(r)
     if kind == "fact":
         return {"fact": r.choice([{"name": "club.level", **bounds(r, [1, 2, 3, 4])}, {"name": "club.level", "is": 2}, {"name": "club.level", "below": 3},
                                   {"name": "club.adult"}, {"name": "club.town", "any_of": ["Lima", "Oslo"]}, {"name": "club.town"}])}
     return {kind: {"coupon": r.choice(CODES), "customer_tag": r.choice(["vip", ["vip", "staff"]]), "channel": "web", "region": r.choice(["GB", ["GB", "FR"]]),
                    "payment_method": "card", "store": "s1", "weekday": r.sample(DAYS, 3), "window": window(r),
                    "time_of_day": r.choice([{"from": "20:00", "to": "22:00"}, {"from": "22:00", "to": "06:00"}])}[kind]}
+
+
+def history(r):
+    kind = r.choice(["new_customer", "first_order", "nth_order", "bought", "bought"])
+    if kind == "new_customer":
+        return {kind: r.choice([{}, {"within": "2d"}, {"within": "36h"}])}
+    if kind == "nth_order":
+        return {kind: r.choice([{"n": r.randint(1, 4)}, {"every": r.randint(2, 3)}])}
+    value = {}
+    if kind == "bought":
+        value = r.choice([{}, {"of": selector(r)}, {k: name(r, k) for k in r.sample(["sku", "brand", "tag", "category"], r.randint(1, 2))}])
+        value.update(r.choice([{}, {"at_least": r.randint(1, 4)}, {"at_least": r.choice(AMOUNTS)}]))
+        value.update(r.choice([{}, {"within": r.choice(["1d", "60h", "90d"])}]))
+    return {kind: value}
 
 
 def action(r, deep=0):
@@ -176,6 +192,10 @@ def cart(r):
         c["customer"] = "17850"
         facts = {"club.level": r.randint(0, 4), "club.adult": r.random() < 0.5, "club.town": r.choice(["Lima", "Rome"])}
         c["facts"] = {k: v for k, v in facts.items() if r.random() < 0.7}
+        c["orders"], c["since"] = r.choice([0, 0, 1, 2, 3, 5]), c["at"] - r.randint(0, 4 * 24 * 60) * 60000
+        skus = [r.choice(list(SKUS)) for _ in range(r.choice([0, 0, 1, 2, 4]))]
+        c["bought"] = [{"sku": s, "qty": r.randint(1, 3), "amount": r.choice(PRICES), "paid": c["at"] - r.randint(0, 4 * 24 * 60) * 60000,
+                        **json.loads(json.dumps(SKUS[s]))} for s in skus]
         c["customer_tags"] = [t for t in ("vip", "staff") if r.random() < 0.4]
     for key, values in (("channel", ["web", "app"]), ("region", ["GB", "FR", "US"]), ("payment_method", ["card", "cash"]), ("store", ["s1", "s2"])):
         if r.random() < 0.5:

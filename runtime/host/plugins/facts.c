@@ -1,4 +1,5 @@
 #include "host/plugins/facts.h"
+#include "host/api/history.h"
 #include "host/care/guard.h"
 #include "host/care/plugin_stops.h"
 #include "host/worker.h"
@@ -53,10 +54,10 @@ const struct bind_fact *const *plugin_facts_of(void *state, const char *plugin, 
 
 /* --- of a customer -------------------------------------------------------------------------------------------------------- */
 
-static int read_customer(struct call *c, struct quote_cart *cart)
+static int read_customer(struct call *c, struct quote_cart *cart, struct history *of)
 {
     struct store_stmt *q;
-    int rc = store_prepare(c->worker->conn, "SELECT version, tags FROM customers WHERE customer = ?1", &q, &c->err);
+    int rc = store_prepare(c->worker->conn, "SELECT version, tags, orders, created_at FROM customers WHERE customer = ?1", &q, &c->err);
     if (rc < 0)
         return rc;
     store_bind_text(q, 1, cart->customer);
@@ -67,6 +68,7 @@ static int read_customer(struct call *c, struct quote_cart *cart)
         return err_field(&c->err, ERR_INVALID, "/customer", "There is no customer \"%.*s\"; create it with PUT /v1/customers/{id}.",
                          SLICE_FMT(cart->customer));
     cart->customer_version = store_column_int(q, 0);
+    *of = (struct history){ store_column_int(q, 2), store_column_int(q, 3) };
     struct json_value *tags = NULL;
     struct slice text = arena_copy(c->arena, store_column_text(q, 1));
     store_reset(q);
@@ -102,15 +104,11 @@ static int ask_one(struct call *c, size_t k, const struct quote_cart *cart, stru
 }
 
 /* Sets of names go among the tags instead, unless all facts are wanted. */
-static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quote_cart *cart)
+static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quote_cart *cart, struct quote_fact *facts)
 {
     const struct plugin_state *s = plugin_state_of(c->seat->vm);
-    struct quote_fact *facts = arena_array(c->arena, count + 1, sizeof *facts);
-    if (!facts)
-        return nomem(&c->err);
     c->seat->bind->conn = c->worker->conn;
     c->seat->bind->arena = c->arena;
-    cart->facts = facts;
     for (size_t i = 0; i < count; i++) {
         size_t k = wanted ? wanted[i] : i;
         if (wanted && s->facts[k].type == FIELD_JSON)
@@ -172,38 +170,58 @@ static bool has_names(const struct call *c)
     return false;
 }
 
-/* wanted NULL: the first `count`. */
-static int load(struct call *c, const uint32_t *wanted, size_t count, bool names, struct quote_cart *cart)
+struct wanted {
+    const uint32_t *facts; /* of plugins; NULL: the first `count` */
+    size_t count;
+    bool names;
+    const struct quote_question *questions; /* of the shop's own knowledge */
+    size_t question_count;
+};
+
+static int read_all(struct call *c, const struct wanted *w, struct quote_cart *cart, struct quote_fact *facts)
+{
+    struct history of = { 0 };
+    int rc = read_customer(c, cart, &of);
+    if (rc == 0)
+        rc = ask(c, w->facts, w->count, cart, facts);
+    if (rc == 0 && w->question_count)
+        rc = history_answer(c, &of, w->questions, w->question_count, cart, facts);
+    return rc == 0 && w->names ? ask_names(c, cart) : rc;
+}
+
+static int load(struct call *c, struct wanted w, struct quote_cart *cart)
 {
     cart->facts = NULL;
     cart->fact_count = 0;
     if (cart->customer.len == 0)
         return 0;
-    names = names && has_names(c);
-    if (count == 0 && !names)
-        return read_customer(c, cart);
+    struct quote_fact *facts = arena_array(c->arena, w.count + w.question_count + 1, sizeof *facts);
+    if (!facts)
+        return nomem(&c->err);
+    cart->facts = facts;
+    w.names = w.names && has_names(c);
+    if (w.count == 0 && !w.names && !history_reads_purchases(w.questions, w.question_count))
+        return read_all(c, &w, cart, facts);
     int rc = store_begin(c->worker->conn, &c->err); /* one snapshot, so that facts and version are of one moment */
     if (rc < 0)
         return rc;
-    rc = read_customer(c, cart);
-    if (rc == 0)
-        rc = ask(c, wanted, count, cart);
-    if (rc == 0 && names)
-        rc = ask_names(c, cart);
+    rc = read_all(c, &w, cart, facts);
     store_rollback(c->worker->conn);
     return rc;
 }
 
 int facts_load(struct call *c, struct quote_cart *cart)
 {
-    size_t n;
-    const uint32_t *wanted = quote_rules_facts(generation_rules(c->seat->generation), cart->no_campaigns, &n);
-    return load(c, wanted, n, !cart->no_campaigns, cart);
+    const struct quote_rules *rules = generation_rules(c->seat->generation);
+    struct wanted w = { .names = !cart->no_campaigns };
+    w.facts = quote_rules_facts(rules, cart->no_campaigns, &w.count);
+    w.questions = quote_rules_questions(rules, cart->no_campaigns, &w.question_count);
+    return load(c, w, cart);
 }
 
 int facts_load_all(struct call *c, struct quote_cart *cart)
 {
-    return load(c, NULL, plugin_state_of(c->seat->vm)->fact_count, false, cart);
+    return load(c, (struct wanted){ .count = plugin_state_of(c->seat->vm)->fact_count }, cart);
 }
 
 /* --- for people ------------------------------------------------------------------------------------------------------------- */
