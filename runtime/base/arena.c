@@ -14,7 +14,7 @@
 #define UNPOISON(p, n) ((void)0)
 #endif
 
-enum { ALIGN = 16, FIRST_BLOCK = 4096, LARGEST_GROWTH = 64 * 1024, KEPT_BY_RESET = 256 * 1024 };
+enum { ALIGN = 16, FIRST_BLOCK = 4096, LARGEST_GROWTH = 64 * 1024 };
 
 struct arena_block {
     struct arena_block *next;
@@ -33,13 +33,13 @@ void arena_init(struct arena *a, const struct alloc *alloc, size_t limit_bytes)
     *a = (struct arena){ .alloc = alloc ? alloc : alloc_default(), .limit_bytes = limit_bytes };
 }
 
-void arena_reset(struct arena *a)
+size_t arena_reset_keeping(struct arena *a, size_t bytes)
 {
     size_t kept = 0;
     struct arena_block **link = &a->first;
     while (*link) {
         struct arena_block *b = *link;
-        if (kept + b->cap > KEPT_BY_RESET) {
+        if (kept + b->cap > bytes) {
             *link = b->next;
             block_free(a, b);
             continue;
@@ -51,6 +51,12 @@ void arena_reset(struct arena *a)
     }
     a->current = a->first;
     a->used_bytes = 0;
+    return kept;
+}
+
+void arena_reset(struct arena *a)
+{
+    arena_reset_keeping(a, ARENA_KEPT);
 }
 
 void arena_release(struct arena *a)
@@ -177,4 +183,19 @@ struct slice arena_printf(struct arena *a, const char *fmt, ...)
         vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return slice_of(p, p ? (size_t)n : 0);
+}
+
+static void *resize_in_arena(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    if (size <= old_size)
+        return size ? ptr : NULL;
+    void *p = arena_alloc(ctx, size);
+    if (p && old_size)
+        memcpy(p, ptr, old_size);
+    return p;
+}
+
+struct alloc arena_as_alloc(struct arena *a)
+{
+    return (struct alloc){ resize_in_arena, a };
 }

@@ -33,6 +33,9 @@ struct json_limits {
  * "duplicate_key" or "too_deep"; ERR_TOO_LARGE beyond limits->nodes; ERR_NOMEM.
  * text must stay alive as long as the tree: strings without escapes point into it. *out is NULL on failure. */
 int json_parse(struct slice text, const struct json_limits *limits, struct arena *arena, struct json_value **out, struct err *err);
+/* The value that text begins with; *rest is what follows it, and was not looked at. */
+int json_parse_first(struct slice text, const struct json_limits *limits, struct arena *arena, struct json_value **out, struct slice *rest,
+                     struct err *err);
 
 const struct json_value *json_get(const struct json_value *object, const char *key); /* NULL when absent or not an object */
 bool json_is_int(const struct json_value *v, int64_t *out);                          /* false for NULL and other types */
@@ -70,5 +73,7 @@ void json_bool(struct json_writer *w, bool v);
 void json_null(struct json_writer *w);
 void json_string(struct json_writer *w, struct slice s);
 void json_str(struct json_writer *w, const char *s);
-void json_raw(struct json_writer *w, struct slice json);                  /* already JSON, trusted */
+void json_raw(struct json_writer *w, struct slice json); /* already JSON, trusted */
+char *json_plain(struct json_writer *w,
+                 size_t len); /* a string of len bytes, to be written there, none of which needs escaping; NULL: no memory */
 void json_value_write(struct json_writer *w, const struct json_value *v); /* a tree; members in their order */

@@ -487,8 +487,8 @@ static int fail_depth(const struct reader *r, const char *p)
     return fail_at(r, p, "too_deep", text);
 }
 
-/* 0 and *out, or -1 when r->err says why. */
-static int read_text(struct reader *r, const char *p, struct json_value **out)
+/* 0 with *out and what follows it in *after, or -1 when r->err says why. */
+static int read_text(struct reader *r, const char *p, struct json_value **out, const char **after_value)
 {
     const char *const end = r->end;
     struct json_value *parent = NULL, *node, **link = out;
@@ -581,13 +581,13 @@ close:
     goto after;
 
 done:
-    p = skip_space(p, end);
-    if (p != end)
-        return fail_expected(r, p, "nothing after the value"), -1;
+    *after_value = p;
     return 0;
 }
 
-int json_parse(struct slice text, const struct json_limits *limits, struct arena *arena, struct json_value **out, struct err *err)
+/* after NULL: nothing may follow. */
+static int parse(struct slice text, const struct json_limits *limits, struct arena *arena, struct json_value **out, const char **after,
+                 struct err *err)
 {
     struct err unheard;
     if (!err)
@@ -605,12 +605,33 @@ int json_parse(struct slice text, const struct json_limits *limits, struct arena
         .most_depth = limits && limits->depth ? limits->depth : DEFAULT_DEPTH,
     };
     struct json_value *root = NULL;
+    const char *p = NULL;
     if (text.len >= 3 && memcmp(text.data, "\xEF\xBB\xBF", 3) == 0) {
         fail(&r, r.begin, "expected a value, got a byte-order mark; send plain UTF-8 without one");
         return err->code;
     }
-    if (read_text(&r, r.begin, &root) < 0)
+    if (read_text(&r, r.begin, &root, &p) < 0)
         return err->code;
+    if (!after && (p = skip_space(p, r.end)) != r.end) {
+        fail_expected(&r, p, "nothing after the value");
+        return err->code;
+    }
+    if (after)
+        *after = p;
     *out = root;
     return 0;
+}
+
+int json_parse(struct slice text, const struct json_limits *limits, struct arena *arena, struct json_value **out, struct err *err)
+{
+    return parse(text, limits, arena, out, NULL, err);
+}
+
+int json_parse_first(struct slice text, const struct json_limits *limits, struct arena *arena, struct json_value **out, struct slice *rest,
+                     struct err *err)
+{
+    const char *after = text.data;
+    int rc = parse(text, limits, arena, out, &after, err);
+    *rest = slice_of(after, rc < 0 ? 0 : text.len - (size_t)(after - text.data));
+    return rc;
 }

@@ -254,6 +254,16 @@ void json_null(struct json_writer *w)
     literal(w, "null", 4);
 }
 
+char *json_plain(struct json_writer *w, size_t len)
+{
+    char *p = value_begin(w, len + 2);
+    if (!p)
+        return NULL;
+    p[0] = p[len + 1] = '"';
+    w->out->len += len + 2;
+    return p + 1;
+}
+
 void json_raw(struct json_writer *w, struct slice json)
 {
     assert(json.len > 0);

@@ -326,6 +326,21 @@ static int find_control(const struct schema *s, struct slice text)
     return -1;
 }
 
+bool schema_takes_string(const struct schema *s, struct slice text)
+{
+    int64_t length = (int64_t)utf8_count(text);
+    if (length < s->min || length > most(s) || find_control(s, text) >= 0)
+        return false;
+    if (s->choices) {
+        const char *const *choice = s->choices;
+        while (*choice && !slice_is(text, *choice))
+            choice++;
+        return *choice;
+    }
+    const struct format *f = s->format ? format_find(s->format) : NULL;
+    return !f || f->matches(text);
+}
+
 static int check_string(const struct schema *s, const struct json_value *v, const struct place *at, struct err *err)
 {
     char what[160], count[64];

@@ -19,6 +19,7 @@ struct request {
     struct buf body;
     struct buf answer;   /* serialised before its turn */
     size_t body_charged; /* bytes of body counted against the server's budget */
+    size_t extra;        /* of a spare one: bytes it keeps beyond the usual */
     struct slice origin; /* of a cross-origin call that is allowed */
     bool in_use, answered, http10, keep_alive, close_after, expects_continue, goes_on;
 };
@@ -97,7 +98,7 @@ struct http_server {
     struct loop_slice *back;
     size_t open_conns, requests_out; /* conns incl. detached; requests in the hands of the host or a queue */
     struct request *spare;
-    size_t spare_count;
+    size_t spare_count, spare_extra;
     struct buf spare_out;
     struct buf scratch; /* head of an answer that is sent at once */
     struct buf problem; /* body of a problem document */

@@ -2,7 +2,9 @@
 #include "http/http_int.h"
 #include <stdlib.h>
 
-enum { SPARE_MAX = 128, KEPT_BUFFER = 16 * 1024 };
+/* What each spare request keeps in any case, and what all of a server may keep beyond that: a large request that follows another finds
+ * room, and a burst of them is not remembered for ever. */
+enum { SPARE_MAX = 128, KEPT_BUFFER = 16 * 1024, SPARE_EXTRA = 8 << 20 };
 
 struct request *request_new(struct http_conn *c)
 {
@@ -11,6 +13,8 @@ struct request *request_new(struct http_conn *c)
     if (r) {
         s->spare = r->next;
         s->spare_count--;
+        s->spare_extra -= r->extra;
+        r->extra = 0;
     } else {
         r = calloc(1, sizeof *r);
         if (!r)
@@ -48,12 +52,22 @@ bool request_charge_body(struct request *r, size_t bytes)
     return true;
 }
 
-static void recycle_buffer(struct buf *b)
+/* `room`: how many bytes beyond the usual may be kept. Gives those that are. */
+static size_t recycle_buffer(struct buf *b, size_t room)
 {
-    if (b->cap > KEPT_BUFFER)
+    if (b->cap > KEPT_BUFFER + room)
         buf_release(b);
-    else
-        buf_clear(b);
+    buf_clear(b);
+    return b->cap > KEPT_BUFFER ? b->cap - KEPT_BUFFER : 0;
+}
+
+static void recycle(struct request *r)
+{
+    size_t room = SPARE_EXTRA - r->server->spare_extra, arena = arena_reset_keeping(&r->arena, ARENA_KEPT + room);
+    r->extra = arena > ARENA_KEPT ? arena - ARENA_KEPT : 0;
+    r->extra += recycle_buffer(&r->body, room - r->extra);
+    r->extra += recycle_buffer(&r->answer, room - r->extra);
+    r->server->spare_extra += r->extra;
 }
 
 void request_destroy(struct request *r)
@@ -72,9 +86,7 @@ void request_free(struct request *r)
     r->in_use = false;
     s->requests_out--;
     if (s->spare_count < SPARE_MAX && !s->closing) {
-        arena_reset(&r->arena);
-        recycle_buffer(&r->body);
-        recycle_buffer(&r->answer);
+        recycle(r);
         r->next = s->spare;
         s->spare = r;
         s->spare_count++;

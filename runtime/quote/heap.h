@@ -1,4 +1,5 @@
-/* quote/heap.h - the first few of many, without sorting all: a heap of line numbers under any total order. */
+/* quote/heap.h - the first few of many, without sorting all: a heap of line numbers under any total order. And sorting in place: qsort_r()
+ * asks for memory where the list is longer than a kilobyte. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,4 +38,25 @@ static inline __attribute__((always_inline)) uint32_t heap_take(uint32_t *heap, 
     heap[0] = heap[--*count];
     heap_sift(heap, *count, 0, before, ctx);
     return first;
+}
+
+/* The whole list; `after` is the order the other way round. */
+static inline __attribute__((always_inline)) void heap_sort(uint32_t *list, size_t count, heap_before_fn after, const void *ctx)
+{
+    enum { FEW = 24 };
+    if (count <= FEW) {
+        for (size_t i = 1; i < count; i++) {
+            uint32_t one = list[i];
+            size_t at = i;
+            for (; at > 0 && after(ctx, list[at - 1], one); at--)
+                list[at] = list[at - 1];
+            list[at] = one;
+        }
+        return;
+    }
+    heap_make(list, count, after, ctx);
+    while (count > 1) {
+        uint32_t last = heap_take(list, &count, after, ctx);
+        list[count] = last;
+    }
 }

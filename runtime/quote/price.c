@@ -1,7 +1,7 @@
 /* The pipeline: subtotals, gates, prices, item and order stages, the shipping rate, the shipping stage, tax, outcomes. */
+#include "quote/heap.h"
 #include "quote/run_int.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 /* --- what comes in --------------------------------------------------------------------------------------------------- */
 
@@ -367,25 +367,29 @@ static int lines_finish(struct quote_eval *e, struct quote_result *out, struct e
     return 0;
 }
 
-static int by_rank(const void *a, const void *b, void *eval)
+static bool ranks_after(const void *eval, uint32_t a, uint32_t b)
 {
     const struct quote_eval *e = eval;
-    uint32_t x = e->rules->rank[((const struct quote_outcome *)a)->campaign],
-             y = e->rules->rank[((const struct quote_outcome *)b)->campaign];
-    return (x > y) - (x < y);
+    return e->rules->rank[e->active[a]] > e->rules->rank[e->active[b]];
 }
 
 static int outcomes_finish(struct quote_eval *e, struct quote_result *out, struct err *err)
 {
-    size_t count = e->active_count - e->active_gates, applied = 0, not = count;
+    size_t count = e->active_count - e->active_gates, applied = 0, others_count = 0;
     struct quote_outcome *list = arena_alloc(e->arena, count * sizeof *list);
-    if (!list)
+    uint32_t *others = arena_alloc(e->arena, count * sizeof *others);
+    if (!list || !others)
         return eval_nomem(e, err);
     for (size_t i = e->active_gates; i < e->active_count; i++) {
         e->slots[i].campaign = e->active[i];
-        list[e->slots[i].applied ? applied++ : --not ] = e->slots[i];
+        if (e->slots[i].applied)
+            list[applied++] = e->slots[i];
+        else
+            others[others_count++] = (uint32_t)i;
     }
-    qsort_r(list + applied, count - applied, sizeof *list, by_rank, e);
+    heap_sort(others, others_count, ranks_after, e);
+    for (size_t i = 0; i < others_count; i++)
+        list[applied + i] = e->slots[others[i]];
     out->outcomes = list;
     out->outcome_count = count;
     return 0;

@@ -1,5 +1,5 @@
 #include "quote/units.h"
-#include <stdlib.h>
+#include "quote/heap.h"
 
 static __int128 times_other(const struct quote_eval *e, uint32_t of, uint32_t other)
 {
@@ -23,17 +23,15 @@ struct order {
     bool (*before)(const struct quote_eval *, uint32_t, uint32_t);
 };
 
-static int compare(const void *a, const void *b, void *order)
+static bool comes_after(const void *order, uint32_t a, uint32_t b)
 {
     const struct order *o = order;
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x == y ? 0 : o->before(o->e, x, y) ? -1 : 1;
+    return o->before(o->e, b, a);
 }
 
 void units_sort(const struct quote_eval *e, uint32_t *lines, size_t count, bool (*before)(const struct quote_eval *, uint32_t, uint32_t))
 {
-    struct order o = { e, before };
-    qsort_r(lines, count, sizeof *lines, compare, &o);
+    heap_sort(lines, count, comes_after, &(struct order){ e, before });
 }
 
 uint32_t *units_sorted(struct quote_eval *e, struct quote_set set, bool (*before)(const struct quote_eval *, uint32_t, uint32_t),

@@ -515,7 +515,31 @@ bool call_says_json(const struct call *c)
            (left >= 7 && strncasecmp(charset + 8, "\"utf-8\"", 7) == 0);
 }
 
-/* 400 for what is not JSON, 415 for what does not say it is, 422 for what has the wrong shape. */
+static int read_tree(struct call *c, const struct schema *schema)
+{
+    if (json_parse(c->req->body, NULL, c->arena, &c->body, &c->err) < 0)
+        return 400;
+    return schema_check(schema, c->body, &c->err) < 0 ? 422 : 0;
+}
+
+/* Straight from the text. Where that does not go, the tree says what is wrong with it, or is read instead. */
+static int read_said(struct call *c, const struct schema *schema)
+{
+    c->said = arena_zalloc(c->arena, schema->size);
+    if (c->said && schema_fill(schema, c->req->body, c->arena, c->said))
+        return 0;
+    int status = c->said ? read_tree(c, schema) : 0;
+    if (status)
+        return status;
+    if (c->said)
+        memset(c->said, 0, schema->size);
+    if (c->said && schema_fill_tree(schema, c->body, c->arena, c->said, &c->err) == 0)
+        return 0;
+    err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    return 503;
+}
+
+/* 400 for what is not JSON, 415 for what does not say it is, 422 for what has the wrong shape, 503 when memory is short. */
 static int read_body(struct call *c)
 {
     const struct schema *schema = plugin_body(plugin_state_of(c->seat->vm), c->route);
@@ -523,9 +547,7 @@ static int read_body(struct call *c)
         return 0;
     if (!call_says_json(c))
         return 415;
-    if (json_parse(c->req->body, NULL, c->arena, &c->body, &c->err) < 0)
-        return 400;
-    return schema_check(schema, c->body, &c->err) < 0 ? 422 : 0;
+    return schema->size ? read_said(c, schema) : read_tree(c, schema);
 }
 
 static bool refuse(struct call *c, int status, const char *type)
@@ -551,6 +573,8 @@ static bool check_request(struct call *c)
     }
     if (status == 400)
         return refuse(c, 400, "malformed_json");
+    if (status == 503)
+        return refuse(c, 503, "nomem");
     if (status == 422)
         return refuse(c, 422, c->err.reason[0] ? c->err.reason : "invalid");
     return true;

@@ -41,8 +41,9 @@ struct call {
     struct shop *shop;
     const struct route *route;
     struct caller who;
-    struct arena *arena; /* the request's */
-    struct json_value *body;
+    struct arena *arena;     /* the request's */
+    struct json_value *body; /* NULL where the body's schema has a struct of its own: then it is in `said` */
+    void *said;
     struct slice idempotency_key; /* data NULL = none */
     unsigned char request_hash[SHA256_BYTES];
     /* Of carts that are priced as one: the time that rules see, and the products. 0 and NULL: as of now. */

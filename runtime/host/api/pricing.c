@@ -28,21 +28,20 @@ static int refuse_line(struct call *c, size_t i, const char *reason, const char 
     return ERR_INVALID;
 }
 
-static int resolve_line(struct call *c, struct pricing *p, const struct json_value *in, size_t i)
+static int resolve_line(struct call *c, struct pricing *p, const struct said_line *in, size_t i)
 {
     struct quote_line *line = &p->cart.lines[i];
-    struct slice sku = json_get(in, "sku")->string;
-    const struct catalogue_product *product = catalogue_find(p->catalogue, symbols_find(c->shop->symbols, sku));
+    const struct catalogue_product *product = catalogue_find(p->catalogue, symbols_find(c->shop->symbols, in->sku));
     if (!product)
-        return refuse_line(c, i, "unknown_sku", "There is no product with the SKU \"%.*s\".", sku);
+        return refuse_line(c, i, "unknown_sku", "There is no product with the SKU \"%.*s\".", in->sku);
     if (product->status != PRODUCT_ACTIVE)
-        return refuse_line(c, i, "not_for_sale", "\"%.*s\" is not for sale.", sku);
+        return refuse_line(c, i, "not_for_sale", "\"%.*s\" is not for sale.", in->sku);
     if (product->has_variants)
-        return refuse_line(c, i, "choose_a_variant", "\"%.*s\" has variants; name the SKU of one of them.", sku);
+        return refuse_line(c, i, "choose_a_variant", "\"%.*s\" has variants; name the SKU of one of them.", in->sku);
     line->product = product->facts;
-    line->qty = json_get(in, "qty")->integer;
-    line->unit_price_minor = product->facts.price_minor;
-    line->own_price = json_is_int(json_get(in, "unit_price"), &line->unit_price_minor);
+    line->qty = in->qty.value;
+    line->own_price = in->unit_price.said;
+    line->unit_price_minor = in->unit_price.said ? in->unit_price.value : product->facts.price_minor;
     if (!line->own_price)
         return 0;
     char field[64];
@@ -50,17 +49,16 @@ static int resolve_line(struct call *c, struct pricing *p, const struct json_val
     return server_only(c, p, field);
 }
 
-static int resolve_lines(struct call *c, struct pricing *p, const struct json_value *lines)
+static int resolve_lines(struct call *c, struct pricing *p, const struct schema_list *lines)
 {
-    if (!lines)
+    if (!lines->items)
         return err_field(&c->err, ERR_INVALID, "/lines", "Send the lines of the cart: [{\"sku\": \"...\", \"qty\": 1}].");
     p->cart.line_count = lines->count;
     p->cart.lines = arena_array(c->arena, lines->count, sizeof *p->cart.lines);
     if (!p->cart.lines)
         return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
-    size_t i = 0;
-    for (const struct json_value *in = lines->first; in; in = in->next, i++) {
-        int rc = resolve_line(c, p, in, i);
+    for (size_t i = 0; i < lines->count; i++) {
+        int rc = resolve_line(c, p, (const struct said_line *)lines->items + i, i);
         if (rc < 0)
             return rc;
     }
@@ -68,53 +66,57 @@ static int resolve_lines(struct call *c, struct pricing *p, const struct json_va
 }
 
 /* "customer", "at" or "placed_at", "campaigns": what only a server may decide. */
-static int read_server_members(struct call *c, struct pricing *p, const struct json_value *body)
+static int read_server_members(struct call *c, struct pricing *p, const struct cart_said *said)
 {
     struct quote_cart *cart = &p->cart;
-    static const char *const members[] = { "/customer", "/at", "/placed_at", "/campaigns", "/reference", NULL };
-    for (size_t i = 0; members[i]; i++) {
-        int rc = json_get(body, members[i] + 1) ? server_only(c, p, members[i]) : 0;
+    const struct {
+        const char *field;
+        struct slice said;
+    } members[] = { { "/customer", said->customer },
+                    { "/at", said->at },
+                    { "/placed_at", said->placed_at },
+                    { "/campaigns", said->campaigns },
+                    { "/reference", said->reference } };
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        int rc = members[i].said.data ? server_only(c, p, members[i].field) : 0;
         if (rc < 0)
             return rc;
     }
-    json_is_string(json_get(body, "customer"), &cart->customer);
+    cart->customer = said->customer;
     if (c->who.kind == CALLER_CUSTOMER && !(p->vetted && cart->customer.len))
         cart->customer = slice_str(c->who.customer);
-    struct slice s;
-    if (json_is_string(json_get(body, "campaigns"), &s))
-        cart->no_campaigns = slice_is(s, "none");
+    cart->no_campaigns = slice_is(said->campaigns, "none");
     cart->at_ms = c->at_ms ? c->at_ms : clock_wall_ms(c->shop->options.clock);
-    const char *field = json_get(body, "at") ? "at" : "placed_at";
-    if (json_is_string(json_get(body, field), &s)) {
-        int rc = timestamp_parse(s, &cart->at_ms, &c->err);
+    struct slice at = said->at.data ? said->at : said->placed_at;
+    if (at.len) {
+        int rc = timestamp_parse(at, &cart->at_ms, &c->err);
         if (rc < 0) {
-            snprintf(c->err.field, sizeof c->err.field, "/%s", field);
+            snprintf(c->err.field, sizeof c->err.field, said->at.data ? "/at" : "/placed_at");
             return rc;
         }
     }
     return 0;
 }
 
-static void read_client_members(struct call *c, const struct json_value *body, struct quote_cart *cart)
+/* A name that no rule knows is the same as none. */
+static symbol symbol_of(const struct call *c, struct slice name)
 {
-    const struct json_value *codes = json_get(body, "codes"), *shipping = json_get(body, "shipping");
-    for (const struct json_value *v = codes ? codes->first : NULL; v && cart->code_count < QUOTE_CODES_MAX; v = v->next)
-        cart->codes[cart->code_count++] = v->string;
-    struct slice s;
-    if (json_is_string(json_get(body, "channel"), &s))
-        cart->channel = symbols_find(c->shop->symbols, s); /* a name no rule knows is the same as none */
-    if (json_is_string(json_get(body, "payment_method"), &s))
-        cart->payment_method = symbols_find(c->shop->symbols, s);
-    if (json_is_string(json_get(body, "store"), &s))
-        cart->store = symbols_find(c->shop->symbols, s);
-    if (json_is_string(json_get(shipping, "region"), &s))
-        cart->region = symbols_find(c->shop->symbols, s);
-    json_is_string(json_get(shipping, "option"), &cart->shipping_option);
+    return name.len ? symbols_find(c->shop->symbols, name) : 0;
 }
 
-static int read_inputs(struct call *c, const struct json_value *body, struct quote_cart *cart)
+static void read_client_members(struct call *c, const struct cart_said *said, struct quote_cart *cart)
 {
-    const struct json_value *inputs = json_get(body, SCHEMA_INPUTS);
+    for (size_t i = 0; i < said->codes.count && cart->code_count < QUOTE_CODES_MAX; i++)
+        cart->codes[cart->code_count++] = ((const struct slice *)said->codes.items)[i];
+    cart->channel = symbol_of(c, said->channel);
+    cart->payment_method = symbol_of(c, said->payment_method);
+    cart->store = symbol_of(c, said->store);
+    cart->region = symbol_of(c, said->shipping.region);
+    cart->shipping_option = said->shipping.option;
+}
+
+static int read_inputs(struct call *c, const struct json_value *inputs, struct quote_cart *cart)
+{
     struct buf b;
     struct json_writer w;
     if (!inputs || inputs->count == 0)
@@ -140,23 +142,36 @@ static int pricing_begin(struct call *c, struct pricing *p)
     return p->catalogue ? 0 : err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
 }
 
-static int from_body(struct call *c, const struct json_value *body, bool vetted, struct pricing *p)
+static int from_said(struct call *c, const struct cart_said *said, bool vetted, struct pricing *p)
 {
     int rc = pricing_begin(c, p);
     p->vetted = vetted;
     if (rc == 0)
-        rc = read_server_members(c, p, body);
+        rc = read_server_members(c, p, said);
     if (rc == 0)
-        rc = resolve_lines(c, p, json_get(body, "lines"));
+        rc = resolve_lines(c, p, &said->lines);
     if (rc < 0)
         return rc;
-    read_client_members(c, body, &p->cart);
-    rc = read_inputs(c, body, &p->cart);
+    read_client_members(c, said, &p->cart);
+    rc = read_inputs(c, said->inputs, &p->cart);
     if (rc < 0)
         return rc;
     random_fill(c->shop->options.random, &p->cart.seed, sizeof p->cart.seed);
     p->cart.seed >>= 1; /* stays a JSON integer */
     return facts_load(c, &p->cart);
+}
+
+static int from_body(struct call *c, const struct json_value *body, bool vetted, struct pricing *p)
+{
+    struct cart_said said = { 0 };
+    *p = (struct pricing){ .seat = c->seat };
+    int rc = schema_fill_tree(&schema_cart_said, body, c->arena, &said, &c->err);
+    return rc < 0 ? rc : from_said(c, &said, vetted, p);
+}
+
+int pricing_from_said(struct call *c, const struct cart_said *said, struct pricing *p)
+{
+    return from_said(c, said, false, p);
 }
 
 int pricing_from_body(struct call *c, const struct json_value *body, struct pricing *p)
@@ -172,14 +187,16 @@ int pricing_from_stored(struct call *c, const struct json_value *cart, struct pr
 int pricing_vet(struct call *c, const struct json_value *body)
 {
     struct pricing p;
-    const struct json_value *lines = json_get(body, "lines");
+    struct cart_said said = { 0 };
     int rc = pricing_begin(c, &p);
     if (rc == 0)
-        rc = read_server_members(c, &p, body);
-    if (rc == 0 && lines && lines->type == JSON_ARRAY && lines->count)
-        rc = resolve_lines(c, &p, lines);
+        rc = schema_fill_tree(&schema_cart_said, body, c->arena, &said, &c->err);
     if (rc == 0)
-        rc = read_inputs(c, body, &p.cart);
+        rc = read_server_members(c, &p, &said);
+    if (rc == 0 && said.lines.count)
+        rc = resolve_lines(c, &p, &said.lines);
+    if (rc == 0)
+        rc = read_inputs(c, said.inputs, &p.cart);
     pricing_release(&p);
     return rc;
 }
@@ -290,6 +307,7 @@ void pricing_release(struct pricing *p)
  * one checkout. */
 
 static const char TOKEN_PURPOSE[] = "quote-token";
+enum { PAYLOAD_FIXED = 512, PAYLOAD_PER_LINE = 64 }; /* a guess, so that the text of most is written without moving it */
 
 int pricing_evidence(struct call *c, struct pricing *p)
 {
@@ -317,21 +335,21 @@ static void payload_write(struct call *c, const struct pricing *p, int64_t expir
 static void token_write(struct call *c, const struct pricing *p, int64_t expires_ms, struct json_writer *w)
 {
     struct buf payload;
+    struct alloc in_arena = arena_as_alloc(c->arena);
     unsigned char mac[SHA256_BYTES];
-    buf_init(&payload, NULL);
+    buf_init(&payload, &in_arena);
+    buf_reserve(&payload, PAYLOAD_FIXED + PAYLOAD_PER_LINE * p->cart.line_count);
     payload_write(c, p, expires_ms, &payload);
     size_t text = base64url_len(payload.len), all = text + 1 + base64url_len(SHA256_BYTES);
-    char *out = payload.failed ? NULL : arena_alloc(c->arena, all);
-    if (out) {
-        auth_sign(c->shop->auth, TOKEN_PURPOSE, buf_slice(&payload), mac);
-        base64url_encode(payload.data, payload.len, out);
-        out[text] = '.';
-        base64url_encode(mac, sizeof mac, out + text + 1);
-        json_string(w, slice_of(out, all));
-    } else {
+    char *out = payload.failed ? NULL : json_plain(w, all);
+    if (!out) {
         w->out->failed = true;
+        return;
     }
-    buf_release(&payload);
+    auth_sign(c->shop->auth, TOKEN_PURPOSE, buf_slice(&payload), mac);
+    base64url_encode(payload.data, payload.len, out);
+    out[text] = '.';
+    base64url_encode(mac, sizeof mac, out + text + 1);
 }
 
 static int token_payload(struct call *c, struct slice token, struct json_value **out)

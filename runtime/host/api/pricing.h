@@ -2,6 +2,7 @@
  * customer's facts, calls the kernel, writes the answer with its token. */
 #pragma once
 #include "host/api/call.h"
+#include "host/api/schemas.h"
 
 struct pricing {
     struct seat *seat; /* whose rules; the call's, or for a token those of its generation */
@@ -19,7 +20,8 @@ struct pricing {
 
 /* What the caller of a quote or an order asks for. 0, or an error with the field at fault (ERR_DENIED for a member that only a server may
  * send). */
-int pricing_from_body(struct call *c, const struct json_value *body, struct pricing *p);
+int pricing_from_said(struct call *c, const struct cart_said *said, struct pricing *p);
+int pricing_from_body(struct call *c, const struct json_value *body, struct pricing *p); /* the same, where there is a tree */
 /* The same of a cart that is stored, whoever asks for its price now. Without a customer it is the caller's. */
 int pricing_from_stored(struct call *c, const struct json_value *cart, struct pricing *p);
 /* Whether the caller may send these members, and the SKUs can be bought; prices nothing. */

@@ -42,7 +42,7 @@ int pricing_asked(struct call *c, struct pricing *p)
 
 static int price(struct call *c, struct pricing *p)
 {
-    int rc = pricing_from_body(c, c->body, p);
+    int rc = pricing_from_said(c, c->said, p);
     if (rc == 0)
         rc = pricing_asked(c, p);
     return rc < 0 ? rc : pricing_run(c, p);

@@ -56,35 +56,43 @@ static const struct schema stock_fields[] = {
 const struct schema schema_stock = { .type = SCHEMA_OBJECT, .fields = stock_fields };
 
 /* --- quotes and orders ---------------------------------------------------------------------------------------- */
+#define CART(member) .into = SCHEMA_INTO(struct cart_said, member)
+#define LINE(member) .into = SCHEMA_INTO(struct said_line, member)
+#define SHIPPING(member) .into = SCHEMA_INTO(struct cart_said, shipping.member) - offsetof(struct cart_said, shipping)
 static const struct schema line_fields[] = {
-    { .name = "sku", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "sku" },
-    { .name = "qty", .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_QTY_MAX },
-    { .name = "unit_price", .type = SCHEMA_INT, .min = 0, .max = MONEY_MAX, .about = "A price of the caller's own, in minor units; servers only." }, END };
-static const struct schema line = { .type = SCHEMA_OBJECT, .fields = line_fields };
+    { .name = "sku", LINE(sku), .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "sku" },
+    { .name = "qty", LINE(qty), .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_QTY_MAX },
+    { .name = "unit_price", LINE(unit_price), .type = SCHEMA_INT, .min = 0, .max = MONEY_MAX, .about = "A price of the caller's own, in minor units; servers only." }, END };
+static const struct schema line = { .type = SCHEMA_OBJECT, .fields = line_fields, .size = sizeof(struct said_line) };
 static const struct schema code = { .type = SCHEMA_STRING, .min = 1, .max = 64 };
 static const struct schema shipping_fields[] = {
-    { .name = "option", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "The id of a shipping option." },
-    { .name = "region", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "Where it goes, as the shop's rates name it." }, END };
+    { .name = "option", SHIPPING(option), .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "The id of a shipping option." },
+    { .name = "region", SHIPPING(region), .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "Where it goes, as the shop's rates name it." }, END };
 static const struct schema no_inputs[] = { END };
 static const char *const campaigns_modes[] = { "live", "none", NULL };
 
 #define CART_FIELDS(need) \
-    { .name = "lines", .type = SCHEMA_ARRAY, .required = need, .min = 1, .max = QUOTE_LINES_MAX, .item = &line }, \
-    { .name = "codes", .type = SCHEMA_ARRAY, .max = QUOTE_CODES_MAX, .item = &code, .about = "Codes the shopper typed; their order does not matter." }, \
-    { .name = "customer", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Servers only; a customer's token says it." }, \
-    { .name = "channel", .type = SCHEMA_STRING, .min = 1, .max = 64 }, \
-    { .name = "payment_method", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "How the shopper means to pay; campaigns may ask for it." }, \
-    { .name = "store", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "Where the cart is fetched or sold; campaigns may ask for it." }, \
-    { .name = "shipping", .type = SCHEMA_OBJECT, .fields = shipping_fields }, \
-    { .name = SCHEMA_INPUTS, .type = SCHEMA_OBJECT, .fields = no_inputs, .about = "What plugins take from a client, under their names." }, \
-    { .name = "campaigns", .type = SCHEMA_STRING, .choices = campaigns_modes, .about = "\"none\": the prices are final (an import). Servers only." }
+    { .name = "lines", CART(lines), .type = SCHEMA_ARRAY, .required = need, .min = 1, .max = QUOTE_LINES_MAX, .item = &line }, \
+    { .name = "codes", CART(codes), .type = SCHEMA_ARRAY, .max = QUOTE_CODES_MAX, .item = &code, .about = "Codes the shopper typed; their order does not matter." }, \
+    { .name = "customer", CART(customer), .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Servers only; a customer's token says it." }, \
+    { .name = "channel", CART(channel), .type = SCHEMA_STRING, .min = 1, .max = 64 }, \
+    { .name = "payment_method", CART(payment_method), .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "How the shopper means to pay; campaigns may ask for it." }, \
+    { .name = "store", CART(store), .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "Where the cart is fetched or sold; campaigns may ask for it." }, \
+    { .name = "shipping", CART(shipping), .type = SCHEMA_OBJECT, .fields = shipping_fields }, \
+    { .name = SCHEMA_INPUTS, CART(inputs), .as_tree = true, .type = SCHEMA_OBJECT, .fields = no_inputs, .about = "What plugins take from a client, under their names." }, \
+    { .name = "campaigns", CART(campaigns), .type = SCHEMA_STRING, .choices = campaigns_modes, .about = "\"none\": the prices are final (an import). Servers only." }
 
 static const struct schema quote_fields[] = {
-    CART_FIELDS(true), { .name = "at", .type = SCHEMA_STRING, .max = 40, .format = "timestamp", .about = "The time the rules see; servers only." }, END };
-const struct schema schema_quote = { .type = SCHEMA_OBJECT, .fields = quote_fields };
+    CART_FIELDS(true), { .name = "at", CART(at), .type = SCHEMA_STRING, .max = 40, .format = "timestamp", .about = "The time the rules see; servers only." }, END };
+const struct schema schema_quote = { .type = SCHEMA_OBJECT, .fields = quote_fields, .size = sizeof(struct cart_said) };
 static const struct schema quote_batch_fields[] = {
     { .name = "carts", .type = SCHEMA_ARRAY, .required = true, .min = 1, .max = BATCH_CARTS_MAX, .item = &schema_quote, .about = "Each as in POST /v1/quotes, and answered on its own." }, END };
 const struct schema schema_quote_batch = { .type = SCHEMA_OBJECT, .fields = quote_batch_fields };
+
+static const struct schema said_fields[] = {
+    CART_FIELDS(false), { .name = "at", CART(at), .type = SCHEMA_STRING }, { .name = "placed_at", CART(placed_at), .type = SCHEMA_STRING },
+    { .name = "reference", CART(reference), .type = SCHEMA_STRING }, END };
+const struct schema schema_cart_said = { .type = SCHEMA_OBJECT, .fields = said_fields, .size = sizeof(struct cart_said) };
 
 static const struct schema contact_fields[] = {
     { .name = "name", .type = SCHEMA_STRING, .min = 1, .max = 200 },

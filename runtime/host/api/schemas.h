@@ -2,6 +2,23 @@
 #pragma once
 #include "base/schema.h"
 
+/* What a client says of a cart, as it came: schema_fill() and schema_fill_tree() put it here. What was not said is zero. */
+struct said_line {
+    struct slice sku;
+    struct schema_int qty, unit_price;
+};
+struct cart_said {
+    struct schema_list lines; /* of struct said_line */
+    struct schema_list codes; /* of struct slice */
+    struct slice customer, channel, payment_method, store, campaigns, at, placed_at, reference;
+    struct {
+        struct slice option, region;
+    } shipping;
+    const struct json_value *inputs;
+};
+/* All members of a body that say something of its cart; nothing is checked by it. */
+extern const struct schema schema_cart_said;
+
 /* The member of quotes and orders whose fields are those of the plugins that are turned on; see plugin_body(). */
 #define SCHEMA_INPUTS "inputs"
 
