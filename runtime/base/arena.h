@@ -17,7 +17,7 @@ void arena_init(struct arena *a, const struct alloc *alloc, size_t limit_bytes);
 enum { ARENA_KEPT = 256 * 1024 };
 void arena_reset(struct arena *a); /* everything handed out is gone; blocks above ARENA_KEPT in all go back to the allocator */
 size_t arena_reset_keeping(struct arena *a, size_t bytes); /* the same with another bound; gives how many it keeps */
-void arena_release(struct arena *a); /* everything goes back */
+void arena_release(struct arena *a);                       /* everything goes back */
 
 /* An allocator that takes from the arena, for a buf or a table that is gone with it. What is given back, or outgrown, stays until then. */
 struct alloc arena_as_alloc(struct arena *a);

@@ -1,5 +1,6 @@
 #include "base/alloc_fault.h"
 #include "base/arena.h"
+#include "base/buf.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -101,6 +102,48 @@ static void a_rewind_takes_back_what_came_after_the_mark(void **state)
     assert_int_equal(f.live_bytes, 0);
 }
 
+static void a_reset_keeps_as_much_as_it_is_told(void **state)
+{
+    struct alloc_fault f;
+    struct arena a;
+    (void)state;
+    alloc_fault_init(&f, 0, false);
+    arena_init(&a, &f.face, 0);
+    for (int i = 0; i < 1000; i++)
+        assert_non_null(arena_alloc(&a, 1000));
+    size_t requests = f.requests, kept = arena_reset_keeping(&a, 4u << 20);
+    assert_true(kept >= 1000000 && kept <= 4u << 20);
+    for (int i = 0; i < 1000; i++)
+        assert_non_null(arena_alloc(&a, 1000));
+    assert_int_equal(f.requests, requests);
+    kept = arena_reset_keeping(&a, 100000);
+    assert_true(kept <= 100000);
+    assert_true(f.live_bytes >= kept && f.live_bytes < kept + 10000);
+    arena_release(&a);
+    assert_int_equal(f.live_bytes, 0);
+}
+
+static void a_buf_can_live_in_an_arena(void **state)
+{
+    struct alloc_fault f;
+    struct arena a;
+    struct buf b;
+    (void)state;
+    alloc_fault_init(&f, 0, false);
+    arena_init(&a, &f.face, 0);
+    struct alloc in_arena = arena_as_alloc(&a);
+    buf_init(&b, &in_arena);
+    for (int i = 0; i < 1000; i++)
+        buf_add_int(&b, i);
+    assert_false(b.failed);
+    assert_int_equal(b.len, 2890);
+    assert_memory_equal(b.data, "0123456789101112", 16);
+    assert_memory_equal(b.data + b.len - 6, "998999", 6);
+    buf_release(&b);
+    arena_release(&a);
+    assert_int_equal(f.live_bytes, 0);
+}
+
 static void the_limit_holds_across_blocks_and_starts_again_at_a_reset(void **state)
 {
     (void)state;
@@ -187,6 +230,8 @@ int main(void)
         cmocka_unit_test(memory_is_aligned_and_apart),
         cmocka_unit_test(a_warm_arena_does_not_allocate),
         cmocka_unit_test(a_reset_gives_back_what_is_above_256_kib),
+        cmocka_unit_test(a_reset_keeps_as_much_as_it_is_told),
+        cmocka_unit_test(a_buf_can_live_in_an_arena),
         cmocka_unit_test(a_rewind_takes_back_what_came_after_the_mark),
         cmocka_unit_test(the_limit_holds_across_blocks_and_starts_again_at_a_reset),
         cmocka_unit_test(sizes_that_overflow_are_refused),

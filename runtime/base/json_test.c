@@ -440,8 +440,11 @@ static void the_writer_puts_commas_quotes_and_escapes(void **state)
     json_raw(&w, SLICE_LIT("1.50"));
     json_key(&w, "d");
     json_string(&w, slice_of(NULL, 0));
+    json_key(&w, "e");
+    memcpy(json_plain(&w, 3), "xyz", 3);
     json_object_end(&w);
-    assert_true(slice_is(buf_slice(&b), "{\"a\":[-1,null,true,false,[],{}],\"b\\n\\\"\":\"\\u0001\x7F\\\\\",\"c\":1.50,\"d\":\"\"}"));
+    assert_true(
+        slice_is(buf_slice(&b), "{\"a\":[-1,null,true,false,[],{}],\"b\\n\\\"\":\"\\u0001\x7F\\\\\",\"c\":1.50,\"d\":\"\",\"e\":\"xyz\"}"));
     buf_release(&b);
 }
 

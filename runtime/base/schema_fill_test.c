@@ -191,7 +191,7 @@ static void fills_what_a_body_says(void **state)
     assert_told("{" LINES ",\"codes\":[],\"numbers\":[-5,null,9223372036854775807],\"gift\":true,\"customer\":\"c_1\",\"channel\":\"web\"}",
                 "sku=<tea> qty=1 codes there numbers there 3 number=-5 number=9223372036854775807 customer=<c_1> channel=<web> gift=1 ");
     assert_told("{" LINES ",\"numbers\":null,\"customer\":null,\"shipping\":{\"option\":\"post\",\"days\":-0},\"inputs\":{\"wrap\":false,"
-                          "\"text\":\"\\u0041\"}}",
+                "\"text\":\"\\u0041\"}}",
                 "sku=<tea> qty=1 codes not numbers not 0 customer=<> option=<post> days=0 inputs={\"wrap\":false,\"text\":\"A\"}");
     assert_told("{" LINES ",\"shipping\":{},\"inputs\":{}}", "sku=<tea> qty=1 codes not numbers not 0 inputs={}");
     assert_told("{" LINES ",\"note\":\"gr\xC3\xBC\xC3\x9F\\n\\u4f60\"}",
