@@ -14,6 +14,8 @@ static const struct schema finding_fields[] = {
     { .name = "rule", .type = SCHEMA_STRING, .min = 1, .max = 64 },
     { .name = "level", .type = SCHEMA_STRING, .required = true, .choices = levels },
     { .name = "text", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 500 },
+    { .name = "article", .type = SCHEMA_STRING, .min = 1, .max = 200 },
+    { .name = "value", .type = SCHEMA_STRING, .min = 1, .max = 200 },
     { .name = "field", .type = SCHEMA_STRING, .min = 1, .max = 200 },
     { .name = "satisfy", .type = SCHEMA_STRING, .min = 1, .max = 500 },
     { .name = NULL },
@@ -46,7 +48,7 @@ static bool member(struct bind_findings *f, struct json_value *object, struct js
 
 static int append(struct bind_findings *f, const struct bind_check *check, const struct json_value *given, struct err *err)
 {
-    static const char *const keys[] = { "level", "text", "field", "satisfy", NULL };
+    static const char *const keys[] = { "level", "article", "text", "field", "value", "satisfy", NULL };
     struct json_value *out = json_new(f->arena, JSON_OBJECT), *last = NULL;
     struct slice rule, text, level = { "", 0 }, name = arena_copy(f->arena, slice_str(check->name)); /* the findings outlive the check */
     if (!json_is_string(json_get(given, "rule"), &rule))

@@ -10,7 +10,7 @@ struct bind_check {
     bool skip;        /* on_failure: one that fails is only noted; otherwise it blocks */
 };
 
-/* What checks found, as they are shown: { check, rule, level, text, field?, satisfy? }, level block, warn or label. */
+/* What checks found, as they are shown: { check, rule, level, article?, text, field?, value?, satisfy? }, level block, warn or label. */
 struct bind_findings {
     struct arena *arena;
     struct json_value *list, *last; /* an array */

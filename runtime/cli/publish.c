@@ -6,9 +6,10 @@
 static void say_findings(const struct json_value *list)
 {
     for (const struct json_value *f = list ? list->first : NULL; f; f = f->next) {
-        struct slice field = cli_text(f, "field"), satisfy = cli_text(f, "satisfy");
-        printf("%.*s: %.*s: %.*s: %.*s%s%.*s\n", SLICE_FMT(cli_text(f, "at")), SLICE_FMT(cli_text(f, "level")),
-               SLICE_FMT(cli_text(f, "rule")), SLICE_FMT(field), field.len ? ": " : "", SLICE_FMT(cli_text(f, "text")));
+        struct slice field = cli_text(f, "field"), satisfy = cli_text(f, "satisfy"), article = cli_text(f, "article");
+        printf("%.*s: %.*s: %.*s: %.*s%s%.*s%s%.*s%s\n", SLICE_FMT(cli_text(f, "at")), SLICE_FMT(cli_text(f, "level")),
+               SLICE_FMT(cli_text(f, "rule")), SLICE_FMT(field), field.len ? ": " : "", SLICE_FMT(cli_text(f, "text")),
+               article.len ? " (" : "", SLICE_FMT(article), article.len ? ")" : "");
         if (satisfy.len)
             printf("    %.*s\n", SLICE_FMT(satisfy));
     }

@@ -5,9 +5,9 @@
 
 enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, OWNER_MAX = 64, REASON_MAX = 200, PRIORITY_MAX = 1000000 };
 
-static const char *const campaign_keys[] = { "id",   "at",   "title",      "priority",   "stage",    "window", "scope", "codes",
-                                             "when", "give", "on_failure", "owner",      "watch",    "alone",  "group", "not_with",
-                                             "lane", "stop", "limits",     "pay_within", "policies", NULL };
+static const char *const campaign_keys[] = { "id",   "at",   "title",      "priority",   "stage",    "window",   "scope", "codes",
+                                             "when", "give", "on_failure", "owner",      "watch",    "alone",    "group", "not_with",
+                                             "lane", "stop", "limits",     "pay_within", "policies", "declares", NULL };
 static const char *const gate_keys[] = { "gate", "id",     "at",     "title",      "priority", "window", "scope",
                                          "when", "reason", "effect", "on_failure", "owner",    "limits", NULL };
 static const char *const stages[] = { "price", "item", "order", "shipping", NULL };

@@ -83,7 +83,7 @@ static const struct catalogue_hook hooks[] = {
     { "shipping_rates", "Ways to send a cart are looked for.", "cart, settings", "a list of { id, title, price }", "rule on a worker, inside a quote", 1 },
     { "tax_rates", "The tax rate of a line is looked for.", "line, cart, settings", "a rate in parts per million, or nil when it does not know", "rule on a worker, inside a quote", 1 },
     { "facts", "Rules or conditions ask for a fact of the customer.", "rows (of the collection it names), about { customer, now, tags }, settings", "a value of its type, or nil", "rule on a worker, before the campaigns", 1 },
-    { "checks", "A campaign or plugin is submitted, or an order is made.", "subject (what is checked, with its history), settings", "a list of findings { rule, level, text, field, satisfy }", "at submission, or inside of the call that asks", 1 },
+    { "checks", "A campaign or plugin is submitted, or an order is made.", "subject (what is checked, with its history), settings", "a list of findings { rule, level, text, article, field, value, satisfy }", "at submission, or inside of the call that asks", 1 },
     { "payments", "The plugin is a provider: somebody pays through it, money goes back, the provider calls. With merchant and app, which name settings, the host compares whose money it is.", "create, query, close: payment { number, amount, ... }; refund, query: refund { number, payment, transaction, amount, ... }; notify: { body, headers }; reply: { ok, code, why }; and settings", "create { client, reference }; query, close { state, transaction, amount, ... }; refund { state }; notify an event; reply { status, body }; or nil, why, code", "handler on a worker, or job", 1 },
 };
 

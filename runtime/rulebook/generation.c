@@ -19,6 +19,7 @@ struct generation {
     struct live_plugins plugins;
     _Atomic(struct vm *) unclaimed;     /* the state it was built in; the first who opens one gets it */
     const struct json_value *campaigns; /* in the arena, and so are uses */
+    const struct json_value *announcements;
     const struct campaign_use *uses;
     struct made_campaign *made; /* those of all uses, in the order of the campaigns */
     size_t made_count;
@@ -36,6 +37,7 @@ struct loading {
     struct vm *vm;
     struct arena *arena;
     struct json_value *campaigns, *last;
+    struct json_value *announcements, *last_announcement;
     struct campaign_use *uses;
     struct err *err;
 };
@@ -100,6 +102,11 @@ static int add_campaign(struct loading *l, const struct source_file *f, struct j
     }
     if (json_get(c, "use"))
         return add_used(l, f, c);
+    if (json_get(c, "announcement")) {
+        json_append(l->announcements, l->last_announcement, c);
+        l->last_announcement = c;
+        return 0;
+    }
     if (!json_get(c, "at")) { /* a plain table: only its file is known */
         struct json_value *at = json_new_string(l->arena, arena_printf(l->arena, "%.*s:1", SLICE_FMT(f->path)));
         if (!at || !at->string.data)
@@ -144,8 +151,9 @@ static int load_campaign_file(struct loading *l, const struct source_file *f)
 static int load_campaigns(struct loading *l)
 {
     l->campaigns = json_new(l->arena, JSON_ARRAY);
-    l->last = NULL;
-    if (!l->campaigns)
+    l->announcements = json_new(l->arena, JSON_ARRAY);
+    l->last = l->last_announcement = NULL;
+    if (!l->campaigns || !l->announcements)
         return nomem(l->err);
     vm_set_data(l->vm, table_read, (void *)(uintptr_t)l->sources);
     int rc = 0;
@@ -165,22 +173,30 @@ static struct slice member_text(const struct json_value *object, const char *key
     return s;
 }
 
-static int check_ids(const struct loading *l)
+static int check_ids_of(const struct loading *l, struct map *seen, const struct json_value *list)
 {
-    struct map seen;
-    map_init(&seen, NULL);
     int rc = 0;
-    for (struct json_value *c = l->campaigns->first; c && rc == 0; c = c->next) {
+    for (struct json_value *c = list->first; c && rc == 0; c = c->next) {
         struct slice id = member_text(c, "id"), at = member_text(c, "at");
-        const struct json_value *other = id.len ? map_get(&seen, id) : NULL;
+        const struct json_value *other = id.len ? map_get(seen, id) : NULL;
         if (other) {
             struct slice there = member_text(other, "at");
             rc = err_set(l->err, ERR_INVALID, "%.*s: the id \"%.*s\" is taken by the campaign at %.*s; give each campaign its own",
                          SLICE_FMT(at), SLICE_FMT(id), SLICE_FMT(there));
-        } else if (id.len && !map_set(&seen, id, c)) {
+        } else if (id.len && !map_set(seen, id, c)) {
             rc = nomem(l->err);
         }
     }
+    return rc;
+}
+
+static int check_ids(const struct loading *l)
+{
+    struct map seen;
+    map_init(&seen, NULL);
+    int rc = check_ids_of(l, &seen, l->campaigns);
+    if (rc == 0)
+        rc = check_ids_of(l, &seen, l->announcements);
     map_release(&seen);
     return rc;
 }
@@ -432,6 +448,7 @@ static int build(struct generation *g, struct err *err)
     if (rc == 0)
         rc = compile(g, &l);
     g->campaigns = l.campaigns;
+    g->announcements = l.announcements;
     g->uses = l.uses;
     if (rc == 0)
         rc = list_made(g, err);
@@ -537,6 +554,11 @@ const struct generation_plugin *generation_plugin(const struct generation *g, co
 const struct json_value *generation_campaigns(const struct generation *g)
 {
     return g->campaigns;
+}
+
+const struct json_value *generation_announcements(const struct generation *g)
+{
+    return g->announcements;
 }
 
 const struct made_campaign *generation_made(const struct generation *g, size_t *count)

@@ -323,8 +323,25 @@ static bool set_member(const struct reader *r, struct json_value *object, const 
     return true;
 }
 
+/* What the merchant declares beside the fields is his: the plugin's function does not see it. */
+static int declare_made(const struct reader *r, struct json_value *made, const struct json_value *declares)
+{
+    struct json_value *last = NULL, *value = arena_alloc(r->arena, sizeof *value);
+    if (!value)
+        return reader_nomem(r);
+    for (struct json_value *m = made->first; m; last = m, m = m->next)
+        if (slice_is(m->key, "declares"))
+            return err_set(r->err, ERR_INVALID, "%s: the plugin declares something of this campaign itself; leave declares out", r->file);
+    *value = *declares;
+    value->key = SLICE_LIT("declares");
+    value->next = NULL;
+    json_append(made, last, value);
+    return 0;
+}
+
 /* Campaigns stand where the merchant wrote them, whatever file made them, and belong to the plugin. */
-static int place_made(struct json_value *made, struct slice at, const char *plugin, const struct reader *r)
+static int place_made(struct json_value *made, struct slice at, const char *plugin, const struct json_value *declares,
+                      const struct reader *r)
 {
     struct slice owner = arena_printf(r->arena, PLUGIN_OWNER "%s", plugin);
     if (!owner.data)
@@ -337,6 +354,9 @@ static int place_made(struct json_value *made, struct slice at, const char *plug
                            json_type_name(c->type));
         if (!set_member(r, c, "at", at) || !set_member(r, c, "owner", owner))
             return reader_nomem(r);
+        int rc = declares ? declare_made(r, c, declares) : 0;
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
@@ -464,5 +484,5 @@ int plugins_use(struct live_plugins *p, struct vm *vm, const struct settle *sett
     if (rc == 0 && json_get(use, "campaign"))
         rc = add_conditions(json_get(use, "campaign"), *out, out, &s.reader);
     vm_release(vm, made);
-    return rc < 0 ? rc : place_made(*out, at, plugin->manifest->name, &s.reader);
+    return rc < 0 ? rc : place_made(*out, at, plugin->manifest->name, json_get(use, "declares"), &s.reader);
 }

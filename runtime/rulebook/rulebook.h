@@ -106,7 +106,9 @@ const struct generation_plugin *generation_plugin(const struct generation *g, co
 const struct limits *generation_campaign_limits(const struct generation *g); /* of campaigns that no plugin made */
 /* What the campaign files gave, in the order of the files: a JSON array of declarations, functions as {"fn": n}, `at` their place. */
 const struct json_value *generation_campaigns(const struct generation *g);
-/* The promo.use ({ use, fields, at }) that made the i-th of them, or NULL. */
+/* What they gave with promo.announce: { id, title?, window?, declares, at }. */
+const struct json_value *generation_announcements(const struct generation *g);
+/* The promo.use ({ use, fields, at, declares? }) that made the i-th of them, or NULL. */
 const struct json_value *generation_made_by(const struct generation *g, size_t i);
 /* Those of them that promo.use made: what the merchant wrote, in canonical form. In the order of generation_campaigns(). */
 struct made_campaign {

@@ -21,7 +21,7 @@ int excerpt_line_of_key(const struct sources *src, const char *path, const char 
 
 /* A promo.use of a campaign file, and which of the generation's campaigns came of it: first .. end - 1. */
 struct campaign_use {
-    const struct json_value *use;    /* { use, fields, at } */
+    const struct json_value *use;    /* { use, fields, at, declares? } */
     const struct json_value *fields; /* in canonical form, with defaults */
     const struct hook *type;
     const struct manifest *plugin;

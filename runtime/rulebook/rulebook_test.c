@@ -19,16 +19,17 @@ struct world {
     struct symbols *symbols;
     struct rulebook_options options;
     struct err err;
-    char promo[65536];
+    char promo[65536], declares[32768];
 };
 
 static int resolve(void *ctx, struct slice name, struct slice *source, struct slice *chunk, struct err *err)
 {
     struct world *w = ctx;
-    if (!slice_is(name, "feira.promo"))
+    bool promo = slice_is(name, "feira.promo");
+    if (!promo && !slice_is(name, "feira.declares"))
         return err_set(err, ERR_NOT_FOUND, "there is no module \"%.*s\"", SLICE_FMT(name));
-    *source = slice_str(w->promo);
-    *chunk = slice_str("stdlib/feira/promo.lua");
+    *source = slice_str(promo ? w->promo : w->declares);
+    *chunk = slice_str(promo ? "stdlib/feira/promo.lua" : "stdlib/feira/declares.lua");
     return 0;
 }
 
@@ -47,14 +48,21 @@ static int open_vm(void *ctx, struct vm **out, struct err *err)
     return rc;
 }
 
+static void read_stdlib(const char *path, char *out, size_t size)
+{
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    size_t n = fread(out, 1, size, f);
+    assert_true(n > 0 && n < size);
+    fclose(f);
+}
+
 static int setup(void **state)
 {
     static struct world w;
     memset(&w, 0, sizeof w);
-    FILE *f = fopen("stdlib/feira/promo.lua", "rb");
-    assert_non_null(f);
-    assert_true(fread(w.promo, 1, sizeof w.promo - 1, f) > 0);
-    fclose(f);
+    read_stdlib("stdlib/feira/promo.lua", w.promo, sizeof w.promo);
+    read_stdlib("stdlib/feira/declares.lua", w.declares, sizeof w.declares);
     w.symbols = symbols_new(NULL);
     w.options = (struct rulebook_options){ .symbols = w.symbols, .open_vm = open_vm, .ctx = &w };
     *state = &w;

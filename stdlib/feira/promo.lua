@@ -2,6 +2,7 @@
 -- form that the kernel compiles; none of this runs while a cart is priced.
 --
 -- A word is one entry of `words` below: what kind of piece it makes, and either the names of its fields or a function.
+local declares_of = require "feira.declares"
 local vm = require "feira.vm"
 
 local function fail(at, path, what, ...)
@@ -591,6 +592,12 @@ local function any_table(at, path, v)
   return v
 end
 
+-- What is looked at and prices nothing; its words are in feira.declares.
+local declares = declares_of {
+  record = record, list_of = list_of, one_of = one_of, text = text, money = money, percent = percent, boolean = boolean,
+  name_list = name_list, integer = integer, fail = fail, seen = seen,
+}
+
 -- Keys that a plugin answers for: key -> its type of campaigns, which checks the fields and says what must hold besides `when`.
 local plugin_keys = { coupon = "coupons.coupon" }
 
@@ -615,6 +622,7 @@ local campaign = record {
   limits = limits,
   pay_within = duration,
   policies = policies,
+  declares = declares,
 }
 
 local gate_fields = record({
@@ -705,6 +713,24 @@ promo.campaign = declaration("campaign", campaign)
 promo.gate = declaration("gate", gate)
 promo.purchase_limit = declaration("purchase_limit", purchase_limit)
 
+local announcement = record({
+  ["!id"] = campaign_id,
+  title = text,
+  window = window_or_condition,
+  ["!declares"] = declares,
+}, "promo.announce")
+
+-- What the shop offers or says outside of its prices (a lottery, a reward, a post): no rule, but looked at like one.
+promo.announce = vm.located(function(at, v)
+  local where = at
+  if type(v) == "table" and type(v.id) == "string" and v.id:find(id_pattern) then
+    where = at .. ': announcement "' .. v.id .. '"'
+  end
+  local out = announcement(where, "", v)
+  out.at, out.announcement = at, true
+  return out
+end)
+
 -- promo.use "member-tiers" { ... }: a campaign type of a plugin, "PLUGIN" or "PLUGIN.TYPE". The plugin makes campaigns of the fields
 -- when the file has been read.
 promo.use = vm.located(function(at, name)
@@ -713,7 +739,12 @@ promo.use = vm.located(function(at, name)
     if fields ~= nil and type(fields) ~= "table" then
       fail(at, "use", "expected a table of fields, got %s; write promo.use %q { ... }", seen(fields), name)
     end
-    return { use = name, fields = fields or {}, at = at }
+    -- What it declares is the merchant's, and no field of the plugin.
+    local own, declared = {}, nil
+    for key, value in pairs(fields or {}) do
+      if key == "declares" then declared = declares(at, "declares", value) else own[key] = value end
+    end
+    return { use = name, fields = own, at = at, declares = declared }
   end
 end)
 

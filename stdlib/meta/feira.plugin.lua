@@ -65,9 +65,9 @@ function plugin.verify(signed) end
 
 ---What a check is asked about. At run time whoever asks says what else is in it.
 ---@class feira.Subject
----@field kind "campaign"|"plugin"|"shop"|"order"|string
+---@field kind "campaign"|"announcement"|"plugin"|"shop"|"order"|string
 ---@field at string? at submission: "campaigns/tea.lua:3"
----@field id string? of a campaign
+---@field id string? of a campaign or an announcement
 ---@field name string? of a plugin
 ---@field declaration table? at submission: the campaign as data; { version, manifest, settings } of a plugin; shop.lua
 ---@field made_by { plugin: string, type: string, fields: table }? of a campaign that promo.use made
@@ -79,7 +79,9 @@ function plugin.verify(signed) end
 ---@field check string the check that found it, "compliance.fake_members"
 ---@field rule string what it goes by, "P17"; the check's name when it does not say
 ---@field level "block"|"warn"|"label" label: it is fine with a label, which text names
+---@field article string? what it is in: "明码标价和禁止价格欺诈规定 Art 16"
 ---@field text string
+---@field value string? what was seen
 ---@field field string? of the subject: "give[1].percent"
 ---@field satisfy string? what to do
 

@@ -102,6 +102,120 @@ local promo = {}
 ---@field earlier? "evenly"|"same_units"
 ---@field units? "shared"|"once"
 
+---What a shop says of itself and no rule prices, for those who approve and for plugins' checks.
+---@class feira.promo.Declares
+---@field claims? feira.promo.Claim[] prices, and what they are compared with
+---@field texts? table<string, string> what people read, by where: `{ title = "...", share = "..." }`
+---@field sources? table<string, string> of numbers in texts: the words of the text, and where they come from
+---@field rewards? feira.promo.Reward[] what somebody gets for doing something
+---@field promoters? { qualify?: string|string[] } what must be done to become one
+---@field steps? { name: string, requires?: string|string[] }[] what a person must have done to go on
+---@field group? { size?: integer, rule_text?: string, expires?: string, skus?: string|string[] }
+---@field gifts? { sku?: string, name?: string, qty?: integer, value?: feira.promo.Money }[]
+---@field lottery? feira.promo.Lottery
+---@field deposit? feira.promo.Deposit
+---@field limited? { units?: integer, shown?: boolean, ends_when_gone?: boolean, countdown_to?: string }
+---@field terms? { conversion?: string, expires?: string, scope?: string, rules?: string } of coupons and points
+---@field options? { name: string, default?: boolean, price?: feira.promo.Money }[] what can be added to an order
+---@field fees? { name: string, amount?: feira.promo.Money, shown?: boolean }[]
+---@field renewal? { every?: string, notice_days?: integer, notice_text?: string, join_steps?: integer, cancel_steps?: integer }
+---@field counters? table<string, integer> numbers that are shown and nobody counted: made-up members, sales, views
+---@field reviews? { reward_needs_stars?: integer, delete_because?: string|string[], only_buyers?: boolean }
+---@field stored_value? { terms?: string, refund?: string, bonus_apart?: boolean, expires?: string }
+---@field returns? { days?: integer, except?: string|string[], confirmed?: boolean, settle_after_days?: integer }
+---@field cancelling? feira.promo.Cancelling who may undo an order
+---@field content? feira.promo.Content[] posts, reviews, search results, pop-ups
+---@field endorser? { name?: string, age?: integer, used_it?: boolean }
+---@field audience? { from_age?: integer, goods?: string|string[] }
+---@field message? { channel?: string, consent?: string, unsubscribe?: boolean }
+---@field links? { url: string, sha256?: string }[] where it leads, with the hash of what was approved
+---@field personal? feira.promo.PersonalField[]
+---@field price_inputs? string|string[] what a price depends on, beside the cart
+---@field automated? { non_personal?: boolean, explained?: boolean } what is chosen for a person by a program
+---@field rights? { export?: boolean, erase?: boolean, days?: integer }
+---@field retention? { transactions_days?: integer, live_video_days?: integer }
+---@field age? { from?: integer, gate?: boolean, what?: "lottery"|"recharge"|"tipping"|"course"|"goods" }
+---@field more? any data for a check of your own
+
+---@class feira.promo.Claim
+---@field sku? string else every product of the campaign
+---@field was? feira.promo.Money|"price"|"compare_at" what it is compared with: an amount, or what the catalogue says
+---@field now? feira.promo.Money
+---@field percent? feira.promo.Percent so much less, as it is said
+---@field channel? string
+---@field from? string since when it is claimed: "2026-11-20 00:00"; default the campaign's window, else when it goes live
+---@field text? string
+---@field because? "perishable"|"new"|"progressive" why another price counts than the lowest of the last days
+
+---@class feira.promo.Reward
+---@field name? string
+---@field trigger string what it is for: "order_paid", "share" ...
+---@field gives? "cash"|"commission"|"coupon"|"points"|"goods"
+---@field amount? feira.promo.Money
+---@field percent? feira.promo.Percent
+---@field per_customer? integer how often one may get it
+---@field paid_on? "order_line"|"person"|"entry" what it is counted by
+---@field payees? feira.promo.Payee[] everybody who earns by one order
+---@field margin_percent? feira.promo.Percent what is earned on what is sold
+
+---@class feira.promo.Payee
+---@field role string "promoter", "staff" ...
+---@field of? string whom he stands above, "buyer" or another role; default "buyer"
+---@field through? string the relation in which they are
+---@field percent? feira.promo.Percent
+---@field amount? feira.promo.Money
+
+---@class feira.promo.Prize
+---@field name string
+---@field kind? "cash"|"goods"|"points"|"traffic"
+---@field value? feira.promo.Money
+---@field market_price? feira.promo.Money
+---@field qty? integer
+---@field probability? feira.promo.Percent
+
+---@class feira.promo.Lottery
+---@field prizes? feira.promo.Prize[]
+---@field conditions? string
+---@field from? string
+---@field to? string
+---@field redeem? string how a prize is claimed
+---@field redeem_until? string
+---@field records_years? integer
+
+---@class feira.promo.Deposit
+---@field kind? "earnest"|"advance" 定金, or 订金
+---@field word? string what the text calls it
+---@field amount? feira.promo.Money
+---@field percent? feira.promo.Percent of the price
+---@field price? feira.promo.Money
+---@field seller_breaks? integer percent of it that goes back when the seller does not deliver
+---@field buyer_cancels? "forfeits"|"refund"
+
+---@class feira.promo.Cancelling
+---@field by_seller? "never"|"by_person"|"by_rule"
+---@field by_buyer? string
+---@field price_errors? "honoured"|"by_person"|"by_rule"
+
+---@class feira.promo.Content
+---@field name? string
+---@field kind? "review"|"experience"|"knowledge"|"search"|"banner"|"post"|"popup"
+---@field purchase_link? boolean
+---@field paid? boolean
+---@field rewarded? boolean
+---@field label? string
+---@field label_at? "first_screen"|"later"
+---@field closes? boolean one touch closes it
+
+---@class feira.promo.PersonalField
+---@field field string
+---@field purpose? string
+---@field basis? string
+---@field retention? string
+---@field shared_with? string|string[]
+---@field sensitive? boolean
+---@field consent? string
+---@field separate_consent? boolean
+
 ---Which units of its lines an action takes; without these all.
 ---@class feira.promo.Units
 ---@field max_units? integer at most so many over all lines
@@ -121,6 +235,7 @@ local promo = {}
 ---@field not_with? string|string[] ids of campaigns that it does not combine with, or "group:NAME"; it holds in both directions
 ---@field stage? "price"|"item"|"order"|"shipping" default: the earliest of its actions; price: it changes what a unit costs
 ---@field policies? feira.promo.Policies where its amounts are found otherwise than the shop's
+---@field declares? feira.promo.Declares what it says beside its rules
 ---@field window? feira.promo.Window when it runs
 ---@field scope? feira.promo.Selector the campaign's lines: thresholds measure them, discounts are taken from them; default all
 ---@field codes? feira.promo.Names the shopper must have typed one of these
@@ -492,6 +607,11 @@ function promo.shipping_off(spec) end
 ---@param spec? {}
 ---@return feira.promo.Action
 function promo.free_shipping(spec) end
+
+---What the shop offers or says outside of its prices (a lottery, a reward, a post): no rule, but looked at like one before it goes live.
+---@param spec { id: string, title?: string, window?: { from?: string, to?: string }, declares: feira.promo.Declares }
+---@return table
+function promo.announce(spec) end
 
 ---Reads a table beside the campaign files, which becomes part of the rules: the first line names the columns, each row is
 ---a table of strings. Only while a file is loaded.

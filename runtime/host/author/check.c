@@ -45,12 +45,14 @@ static struct slice text_of(const struct json_value *v, const char *key)
 
 static int add_finding(struct check_report *r, const struct sources *src, const struct json_value *f, struct slice only, struct err *err)
 {
-    char text[1400];
-    struct slice at = text_of(f, "at"), field = text_of(f, "field"), satisfy = text_of(f, "satisfy"), level = text_of(f, "level");
+    char text[1800];
+    struct slice at = text_of(f, "at"), field = text_of(f, "field"), satisfy = text_of(f, "satisfy"), level = text_of(f, "level"),
+                 article = text_of(f, "article");
     if (only.len && !(at.len > only.len && memcmp(at.data, only.data, only.len) == 0 && at.data[only.len] == ':'))
         return 0;
-    snprintf(text, sizeof text, "%.*s%s: %.*s%s%.*s%s%.*s", SLICE_FMT(text_of(f, "rule")), slice_is(level, "label") ? " (label)" : "",
-             SLICE_FMT(field), field.len ? ": " : "", SLICE_FMT(text_of(f, "text")), satisfy.len ? " " : "", SLICE_FMT(satisfy));
+    snprintf(text, sizeof text, "%.*s%s: %.*s%s%.*s%s%.*s%s%s%.*s", SLICE_FMT(text_of(f, "rule")),
+             slice_is(level, "label") ? " (label)" : "", SLICE_FMT(field), field.len ? ": " : "", SLICE_FMT(text_of(f, "text")),
+             article.len ? " (" : "", SLICE_FMT(article), article.len ? ")" : "", satisfy.len ? " " : "", SLICE_FMT(satisfy));
     return check_report_add(r, src, !submission_blocks(f), at, slice_str(text), err);
 }
 

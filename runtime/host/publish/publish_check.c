@@ -1,4 +1,5 @@
 #include "host/publish/publish_check.h"
+#include "host/publish/price_history.h"
 #include "host/publish/publish.h"
 #include "host/publish/revisions.h"
 #include "host/publish/tryout.h"
@@ -38,7 +39,11 @@ static int check_skus(struct shop *s, const struct generation *g, struct submiss
 int publish_check(struct shop *s, struct store_conn *reader, struct generation *g, const struct generation *live, struct submission *found,
                   struct slice *findings, struct err *err)
 {
+    struct price_history prices = { reader, catalogue_acquire(s->catalogue), s->symbols, clock_wall_ms(s->options.clock) };
+    found->prices = &prices;
     int rc = submission_check(g, live, found, err);
+    found->prices = NULL;
+    catalogue_release(prices.catalogue);
     if (rc == 0)
         rc = tryout(s, g, reader, found, err);
     if (rc == 0)
@@ -64,6 +69,24 @@ static void last_live(struct shop *s, struct store_conn *conn, struct generation
         sources_free(src);
 }
 
+/* The shop has no catalogue in memory yet: what is refused here must not have opened it. */
+static int check_with_prices(struct shop *s, struct store_conn *conn, struct generation *first, const struct generation *before,
+                             struct submission *found, struct err *err)
+{
+    struct catalogue *catalogue = catalogue_new(s->symbols);
+    struct price_history prices = { conn, NULL, s->symbols, clock_wall_ms(s->options.clock) };
+    int rc = catalogue ? catalogue_load(catalogue, conn, err) : err_set(err, ERR_NOMEM, "Out of memory.");
+    if (rc == 0) {
+        prices.catalogue = catalogue_acquire(catalogue);
+        found->prices = &prices;
+        rc = submission_check(first, before, found, err);
+        found->prices = NULL;
+        catalogue_release(prices.catalogue);
+    }
+    catalogue_free(catalogue);
+    return rc;
+}
+
 int publish_check_start(struct shop *s, struct generation *first, struct err *err)
 {
     struct store_conn *conn = store_writer_conn(s->store);
@@ -74,7 +97,7 @@ int publish_check_start(struct shop *s, struct generation *first, struct err *er
         return rc < 0 ? rc : 0;
     last_live(s, conn, &before);
     submission_init(&found);
-    rc = submission_check(first, before, &found, err);
+    rc = check_with_prices(s, conn, first, before, &found, err);
     if (rc == 0)
         submission_log(&found, s->options.log);
     if (rc == 0)

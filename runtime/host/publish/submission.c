@@ -3,6 +3,7 @@
 #include "bind/functions.h"
 #include "host/care/figures.h"
 #include "host/plugins/plugins.h"
+#include "host/publish/price_history.h"
 #include "rulebook/plugin_set.h"
 #include <stdio.h>
 
@@ -135,16 +136,16 @@ static struct slice file_of(const struct generation *g, struct slice at)
     return f ? f->text : (struct slice){ "", 0 };
 }
 
-/* history.live: what stood there before. changed: whether it differs, or is new. */
-static void put_history(struct thing *t, struct arena *a, struct json_value *live, bool changed)
+/* history.live: what stood there before; history.prices, see price_history.h. changed: whether it differs, or is new. */
+static void put_history(struct thing *t, struct arena *a, struct json_value *live, struct json_value *prices, bool changed)
 {
-    struct json_value *history = json_new(a, JSON_OBJECT);
-    if (live && history) {
-        live->key = SLICE_LIT("live");
-        live->next = NULL;
-        json_append(history, NULL, live);
-    }
-    put(t, "history", history);
+    struct thing history = { .subject = json_new(a, JSON_OBJECT) };
+    if (live)
+        put(&history, "live", live);
+    if (prices)
+        put(&history, "prices", prices);
+    t->failed = t->failed || history.failed;
+    put(t, "history", history.subject);
     put(t, "changed", json_new(a, changed ? JSON_TRUE : JSON_FALSE));
 }
 
@@ -177,7 +178,7 @@ static struct slice place_of(struct submitting *s, const struct json_value *find
     struct arena *a = &s->out->arena;
     const struct sources *src = generation_sources(s->g);
     struct slice field = { "", 0 };
-    if (strcmp(t->kind, "campaign") == 0 || !json_is_string(json_get(finding, "field"), &field))
+    if (strcmp(t->kind, "campaign") == 0 || strcmp(t->kind, "announcement") == 0 || !json_is_string(json_get(finding, "field"), &field))
         return arena_copy(a, t->at);
     const char *name = last_name(field, a), *colon = memchr(t->at.data, ':', t->at.len);
     const char *file = arena_strdup(a, slice_of(t->at.data, (size_t)(colon - t->at.data)));
@@ -240,7 +241,7 @@ static int ask_shop(struct submitting *s)
     const struct json_value *live = s->before ? generation_settings(s->before)->tree : NULL;
     struct thing t = begin(s, "shop", generation_settings(s->g)->name, SLICE_LIT("shop.lua:1"));
     put(&t, "declaration", copy_of(tree, &s->scratch));
-    put_history(&t, &s->scratch, live ? copy_of(live, &s->scratch) : NULL, !same(tree, live));
+    put_history(&t, &s->scratch, live ? copy_of(live, &s->scratch) : NULL, NULL, !same(tree, live));
     return ask(s, &t);
 }
 
@@ -262,7 +263,7 @@ static int ask_plugin(struct submitting *s, const struct manifest *m)
         old && same(m->tree, old->tree) && same(generation_plugin(s->g, m)->settings, generation_plugin(s->before, old)->settings);
     put_text(&t, &s->scratch, "name", name);
     put(&t, "declaration", plugin_facts(s->g, m, &s->scratch));
-    put_history(&t, &s->scratch, old ? plugin_facts(s->before, old, &s->scratch) : NULL, !unchanged);
+    put_history(&t, &s->scratch, old ? plugin_facts(s->before, old, &s->scratch) : NULL, NULL, !unchanged);
     return ask(s, &t);
 }
 
@@ -287,6 +288,19 @@ static void put_maker(struct thing *t, struct arena *a, const struct json_value 
     put(t, "made_by", made.subject);
 }
 
+/* Prices are looked up where they may matter: for what is new or changed, and what claims something of them. */
+static int ask_priced(struct submitting *s, struct thing *t, const struct json_value *spec, const struct json_value *live, bool changed)
+{
+    struct json_value *prices = NULL;
+    const struct json_value *declares = json_get(spec, "declares");
+    bool matters = changed || (declares && json_get(declares, "claims"));
+    int rc = s->out->prices && matters ? price_history_of(s->out->prices, s->g, spec, live != NULL, &s->scratch, &prices, s->err) : 0;
+    if (rc < 0)
+        return rc;
+    put_history(t, &s->scratch, live ? copy_of(live, &s->scratch) : NULL, prices, changed);
+    return ask(s, t);
+}
+
 static int ask_campaign(struct submitting *s, const struct json_value *spec, size_t i, const struct map *before)
 {
     struct slice id = text_of(spec, "id");
@@ -299,8 +313,33 @@ static int ask_campaign(struct submitting *s, const struct json_value *spec, siz
     bool unchanged = live && same(spec, live);
     if (unchanged && has_function(spec)) /* what a function does shows in the text of its file alone */
         unchanged = slice_eq(file_of(s->g, t.at), file_of(s->before, text_of(live, "at")));
-    put_history(&t, &s->scratch, live ? copy_of(live, &s->scratch) : NULL, !unchanged);
-    return ask(s, &t);
+    return ask_priced(s, &t, spec, live, !unchanged);
+}
+
+static int ask_announcement(struct submitting *s, const struct json_value *said, const struct json_value *live)
+{
+    struct slice id = text_of(said, "id");
+    struct thing t = begin(s, "announcement", id, text_of(said, "at"));
+    put_text(&t, &s->scratch, "id", id);
+    put(&t, "declaration", copy_of(said, &s->scratch));
+    return ask_priced(s, &t, said, live, !same(said, live));
+}
+
+static const struct json_value *with_id(const struct json_value *list, struct slice id)
+{
+    const struct json_value *v = list ? list->first : NULL;
+    while (v && !slice_eq(text_of(v, "id"), id))
+        v = v->next;
+    return v;
+}
+
+static int ask_announcements(struct submitting *s)
+{
+    const struct json_value *before = s->before ? generation_announcements(s->before) : NULL;
+    int rc = 0;
+    for (const struct json_value *a = generation_announcements(s->g)->first; a && rc == 0; a = a->next)
+        rc = ask_announcement(s, a, with_id(before, text_of(a, "id")));
+    return rc;
 }
 
 static int ask_campaigns(struct submitting *s)
@@ -323,7 +362,9 @@ static int ask_all(struct submitting *s)
     int rc = ask_shop(s);
     for (size_t i = 0; i < plugin_set_count(set) && rc == 0; i++)
         rc = ask_plugin(s, plugin_set_at(set, i));
-    return rc < 0 ? rc : ask_campaigns(s);
+    if (rc == 0)
+        rc = ask_campaigns(s);
+    return rc < 0 ? rc : ask_announcements(s);
 }
 
 bool submission_wanted(const struct generation *g)

@@ -1,0 +1,333 @@
+#include "host/publish/price_history.h"
+#include "base/zone.h"
+#include "store/store.h"
+#include <stdlib.h>
+
+enum { DAYS = 92, LOOK_MAX = 20000, SHOWN_MAX = 500, STEPS_MAX = 40, RAISES_MAX = 5 };
+#define DAY_MS  (INT64_C(24) * 3600 * 1000)
+#define HOUR_MS (INT64_C(3600) * 1000)
+
+struct looking {
+    const struct price_history *h;
+    struct arena *arena;
+    int64_t start_ms;
+    struct store_stmt *find, *offers, *deals;
+    struct json_value *first, *first_last; /* products that have something to be asked about */
+    struct json_value *rest, *rest_last;
+    size_t in_scope;
+    struct err *err;
+};
+
+static int nomem(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "Out of memory while looking prices up.");
+}
+
+/* --- values -------------------------------------------------------------------------------------------------------------------- */
+
+struct object {
+    struct json_value *v, *last;
+    struct arena *arena;
+    bool failed;
+};
+
+static struct object object_begin(struct arena *a)
+{
+    struct object o = { json_new(a, JSON_OBJECT), NULL, a, false };
+    o.failed = !o.v;
+    return o;
+}
+
+static void put(struct object *o, const char *key, struct json_value *v)
+{
+    if (!v || o->failed) {
+        o->failed = true;
+        return;
+    }
+    v->key = slice_str(key);
+    json_append(o->v, o->last, v);
+    o->last = v;
+}
+
+static void put_int(struct object *o, const char *key, int64_t n)
+{
+    put(o, key, json_new_int(o->arena, n));
+}
+
+static void put_text(struct object *o, const char *key, struct slice text)
+{
+    struct slice kept = arena_copy(o->arena, text);
+    put(o, key, kept.data ? json_new_string(o->arena, kept) : NULL);
+}
+
+static struct slice text_of(const struct json_value *v, const char *key)
+{
+    struct slice text = { "", 0 };
+    json_is_string(json_get(v, key), &text);
+    return text;
+}
+
+/* --- one product ------------------------------------------------------------------------------------------------------------------ */
+
+struct product {
+    int64_t id, price, compare_at, lowest; /* lowest: of offers and deals */
+    bool raised;
+    struct json_value *offers, *deals, *raises, *last_deal;
+    int64_t known_since;
+};
+
+static bool step(struct looking *l, struct json_value *list, struct json_value **last, struct object *o)
+{
+    if (o->failed || list->count >= STEPS_MAX)
+        return !o->failed;
+    json_append(list, *last, o->v);
+    *last = o->v;
+    (void)l;
+    return true;
+}
+
+/* Newest first. A row holds until the one after it; those of before the window are read on, for raises and the first of all. */
+static int read_offers(struct looking *l, struct product *p)
+{
+    struct json_value *last = NULL, *last_raise = NULL;
+    int64_t until = l->start_ms, lowest = INT64_MAX, after_price = -1, after_from = 0;
+    int rc = 0;
+    bool fine = true;
+    store_bind_int(l->offers, 1, p->id);
+    store_bind_int(l->offers, 2, l->start_ms);
+    while (fine && (rc = store_step(l->offers, l->err)) == 1) {
+        int64_t from = store_column_int(l->offers, 0), price = store_column_int(l->offers, 1);
+        bool offered = store_column_int(l->offers, 2) != 0;
+        p->known_since = from;
+        if (after_price > price && after_from >= l->start_ms - DAYS * DAY_MS && p->raises->count < RAISES_MAX) {
+            struct object raise = object_begin(l->arena);
+            put_int(&raise, "at", after_from);
+            put_int(&raise, "from", price);
+            put_int(&raise, "to", after_price);
+            fine = step(l, p->raises, &last_raise, &raise);
+            p->raised = true;
+        }
+        if (offered && price < lowest && until > l->start_ms - DAYS * DAY_MS) {
+            struct object o = object_begin(l->arena);
+            put_int(&o, "until", until);
+            put_int(&o, "price", price);
+            fine = fine && step(l, p->offers, &last, &o);
+            lowest = price;
+        }
+        after_price = price;
+        after_from = until = from;
+    }
+    if (lowest < p->lowest)
+        p->lowest = lowest;
+    if (!fine)
+        store_reset(l->offers);
+    return fine ? rc : nomem(l->err);
+}
+
+/* Newest first. The first one is the last deal before the start, however long ago. */
+static int read_deals(struct looking *l, struct product *p)
+{
+    struct json_value *last = NULL;
+    int64_t lowest = INT64_MAX;
+    bool fine = true;
+    int rc = 0;
+    store_bind_int(l->deals, 1, p->id);
+    store_bind_int(l->deals, 2, l->start_ms);
+    while (fine && (rc = store_step(l->deals, l->err)) == 1) {
+        int64_t first_at = store_column_int(l->deals, 0), at = store_column_int(l->deals, 1), price = store_column_int(l->deals, 2);
+        bool old = at < l->start_ms - DAYS * DAY_MS;
+        at = at < l->start_ms ? at : first_at; /* what was sold at that price after the start says nothing of before */
+        if (p->last_deal && (old || price >= lowest)) {
+            if (!old)
+                continue;
+            store_reset(l->deals);
+            rc = 0;
+            break;
+        }
+        struct object o = object_begin(l->arena);
+        put_int(&o, "at", at);
+        put_int(&o, "price", price);
+        put_text(&o, "order", store_column_text(l->deals, 3));
+        if (!p->last_deal) {
+            struct object again = object_begin(l->arena);
+            put_int(&again, "at", at);
+            put_int(&again, "price", price);
+            put_text(&again, "order", store_column_text(l->deals, 3));
+            p->last_deal = again.failed ? NULL : again.v;
+            fine = !again.failed;
+        }
+        if (!old && fine) {
+            fine = step(l, p->deals, &last, &o);
+            lowest = price;
+        }
+    }
+    if (lowest < p->lowest)
+        p->lowest = lowest;
+    if (!fine)
+        store_reset(l->deals);
+    return fine ? rc : nomem(l->err);
+}
+
+static int add_product(struct looking *l, struct slice sku, const struct product *p)
+{
+    struct object o = object_begin(l->arena);
+    put_text(&o, "sku", sku);
+    put_int(&o, "price", p->price);
+    if (p->compare_at)
+        put_int(&o, "compare_at", p->compare_at);
+    put_int(&o, "known_since", p->known_since);
+    put(&o, "offers", p->offers);
+    put(&o, "deals", p->deals);
+    if (p->last_deal)
+        put(&o, "last_deal", p->last_deal);
+    put(&o, "raises", p->raises);
+    if (o.failed)
+        return nomem(l->err);
+    bool asked = p->compare_at > p->price || p->raised || p->lowest < p->price;
+    struct json_value *list = asked ? l->first : l->rest, **last = asked ? &l->first_last : &l->rest_last;
+    if (list->count >= SHOWN_MAX)
+        return 0;
+    json_append(list, *last, o.v);
+    *last = o.v;
+    return 0;
+}
+
+static int look_at(struct looking *l, struct slice sku)
+{
+    struct product p = { .lowest = INT64_MAX, .known_since = l->start_ms };
+    l->in_scope++;
+    if (l->in_scope > LOOK_MAX)
+        return 0;
+    store_bind_text(l->find, 1, sku);
+    int rc = store_step(l->find, l->err);
+    if (rc <= 0)
+        return rc;
+    p.id = store_column_int(l->find, 0);
+    p.price = store_column_int(l->find, 1);
+    p.compare_at = store_column_int(l->find, 2);
+    store_reset(l->find);
+    p.offers = json_new(l->arena, JSON_ARRAY);
+    p.deals = json_new(l->arena, JSON_ARRAY);
+    p.raises = json_new(l->arena, JSON_ARRAY);
+    if (!p.offers || !p.deals || !p.raises)
+        return nomem(l->err);
+    rc = read_offers(l, &p);
+    if (rc == 0)
+        rc = read_deals(l, &p);
+    return rc < 0 ? rc : add_product(l, sku, &p);
+}
+
+/* --- which products ------------------------------------------------------------------------------------------------------------------ */
+
+static const struct json_value *claims_of(const struct json_value *spec)
+{
+    const struct json_value *declares = json_get(spec, "declares");
+    const struct json_value *claims = declares ? json_get(declares, "claims") : NULL;
+    return claims && claims->type == JSON_ARRAY ? claims : NULL;
+}
+
+static int look_at_claimed(struct looking *l, const struct generation *g, uint32_t campaign, bool is_campaign,
+                           const struct json_value *claims)
+{
+    int rc = 0;
+    for (const struct json_value *c = claims ? claims->first : NULL; c && rc == 0; c = c->next) {
+        struct slice sku = text_of(c, "sku");
+        symbol known = sku.len ? symbols_find(l->h->symbols, sku) : 0;
+        const struct catalogue_product *p = known ? catalogue_find(l->h->catalogue, known) : NULL;
+        if (p && !(is_campaign && quote_campaign_wants(generation_rules(g), campaign, &p->facts))) /* those come anyway */
+            rc = look_at(l, sku);
+    }
+    return rc;
+}
+
+static int look_at_scope(struct looking *l, const struct generation *g, uint32_t campaign)
+{
+    symbol at = 0;
+    const struct catalogue_product *p;
+    int rc = 0;
+    while (rc == 0 && (p = catalogue_next(l->h->catalogue, &at)))
+        if (p->status != PRODUCT_ARCHIVED && !p->has_variants && quote_campaign_wants(generation_rules(g), campaign, &p->facts))
+            rc = look_at(l, symbols_name(l->h->symbols, p->facts.sku));
+    return rc;
+}
+
+static bool moment(const struct generation *g, struct slice text, int64_t *out)
+{
+    struct civil local;
+    if (text.len && timestamp_parse(text, out, NULL) == 0)
+        return true;
+    if (!text.len || civil_parse(text, &local, NULL) < 0)
+        return false;
+    *out = zone_resolve(generation_zone(g), &local);
+    return true;
+}
+
+/* Backdated it would not have to answer for the prices of yesterday. */
+static bool find_start(const struct price_history *h, const struct generation *g, const struct json_value *spec, bool live, int64_t *out)
+{
+    const struct json_value *claims = claims_of(spec), *window = json_get(spec, "window");
+    *out = h->now_ms;
+    bool known = (claims && claims->first && moment(g, text_of(claims->first, "from"), out)) ||
+                 (window && moment(g, text_of(window, "from"), out)) || !live;
+    if (!live && *out < h->now_ms)
+        *out = h->now_ms;
+    return known;
+}
+
+static int prepare(struct looking *l)
+{
+    int rc = store_prepare(l->h->conn, "SELECT id, price, coalesce(compare_at, 0) FROM products WHERE sku = ?1", &l->find, l->err);
+    if (rc == 0)
+        rc = store_prepare(l->h->conn,
+                           "SELECT from_ms, price, offered FROM product_prices WHERE product = ?1 AND from_ms < ?2 ORDER BY from_ms DESC "
+                           "LIMIT 1000",
+                           &l->offers, l->err);
+    if (rc == 0)
+        rc =
+            store_prepare(l->h->conn,
+                          "SELECT first_at, last_at, price, last_order FROM deal_prices WHERE product = ?1 AND hour < ?2 AND first_at < ?2 "
+                          "ORDER BY hour DESC, last_at DESC",
+                          &l->deals, l->err);
+    l->first = json_new(l->arena, JSON_ARRAY);
+    l->rest = json_new(l->arena, JSON_ARRAY);
+    return rc < 0 ? rc : l->first && l->rest ? 0 : nomem(l->err);
+}
+
+static int finish(struct looking *l, bool known, struct json_value **out)
+{
+    struct object o = object_begin(l->arena);
+    put_int(&o, "start", l->start_ms);
+    put(&o, "start_known", json_new(l->arena, known ? JSON_TRUE : JSON_FALSE));
+    put_int(&o, "now", l->h->now_ms);
+    put_int(&o, "days", DAYS);
+    put_int(&o, "in_scope", (int64_t)l->in_scope);
+    for (struct json_value *v = l->rest->first, *next; v && l->first->count < SHOWN_MAX; v = next) {
+        next = v->next;
+        v->next = NULL;
+        json_append(l->first, l->first_last, v);
+        l->first_last = v;
+    }
+    put_int(&o, "left_out", (int64_t)(l->in_scope - l->first->count));
+    put(&o, "products", l->first);
+    *out = o.failed ? NULL : o.v;
+    return o.failed ? nomem(l->err) : 0;
+}
+
+int price_history_of(const struct price_history *h, const struct generation *g, const struct json_value *spec, bool live,
+                     struct arena *arena, struct json_value **out, struct err *err)
+{
+    struct looking l = { .h = h, .arena = arena, .err = err };
+    uint32_t campaign = 0;
+    bool is_campaign = json_get(spec, "give") && quote_campaign_find(generation_rules(g), text_of(spec, "id"), &campaign);
+    const struct json_value *claims = claims_of(spec);
+    *out = NULL;
+    if (!is_campaign && !claims)
+        return 0;
+    bool known = find_start(h, g, spec, live, &l.start_ms);
+    int rc = prepare(&l);
+    if (rc == 0)
+        rc = look_at_claimed(&l, g, campaign, is_campaign, claims);
+    if (rc == 0 && is_campaign)
+        rc = look_at_scope(&l, g, campaign);
+    return rc < 0 ? rc : finish(&l, known, out);
+}

@@ -1,0 +1,29 @@
+/* host/publish/price_history.h - what is known of the prices of the products that a campaign is about, for the checks of plugins: subject
+ * .history.prices. A check says how many days matter to it, so lowest prices are given as steps back in time from the campaign's start:
+ * each is lower than all between it and the start. What is before a moment is never changed by what comes after, so a verdict can be
+ * repeated.
+ *
+ *   prices = { start, start_known, now, days, products = { { sku, price, compare_at?, known_since, offers = { { until, price } ... },
+ *              deals = { { at, price, order } ... }, last_deal? = { at, price, order }, raises = { { at, from, to } ... } } ... },
+ *              in_scope, left_out }
+ *
+ * Times are milliseconds UTC. start: of claims[1].from, of the campaign's window, or now; a campaign that was not live before can't have
+ * begun before now. Products that have something to be asked about come first; left_out: how many there was no room for. */
+#pragma once
+#include "base/json.h"
+#include "host/api/catalogue.h"
+#include "rulebook/rulebook.h"
+
+struct store_conn;
+
+struct price_history {
+    struct store_conn *conn; /* a reader */
+    struct catalogue_snapshot *catalogue;
+    struct symbols *symbols;
+    int64_t now_ms;
+};
+
+/* spec: a campaign of g, or an announcement (then only the SKUs that it claims something of). live: it was live before. Without a claim and
+ * without a price *out is NULL. */
+int price_history_of(const struct price_history *h, const struct generation *g, const struct json_value *spec, bool live,
+                     struct arena *arena, struct json_value **out, struct err *err);
