@@ -101,6 +101,7 @@ static const struct {
     { "brand", WHEN_IN_CART },
     { "category", WHEN_IN_CART },
     { "tag", WHEN_IN_CART },
+    { "attribute", WHEN_IN_CART },
     { "qty", WHEN_QTY },
     { "subtotal", WHEN_SUBTOTAL },
     { "all", WHEN_ALL },
@@ -215,7 +216,7 @@ int condition_list(struct spec *s, const struct spec_node *n, struct condition *
 
 static const char *in_cart_key(const struct selector *sel)
 {
-    return sel->kind < SELECT_LEAVES ? selector_leaf_keys[sel->kind] : "";
+    return sel->is_attribute ? "attribute" : sel->kind < SELECT_LEAVES ? selector_leaf_keys[sel->kind] : "";
 }
 
 bool window_holds(struct quote_eval *e, const struct window *w)
@@ -238,7 +239,7 @@ static void why_wanted(struct quote_eval *e, const char *reason, const struct na
 {
     why_set(e, reason);
     if (n->count)
-        why_text(e, "wanted", symbols_name(e->rules->symbols, n->items[0]));
+        why_text(e, "wanted", attribute_shown(symbols_name(e->rules->symbols, n->items[0])));
 }
 
 static bool in_cart(struct quote_eval *e, const struct selector *sel)

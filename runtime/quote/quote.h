@@ -24,13 +24,16 @@ enum {
 struct quote_product { /* what rules may know of a SKU; symbols of the shop's table */
     symbol sku, brand;
     const symbol *categories; /* the category and all its ancestors ("tea/green", "tea") */
-    const symbol *tags;
+    const symbol *tags;       /* also its attributes, each as quote_attribute_text() writes it */
     uint32_t category_count, tag_count;
     int64_t price_minor;      /* per unit */
     int64_t compare_at_minor; /* 0 = none */
     int64_t weight_g;
     struct slice title; /* not part of the evidence */
 };
+
+/* An attribute as it stands among tags: "@color=red". v: a text, a whole number or a boolean. data NULL: out of memory. */
+struct slice quote_attribute_text(struct arena *arena, struct slice name, const struct json_value *v);
 
 struct quote_line {
     struct quote_product product; /* copied in; the arrays are borrowed and must live as long as the result */

@@ -33,15 +33,19 @@ enum selector_kind {
     SELECT_ANY,
     SELECT_NONE,
     SELECT_UNIT_PRICE, /* one unit costs from .. to, in the catalogue or by campaigns of the stage price */
-    SELECT_REDUCED     /* it is shown beside a higher price */
+    SELECT_REDUCED,    /* it is shown beside a higher price */
+    SELECT_NUMBER,     /* an attribute is a number from .. to */
 };
 
 struct selector {
     enum selector_kind kind;
+    bool is_attribute;
     uint32_t child_count;
     struct names names;              /* of a leaf */
     const struct selector *children; /* of all, any, none */
-    int64_t at_least, at_most;       /* of a unit price */
+    int64_t at_least, at_most;       /* of a unit price, or a number */
+    struct slice prefix;             /* of a number: what stands before it in a tag */
+    const struct symbols *symbols;   /* of a number: the names of tags */
 };
 
 struct marks { /* which symbols a line (or a whole cart) has, as bits */
@@ -50,7 +54,10 @@ struct marks { /* which symbols a line (or a whole cart) has, as bits */
 };
 
 int selector_compile(struct spec *s, const struct spec_node *n, struct selector *out);
-int selector_member(struct spec *s, const struct spec_node *n, struct selector *out); /* one member, by its key */
+int selector_member(struct spec *s, const struct spec_node *n, struct selector *out);   /* one member, by its key */
+int attribute_compile(struct spec *s, const struct spec_node *n, struct selector *out); /* attribute.c */
+struct slice attribute_shown(struct slice name); /* a tag, or the attribute that it is, as people write it */
+bool attribute_within(const struct selector *sel, const struct quote_product *p);
 extern const char *const selector_leaf_keys[SELECT_LEAVES];
 bool selector_match(const struct selector *sel, const struct quote_product *p, const struct marks *m);
 bool selector_possible(const struct selector *sel, const struct marks *cart); /* false: surely no line of the cart matches */

@@ -1,7 +1,7 @@
 #include "quote/rules_int.h"
 
 const char *const selector_leaf_keys[SELECT_LEAVES] = { "sku", "brand", "category", "tag" };
-static const char *const known[] = { "sku", "brand", "category", "tag", "all", "any", "none", "unit_price", "reduced", NULL };
+static const char *const known[] = { "sku", "brand", "category", "tag", "all", "any", "none", "unit_price", "reduced", "attribute", NULL };
 
 static int children_compile(struct spec *s, const struct spec_node *n, enum selector_kind kind, struct selector *out)
 {
@@ -58,6 +58,8 @@ int selector_member(struct spec *s, const struct spec_node *n, struct selector *
         return unit_price_compile(s, n, out);
     if (strcmp(n->key, "reduced") == 0)
         return reduced_compile(s, n, out);
+    if (strcmp(n->key, "attribute") == 0)
+        return attribute_compile(s, n, out);
     if (strcmp(n->key, "all") == 0)
         return children_compile(s, n, SELECT_ALL, out);
     return children_compile(s, n, strcmp(n->key, "any") == 0 ? SELECT_ANY : SELECT_NONE, out);
@@ -127,6 +129,8 @@ bool selector_match(const struct selector *sel, const struct quote_product *p, c
         return m->price_minor >= sel->at_least && m->price_minor <= sel->at_most;
     case SELECT_REDUCED:
         return m->compare_at_minor > m->price_minor;
+    case SELECT_NUMBER:
+        return attribute_within(sel, p);
     case SELECT_ALL:
     case SELECT_ANY:
     case SELECT_NONE:

@@ -284,6 +284,17 @@ static int name_add(struct spec *s, const struct spec_node *n, bool code, symbol
     return 0;
 }
 
+void names_sort(symbol *items, uint32_t count, struct names *out)
+{
+    qsort(items, count, sizeof *items, by_number);
+    *out = (struct names){ .items = items };
+    for (uint32_t i = 0; i < count; i++)
+        if (i == 0 || items[i] != items[i - 1])
+            items[out->count++] = items[i];
+    for (uint32_t i = 0; i < out->count; i++)
+        out->bloom |= symbol_bit(items[i]);
+}
+
 static int names_read(struct spec *s, const struct spec_node *n, bool code, struct names *out)
 {
     bool one = n->v && n->v->type == JSON_STRING;
@@ -305,13 +316,7 @@ static int names_read(struct spec *s, const struct spec_node *n, bool code, stru
     }
     if (rc < 0)
         return rc;
-    qsort(items, count, sizeof *items, by_number);
-    *out = (struct names){ .items = items };
-    for (uint32_t i = 0; i < count; i++)
-        if (i == 0 || items[i] != items[i - 1])
-            items[out->count++] = items[i];
-    for (uint32_t i = 0; i < out->count; i++)
-        out->bloom |= symbol_bit(items[i]);
+    names_sort(items, count, out);
     return 0;
 }
 

@@ -40,6 +40,8 @@ struct names { /* sorted, each once, no 0 */
     uint64_t bloom; /* OR of symbol_bit() */
 };
 
+void names_sort(symbol *items, uint32_t count, struct names *out); /* items: not 0, in any order; they are kept */
+
 /* ERR_INVALID with "at: path: sentence"; the path is also the err's field. */
 int spec_error(const struct spec *s, const struct spec_node *n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int spec_nomem(const struct spec *s);

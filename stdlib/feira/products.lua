@@ -18,9 +18,9 @@ local WEIGHT_MAX_G = 1000000000
 local STATUSES = { "active", "draft", "archived" }
 local FIELDS = {
   "title", "price", "compare_at", "cost", "category", "tags", "brand", "weight_g", "status", "track_stock", "variant_of", "options",
-  "image", "description",
+  "attributes", "image", "description",
 }
-local INHERITED = { "title", "category", "tags", "brand", "weight_g", "image", "description" }
+local INHERITED = { "title", "category", "tags", "brand", "weight_g", "attributes", "image", "description" }
 
 local find = sql.statement "SELECT * FROM products WHERE sku = ?1"
 local variants_of = sql.statement "SELECT * FROM products WHERE variant_of = ?1 ORDER BY id LIMIT 1000"
@@ -30,12 +30,12 @@ local list_variants = sql.statement
   "SELECT * FROM products WHERE variant_of = ?4 AND id > ?1 AND (?2 = 1 OR status = 'active') ORDER BY id LIMIT ?3"
 local insert = sql.statement [[
   INSERT INTO products (sku, title, price, compare_at, cost, category, tags, brand, weight_g, status, track_stock, variant_of, options,
-                        image, description, created_at, updated_at)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)]]
+                        image, description, attributes, created_at, updated_at)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)]]
 local update = sql.statement [[
   UPDATE products SET title = ?2, price = ?3, compare_at = ?4, cost = ?5, category = ?6, tags = ?7, brand = ?8, weight_g = ?9, status = ?10,
-                      track_stock = ?11, variant_of = ?12, options = ?13, image = ?14, description = ?15, updated_at = ?16,
-                      version = version + 1
+                      track_stock = ?11, variant_of = ?12, options = ?13, image = ?14, description = ?15, attributes = ?16,
+                      updated_at = ?17, version = version + 1
   WHERE sku = ?1]]
 
 -- --- reading --------------------------------------------------------------------------------------------------------
@@ -87,7 +87,8 @@ local function render(row, trusted, with_variants)
     "sku", row.sku, "title", row.title, "price", row.price, "compare_at", row.compare_at, "cost", trusted and row.cost or nil,
     "category", row.category, "tags", row.tags and json.raw(row.tags), "brand", row.brand, "weight_g", row.weight_g, "status", row.status,
     "track_stock", row.track_stock == 1, "variant_of", row.variant_of, "options", row.options and json.raw(row.options),
-    "image", row.image, "description", row.description, "available", available, "stock", stocked, "variants", variants,
+    "attributes", row.attributes and json.raw(row.attributes), "image", row.image, "description", row.description,
+    "available", available, "stock", stocked, "variants", variants,
     "created_at", time.format(row.created_at), "updated_at", time.format(row.updated_at))
 end
 
@@ -131,9 +132,23 @@ local function check_options(options, field)
   end
 end
 
+-- Values are compared as they are written; a number is a whole one, so that 2.5 and 2.50 can't be two.
+local function check_attributes(attributes, field)
+  for name, value in pairs(check.object(attributes, field) or {}) do
+    local at = field .. "/" .. name
+    if #name > 64 or not name:find "^[%w_.-]+$" then fail.invalid(at, "Names of attributes have letters, digits, '_', '.' and '-'.") end
+    if type(value) == "string" then
+      check.required(check.text(value, at, 100), at)
+    elseif type(value) ~= "boolean" and math.type(value) ~= "integer" then
+      fail.invalid(at, "An attribute is a text, a whole number (25 mm rather than 2.5 cm), true or false.")
+    end
+  end
+end
+
 -- What a client states of a product, as columns.
 local function columns_of(body, at)
   check_options(body.options, at .. "/options")
+  check_attributes(body.attributes, at .. "/attributes")
   local tags = check.texts(body.tags, at .. "/tags", 100)
   local track = check.flag(body.track_stock, at .. "/track_stock")
   local p = {
@@ -149,6 +164,7 @@ local function columns_of(body, at)
     track_stock = track ~= false,
     variant_of = body.variant_of and body.variant_of ~= json.null and check.sku(body.variant_of, at .. "/variant_of") or nil,
     options = check.object(body.options, at .. "/options") and json.encode(body.options),
+    attributes = check.object(body.attributes, at .. "/attributes") and json.encode(body.attributes),
     image = check.text(body.image, at .. "/image", 2000),
     description = check.text(body.description, at .. "/description", 50000),
   }
@@ -170,10 +186,10 @@ end
 local function write(sku, p, at, now)
   check_parent(sku, p.variant_of, at .. "/variant_of")
   local changed = update:run(sku, p.title, p.price, p.compare_at, p.cost, p.category, p.tags, p.brand, p.weight_g, p.status, p.track_stock,
-    p.variant_of, p.options, p.image, p.description, now)
+    p.variant_of, p.options, p.image, p.description, p.attributes, now)
   if changed == 0 then
     insert:run(sku, p.title, p.price, p.compare_at, p.cost, p.category, p.tags, p.brand, p.weight_g, p.status, p.track_stock, p.variant_of,
-      p.options, p.image, p.description, now)
+      p.options, p.image, p.description, p.attributes, now)
   end
   prices.offered(sku, now)
   catalogue.changed(sku)
@@ -197,6 +213,7 @@ function products.patch(args)
   local row = find:row(sku)
   if not row then fail.not_found(("There is no product %q."):format(sku)) end
   row.tags, row.options, row.track_stock = decoded(row.tags), decoded(row.options), row.track_stock == 1
+  row.attributes = decoded(row.attributes)
   local merged = {}
   for _, name in ipairs(FIELDS) do
     local given = args.body[name]

@@ -394,6 +394,31 @@ local bought = record {
   sku = name_list, category = name_list, tag = name_list, brand = name_list, of = selector, at_least = units_or_money, within = duration,
 }
 
+-- promo.attribute("color", "red"), ("color", { "red", "blue" }), ("organic"), ("size_mm", { at_least = 20 })
+local attribute_bounds = record { at_least = integer(math.mininteger), at_most = integer(math.mininteger) }
+
+local function attribute_value(at, path, v)
+  if type(v) ~= "boolean" and type(v) ~= "string" and math.type(v) ~= "integer" then
+    fail(at, path, "expected a text, a whole number, true or false, got %s", seen(v))
+  end
+  return v
+end
+
+local function attribute(at, name, is)
+  local out = { name = text(at, "attribute", name) }
+  if type(is) == "table" and #is > 0 then
+    for i, value in ipairs(is) do attribute_value(at, "attribute[" .. i .. "]", value) end
+    out.any_of = is
+  elseif type(is) == "table" then
+    local bounds = attribute_bounds(at, "attribute", is)
+    if bounds.at_least == nil and bounds.at_most == nil then fail(at, "attribute", "it has no bound; write at_least, at_most or both") end
+    out.at_least, out.at_most = bounds.at_least, bounds.at_most
+  elseif is ~= nil then
+    out.is = attribute_value(at, "attribute", is)
+  end
+  return { attribute = out }
+end
+
 -- Which units of its lines an action takes.
 local function of_units(fields)
   for _, key in ipairs { "max_units", "max_units_per_line", "whole", "whole_per_line" } do
@@ -409,6 +434,7 @@ words = {
   tag = { kind = "selector", names = true },
   brand = { kind = "selector", names = true },
   unit_price = { kind = "selector", check = bounded(money, {}) },
+  attribute = { kind = "selector", make = attribute },
   reduced = { kind = "selector", optional = true, check = record {} },
 
   customer_tag = { kind = "condition", names = true },

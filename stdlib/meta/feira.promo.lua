@@ -349,6 +349,14 @@ function promo.brand(names, ...) end
 ---@return feira.promo.Selector
 function promo.unit_price(spec) end
 
+---Lines whose product has an attribute (a map of the catalogue: texts, whole numbers, booleans): `promo.attribute("color", "red")`, one of
+---several `promo.attribute("color", { "red", "blue" })`, a number `promo.attribute("size_mm", { at_least = 20, at_most = 40 })`; without a
+---value it is true: `promo.attribute "organic"`.
+---@param name string
+---@param is? string|integer|boolean|(string|integer|boolean)[]|{ at_least: integer?, at_most: integer? }
+---@return feira.promo.Selector
+function promo.attribute(name, is) end
+
 ---Lines that are shown beside a higher price (`compare_at`): `scope = promo.none(promo.reduced())` leaves what is on sale alone.
 ---@param spec? {}
 ---@return feira.promo.Selector

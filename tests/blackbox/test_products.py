@@ -2,6 +2,7 @@
 
 import pytest
 from market import ok, problem, unique
+from test_history import in_guide
 
 
 def test_a_product_is_made_read_changed_and_replaced(shop):
@@ -176,3 +177,33 @@ def test_a_wrong_stock_change_is_refused_and_changes_nothing(shop, body, field):
 def test_stock_without_a_key_for_the_attempt_is_refused(shop):
     sku = shop.product(stock=1)
     problem(shop.sk.request("POST", "/v1/stock", {"sku": sku, "delta": 1, "reason": "x"}), 400, "idempotency_key_required")
+
+
+def test_attributes_are_what_rules_ask_for(own_shop):
+    shop = own_shop(campaigns={"red": """local promo = require "feira.promo"
+return {
+  promo.campaign { id = "red", scope = promo.attribute("color", { "red", "pink" }), give = promo.percent_off { percent = 10 } },
+  promo.campaign { id = "large", when = promo.attribute("size_mm", { at_least = 40 }), give = promo.amount_off { amount = "1" } },
+}"""})
+    red = {"color": "red", "size_mm": 25, "organic": True}
+    parent = shop.product(price=1000, attributes=red, stock=0)
+    small = shop.product(price=1000, variant_of=parent)
+    large = shop.product(price=1000, variant_of=parent, attributes={"color": "blue", "size_mm": 40})
+    assert ok(shop.sk.request("GET", f"/v1/products/{small}"), 200)["attributes"] == red
+    assert shop.quote({small: 1})["discount"] == 100
+    assert shop.quote({large: 1})["discount"] == 100 and shop.quote({large: 1, small: 1})["discount"] == 200
+    ok(shop.sk.request("PATCH", f"/v1/products/{small}", {"attributes": {"color": "blue"}}), 200)
+    assert shop.quote({small: 1})["discount"] == 0
+    for bad, field in ({"color": 2.5}, "/attributes/color"), ({"color": {}}, "/attributes/color"), ({"a b": 1}, "/attributes/a b"), ({"a": ""}, "/attributes/a"):
+        problem(shop.sk.request("PUT", f"/v1/products/{large}", {"title": "x", "price": 1, "attributes": bad}), 422, field=field)
+    why = ok(shop.pk.request("POST", "/v1/quotes?explain=full", {"lines": [{"sku": small, "qty": 1}]}), 200)["campaigns"]
+    assert {c["id"]: c["reason"]["code"] for c in why} == {"red": "no_lines", "large": "not_in_cart"}
+
+
+def test_the_example_of_the_guide_about_attributes(own_shop):
+    shop = own_shop(campaigns={"long": in_guide("Products by their attributes")})
+    scarf = {"color": "red", "length_mm": 1800}
+    long, short = shop.product(attributes=scarf), shop.product(attributes={**scarf, "length_mm": 1499})
+    linen = shop.product(attributes={"organic": True})
+    assert shop.quote({long: 1, linen: 1})["discount"] == 100
+    assert shop.quote({long: 1})["discount"] == 0 and shop.quote({short: 1, linen: 1})["discount"] == 0

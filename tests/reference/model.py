@@ -102,6 +102,8 @@ class Model:
                 holds = any(t in listed(value) for t in line.get("tags", []))
             elif key == "category":
                 holds = any(c in listed(value) for c in line.get("categories", []))
+            elif key == "attribute":
+                holds = self.attribute_holds(value, line.get("attributes", {}).get(value["name"]))
             elif key == "all":
                 holds = all(self.selects(s, line) for s in value)
             elif key == "any":
@@ -111,6 +113,13 @@ class Model:
             if not holds:
                 return False
         return True
+
+    def attribute_holds(self, want, seen):
+        if seen is None:
+            return False
+        if "at_least" in want or "at_most" in want:
+            return isinstance(seen, int) and not isinstance(seen, bool) and self.within(seen, want)
+        return any(type(seen) is type(v) and seen == v for v in want.get("any_of", [want.get("is", True)]))
 
     def lines_of(self, selector):
         return [i for i, line in enumerate(self.cart["lines"]) if i not in self.hidden and (selector is None or self.selects(selector, line))]

@@ -1,7 +1,7 @@
 /* reference_price - prices carts for tests/reference/run: one JSON text per line in, one per line out, until the input ends.
  *
  *   in   {"rules": [CAMPAIGN...], "policies", "shipping", "tax", "carts": [CART...]}     as runtime/quote/README.md has them, in CNY and
- * UTC CART {"at" (ms), "lines": [{"sku", "qty", "price" (minor), "brand", "categories", "tags", "g"}], "codes", "customer",
+ * UTC CART {"at" (ms), "lines": [{"sku", "qty", "price" (minor), "brand", "categories", "tags", "attributes", "g"}], "codes", "customer",
  * "customer_tags", "facts", "orders", "since" (ms), "bought" ([LINE with "amount", "paid" (ms)...]), "channel", "region", "payment_method",
  * "store", "option"} out  {"refused": "why"} when the rules are not, otherwise {"answers": [ANSWER...]}, amounts in minor units:
  *        {"error": field} or {"lines": [[subtotal, total, tax, [[campaign, amount]...]]...], "shipping", "shipping_discounts", "total",
@@ -58,6 +58,19 @@ static const symbol *names_of(struct desk *d, const struct json_value *v, const 
     return names;
 }
 
+/* Attributes stand behind them. */
+static const symbol *tags_of(struct desk *d, const struct json_value *v, uint32_t *count)
+{
+    const struct json_value *list = json_get(v, "tags"), *attributes = json_get(v, "attributes");
+    symbol *names = arena_array(&d->input, (list ? list->count : 0) + (attributes ? attributes->count : 0) + 1, sizeof *names);
+    *count = 0;
+    for (const struct json_value *m = list ? list->first : NULL; m; m = m->next)
+        names[(*count)++] = symbols_intern(d->symbols, m->string);
+    for (const struct json_value *m = attributes ? attributes->first : NULL; m; m = m->next)
+        names[(*count)++] = symbols_intern(d->symbols, quote_attribute_text(&d->input, m->key, m));
+    return names;
+}
+
 static void line_read(struct desk *d, const struct json_value *v, struct quote_line *l)
 {
     *l = (struct quote_line){ .qty = int_of(v, "qty", 1), .unit_price_minor = int_of(v, "price", 0) };
@@ -67,7 +80,7 @@ static void line_read(struct desk *d, const struct json_value *v, struct quote_l
     l->product.brand = name_of(d, v, "brand");
     l->product.title = text_of(v, "sku");
     l->product.categories = names_of(d, v, "categories", &l->product.category_count);
-    l->product.tags = names_of(d, v, "tags", &l->product.tag_count);
+    l->product.tags = tags_of(d, v, &l->product.tag_count);
 }
 
 /* As the host answers the questions of its rules; an item bought before is written as a line of a cart, with "amount" and "paid" (ms). */

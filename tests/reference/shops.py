@@ -3,8 +3,8 @@
 import json
 
 SKUS = {
-    "A": {"brand": "north", "categories": ["tea/green", "tea"], "tags": ["new"]}, "B": {"brand": "north", "categories": ["tea/black", "tea"], "tags": ["sale"]},
-    "C": {"brand": "south", "categories": ["mugs"], "tags": ["sale", "gift"]}, "D": {"brand": "south", "categories": ["books"], "tags": []},
+    "A": {"brand": "north", "categories": ["tea/green", "tea"], "tags": ["new"], "attributes": {"color": "red", "size": 3, "organic": True}}, "B": {"brand": "north", "categories": ["tea/black", "tea"], "tags": ["sale"], "attributes": {"color": "blue", "size": 7, "organic": False}},
+    "C": {"brand": "south", "categories": ["mugs"], "tags": ["sale", "gift"], "attributes": {"color": "red"}}, "D": {"brand": "south", "categories": ["books"], "tags": []},
     "E": {"categories": ["mugs"], "tags": ["new", "gift"]}, "F": {"brand": "east", "categories": [], "tags": []},
 }
 PRICES = [1, 2, 3, 5, 7, 33, 50, 99, 100, 333, 500, 999, 1000, 1250, 1999, 3333, 4999, 5900, 10000, 0]
@@ -15,9 +15,12 @@ DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 
 
 def selector(r, deep=0):
-    kind = r.choice(["sku", "brand", "tag", "category"] * 3 + (["all", "any", "none", "both"] if deep < 2 else []))
+    kind = r.choice(["sku", "brand", "tag", "category"] * 3 + ["attribute"] * 2 + (["all", "any", "none", "both"] if deep < 2 else []))
     if kind in ("all", "any", "none"):
         return {kind: [selector(r, deep + 1) for _ in range(r.randint(1, 2))]}
+    if kind == "attribute":
+        return {kind: r.choice([{"name": "color", "is": "red"}, {"name": "color", "any_of": ["red", "blue"]}, {"name": "organic"}, {"name": "organic", "is": False},
+                                {"name": "size", "at_least": 5}, {"name": "size", "at_most": 3}, {"name": "size", "is": 7}, {"name": "weight", "at_least": 0}])}
     if kind == "both":
         return {"tag": name(r, "tag"), "category": name(r, "category")}
     return {kind: name(r, kind)}

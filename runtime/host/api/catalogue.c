@@ -253,10 +253,11 @@ static void draft_end(struct draft *d, bool keep)
     "SELECT p.sku, coalesce(p.title, q.title, ''), p.price, coalesce(p.compare_at, 0), coalesce(p.category, q.category, ''),"              \
     " coalesce(p.tags, q.tags, '[]'), coalesce(p.brand, q.brand, ''), coalesce(p.weight_g, q.weight_g, 0), p.status, p.track_stock,"       \
     " EXISTS (SELECT 1 FROM products v WHERE v.variant_of = p.sku), (SELECT count(*) FROM stock s WHERE s.product = p.id),"                \
-    " (SELECT s.account FROM stock s WHERE s.product = p.id LIMIT 1), (SELECT s.location FROM stock s WHERE s.product = p.id LIMIT 1)"     \
+    " (SELECT s.account FROM stock s WHERE s.product = p.id LIMIT 1), (SELECT s.location FROM stock s WHERE s.product = p.id LIMIT 1),"    \
+    " coalesce(p.attributes, q.attributes)"                                                                                                \
     " FROM products p LEFT JOIN products q ON q.sku = p.variant_of "
 
-enum { TAGS_MAX = 64, CATEGORY_DEPTH_MAX = 16 };
+enum { TAGS_MAX = 64, ATTRIBUTES_MAX = 50, CATEGORY_DEPTH_MAX = 16 };
 
 static uint32_t category_symbols(struct symbols *s, struct slice path, symbol out[CATEGORY_DEPTH_MAX])
 {
@@ -282,12 +283,28 @@ static uint32_t tag_symbols(struct symbols *s, struct slice json, struct arena *
     return n;
 }
 
+/* Behind the tags. */
+static uint32_t attribute_symbols(struct symbols *s, struct slice json, struct arena *arena, symbol out[ATTRIBUTES_MAX])
+{
+    uint32_t n = 0;
+    struct json_value *all;
+    if (json.len == 0 || json_parse(json, NULL, arena, &all, NULL) < 0 || all->type != JSON_OBJECT)
+        return 0;
+    for (const struct json_value *m = all->first; m && n < ATTRIBUTES_MAX; m = m->next) {
+        struct slice text = quote_attribute_text(arena, m->key, m);
+        if (text.data)
+            out[n++] = symbols_intern(s, text);
+    }
+    return n;
+}
+
 static struct entry *entry_read(struct symbols *s, struct store_stmt *row, struct arena *scratch)
 {
-    symbol categories[CATEGORY_DEPTH_MAX], tags[TAGS_MAX];
+    symbol categories[CATEGORY_DEPTH_MAX], tags[TAGS_MAX + ATTRIBUTES_MAX];
     struct slice title = store_column_text(row, 1), brand = store_column_text(row, 6), status = store_column_text(row, 8);
     uint32_t category_count = category_symbols(s, store_column_text(row, 4), categories);
     uint32_t tag_count = tag_symbols(s, store_column_text(row, 5), scratch, tags);
+    tag_count += attribute_symbols(s, store_column_text(row, 14), scratch, tags + tag_count);
     bool one_place = store_column_int(row, 11) == 1;
     struct slice location = one_place ? store_column_text(row, 13) : slice_str("");
     struct entry *e = calloc(1, sizeof *e + (category_count + tag_count) * sizeof(symbol) + title.len + location.len + 1);

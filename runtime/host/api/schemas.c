@@ -10,6 +10,7 @@
 
 /* clang-format off */
 static const struct schema text_tag = { .type = SCHEMA_STRING, .min = 1, .max = 64 };
+static const struct schema attribute_value = { .type = SCHEMA_ANY };
 static const struct schema option_value = { .type = SCHEMA_STRING, .min = 1, .max = 100 };
 static const char *const product_statuses[] = { "active", "draft", "archived", NULL };
 
@@ -26,6 +27,7 @@ static const char *const product_statuses[] = { "active", "draft", "archived", N
     { .name = "track_stock", .type = SCHEMA_BOOL, .about = "false: sold without counting." }, \
     { .name = "variant_of", .type = SCHEMA_STRING, .nullable = null, .min = 1, .max = 64, .format = "sku", .about = "The product this is a variant of." }, \
     { .name = "options", .type = SCHEMA_MAP, .nullable = null, .max = 10, .item = &option_value, .about = "What tells variants apart: {\"size\": \"M\"}." }, \
+    { .name = "attributes", .type = SCHEMA_MAP, .nullable = null, .max = 50, .item = &attribute_value, .about = "What rules may ask for: {\"color\": \"red\", \"size_cm\": 25, \"organic\": true}." }, \
     { .name = "image", .type = SCHEMA_STRING, .nullable = null, .min = 1, .max = 1000 }, \
     { .name = "description", .type = SCHEMA_STRING, .nullable = null, .multiline = true, .min = 1, .max = 20000 }
 
