@@ -118,6 +118,13 @@ static const struct cli_option explain_options[] = {
     { "--lang", "LANG", "Sentences in en or zh-CN; default: as LC_ALL or LANG says, else en." },
     { "--json", NULL, "Print the quote document instead of a table." },
     { NULL, NULL, NULL } };
+static const struct cli_option replay_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--since", "TIME", "Orders placed from then on: 2026-11-01 (the shop's zone), 2026-11-01T00:00:00Z, or 30d for the time since then." },
+    { "--until", "TIME", "The first moment whose orders are left out." },
+    { "--threads", "N", "How many compute; default one for each core." },
+    { "--json", NULL, "Print the result as one JSON document." },
+    { NULL, NULL, NULL } };
 static const struct cli_option new_options[] = {
     { "--currency", "CODE", "Of a new shop; default EUR." },
     { "--zone", "NAME", "Time zone of a new shop; default UTC." },
@@ -189,7 +196,11 @@ const struct cli_command cli_commands[] = {
       "quotes:batch admin." },
     { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
       "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
-    { "explain", "SHOP CART.json", "Say why each campaign applied to a cart, or why not.", 2, 2, explain_options, cmd_explain,
+    { "replay", "SHOP [ORDER]", "Compute orders again from their evidence, and compare.", 1, 2, replay_options, cmd_replay,
+      "Each order is priced from what its quote saw, under the rules that it was made with, and compared with what was kept, to the byte:\n"
+      "lines, discounts, shipping, tax, total, and why each campaign did or did not apply. Any difference is named, order and field, and is\n"
+      "exit code 1. Beside a shop that is served it runs on threads of low priority." },
+    { "explain", "SHOP CART.json|ORDER", "Say why each campaign applied to a cart or an order, or why not.", 2, 2, explain_options, cmd_explain,
       "CART.json is the body of POST /v1/quotes, with the codes that were typed; \"-\" reads standard input. Of each campaign: what it took off which\n"
       "line, or the reason why not with what it needed and what it saw, the place of that in its file (when[2].subtotal), or the\n"
       "campaign that it gave way to, and by which rule. At most 1000 that did not apply are listed." },

@@ -148,6 +148,43 @@ static bool can_be_in_a_target(const char *text)
     return *text && text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-")] == '\0';
 }
 
+/* What the rules saw of it, and whether it still comes out. */
+static void print_order(const struct json_value *v)
+{
+    const struct json_value *seen = json_get(v, "seen"), *facts = json_get(seen, "facts"), *d = json_get(v, "difference");
+    bool agrees = false;
+    json_is_bool(json_get(v, "agrees"), &agrees);
+    printf("Order %.*s of %.*s\n", SLICE_FMT(cli_text(v, "order")), SLICE_FMT(cli_text(v, "placed_at")));
+    for (const struct json_value *f = facts ? facts->first : NULL; f; f = f->next) {
+        struct buf b;
+        struct json_writer w;
+        buf_init(&b, NULL);
+        json_writer_init(&w, &b);
+        json_value_write(&w, f);
+        printf("  saw %.*s = %.*s\n", SLICE_FMT(f->key), SLICE_FMT(buf_slice(&b)));
+        buf_release(&b);
+    }
+    if (agrees)
+        printf("Computed again, it comes to the same, to the byte.\n");
+    else
+        printf("Computed again, it does NOT come to the same: %.*s was %.*s, is now %.*s\n", SLICE_FMT(cli_text(d, "field")),
+               SLICE_FMT(cli_text(d, "was")), SLICE_FMT(cli_text(d, "now")));
+}
+
+static int show_order(const struct cli_args *a, const struct json_value *v, struct slice raw)
+{
+    if (!a->values[OPTION_JSON])
+        print_order(v);
+    return show(a, v, raw);
+}
+
+static int explain_order(const struct cli_args *a, const char *lang)
+{
+    char target[256];
+    snprintf(target, sizeof target, "/v1/orders/%s/explanation?lang=%s", a->positional[1], lang);
+    return cli_ask(a, "GET", target, slice_str(""), show_order);
+}
+
 int cmd_explain(const struct cli_args *a)
 {
     struct err err = { 0 };
@@ -161,6 +198,12 @@ int cmd_explain(const struct cli_args *a)
     if (!can_be_in_a_target(lang) || strlen(lang) > 64) {
         err_set(&err, ERR_INVALID, "lang is \"en\" or \"zh-CN\".");
         return cli_fail(&err);
+    }
+    if (strncmp(a->positional[1], "ord_", 4) == 0 && can_be_in_a_target(a->positional[1]) && strlen(a->positional[1]) <= 64) {
+        if (!a->values[OPTION_CAMPAIGN])
+            return explain_order(a, lang);
+        fprintf(stderr, "feira: --campaign goes with a cart; an order is explained whole.\n");
+        return EXIT_USAGE;
     }
     snprintf(target, sizeof target, "/v1/quotes?explain=%s&lang=%s", campaign, lang);
     buf_init(&cart, NULL);

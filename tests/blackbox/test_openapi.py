@@ -32,6 +32,7 @@ ROUTES = {
     ("get", "/v1/ledger/units"), ("get", "/v1/ledger/accounts"), ("get", "/v1/ledger/accounts/{account}"), ("patch", "/v1/ledger/accounts/{account}"),
     ("get", "/v1/ledger/accounts/{account}/statement"),
     ("get", "/v1/doctor"), ("post", "/v1/backup"),
+    ("get", "/v1/orders/{id}/explanation"), ("post", "/v1/replay"), ("get", "/v1/replay"), ("delete", "/v1/replay"),
     ("get", "/v1/follow"), ("put", "/v1/follow"), ("delete", "/v1/follow"),
     ("get", "/v1/status"), ("post", "/v1/keys"), ("get", "/v1/keys"), ("delete", "/v1/keys/{id}"),
 }  # fmt: skip

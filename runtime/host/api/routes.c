@@ -31,6 +31,8 @@ static const struct query_param batch_query[] = {
     { "tokens", "1: each quote has its token, with which it becomes an order; default 0.", NULL },
     { "explain", "The id of a campaign or gate, which each quote then tells of.", NULL },
     { "offers", "1: as with one cart.", NULL }, { "lang", "As with one cart.", NULL }, { NULL, NULL, NULL } };
+static const struct query_param explanation_query[] = {
+    { "lang", "\"en\" or \"zh-CN\": each reason has its sentence as text beside its code. Default: what Accept-Language names.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param event_query[] = {
     { "dead", "true: dead letters, which were tried too often; default false.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
     { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
@@ -66,6 +68,7 @@ const struct route core_routes[] = {
     { HTTP_METHOD_POST, "/v1/orders", SHOPPERS, SCOPE_ORDERS_WRITE, &schema_order, NULL, true, false, 201, handle_order_place, "orders.place", "Places an order at the price that was shown." },
     { HTTP_METHOD_GET, "/v1/orders", KNOWN, SCOPE_ORDERS_READ, NULL, order_query, false, false, 200, call_read, "orders.list", "Orders, newest first, a page at a time." },
     { HTTP_METHOD_GET, "/v1/orders/{id}", KNOWN, SCOPE_ORDERS_READ, NULL, NULL, false, false, 200, call_read, "orders.get", "One order." },
+    { HTTP_METHOD_GET, "/v1/orders/{id}/explanation", SERVERS, SCOPE_ORDERS_READ, NULL, explanation_query, false, false, 200, handle_explanation, NULL, "Why it cost what it cost: its evidence priced again under the rules of its time, told as an explained quote, and whether that agrees with the order." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/payments", KNOWN, SCOPE_ORDERS_WRITE, &schema_payment, NULL, true, false, 201, handle_payment, "orders.pay", "Pays what is owed, or a part of it. Through a provider that is a plugin: { payment } with what the client needs to pay; the money is in when the provider says so." },
     { HTTP_METHOD_POST, "/v1/payments/{provider}/notify", ANY, 0, NULL, NULL, false, true, 200, handle_payment_notify, NULL, "What a provider of payments tells of its own accord, signed by it; the answer is what it wants to read." },
     { HTTP_METHOD_POST, "/v1/orders/{id}/cancel", KNOWN, SCOPE_ORDERS_WRITE, &schema_cancel, NULL, true, false, 200, call_write, "orders.cancel", "Cancels: what was held is given back, what was paid is refunded." },
@@ -99,6 +102,9 @@ const struct route core_routes[] = {
     { HTTP_METHOD_PUT, "/v1/follow", SERVERS, SCOPE_ADMIN, &schema_follow, NULL, false, false, 200, handle_follow_set, NULL, "Keeps a second copy of all data in a folder of the shop's machine, from now on." },
     { HTTP_METHOD_DELETE, "/v1/follow", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_follow_forget, NULL, "Ends the second copy; what it has written stays." },
     { HTTP_METHOD_POST, "/v1/backup", SERVERS, SCOPE_ADMIN, &schema_backup, NULL, false, false, 200, handle_backup, NULL, "Writes a checked copy of all data into a file of the shop's machine, while the shop works on." },
+    { HTTP_METHOD_POST, "/v1/replay", SERVERS, SCOPE_ADMIN, &schema_replay, NULL, false, false, 202, handle_replay, NULL, "Begins to compute orders again from their evidence, under the rules of their time, and to compare." },
+    { HTTP_METHOD_GET, "/v1/replay", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_replay_look, NULL, "How far the last replay is, and what it found." },
+    { HTTP_METHOD_DELETE, "/v1/replay", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_replay_cancel, NULL, "Ends a replay that is on its way." },
     { HTTP_METHOD_GET, "/v1/needs", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_needs, NULL, "What every plugin may touch, and why." },
     { HTTP_METHOD_POST, "/v1/prune", SERVERS, SCOPE_ADMIN, &schema_prune, NULL, false, false, 200, handle_prune, NULL, "Drops what plugins' collections hold and the live rules name no more. Sent again, it finds nothing left." },
     { HTTP_METHOD_POST, "/v1/plugins/{plugin}/repin", SERVERS, SCOPE_ADMIN, &schema_repin, NULL, false, false, 200, handle_repin, NULL, "Moves long-lived rows of a plugin to the rules of another revision; each is kept in the log of moves." },

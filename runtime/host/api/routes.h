@@ -49,6 +49,10 @@ void handle_backup(struct call *c);
 void handle_follow_look(struct call *c);
 void handle_follow_set(struct call *c);
 void handle_follow_forget(struct call *c);
+void handle_explanation(struct call *c); /* api/past.c */
+void handle_replay(struct call *c);
+void handle_replay_look(struct call *c);
+void handle_replay_cancel(struct call *c);
 void handle_repin(struct call *c);      /* api/repin.c */
 void handle_event_list(struct call *c); /* api/events.c */
 void handle_event_replay(struct call *c);

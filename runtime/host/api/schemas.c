@@ -231,6 +231,13 @@ const struct schema schema_prune = { .type = SCHEMA_OBJECT, .fields = prune_fiel
 static const struct schema backup_fields[] = { { .name = "path", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 4000, .about = "Where to; a file that is not there yet." }, END };
 const struct schema schema_backup = { .type = SCHEMA_OBJECT, .fields = backup_fields };
 
+static const struct schema replay_fields[] = {
+    { .name = "since", .type = SCHEMA_STRING, .min = 2, .max = 40, .about = "Orders placed from then on: RFC 3339, a date of the shop's zone, or 30d for the time since then." },
+    { .name = "until", .type = SCHEMA_STRING, .min = 2, .max = 40, .about = "The first moment whose orders are left out." },
+    { .name = "order", .type = SCHEMA_STRING, .min = 1, .max = 64, .format = "id", .about = "Only this order." },
+    { .name = "threads", .type = SCHEMA_INT, .min = 1, .max = 64, .about = "Default: one for each core." }, END };
+const struct schema schema_replay = { .type = SCHEMA_OBJECT, .fields = replay_fields };
+
 static const struct schema follow_fields[] = {
     { .name = "dir", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 3900, .about = "Where to: a folder on another disk, by its whole path." },
     { .name = "keep", .type = SCHEMA_STRING, .min = 2, .max = 12, .about = "How long every moment can be brought back; default 7d." },
