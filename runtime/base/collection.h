@@ -2,6 +2,7 @@
  * gives Lua a typed door to them. Immutable once made; whoever made it owns it. */
 #pragma once
 #include "base/slice.h"
+#include <stdatomic.h>
 #include <stdint.h>
 
 enum field_type {
@@ -22,6 +23,13 @@ enum field_type {
 
 enum { COLLECTION_INDEX_FIELDS_MAX = 4, COLLECTION_FIELDS_MAX = 48, COLLECTION_INDEXES_MAX = 8, COLLECTIONS_MAX = 16 };
 
+struct clock;
+struct field_reads { /* how often rows were handed out with a field in them; any thread adds */
+    const struct clock *clock;
+    atomic_uint_fast64_t count;
+    atomic_int_fast64_t last_ms;
+};
+
 struct collection_field {
     const char *name; /* a column; never "id" */
     enum field_type type;
@@ -29,7 +37,15 @@ struct collection_field {
     bool has_default; /* for rows that are inserted without it, and for those that were there before it was */
     int64_t default_int;
     struct slice default_text; /* FIELD_JSON: the text of it */
-    bool pseudonym;            /* Lua gets a keyed hash of the text: equal for equal ones, and not to be turned back */
+    /* Of a plugin's own field: what this of a person is kept for; emptied when he is erased. NULL = it says nothing of a person. */
+    const char *personal;
+    /* Of a personal field of the shop, as one plugin sees it: where its reads are counted (NULL: nowhere), and the consent without which a
+     * row lacks it, in the version of now (NULL: none is needed). */
+    struct field_reads *reads;
+    const char *consent;
+    struct slice consent_version;
+    bool share;
+    bool pseudonym; /* Lua gets a keyed hash of the text: equal for equal ones, and not to be turned back */
     int64_t min, max;
 };
 
@@ -47,7 +63,10 @@ struct collection {
     size_t field_count;
     const struct collection_index *indexes; /* the key first, then unique ones, then the others, each as they were written */
     size_t index_count;
-    bool has_key; /* indexes[0] is what get(), update() and delete() go by; otherwise it is `id` */
+    bool has_key;       /* indexes[0] is what get(), update() and delete() go by; otherwise it is `id` */
+    bool erase;         /* rows that name a person go when he is erased; otherwise his id in them is replaced by one that nobody knows */
+    uint16_t keep_from; /* with keep_ms: a field of the type time; rows go so long after it */
+    int64_t keep_ms;    /* 0 = they stay */
 };
 
 static inline bool field_is_text(enum field_type t)

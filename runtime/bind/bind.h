@@ -56,13 +56,14 @@ struct bind_context {
     const struct random_source *random; /* HANDLER, PROCEDURE; for feira.crypto */
     struct currency currency;           /* the shop's, for feira.money */
     const struct zone *zone;
-    int64_t complete_after_ms;      /* of shop.lua, for feira.shop; 0 = never */
-    int64_t checkout_ttl_ms;        /* the same */
-    int64_t stock_low;              /* the same; 0 = never */
-    struct quote_eval *eval;        /* RULE */
-    const struct bind_quote *quote; /* PROCEDURE of an order, else NULL */
-    struct arena *arena;            /* of this call; needed in every phase but LOAD */
-    struct log *log;                /* feira.log; NULL discards */
+    int64_t complete_after_ms;        /* of shop.lua, for feira.shop; 0 = never */
+    int64_t checkout_ttl_ms;          /* the same */
+    int64_t stock_low;                /* the same; 0 = never */
+    const struct json_value *privacy; /* the field catalogue, for feira.shop; NULL until the rules are whole */
+    struct quote_eval *eval;          /* RULE */
+    const struct bind_quote *quote;   /* PROCEDURE of an order, else NULL */
+    struct arena *arena;              /* of this call; needed in every phase but LOAD */
+    struct log *log;                  /* feira.log; NULL discards */
     /* SKUs whose product, or whose stock by hand, this procedure changed; the host refreshes its catalogue after the commit.
      * Orders do not call it: what they take is in the ledger. */
     void (*product_changed)(void *ctx, struct slice sku);

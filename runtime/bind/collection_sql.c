@@ -262,10 +262,50 @@ static void push_pseudonym(const struct door *d, struct slice text)
     lua_pushstring(d->L, hash);
 }
 
+/* Whoever the row is about must have consented, in the words of now; of a minor his guardian must have. A guest has consented to nothing.
+ */
+static bool is_consented(const struct door *d, struct store_stmt *row, const struct collection_field *f)
+{
+    const struct collection *c = d->shape;
+    struct store_stmt *s;
+    struct err err = { 0 };
+    size_t i = 0;
+    while (i < c->field_count && c->fields[i].type != FIELD_CUSTOMER)
+        i++;
+    if (i == c->field_count || store_column_type(row, (int)i + 1) == STORE_NULL)
+        return false;
+    vm_charge(d->L, 1000);
+    if (store_prepare(d->ctx->conn,
+                      "SELECT 1 FROM consents k JOIN customers c ON c.id = k.customer WHERE c.customer = ?1 AND k.purpose = ?2 AND "
+                      "k.share = ?3 AND k.version = ?4 AND k.withdrawn_at IS NULL AND (c.minor = 0 OR k.given_by = 'guardian')",
+                      &s, &err) < 0)
+        bind_raise(d->L, &err);
+    store_bind_text(s, 1, store_column_text(row, (int)i + 1));
+    store_bind_text(s, 2, slice_str(f->consent));
+    store_bind_int(s, 3, f->share);
+    store_bind_text(s, 4, f->consent_version);
+    int rc = store_step(s, &err);
+    store_reset(s);
+    if (rc < 0)
+        bind_raise(d->L, &err);
+    return rc == 1;
+}
+
+static void note_read(const struct collection_field *f)
+{
+    if (!f->reads)
+        return;
+    atomic_fetch_add_explicit(&f->reads->count, 1, memory_order_relaxed);
+    atomic_store_explicit(&f->reads->last_ms, clock_wall_ms(f->reads->clock), memory_order_relaxed);
+}
+
 static bool push_field(const struct door *d, struct store_stmt *s, int column, const struct collection_field *f)
 {
     if (store_column_type(s, column) == STORE_NULL)
         return push_default(d, f);
+    if (f->consent && !is_consented(d, s, f))
+        return false;
+    note_read(f);
     if (f->pseudonym) {
         push_pseudonym(d, store_column_text(s, column));
     } else if (f->type == FIELD_JSON) {

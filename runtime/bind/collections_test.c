@@ -8,7 +8,7 @@ static const struct collection_field code_fields[] = {
     { .name = "left", .type = FIELD_INTEGER, .min = 0, .max = 100, .has_default = true, .default_int = 1 },
 };
 static const struct collection_index code_indexes[] = { { .fields = { 0 }, .count = 1, .unique = true } };
-static const struct collection codes = { "codes", "p_coupons__codes", code_fields, 2, code_indexes, 1, true };
+static const struct collection codes = { "codes", "p_coupons__codes", code_fields, 2, code_indexes, 1, true, false, 0, 0 };
 
 #define ANY_INT .min = INT64_MIN, .max = INT64_MAX
 static const struct collection_field link_fields[] = {
@@ -30,7 +30,7 @@ static const struct collection_index link_indexes[] = {
     { .fields = { 5 }, .count = 1 },
     { .fields = { 8, 3 }, .count = 2 },
 };
-static const struct collection links = { "links", "p_invite__links", link_fields, 11, link_indexes, 4, false };
+static const struct collection links = { "links", "p_invite__links", link_fields, 11, link_indexes, 4, false, false, 0, 0 };
 
 static const struct bind_grant invite_list[] = { { "invite", &links, true, true, NULL, 0 }, { "coupons", &codes, true, false, NULL, 0 } };
 static const struct bind_grants invite = { "invite", invite_list, 2 };

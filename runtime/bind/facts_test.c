@@ -10,7 +10,7 @@ static const struct collection_field member_fields[] = {
     { .name = "points", .type = FIELD_INTEGER, ANY_INT },
 };
 static const struct collection_index member_indexes[] = { { .fields = { 0, 2 }, .count = 2 }, { .fields = { 1 }, .count = 1 } };
-static const struct collection members = { "members", "p_club__members", member_fields, 3, member_indexes, 2, false };
+static const struct collection members = { "members", "p_club__members", member_fields, 3, member_indexes, 2, false, false, 0, 0 };
 
 static const uint16_t projected[] = { 0, 1 };
 static const struct bind_grant made_of[] = { { "club", &members, true, true, projected, 2 } };

@@ -27,10 +27,21 @@ static int l_stock_low(lua_State *L) /* () -> pieces or nil */
     return 1;
 }
 
+static int l_privacy(lua_State *L) /* () -> the field catalogue */
+{
+    struct bind_context *c = bind_require(L, BIND_STORE, "shop.privacy()");
+    if (!c->privacy)
+        return luaL_error(L, "there is no field catalogue before the rules are whole");
+    vm_push_json_value(L, c->privacy);
+    return 1;
+}
+
 void bind_open_shop(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        { "complete_after", l_complete_after }, { "checkout_ttl", l_checkout_ttl }, { "stock_low", l_stock_low }, { NULL, NULL }
-    };
+    static const luaL_Reg functions[] = { { "complete_after", l_complete_after },
+                                          { "checkout_ttl", l_checkout_ttl },
+                                          { "stock_low", l_stock_low },
+                                          { "privacy", l_privacy },
+                                          { NULL, NULL } };
     luaL_newlib(L, functions);
 }

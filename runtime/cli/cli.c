@@ -38,6 +38,14 @@ static const struct cli_option needs_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--json", NULL, "Print it as one JSON document." },
     { NULL, NULL, NULL } };
+static const struct cli_option privacy_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--lang", "LANG", "en or zh-CN; default: as LC_ALL or LANG says, else en." },
+    { "--markdown", NULL, "Print it as Markdown." },
+    { "--html", NULL, "Print it as a web page of its own." },
+    { "--json", NULL, "Print the field catalogue, with the notice, as one JSON document." },
+    { "--access", NULL, "Print instead how often which plugin read which personal field, by day." },
+    { NULL, NULL, NULL } };
 static const struct cli_option prune_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--dry-run", NULL, "Only say what would go." },
@@ -156,6 +164,9 @@ const struct cli_command cli_commands[] = {
     { "needs", "SHOP", "What every plugin may touch, and why.", 1, 1, needs_options, cmd_needs,
       "What it reads, writes, calls and hears, which hosts it connects to, which personal fields it sees and for what purpose,\n"
       "what it keeps and takes in, and which secrets it may use. What is not listed, it can't reach." },
+    { "privacy", "SHOP", "The privacy notice that follows from what is configured.", 1, 1, privacy_options, cmd_privacy,
+      "What is kept of a person and why, on what ground, how long, who sees it, who outside gets something, which rights there are: made from\n"
+      "shop.lua (privacy), the manifests of the plugins, and the webhooks that are sent personal fields. Read it before you publish it." },
     { "prune", "SHOP", "Drop what plugins keep and the live rules name no more.", 1, 1, prune_options, cmd_prune,
       "Tables and fields of plugins only grow: what a newer version no longer names stays hidden, so that earlier rules can come\n"
       "back. This says what is hidden and which generations had it; with --yes it is dropped, for ever. Rows that\n"

@@ -1,5 +1,6 @@
 /* Opening a shop and its parts in order, closing them in reverse. */
 #include "host/shop.h"
+#include "host/care/access.h"
 #include "host/care/errand.h"
 #include "host/care/follower.h"
 #include "host/publish/pins.h"
@@ -299,7 +300,8 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
     s->started_ms = clock_wall_ms(o->clock);
     s->figures = figures_new();
     s->streams = streams_new();
-    int rc = s->figures && s->streams ? set_paths(s, err) : err_set(err, ERR_NOMEM, "Out of memory.");
+    s->access = access_new(o->clock);
+    int rc = s->figures && s->streams && s->access ? set_paths(s, err) : err_set(err, ERR_NOMEM, "Out of memory.");
     if (rc == 0)
         rc = make_data_dir(s, err);
     if (rc == 0)
@@ -370,6 +372,7 @@ void shop_close(struct shop *s)
         symbols_free(s->symbols);
     figures_free(s->figures);
     streams_free(s->streams);
+    access_free(s->access);
     if (s->lock)
         store_lock_free(s->lock);
     free(s);

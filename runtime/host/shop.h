@@ -49,6 +49,7 @@ struct shop {
     struct left *left;
     struct errands *errands;
     struct follower *follower;
+    struct access_log *access; /* of personal fields */
     struct auth *auth;
     struct rulebook_options rulebook;
     struct stops *stops;

@@ -2,6 +2,7 @@
 #include "base/map.h"
 #include "base/zone.h"
 #include "crypto/crypto.h"
+#include "rulebook/privacy.h"
 #include "rulebook/rulebook_int.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@ struct generation {
     struct sources *sources;
     struct arena arena; /* settings and specs, written once */
     struct shop_settings settings;
+    struct privacy privacy;
     struct zone *zone;
     struct quote_rules *rules;
     struct live_plugins plugins;
@@ -438,6 +440,8 @@ static int build(struct generation *g, struct err *err)
         rc = plugins_open(&g->plugins, &g->options, g, l.vm, err);
     g->plugin_function_count = vm_function_count(l.vm);
     if (rc == 0)
+        rc = privacy_make(json_get(g->settings.tree, "privacy"), g->plugins.set, &g->arena, &g->privacy, err);
+    if (rc == 0)
         rc = load_campaigns(&l);
     if (rc == 0)
         rc = check_ids(&l);
@@ -516,6 +520,11 @@ const char *generation_id(const struct generation *g)
 const struct shop_settings *generation_settings(const struct generation *g)
 {
     return &g->settings;
+}
+
+const struct privacy *generation_privacy(const struct generation *g)
+{
+    return &g->privacy;
 }
 
 const struct quote_rules *generation_rules(const struct generation *g)

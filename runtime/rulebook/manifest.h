@@ -27,6 +27,10 @@ struct need {
     struct slice target, part;
     bool write;      /* NEED_COLLECTION, NEED_LEDGER */
     const char *why; /* NULL = not said; of personal fields the purpose, always there */
+    /* NEED_PERSONAL: a purpose of shop.lua (`privacy.purposes`). Only of customers who consented to it in its version of now; share: who
+     * consented to its being handed on, which is asked for apart. NULL = for a contract, or because the law asks for it. */
+    const char *consent;
+    bool share;
 };
 
 /* --- what it contributes ------------------------------------------------------------------------------------------------- */

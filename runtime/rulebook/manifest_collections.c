@@ -1,5 +1,6 @@
 /* `collections`: typed tables of a plugin. */
 #include "rulebook/manifest_int.h"
+#include "base/zone.h"
 #include "rulebook/values_int.h"
 #include <stdio.h>
 
@@ -120,7 +121,7 @@ static int default_number(const struct reader *r, const struct place *at, const 
 
 static int read_field_table(const struct reader *r, const struct place *at, const struct json_value *v, struct collection_field *f)
 {
-    static const char *const known[] = { "type", "optional", "default", "min", "max", "about", NULL };
+    static const char *const known[] = { "type", "optional", "default", "min", "max", "about", "personal", NULL };
     const char *type = NULL, *about = NULL;
     const struct json_value *given = json_get(v, "default");
     struct place here = place_in(at, "default");
@@ -133,8 +134,12 @@ static int read_field_table(const struct reader *r, const struct place *at, cons
         rc = reader_text(r, at, v, "about", false, &about); /* for readers of the file */
     if (rc == 0)
         rc = reader_bool(r, at, v, "optional", &f->optional);
+    if (rc == 0)
+        rc = reader_text(r, at, v, "personal", false, &f->personal);
     if (rc < 0)
         return rc;
+    if (f->personal && !f->optional && !given)
+        return reader_fail(r, at, "is personal, so it must be possible to empty it: make it optional, or give it a default");
     natural_bounds(f);
     rc = read_bounds(r, at, v, f);
     if (rc < 0 || !given)
@@ -201,6 +206,8 @@ static int add_index_field(const struct reader *r, const struct place *at, const
             continue;
         if (c->fields[i].type == FIELD_JSON)
             return reader_fail(r, at, "is json, which can't be searched; keep what is searched in a field of its own");
+        if (c->fields[i].personal)
+            return reader_fail(r, at, "is personal: rows are not found along it, so that it can be emptied; keep a hash of it beside it");
         if (is_key && c->fields[i].optional)
             return reader_fail(r, at, "is optional, but a key is in every row; remove optional");
         for (int k = 0; k < x->count; k++)
@@ -301,10 +308,41 @@ static const char *table_name(const struct reader *r, const char *plugin, struct
     return arena_strdup(r->arena, slice_of(text, (size_t)n));
 }
 
+/* keep = { field = "at", for = "400d" } */
+static int read_keep(const struct reader *r, const struct place *up, const struct json_value *v, struct collection *c)
+{
+    static const char *const known[] = { "field", "for", NULL };
+    struct place at = place_in(up, "keep");
+    const char *field = NULL, *period = NULL;
+    int rc = reader_known(r, &at, v, known);
+    if (rc == 0)
+        rc = reader_text(r, &at, v, "field", true, &field);
+    if (rc == 0)
+        rc = reader_text(r, &at, v, "for", true, &period);
+    if (rc < 0)
+        return rc;
+    if (duration_parse(slice_str(period), &c->keep_ms, NULL) < 0)
+        return reader_fail(r, &at, "has no period; write for = \"400d\"");
+    for (size_t i = 0; i < c->field_count; i++) {
+        if (strcmp(c->fields[i].name, field) != 0 || c->fields[i].type != FIELD_TIME)
+            continue;
+        c->keep_from = (uint16_t)i;
+        return 0;
+    }
+    return reader_fail(r, &at, "names no field of the type time; rows go so long after it");
+}
+
+static int read_ends(const struct reader *r, const struct place *at, const struct json_value *v, struct collection *c)
+{
+    const struct json_value *keep = json_get(v, "keep");
+    int rc = reader_bool(r, at, v, "erase", &c->erase);
+    return rc == 0 && keep ? read_keep(r, at, keep, c) : rc;
+}
+
 static int read_collection(const struct reader *r, const struct place *at, const struct json_value *v, const char *plugin,
                            struct collection *c)
 {
-    static const char *const known[] = { "fields", "key", "unique", "index", "about", NULL };
+    static const char *const known[] = { "fields", "key", "unique", "index", "about", "erase", "keep", NULL };
     const struct json_value *fields = json_get(v, "fields");
     struct place here = place_in(at, "fields");
     const char *about = NULL;
@@ -318,6 +356,9 @@ static int read_collection(const struct reader *r, const struct place *at, const
         rc = reader_text(r, at, v, "about", false, &about);
     if (rc == 0)
         rc = read_fields(r, &here, fields, c);
+    if (rc < 0)
+        return rc;
+    rc = read_ends(r, at, v, c);
     if (rc < 0)
         return rc;
     c->name = arena_strdup(r->arena, v->key);

@@ -196,10 +196,23 @@ static const struct kind kinds[NEED_KINDS] = {
     [NEED_PERSONAL] = { "personal", "field", "purpose", read_personal },
 };
 
+static int read_consent(const struct reader *r, const struct place *at, const struct json_value *v, struct need *n)
+{
+    struct place here = place_in(at, "consent");
+    int rc = reader_text(r, at, v, "consent", false, &n->consent);
+    if (rc == 0)
+        rc = reader_bool(r, at, v, "share", &n->share);
+    if (rc == 0 && n->consent && !name_is(slice_str(n->consent), '-', 40))
+        return reader_fail(r, &here, "is no name of a purpose; write it as shop.lua does, like \"newsletter\"");
+    if (rc == 0 && n->share && !n->consent)
+        return reader_fail(r, at, "has share without consent; name the purpose, like consent = \"newsletter\"");
+    return rc;
+}
+
 static int read_need(const struct reader *r, const struct place *at, const struct json_value *v, enum need_kind kind, struct need *n)
 {
     const struct kind *k = &kinds[kind];
-    const char *const known[] = { k->member, k->why, NULL };
+    const char *const known[] = { k->member, k->why, kind == NEED_PERSONAL ? "consent" : NULL, "share", NULL };
     n->kind = kind;
     int rc;
     if (v->type == JSON_STRING && kind != NEED_PERSONAL) {
@@ -212,6 +225,8 @@ static int read_need(const struct reader *r, const struct place *at, const struc
             rc = reader_text(r, at, v, k->member, true, &n->text);
         if (rc == 0)
             rc = reader_text(r, at, v, k->why, kind == NEED_PERSONAL, &n->why);
+        if (rc == 0 && kind == NEED_PERSONAL)
+            rc = read_consent(r, at, v, n);
     }
     struct slice text;
     if (rc == 0)

@@ -89,6 +89,8 @@ struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g);           /* any thread; NULL is fine */
 const char *generation_id(const struct generation *g); /* "g_" and the first 16 hex digits of the hash of sources and versions */
 const struct shop_settings *generation_settings(const struct generation *g);
+struct privacy; /* privacy.h */
+const struct privacy *generation_privacy(const struct generation *g);
 const struct quote_rules *generation_rules(const struct generation *g);
 const struct zone *generation_zone(const struct generation *g);
 const struct sources *generation_sources(const struct generation *g);

@@ -1,6 +1,7 @@
 /* shop.lua: every key is known, every value is of its kind, and the message names the line. */
 #include "base/schema.h"
 #include "base/zone.h"
+#include "rulebook/privacy.h"
 #include "rulebook/rulebook_int.h"
 #include <arpa/inet.h>
 #include <stdarg.h>
@@ -11,10 +12,25 @@ enum { QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000, PAY_WITHIN_DEFAULT_MS = 30 * 60 * 
 #define DAY_MS                    INT64_C(86400000)
 #define COMPLETE_AFTER_DEFAULT_MS (14 * DAY_MS)
 
-static const char *const keys[] = { "name",          "currency",  "zone",   "policies",        "quote_ttl",
-                                    "pay_within",    "shipping",  "tax",    "trusted_proxies", "cors_origins",
-                                    "test_payments", "plugins",   "limits", "watch",           "complete_after",
-                                    "checkout_ttl",  "stock_low", NULL };
+static const char *const keys[] = { "name",
+                                    "currency",
+                                    "zone",
+                                    "policies",
+                                    "quote_ttl",
+                                    "pay_within",
+                                    "shipping",
+                                    "tax",
+                                    "trusted_proxies",
+                                    "cors_origins",
+                                    "test_payments",
+                                    "plugins",
+                                    "limits",
+                                    "watch",
+                                    "complete_after",
+                                    "checkout_ttl",
+                                    "stock_low",
+                                    "privacy",
+                                    NULL };
 
 struct check {
     const struct sources *src;
@@ -50,7 +66,7 @@ static int known_keys(const struct check *c)
         return wrong(c, key,
                      "there is no such setting; the settings of a shop are name, currency, zone, policies, quote_ttl, pay_within, "
                      "complete_after, checkout_ttl, stock_low, shipping, tax, trusted_proxies, "
-                     "cors_origins, test_payments, plugins, limits and watch");
+                     "cors_origins, test_payments, plugins, limits, watch and privacy");
     }
     return 0;
 }
@@ -217,5 +233,9 @@ int settings_check(const struct sources *src, const struct json_value *tree, str
     bool flag;
     if (rc == 0 && test && !json_is_bool(test, &flag))
         rc = wrong(&c, "test_payments", "expected true or false, got %s", json_type_name(test->type));
+    const struct source_file *file = sources_find(src, SLICE_LIT("shop.lua"));
+    struct reader r = { .arena = arena, .file = "shop.lua", .err = err, .source = file ? file->text : slice_str("") };
+    if (rc == 0)
+        rc = privacy_check(&r, json_get(tree, "privacy"));
     return rc;
 }

@@ -1,4 +1,5 @@
 #include "rulebook/shop_data.h"
+#include "rulebook/privacy.h"
 #include "base/schema.h"
 #include "quote/quote.h"
 #include "rulebook/plugin_set.h"
@@ -49,10 +50,12 @@ static const struct collection_index product_indexes[] = {
 };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
+#define SHOPS(n, f, marks) \
+    { { .name = n, .table = "shop_" n, .fields = f##_fields, .field_count = COUNT(f##_fields), .indexes = f##_indexes, .index_count = COUNT(f##_indexes), .has_key = true }, marks }
 static const struct shop_collection collections[] = {
-    { { "customers", "shop_customers", customer_fields, COUNT(customer_fields), customer_indexes, COUNT(customer_indexes), true }, customer_personal },
-    { { "orders", "shop_orders", order_fields, COUNT(order_fields), order_indexes, COUNT(order_indexes), true }, order_personal },
-    { { "products", "shop_products", product_fields, COUNT(product_fields), product_indexes, COUNT(product_indexes), true }, NULL },
+    SHOPS("customers", customer, customer_personal),
+    SHOPS("orders", order, order_personal),
+    SHOPS("products", product, NULL),
 };
 _Static_assert(COUNT(customer_fields) == COUNT(customer_personal) && COUNT(order_fields) == COUNT(order_personal), "one mark per field");
 
@@ -126,14 +129,37 @@ const struct shop_collection *shop_collection(struct slice name)
     return NULL;
 }
 
-static bool sees(const struct shop_collection *c, size_t field, const struct manifest *m)
+static const struct need *need_of(const struct manifest *m, const char *mark)
+{
+    for (size_t i = 0; i < m->need_count; i++)
+        if (m->needs[i].kind == NEED_PERSONAL && strcmp(m->needs[i].text, mark) == 0)
+            return &m->needs[i];
+    return NULL;
+}
+
+/* false: the plugin does not see it. */
+static bool as_seen(const struct shop_collection *c, size_t field, const struct manifest *m, const struct shop_view *view,
+                    struct collection_field *out)
 {
     const char *mark = c->personal ? c->personal[field] : NULL;
-    return !mark || needs_personal(m, slice_str(mark));
+    const struct need *need = mark ? need_of(m, mark) : NULL;
+    *out = c->shape.fields[field];
+    if (!mark)
+        return true;
+    if (!need)
+        return false;
+    out->reads = view && view->reads ? view->reads(view->ctx, m->name, mark, need->why) : NULL;
+    out->consent = need->consent;
+    out->share = need->share;
+    /* A purpose that is not described is consented to by nobody; privacy_make() refuses such rules. */
+    if (out->consent && !(view && privacy_purpose(view->privacy, out->consent, &out->consent_version)))
+        out->consent_version = slice_str("");
+    return true;
 }
 
 /* No index has a personal field, so only positions move. */
-const struct collection *shop_collection_for(const struct shop_collection *c, const struct manifest *m, struct arena *arena)
+const struct collection *shop_collection_for(const struct shop_collection *c, const struct manifest *m, const struct shop_view *view,
+                                             struct arena *arena)
 {
     struct collection *out = arena_zalloc(arena, sizeof *out);
     struct collection_field *fields = arena_array(arena, c->shape.field_count, sizeof *fields);
@@ -144,8 +170,7 @@ const struct collection *shop_collection_for(const struct shop_collection *c, co
         return NULL;
     for (size_t i = 0; i < c->shape.field_count; i++) {
         moved[i] = (uint16_t)n;
-        if (sees(c, i, m))
-            fields[n++] = c->shape.fields[i];
+        n += as_seen(c, i, m, view, &fields[n]);
     }
     for (size_t i = 0; i < c->shape.index_count; i++) {
         indexes[i] = c->shape.indexes[i];

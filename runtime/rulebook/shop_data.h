@@ -14,7 +14,14 @@ const struct shop_collection *shop_collections(size_t *count);
 const struct shop_collection *shop_collection(struct slice name); /* NULL when there is none */
 
 /* Its shape as plugin m may see it: without the personal fields that its needs do not name. In the arena; NULL when out of memory. */
-const struct collection *shop_collection_for(const struct shop_collection *c, const struct manifest *m, struct arena *arena);
+struct shop_view {
+    const struct json_value *privacy; /* of shop.lua; may be NULL */
+    /* Where reads of a personal field are to be counted; NULL = nowhere. */
+    struct field_reads *(*reads)(void *ctx, const char *plugin, const char *field, const char *purpose);
+    void *ctx;
+};
+const struct collection *shop_collection_for(const struct shop_collection *c, const struct manifest *m, const struct shop_view *view,
+                                             struct arena *arena);
 
 struct shop_procedure {
     const char *name; /* "orders.cancel" */

@@ -14,4 +14,8 @@ function shop.checkout_ttl() end
 ---@return integer|nil pieces nil: never
 function shop.stock_low() end
 
+---What the shop keeps of persons, as data: fields, purposes, periods, and what plugins keep and read (runtime/rulebook/privacy.h).
+---@return table
+function shop.privacy() end
+
 return shop

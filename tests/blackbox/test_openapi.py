@@ -21,6 +21,7 @@ ROUTES = {
     ("put", "/v1/customers/{id}"), ("get", "/v1/customers/{id}"), ("get", "/v1/customers/{id}/facts"), ("post", "/v1/customers/{id}/tokens"),
     ("get", "/v1/generations"), ("post", "/v1/generations"), ("post", "/v1/generations/rollback"),
     ("get", "/v1/stops"), ("post", "/v1/stops"), ("delete", "/v1/stops/{campaign}"),
+    ("get", "/v1/privacy"), ("get", "/v1/privacy/access"),
     ("get", "/v1/needs"), ("post", "/v1/prune"), ("post", "/v1/plugins/{plugin}/repin"),
     ("get", "/v1/webhooks"), ("post", "/v1/webhooks"), ("get", "/v1/webhooks/{id}"), ("patch", "/v1/webhooks/{id}"),
     ("delete", "/v1/webhooks/{id}"), ("post", "/v1/webhooks/{id}/rotate"), ("post", "/v1/webhooks/{id}/pause"),

@@ -1,4 +1,5 @@
 #include "host/api/call.h"
+#include "host/api/door.h"
 #include "base/log.h"
 #include "host/care/discounts.h"
 #include "host/care/guard.h"
@@ -120,8 +121,13 @@ void call_fail_with(struct call *c, const struct call_extra *extra, size_t count
 
 void call_answer_json(struct call *c, int status, struct slice json)
 {
-    struct http_header headers[1] = { { SLICE_LIT("Idempotency-Replayed"), SLICE_LIT("true") } };
-    http_respond(c->req, &(struct http_response){ status, NULL, headers, c->replayed ? 1 : 0, json });
+    struct http_header headers[2];
+    size_t n = 0;
+    if (c->replayed)
+        headers[n++] = (struct http_header){ SLICE_LIT("Idempotency-Replayed"), SLICE_LIT("true") };
+    if (c->dropped.len)
+        headers[n++] = (struct http_header){ SLICE_LIT("Dropped-Fields"), c->dropped };
+    http_respond(c->req, &(struct http_response){ status, NULL, headers, n, json });
 }
 
 void call_answer(struct call *c)
@@ -214,6 +220,7 @@ static struct json_value *shop_facts(struct call *c)
     bool test_payments = false;
     json_is_bool(json_get(settings->tree, "test_payments"), &test_payments);
     member_add(&m, "pay_within_ms", json_new_int(c->arena, settings->pay_within_ms));
+    member_string(&m, "name", settings->name);
     member_add(&m, "test_payments", json_new(c->arena, test_payments ? JSON_TRUE : JSON_FALSE));
     return m.failed ? NULL : m.object;
 }
@@ -519,6 +526,7 @@ static int read_tree(struct call *c, const struct schema *schema)
 {
     if (json_parse(c->req->body, NULL, c->arena, &c->body, &c->err) < 0)
         return 400;
+    door_drop(c);
     return schema_check(schema, c->body, &c->err) < 0 ? 422 : 0;
 }
 

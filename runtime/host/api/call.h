@@ -49,6 +49,7 @@ struct call {
     /* Of carts that are priced as one: the time that rules see, and the products. 0 and NULL: as of now. */
     int64_t at_ms;
     struct catalogue_snapshot *catalogue; /* borrowed */
+    struct slice dropped;                 /* personal fields that were sent and are not in the catalogue: "/contact/birthday"; see door.h */
     struct err err;
     struct bind_answer answer;
     bool replayed;

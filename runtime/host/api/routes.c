@@ -47,6 +47,10 @@ static const struct query_param statement_query[] = {
 static const struct query_param webhook_query[] = {
     { "state", "Only waiting, taken or given_up.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
     { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
+static const char *const notice_forms[] = { "text", "markdown", "html", NULL };
+static const struct schema notice_form = { .type = SCHEMA_STRING, .choices = notice_forms };
+static const struct query_param notice_query[] = {
+    { "form", "text (the default), markdown or html: how `text` of the answer is written.", &notice_form }, { "lang", "\"en\" (the default) or \"zh-CN\".", NULL }, { NULL, NULL, NULL } };
 static const struct query_param stop_query[] = { { "kind", "campaign or plugin, where both have that name.", NULL }, { NULL, NULL, NULL } };
 
 const struct route core_routes[] = {
@@ -89,6 +93,9 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/customers/{id}", KNOWN, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, call_read, "customers.get", "One customer." },
     { HTTP_METHOD_GET, "/v1/customers/{id}/facts", SERVERS, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, handle_customer_facts, NULL, "What plugins know of a customer now, as rules see it." },
     { HTTP_METHOD_POST, "/v1/customers/{id}/tokens", SERVERS, SCOPE_TOKENS_WRITE, &schema_customer_token, NULL, false, true, 201, handle_customer_token, "customers.get", "A short-lived token with which this customer's own device may call." },
+
+    { HTTP_METHOD_GET, "/v1/privacy", SHOPPERS, 0, NULL, notice_query, false, false, 200, call_read, "privacy.notice", "The privacy notice that follows from what is configured, and the field catalogue that it is made of." },
+    { HTTP_METHOD_GET, "/v1/privacy/access", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_access, NULL, "How often plugins read personal fields, by day, and for what purpose." },
 
     { HTTP_METHOD_GET, "/v1/status", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_status, NULL, "One screen: generation, rates, queue, commit times, what is wrong." },
     { HTTP_METHOD_GET, "/v1/generations", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_generation_list, NULL, "Which rules were live when, the last 100 attempts, and what is stopped." },

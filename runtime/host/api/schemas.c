@@ -96,11 +96,11 @@ static const struct schema said_fields[] = {
     { .name = "reference", CART(reference), .type = SCHEMA_STRING }, END };
 const struct schema schema_cart_said = { .type = SCHEMA_OBJECT, .fields = said_fields, .size = sizeof(struct cart_said) };
 
-static const struct schema contact_fields[] = {
+const struct schema schema_contact_fields[] = {
     { .name = "name", .type = SCHEMA_STRING, .min = 1, .max = 200 },
     { .name = "email", .type = SCHEMA_STRING, .min = 3, .max = 254, .format = "email" },
     { .name = "phone", .type = SCHEMA_STRING, .min = 3, .max = 40 }, END };
-static const struct schema address_fields[] = {
+const struct schema schema_address_fields[] = {
     { .name = "name", .type = SCHEMA_STRING, .min = 1, .max = 200 },
     { .name = "line1", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 200 },
     { .name = "line2", .type = SCHEMA_STRING, .max = 200 },
@@ -117,8 +117,8 @@ static const struct schema order_fields[] = {
     { .name = "quote_token", .type = SCHEMA_STRING, .min = 1, .max = 500000, .about = "From a quote: the prices that were shown. Instead of the cart's members." },
     CART_FIELDS(false),
     { .name = "expected_total", .type = SCHEMA_INT, .min = 0, .max = INT64_MAX, .about = "Without a token: what the buyer was shown, in minor units." },
-    { .name = "contact", .type = SCHEMA_OBJECT, .fields = contact_fields },
-    { .name = "address", .type = SCHEMA_OBJECT, .fields = address_fields },
+    { .name = "contact", .type = SCHEMA_OBJECT, .fields = schema_contact_fields },
+    { .name = "address", .type = SCHEMA_OBJECT, .fields = schema_address_fields },
     { .name = "note", .type = SCHEMA_STRING, .multiline = true, .max = 2000 },
     { .name = "reference", .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "The caller's own number for this order; servers only." },
     { .name = "placed_at", .type = SCHEMA_STRING, .max = 40, .format = "timestamp", .about = "When it was placed elsewhere (a till, an import); servers only." },
@@ -136,8 +136,8 @@ static const struct schema checkout_fields[] = {
     KEPT("shipping", .type = SCHEMA_OBJECT, .fields = shipping_fields),
     KEPT(SCHEMA_INPUTS, .type = SCHEMA_OBJECT, .fields = no_inputs, .about = "What plugins take from a client, under their names."),
     KEPT("campaigns", .type = SCHEMA_STRING, .choices = campaigns_modes, .about = "\"none\": the prices are final. Servers only."),
-    KEPT("contact", .type = SCHEMA_OBJECT, .fields = contact_fields),
-    KEPT("address", .type = SCHEMA_OBJECT, .fields = address_fields),
+    KEPT("contact", .type = SCHEMA_OBJECT, .fields = schema_contact_fields),
+    KEPT("address", .type = SCHEMA_OBJECT, .fields = schema_address_fields),
     KEPT("note", .type = SCHEMA_STRING, .multiline = true, .max = 2000), END };
 const struct schema schema_checkout = { .type = SCHEMA_OBJECT, .fields = checkout_fields };
 

@@ -24,6 +24,7 @@ extern const struct schema schema_cart_said;
 
 enum { BATCH_CARTS_MAX = 1000 }; /* of POST /v1/quotes/batch */
 
+extern const struct schema schema_contact_fields[], schema_address_fields[]; /* ended by name NULL */
 extern const struct schema schema_product_put, schema_product_patch, schema_product_import, schema_stock, schema_quote, schema_quote_batch,
     schema_order, schema_checkout, schema_checkout_complete, schema_payment, schema_cancel, schema_refund, schema_refund_settle,
     schema_refund_retry, schema_fulfilment, schema_complete, schema_customer, schema_customer_token, schema_key, schema_publish,

@@ -186,6 +186,8 @@ void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
     counter(out, "procedure_errors_total", "Procedures that failed.", atomic_load(&m->procedure_errors));
     counter(out, "idempotent_replays_total", "Requests answered again from their idempotency key.", atomic_load(&m->idempotent_replays));
     counter(out, "rule_errors_total", "Campaign functions that failed.", atomic_load(&m->rule_errors));
+    counter(out, "personal_fields_dropped_total", "Personal fields that clients sent and the catalogue does not name.",
+            atomic_load(&m->fields_dropped));
     counter(out, "timers_fired_total", "Timers fired.", atomic_load(&m->timers_fired));
     counter(out, "timers_failed_total", "Timers whose procedure or job failed.", atomic_load(&m->timers_failed));
     counter(out, "jobs_given_up_total", "Jobs that failed too often.", atomic_load(&m->jobs_given_up));

@@ -10,6 +10,7 @@ struct metrics {
         timers_failed, jobs_given_up, outbound_requests, outbound_failed, events_heard, events_failed, events_given_up, queue_refused,
         streams_opened, streams_refused, streams_open, stream_events;
     atomic_uint_fast64_t webhooks_taken, webhooks_failed, webhooks_given_up;
+    atomic_uint_fast64_t fields_dropped;      /* personal ones that clients sent and the shop does not collect */
     atomic_uint_fast64_t requests_per_second; /* of the last whole second, while serving */
 };
 

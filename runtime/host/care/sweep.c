@@ -1,6 +1,10 @@
 #include "host/care/sweep.h"
 #include "base/log.h"
+#include "host/care/access.h"
+#include "host/publish/edition.h"
+#include "host/publish/publish.h"
 #include "host/webhooks/webhooks.h"
+#include "rulebook/privacy.h"
 #include <stdlib.h>
 
 enum { LOOK_EVERY_MS = 60000, AGAIN_AT_ONCE_MS = 100, AT_ONCE_MAX = 500 };
@@ -13,7 +17,8 @@ struct sweep {
     struct loop_post post;
     bool with_writer;
     bool more;
-    int64_t missed; /* messages that endpoints had not taken */
+    int64_t access_kept_ms; /* of now; read on the keeper, which knows what is live */
+    int64_t missed;         /* messages that endpoints had not taken */
 };
 
 static int run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
@@ -25,6 +30,8 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
     int rc = idempotency_sweep(conn, now_ms - ANSWERS_KEPT_MS, AT_ONCE_MAX, &removed, err);
     if (rc == 0)
         rc = webhook_sweep(conn, now_ms - WEBHOOKS_KEPT_MS, AT_ONCE_MAX, now_ms, &w->missed, &more, err);
+    if (rc == 0)
+        rc = access_keep(w->shop->access, conn, now_ms, w->access_kept_ms, err);
     w->more = more || removed == AT_ONCE_MAX;
     return rc;
 }
@@ -54,6 +61,14 @@ static void done(struct writer_command *cmd, int rc, const struct err *err)
     loop_post(w->loop, &w->post);
 }
 
+static int64_t access_kept_ms(struct shop *s)
+{
+    struct edition *live = publisher_live(s->publisher);
+    int64_t ms = privacy_keep_ms(generation_privacy(live->generation), "access_ms");
+    edition_unref(live);
+    return ms;
+}
+
 static void look(void *ctx)
 {
     struct sweep *w = ctx;
@@ -62,6 +77,7 @@ static void look(void *ctx)
     w->with_writer = true;
     w->more = false;
     w->missed = 0;
+    w->access_kept_ms = access_kept_ms(w->shop);
     w->command = (struct writer_command){ .run = run, .done = done };
     if (writer_submit(w->shop->writer, &w->command, NULL) == 0)
         return;

@@ -1,4 +1,5 @@
-/* host/care/sweep.h - forgets what need not be remembered any more: answers under idempotency keys older than ANSWERS_KEPT_MS. A
+/* host/care/sweep.h - forgets what need not be remembered any more: answers under idempotency keys older than ANSWERS_KEPT_MS; and keeps
+ * what was counted of personal fields that were read (access.h). A
  * little at a time, through the writer, so that it never holds up an order. On the keeper's loop. */
 #pragma once
 #include "host/shop.h"

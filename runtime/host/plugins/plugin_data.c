@@ -12,14 +12,15 @@ static int nomem(struct err *err)
 /* --- grants -------------------------------------------------------------------------------------------------------------- */
 
 /* What needs.collections names of the shop's own, each without the personal fields that needs.personal does not name. */
-static int add_shops(const struct manifest *m, struct arena *arena, struct bind_grant *list, size_t *count, struct err *err)
+static int add_shops(const struct manifest *m, const struct shop_view *view, struct arena *arena, struct bind_grant *list, size_t *count,
+                     struct err *err)
 {
     size_t n;
     const struct shop_collection *all = shop_collections(&n);
     for (size_t i = 0; i < n; i++) {
         if (!needs_collection(m, slice_str(all[i].shape.name), slice_str(""), false))
             continue;
-        const struct collection *shape = shop_collection_for(&all[i], m, arena);
+        const struct collection *shape = shop_collection_for(&all[i], m, view, arena);
         if (!shape)
             return nomem(err);
         list[(*count)++] = (struct bind_grant){ .plugin = BIND_SHOP, .shape = shape, .read = true };
@@ -65,7 +66,8 @@ static int projections(const struct manifest *of, struct bind_grant *g, struct a
     return list ? 0 : ERR_NOMEM;
 }
 
-int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct arena *arena, struct bind_grants *out, struct err *err)
+int plugin_grants(const struct plugin_set *s, const struct manifest *m, const struct shop_view *view, struct arena *arena,
+                  struct bind_grants *out, struct err *err)
 {
     size_t all = 0;
     shop_collections(&all);
@@ -91,7 +93,7 @@ int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct a
                 list[out->count++] = g;
         }
     }
-    return add_shops(m, arena, list, &out->count, err);
+    return add_shops(m, view, arena, list, &out->count, err);
 }
 
 /* --- records --------------------------------------------------------------------------------------------------------------- */

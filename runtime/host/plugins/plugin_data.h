@@ -4,10 +4,13 @@
 #include "bind/collections.h"
 #include "rulebook/collections.h"
 #include "rulebook/plugin_set.h"
+#include "rulebook/shop_data.h"
 #include "store/store.h"
 
-/* What `m` may touch: its own collections, and those of others that its needs name. In the arena, which must outlive the Lua state. */
-int plugin_grants(const struct plugin_set *s, const struct manifest *m, struct arena *arena, struct bind_grants *out, struct err *err);
+/* What `m` may touch: its own collections, and those of others that its needs name. In the arena, which must outlive the Lua state.
+ * view: how it sees what is personal in the shop's rows; NULL in tests. */
+int plugin_grants(const struct plugin_set *s, const struct manifest *m, const struct shop_view *view, struct arena *arena,
+                  struct bind_grants *out, struct err *err);
 
 /* Would the tables take these manifests? Reads only: for checks and dry runs. Rows that are not unique are found only by doing it. */
 int plugin_tables_check(struct store_conn *c, const struct plugin_set *s, struct err *err);

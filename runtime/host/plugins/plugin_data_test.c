@@ -214,7 +214,7 @@ static void a_plugin_is_granted_its_own_and_what_it_needs(void **state)
         "needs = { collections = { 'coupons.codes:read', 'points:write', 'customers:read' } }, collections = { links = { fields = { a = "
         "'customer' } } },");
     make(f);
-    assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, SLICE_LIT("invite")), &f->arena, &g, &f->err), 0);
+    assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, SLICE_LIT("invite")), NULL, &f->arena, &g, &f->err), 0);
     assert_string_equal(g.plugin, "invite");
     assert_int_equal(g.count, 4);
     assert_true(grant(&g, "invite", "links")->read && grant(&g, "invite", "links")->write);
@@ -225,7 +225,7 @@ static void a_plugin_is_granted_its_own_and_what_it_needs(void **state)
     assert_null(grant(&g, "shop", "orders"));
     for (size_t i = 0; i < grant(&g, "shop", "customers")->shape->field_count; i++) /* none of those that name a person */
         assert_null(strstr("email name phone phone_hash", grant(&g, "shop", "customers")->shape->fields[i].name));
-    assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, SLICE_LIT("points")), &f->arena, &g, &f->err), 0);
+    assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, SLICE_LIT("points")), NULL, &f->arena, &g, &f->err), 0);
     assert_int_equal(g.count, 1);
 }
 
@@ -245,14 +245,14 @@ static void a_grant_names_the_fields_that_facts_go_by(void **state)
     make(f);
     static const char *const writers[] = { "club", "friend" };
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, slice_str(writers[i])), &f->arena, &g, &f->err), 0);
+        assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, slice_str(writers[i])), NULL, &f->arena, &g, &f->err), 0);
         const struct bind_grant *links = grant(&g, "club", "links");
         assert_int_equal(links->projected_count, 2);
         assert_string_equal(links->shape->fields[links->projected[0]].name, "c");
         assert_string_equal(links->shape->fields[links->projected[1]].name, "a");
         assert_int_equal(grant(&g, "club", "plain")->projected_count, 0);
     }
-    assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, SLICE_LIT("reader")), &f->arena, &g, &f->err), 0);
+    assert_int_equal(plugin_grants(f->set, plugin_set_find(f->set, SLICE_LIT("reader")), NULL, &f->arena, &g, &f->err), 0);
     assert_int_equal(grant(&g, "club", "links")->projected_count, 0);
 }
 

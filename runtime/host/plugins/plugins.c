@@ -1,12 +1,14 @@
 #include "host/webhooks/webhooks.h"
 #include "host/plugins/plugins.h"
 #include "bind/tasks.h"
+#include "host/care/access.h"
 #include "host/publish/pins.h"
 #include "host/plugins/plugin_data.h"
 #include "host/plugins/secrets.h"
 #include "host/care/plugin_stops.h"
 #include "host/worker.h"
 #include "rulebook/catalogue.h"
+#include "rulebook/privacy.h"
 #include "rulebook/shop_data.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,6 +247,13 @@ void plugins_attach(struct vm *vm, struct generation *g, struct webhooks *webhoo
     s->bind.plugins = &plugin_host;
     s->bind.plugins_ctx = s;
     s->webhooks = webhooks;
+    s->bind.privacy = generation_privacy(g)->catalogue;
+}
+
+static struct field_reads *reads_of(void *ctx, const char *plugin, const char *field, const char *purpose)
+{
+    struct shop *s = ctx;
+    return s && s->access ? access_reads(s->access, plugin, field, purpose) : NULL;
 }
 
 int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,
@@ -262,7 +271,8 @@ int plugins_open_one(void *shop, struct vm *vm, struct generation *g, const stru
     s->bind.plugins = &plugin_host;
     s->bind.plugins_ctx = s;
     *p = (struct bind_plugin){ m->name, m->version_text, timers, m, plugin->revision, plugin_modules };
-    int rc = plugin_grants(generation_plugins(g), m, &s->arena, grants, err);
+    struct shop_view view = { json_get(generation_settings(g)->tree, "privacy"), reads_of, shop };
+    int rc = plugin_grants(generation_plugins(g), m, &view, &s->arena, grants, err);
     if (rc == 0)
         rc = secrets_settings(shop, vm, plugin, &own_settings, err);
     if (rc == 0) /* twice: what is given to a state is frozen, and both are */
