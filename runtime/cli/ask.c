@@ -1,5 +1,6 @@
 /* One request to a shop: over data/feira.sock when somebody serves it, else in this process. */
 #include "cli/cli.h"
+#include "cli/session.h"
 #include "base/json.h"
 #include "host/host.h"
 #include "http/http.h"
@@ -25,8 +26,8 @@ static bool somebody_listens(const char *path)
     return yes;
 }
 
-static int ask_served(const char *socket_path, const char *method, const char *target, struct slice body, int *status, struct buf *answer,
-                      struct err *err)
+static int ask_served(const char *socket_path, const char *session, const char *method, const char *target, struct slice body, int *status,
+                      struct buf *answer, struct err *err)
 {
     unsigned char random[16];
     char url[1024], key[64] = "Idempotency-Key: ";
@@ -34,7 +35,9 @@ static int ask_served(const char *socket_path, const char *method, const char *t
     random_fill(random_system(), random, sizeof random);
     for (size_t i = 0; i < sizeof random; i++, n += 2)
         snprintf(key + n, sizeof key - n, "%02x", random[i]);
-    const char *headers[] = { "Content-Type: application/json", key, NULL };
+    char authorization[SESSION_TOKEN_MAX + 32];
+    const char *headers[] = { "Content-Type: application/json", key, session ? authorization : NULL, NULL };
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %.*s", SESSION_TOKEN_MAX, session ? session : "");
     snprintf(url, sizeof url, "http://localhost%s", target);
     struct http_client_response res = { 0 };
     buf_init(&res.body, NULL);
@@ -47,8 +50,8 @@ static int ask_served(const char *socket_path, const char *method, const char *t
     return rc;
 }
 
-static int ask_here(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, int *status,
-                    struct buf *answer, struct err *err)
+static int ask_here(const char *dir, const char *data_dir, const char *session, const char *method, const char *target, struct slice body,
+                    int *status, struct buf *answer, struct err *err)
 {
     struct shop *s;
     struct shop_options o = { .dir = dir,
@@ -61,7 +64,7 @@ static int ask_here(const char *dir, const char *data_dir, const char *method, c
     int rc = shop_open(&o, &s, err);
     if (rc < 0)
         return rc;
-    rc = shop_request(s, method, target, body, status, answer, err);
+    rc = shop_request_as(s, slice_str(session), method, target, body, status, answer, err);
     shop_close(s);
     return rc;
 }
@@ -80,14 +83,20 @@ bool shop_is_served(const char *dir, const char *data_dir)
     return somebody_listens(socket_path);
 }
 
-int shop_ask(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, int *status,
-             struct buf *answer, struct err *err)
+static int ask_as(const char *dir, const char *data_dir, const char *session, const char *method, const char *target, struct slice body,
+                  int *status, struct buf *answer, struct err *err)
 {
     char socket_path[SOCKET_PATH_BYTES];
     place_of_socket(dir, data_dir, socket_path);
     if (somebody_listens(socket_path))
-        return ask_served(socket_path, method, target, body, status, answer, err);
-    return ask_here(dir, data_dir, method, target, body, status, answer, err);
+        return ask_served(socket_path, session, method, target, body, status, answer, err);
+    return ask_here(dir, data_dir, session, method, target, body, status, answer, err);
+}
+
+int shop_ask(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, int *status,
+             struct buf *answer, struct err *err)
+{
+    return ask_as(dir, data_dir, NULL, method, target, body, status, answer, err);
 }
 
 static int problem_to_err(int status, struct slice answer, struct err *err)
@@ -106,6 +115,19 @@ static int problem_to_err(int status, struct slice answer, struct err *err)
     err_set(err, code, "%.*s%s%.*s%s", SLICE_FMT(detail), field.len ? " (" : "", SLICE_FMT(field), field.len ? ")" : "");
     arena_release(&a);
     return code;
+}
+
+/* As the operator of --as, or of FEIRA_SESSION; else as who owns the machine. */
+static int ask_ok(const struct cli_args *a, const char *method, const char *target, struct slice body, struct buf *answer, struct err *err)
+{
+    char token[SESSION_TOKEN_MAX];
+    int status = 0;
+    int rc = session_find(a, token, err);
+    if (rc == 0)
+        rc = ask_as(a->positional[0], a->values[0], token[0] ? token : NULL, method, target, body, &status, answer, err);
+    if (rc < 0)
+        return rc;
+    return status < 300 ? 0 : problem_to_err(status, buf_slice(answer), err);
 }
 
 int shop_ask_ok(const char *dir, const char *data_dir, const char *method, const char *target, struct slice body, struct buf *answer,
@@ -161,7 +183,7 @@ int cli_ask_json(const struct cli_args *a, const char *method, const char *targe
 {
     struct buf answer;
     buf_init(&answer, NULL);
-    int rc = shop_ask_ok(a->positional[0], a->values[0], method, target, body, &answer, err);
+    int rc = ask_ok(a, method, target, body, &answer, err);
     struct slice kept = rc == 0 ? arena_copy(arena, buf_slice(&answer)) : (struct slice){ 0 };
     if (rc == 0)
         rc = kept.data ? json_parse(kept, NULL, arena, out, err) : err_set(err, ERR_NOMEM, "Out of memory.");
@@ -179,7 +201,7 @@ int cli_ask(const struct cli_args *a, const char *method, const char *target, st
     struct json_value *v;
     buf_init(&answer, NULL);
     arena_init(&arena, NULL, 0);
-    int rc = shop_ask_ok(a->positional[0], a->values[0], method, target, body, &answer, &err);
+    int rc = ask_ok(a, method, target, body, &answer, &err);
     if (rc == 0)
         rc = json_parse(buf_slice(&answer), NULL, &arena, &v, &err);
     int code = rc < 0 ? cli_fail(&err) : show(a, v, buf_slice(&answer));

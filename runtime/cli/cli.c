@@ -138,6 +138,21 @@ static const struct cli_option new_options[] = {
     { "--zone", "NAME", "Time zone of a new shop; default UTC." },
     { NULL, NULL, NULL } };
 static const struct cli_option check_options[] = { { "--json", NULL, "Print the problems as one JSON document." }, { NULL, NULL, NULL } };
+#define AS_OPTION { "--as", "NAME", "As this operator, who has signed in with feira login; default as who owns the machine." }
+static const struct cli_option operators_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    AS_OPTION,
+    { "--roles", "A,B", "viewer, author, business, legal, owner (add, role)." },
+    { "--off", NULL, "Take the second factor of NAME away, because it was lost (totp)." },
+    { NULL, NULL, NULL } };
+static const struct cli_option audit_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    AS_OPTION,
+    { "--limit", "N", "How many entries, the newest first; default 50." },
+    { "--json", NULL, "Print each entry as one line of JSON, with its hash." },
+    { "--head", NULL, "Only print number and hash of the last entry, signed: keep it elsewhere." },
+    { "--compare", "FILE", "Read the whole log and hold it against such a head; \"-\" reads standard input." },
+    { NULL, NULL, NULL } };
 static const struct cli_option test_options[] = {
     { "--watch", NULL, "Run again whenever a file was saved, until Ctrl-C." },
     { "--tap", NULL, "Print TAP 13, as it is when nobody is at the terminal." },
@@ -205,6 +220,25 @@ const struct cli_command cli_commands[] = {
     { "keys", "SHOP", "List, make or revoke API keys.", 1, 1, key_options, cmd_keys,
       "Scopes: products:write stock:write orders:read orders:write refunds:write customers:read customers:write tokens:write webhooks:write\n"
       "quotes:batch admin." },
+    { "operators", "SHOP [DO ...]", "The people who run the shop, and what each may do.", 1, 3, operators_options, cmd_operators,
+      "feira operators SHOP                        lists them\n"
+      "feira operators SHOP add NAME --roles A,B   a new one, and asks for the password (a line of standard input where nobody types)\n"
+      "feira operators SHOP role NAME --roles A,B  other roles; ends the operator's sessions\n"
+      "feira operators SHOP password NAME          another password; one's own with --as NAME, and the current one first\n"
+      "feira operators SHOP totp NAME --as NAME    a second factor: shows the secret for an app, and asks for its first code\n"
+      "feira operators SHOP totp NAME --off        takes a lost one away\n"
+      "feira operators SHOP remove NAME            ends sessions and rights; the name stays in the audit log and is never given again\n"
+      "viewer looks; author submits drafts; business and legal approve the steps that name them; owner may do all of it. Who owns the\n"
+      "machine makes the first operator. Whoever makes operators could make some of his own: each is in the audit log." },
+    { "login", "SHOP NAME", "Sign in as an operator, for --as NAME.", 2, 2, data_option, cmd_login,
+      "Asks for the password, and for the code of the second factor where there is one; where nobody types, each is a line of standard\n"
+      "input. The session is good for twelve hours and kept in a file that only you can read (XDG_STATE_HOME/feira/sessions). Its token in\n"
+      "FEIRA_SESSION does the same as --as." },
+    { "logout", "SHOP NAME", "End the session of --as NAME.", 2, 2, data_option, cmd_logout, NULL },
+    { "audit", "SHOP", "Who did what, and what was refused.", 1, 1, audit_options, cmd_audit,
+      "Each entry holds a hash over the one before it: feira doctor finds one that was removed, changed or moved, and, by data/audit.head,\n"
+      "a log that was cut off. A head that is kept on another machine finds it also where that file was changed: feira audit SHOP --head,\n"
+      "and later --compare FILE. Names of operators stay in the log after they have left." },
     { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
       "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
     { "replay", "SHOP [ORDER]", "Compute orders again from their evidence, and compare.", 1, 2, replay_options, cmd_replay,
@@ -340,13 +374,15 @@ static int parse(const struct cli_command *c, int argc, char **argv, struct cli_
             out->values[k] = argv[++i];
         else
             return usage(c, "a value is missing behind ", argv[i]);
+        if (strcmp(c->options[k].name, "--as") == 0)
+            out->as = out->values[k];
     }
     return out->count < c->min_args ? usage(c, "an argument is missing", "") : EXIT_DONE;
 }
 
 int cli_run(int argc, char **argv)
 {
-    const char *names[32];
+    const char *names[64];
     size_t n = 0;
     if (argc < 2) {
         cli_overview(stderr);

@@ -26,6 +26,7 @@ struct cli_args {
     const char *positional[CLI_ARGS_MAX];
     int count;
     const char *values[CLI_OPTIONS_MAX]; /* by index of the command's options; "" for a flag that was given, NULL when absent */
+    const char *as;                      /* of --as: the operator who asks; NULL = who owns the machine */
     char **argv;                         /* as the process was started */
 };
 
@@ -67,6 +68,10 @@ int cmd_new(const struct cli_args *a);
 int cmd_check(const struct cli_args *a);
 int cmd_test(const struct cli_args *a);
 int cmd_repl(const struct cli_args *a);
+int cmd_login(const struct cli_args *a);
+int cmd_logout(const struct cli_args *a);
+int cmd_operators(const struct cli_args *a);
+int cmd_audit(const struct cli_args *a);
 int cmd_help(const struct cli_args *a);
 int cmd_version(const struct cli_args *a);
 

@@ -1,7 +1,8 @@
-/* crypto/crypto.h - a thin face on OpenSSL (and libsodium for passwords, later). Nothing above it sees openssl/. */
+/* crypto/crypto.h - a thin face on OpenSSL, and on libsodium for passwords. Nothing above it sees openssl/ or sodium.h. */
 #pragma once
 #include "base/err.h"
 #include "base/slice.h"
+#include <stdint.h>
 
 enum { SHA256_BYTES = 32 };
 
@@ -65,3 +66,19 @@ int aes_gcm_seal(const unsigned char key[AES_KEY_BYTES], const unsigned char non
  * it, or changed. */
 int aes_gcm_open(const unsigned char key[AES_KEY_BYTES], const unsigned char nonce[GCM_NONCE_BYTES], struct slice associated,
                  struct slice sealed, unsigned char *out, struct err *err);
+
+/* --- people: passwords (Argon2id) and one-time codes (RFC 6238) ----------------------------------------------------------
+ * A hash of a password costs 64 MiB and some 100 ms of a core: never on an event loop, never on the writer. */
+enum { PASSWORD_HASH_MAX = 128, TOTP_SECRET_BYTES = 20, TOTP_STEP_MS = 30000 };
+int password_hash(struct slice password, char out[PASSWORD_HASH_MAX], struct err *err); /* with a salt of its own; NUL-terminated */
+int password_verify(const char *hash, struct slice password, struct err *err);          /* 1: it is the one, 0: not, negative: an error */
+
+/* The code of six digits for a step (milliseconds since 1970 / TOTP_STEP_MS), as a number: written with leading zeros. */
+int totp_code(struct slice secret, int64_t step, uint32_t *out, struct err *err);
+
+/* RFC 4648 without padding, as apps for one-time codes read secrets: exactly that many capital letters and digits, no NUL. */
+static inline size_t base32_len(size_t n)
+{
+    return (n * 8 + 4) / 5;
+}
+void base32_encode(const void *data, size_t len, char *out);

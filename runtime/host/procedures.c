@@ -1,4 +1,5 @@
 /* The writer's side of the host: a Lua state for procedures, and the memory that follows the store's transactions. */
+#include "host/admin/act.h"
 #include "host/publish/edition.h"
 #include "host/care/stops.h"
 #include "host/plugins/streams.h"
@@ -117,6 +118,7 @@ static void committed(void *ctx)
         else
             s->procedures.stops_changed = false;
     }
+    act_committed(s, conn);
     if (s->procedures.webhooks_changed) {
         struct err err = { 0 };
         if (webhooks_reload(s->webhooks, conn, &err) < 0)

@@ -1,4 +1,5 @@
 /* Serving: W workers on threads of their own, the keeper (signals, timers) on the calling one. */
+#include "host/admin/hasher.h"
 #include "host/descriptors.h"
 #include "host/care/errand.h"
 #include "host/care/follower.h"
@@ -341,6 +342,7 @@ static void close_keeper(struct keeper *k)
     handover_check_close(k->check);
     watch_close(k->watch);
     errands_finish(k->shop->errands);
+    hashers_finish(k->shop->hashers);
     publisher_stop(k->shop->publisher); /* before the writer, which it waits for */
     writer_stop(k->shop->writer);
     follower_finish(k->shop->follower);

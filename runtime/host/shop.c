@@ -1,5 +1,7 @@
 /* Opening a shop and its parts in order, closing them in reverse. */
 #include "host/shop.h"
+#include "host/admin/hasher.h"
+#include "host/admin/throttle.h"
 #include "host/care/access.h"
 #include "host/care/errand.h"
 #include "host/care/follower.h"
@@ -41,6 +43,8 @@ static int set_paths(struct shop *s, struct err *err)
         rc = set_path(s->lock_path, s->data_dir, "lock", err);
     if (rc == 0)
         rc = set_path(s->store_path, s->data_dir, "shop.db", err);
+    if (rc == 0)
+        rc = set_path(s->audit_head_path, s->data_dir, "audit.head", err);
     return rc;
 }
 
@@ -289,6 +293,14 @@ static int start_writer(struct shop *s, struct err *err)
     return writer_start(s->writer, err);
 }
 
+static int open_throttle(struct shop *s, struct err *err)
+{
+    uint64_t salt;
+    random_fill(random_system(), &salt, sizeof salt); /* not the shop's: a seeded one would give others other numbers */
+    s->throttle = throttle_new(salt);
+    return s->throttle ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
+}
+
 int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
 {
     *out = NULL;
@@ -322,6 +334,10 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
     if (rc == 0)
         rc = errands_open(s, &s->errands, err);
     if (rc == 0)
+        rc = hashers_open(&s->hashers, err);
+    if (rc == 0)
+        rc = open_throttle(s, err);
+    if (rc == 0)
         rc = follower_open(s, &s->follower, err);
     if (rc == 0 && (rc = publisher_open(s, first, &s->publisher, err)) == 0)
         first = NULL;
@@ -343,6 +359,7 @@ void shop_close(struct shop *s)
     if (!s)
         return;
     errands_finish(s->errands);
+    hashers_finish(s->hashers);
     publisher_stop(s->publisher);
     if (s->writer) {
         writer_stop(s->writer);
@@ -359,6 +376,8 @@ void shop_close(struct shop *s)
     soldout_close(s->soldout);
     left_close(s->left);
     errands_close(s->errands);
+    hashers_close(s->hashers);
+    throttle_free(s->throttle);
     follower_close(s->follower);
     if (s->ledger)
         ledger_close(s->ledger);

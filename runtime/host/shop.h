@@ -31,12 +31,12 @@ struct procedures {
     struct bind_context *bind;
     struct id_source ids;
     struct map changed_skus; /* of the batch; published after the commit */
-    bool keys_changed, stops_changed, webhooks_changed;
+    bool keys_changed, stops_changed, webhooks_changed, audit_changed;
 };
 
 struct shop {
     struct shop_options options;
-    char dir[4096], data_dir[4096], socket_path[4096], lock_path[4096], store_path[4096];
+    char dir[4096], data_dir[4096], socket_path[4096], lock_path[4096], store_path[4096], audit_head_path[4096];
     struct store_lock *lock;
     struct store *store;
     struct ledger *ledger;
@@ -48,6 +48,8 @@ struct shop {
     struct soldout *soldout;
     struct left *left;
     struct errands *errands;
+    struct hashers *hashers;
+    struct throttle *throttle; /* of those who sign in */
     struct follower *follower;
     struct access_log *access; /* of personal fields */
     struct auth *auth;

@@ -2,12 +2,15 @@
 #include "base/json.h"
 #include "base/map.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct api_key {
+struct api_key { /* or a session of an operator */
     enum caller_kind kind;
-    unsigned scopes;
+    unsigned scopes, roles;
+    int factors;
+    int64_t expires_ms; /* of a session */
     char id[CALLER_ID_MAX];
 };
 
@@ -15,7 +18,8 @@ struct auth {
     struct hmac_key *hmac;
     const struct clock *clock;
     pthread_rwlock_t lock; /* guards keys */
-    struct map keys;       /* hash of a key → struct api_key * */
+    struct map keys;       /* hash of a key or a session → struct api_key * */
+    atomic_int_fast64_t latest_ms;
 };
 
 const char *const scope_names[] = { "products:write",  "stock:write",  "orders:read", "orders:write",   "refunds:write", "customers:read",
@@ -30,6 +34,31 @@ int scope_parse(struct slice name, unsigned *out, struct err *err)
         }
     }
     return err_field(err, ERR_INVALID, "/scopes", "There is no scope \"%.*s\"; see the list with: feira help keys", SLICE_FMT(name));
+}
+
+const char *const role_names[] = { "viewer", "author", "business", "legal", "owner", NULL };
+
+unsigned roles_of_text(struct slice text)
+{
+    unsigned roles = 0;
+    while (text.len) {
+        const char *comma = memchr(text.data, ',', text.len);
+        size_t n = comma ? (size_t)(comma - text.data) : text.len;
+        for (unsigned i = 0; role_names[i]; i++)
+            roles |= slice_is(slice_of(text.data, n), role_names[i]) ? 1u << i : 0;
+        text = slice_of(text.data + n + (comma != NULL), text.len - n - (comma != NULL));
+    }
+    return roles;
+}
+
+struct slice roles_to_text(unsigned roles, char buf[ROLES_TEXT_MAX])
+{
+    size_t n = 0;
+    buf[0] = '\0';
+    for (unsigned i = 0; role_names[i]; i++)
+        if (roles & 1u << i)
+            n += (size_t)snprintf(buf + n, ROLES_TEXT_MAX - n, "%s%s", n ? "," : "", role_names[i]);
+    return slice_of(buf, n);
 }
 
 const char *caller_kind_name(enum caller_kind k)
@@ -95,11 +124,37 @@ static int keys_read(struct store_conn *conn, struct map *keys, struct err *err)
     return rc;
 }
 
+static int sessions_read(struct store_conn *conn, struct map *keys, struct err *err)
+{
+    struct store_stmt *q;
+    int rc = store_prepare(conn,
+                           "SELECT s.hash, o.name, o.roles, s.factors, s.expires_at FROM operator_sessions s JOIN operators o ON o.id = "
+                           "s.operator WHERE o.removed_at IS NULL",
+                           &q, err);
+    while (rc >= 0 && (rc = store_step(q, err)) == 1) {
+        struct api_key *k = calloc(1, sizeof *k);
+        if (!k || !map_set(keys, store_column_text(q, 0), k)) {
+            free(k);
+            store_reset(q);
+            return err_set(err, ERR_NOMEM, "Out of memory while reading the sessions of operators.");
+        }
+        k->kind = CALLER_OPERATOR;
+        k->roles = roles_of_text(store_column_text(q, 2));
+        k->scopes = k->roles & ROLE_OWNER ? SCOPE_ALL : 0;
+        k->factors = (int)store_column_int(q, 3);
+        k->expires_ms = store_column_int(q, 4);
+        snprintf(k->id, sizeof k->id, "%.*s", SLICE_FMT(store_column_text(q, 1)));
+    }
+    return rc;
+}
+
 int auth_reload(struct auth *a, struct store_conn *conn, struct err *err)
 {
     struct map next;
     map_init(&next, NULL);
     int rc = keys_read(conn, &next, err);
+    if (rc == 0)
+        rc = sessions_read(conn, &next, err);
     if (rc == 0) {
         pthread_rwlock_wrlock(&a->lock);
         struct map old = a->keys;
@@ -159,6 +214,29 @@ static int secret_make(struct store_conn *conn, const struct random_source *rand
     return rc;
 }
 
+/* What the shop has seen of time: when the newest session began. */
+static int latest_read(struct store_conn *conn, int64_t *out, struct err *err)
+{
+    struct store_stmt *q;
+    int rc = store_prepare(conn, "SELECT max(created_at) FROM operator_sessions", &q, err);
+    *out = 0;
+    if (rc < 0 || (rc = store_step(q, err)) != 1)
+        return rc;
+    if (store_column_type(q, 0) == STORE_INT)
+        *out = store_column_int(q, 0);
+    store_reset(q);
+    return 0;
+}
+
+int64_t auth_now_ms(struct auth *a)
+{
+    int_fast64_t now = clock_wall_ms(a->clock), latest = atomic_load_explicit(&a->latest_ms, memory_order_relaxed);
+    while (now > latest)
+        if (atomic_compare_exchange_weak_explicit(&a->latest_ms, &latest, now, memory_order_relaxed, memory_order_relaxed))
+            return now;
+    return latest;
+}
+
 int auth_open(struct store_conn *writer_conn, const struct random_source *random, const struct clock *clock, struct auth **out,
               struct err *err)
 {
@@ -176,7 +254,11 @@ int auth_open(struct store_conn *writer_conn, const struct random_source *random
     map_init(&a->keys, NULL);
     pthread_rwlock_init(&a->lock, NULL);
     a->hmac = hmac_key_new(slice_of((const char *)secret, sizeof secret));
+    int64_t latest = 0;
     rc = a->hmac ? auth_reload(a, writer_conn, err) : err_set(err, ERR_NOMEM, "Out of memory.");
+    if (rc == 0)
+        rc = latest_read(writer_conn, &latest, err);
+    atomic_init(&a->latest_ms, latest);
     if (rc < 0) {
         auth_close(a);
         return rc;
@@ -250,7 +332,7 @@ int auth_check(struct auth *a, struct slice header, struct caller *out, struct e
     if (!header.data)
         return 0;
     if (header.len < 8 || strncasecmp(header.data, "Bearer ", 7) != 0)
-        return err_set(err, ERR_UNAUTHENTICATED, "Authorization must be \"Bearer KEY\" with a key that begins with pk_, sk_ or ct_.");
+        return err_set(err, ERR_UNAUTHENTICATED, "Authorization must be \"Bearer KEY\" with a key that begins with pk_, sk_, ct_ or op_.");
     struct slice key = slice_of(header.data + 7, header.len - 7);
     if (key.len > 3 && memcmp(key.data, "ct_", 3) == 0)
         return token_check(a, key, out, err);
@@ -258,11 +340,18 @@ int auth_check(struct auth *a, struct slice header, struct caller *out, struct e
     crypto_sha256(key, hash);
     pthread_rwlock_rdlock(&a->lock);
     const struct api_key *k = map_get(&a->keys, slice_of((const char *)hash, sizeof hash));
-    if (k) {
+    bool expired = k && k->expires_ms && k->expires_ms <= auth_now_ms(a);
+    if (k && !expired) {
         out->kind = k->kind;
         out->scopes = k->scopes;
+        out->roles = k->roles;
+        out->factors = k->factors;
         memcpy(out->id, k->id, sizeof out->id);
+        memcpy(out->session_hash, hash, sizeof hash);
     }
     pthread_rwlock_unlock(&a->lock);
+    if (expired || (!k && key.len > 3 && memcmp(key.data, "op_", 3) == 0))
+        return err_reason(err, ERR_UNAUTHENTICATED, "session_over",
+                          "This session is over, or never was; sign in again: feira login, or POST /v1/admin/sessions.");
     return k ? 0 : err_set(err, ERR_UNAUTHENTICATED, "This key is unknown or revoked; see: feira keys SHOP");
 }

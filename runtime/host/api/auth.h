@@ -1,6 +1,7 @@
 /* host/api/auth.h - who is calling. pk_ (a storefront; its caller is a guest), sk_ (a server, with scopes), ct_ (one customer,
- * short-lived), the operator (whoever can open data/feira.sock). Keys are stored as SHA-256 of the whole key (they hold
- * 160 random bits, so a slow hash would add nothing); customer tokens are not stored: they are signed with the shop's secret. */
+ * short-lived), op_ (an operator who has signed in), and whoever can open data/feira.sock: he owns the machine. Keys and sessions are
+ * stored as SHA-256 of the whole text (they hold 192 random bits, so a slow hash would add nothing); customer tokens are not stored: they
+ * are signed with the shop's secret. */
 #pragma once
 #include "base/clock.h"
 #include "base/random.h"
@@ -32,12 +33,31 @@ enum scope {
 extern const char *const scope_names[]; /* NULL-terminated, in the order of the bits */
 int scope_parse(struct slice name, unsigned *out, struct err *err);
 
+/* Of operators. A role opens nothing but the routes that name it (route.roles); an owner may call whatever operators may. */
+enum role {
+    ROLE_VIEWER = 1 << 0,
+    ROLE_AUTHOR = 1 << 1,
+    ROLE_BUSINESS = 1 << 2,
+    ROLE_LEGAL = 1 << 3,
+    ROLE_OWNER = 1 << 4,
+    ROLE_ANY = (1 << 5) - 1,
+};
+extern const char *const role_names[]; /* NULL-terminated, in the order of the bits */
+enum { ROLES_TEXT_MAX = 64 };
+unsigned roles_of_text(struct slice text); /* "business,legal"; names that there are not are no role */
+struct slice roles_to_text(unsigned roles, char buf[ROLES_TEXT_MAX]);
+
 enum { CALLER_ID_MAX = 72 };
 struct caller {
     enum caller_kind kind;
-    unsigned scopes;              /* SERVER; the operator has all */
-    char id[CALLER_ID_MAX];       /* key id or customer id: the scope of idempotency keys */
+    unsigned scopes;              /* SERVER; owners have all */
+    char id[CALLER_ID_MAX];       /* key id, customer id or an operator's name: the scope of idempotency keys */
     char customer[CALLER_ID_MAX]; /* CUSTOMER, else "" */
+    /* OPERATOR */
+    bool is_local; /* over the socket without a session: who owns the machine, and no particular person */
+    unsigned roles;
+    int factors;                              /* of the session: 2 = with a one-time code */
+    unsigned char session_hash[SHA256_BYTES]; /* of the session, unless is_local */
 };
 const char *caller_kind_name(enum caller_kind k); /* "pk", "ct", "sk", "operator" */
 
@@ -49,10 +69,13 @@ void auth_close(struct auth *a);
 int auth_reload(struct auth *a, struct store_conn *conn,
                 struct err *err); /* after keys changed; any thread may be calling auth_check meanwhile */
 
+/* The clock of sessions: never behind what it has been, also before the last start, so that setting the clock back revives none. */
+int64_t auth_now_ms(struct auth *a);
+
 /* header: value of Authorization, data NULL when absent (then *out is nobody and 0 is returned). ERR_UNAUTHENTICATED otherwise. */
 int auth_check(struct auth *a, struct slice header, struct caller *out, struct err *err);
 
-/* A new key into text (shown once) and its hash. kind: "pk" or "sk". */
+/* A new key into text (shown once) and its hash. kind: "pk", "sk" or "op". */
 enum { API_KEY_MAX = 48 };
 void auth_make_key(const struct random_source *random, const char *kind, char text[API_KEY_MAX], unsigned char hash[SHA256_BYTES]);
 

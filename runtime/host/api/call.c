@@ -2,6 +2,7 @@
 #include "host/api/door.h"
 #include "base/log.h"
 #include "host/care/discounts.h"
+#include "host/admin/act.h"
 #include "host/care/guard.h"
 #include "host/plugins/plugins.h"
 #include "host/publish/rescue.h"
@@ -140,7 +141,7 @@ void call_answer(struct call *c)
 
 bool call_may(const struct call *c, unsigned scope)
 {
-    return c->who.kind == CALLER_OPERATOR || (c->who.kind == CALLER_SERVER && (c->who.scopes & scope) == scope);
+    return (c->who.kind == CALLER_OPERATOR || c->who.kind == CALLER_SERVER) && (c->who.scopes & scope) == scope;
 }
 
 /* --- arguments ---------------------------------------------------------------------------------------------------- */
@@ -455,21 +456,41 @@ void call_write_native(struct call *c, int (*native)(struct call *c, struct stor
 
 /* --- from the request to the route's handler ----------------------------------------------------------------------- */
 
+/* Who owns the machine may act as himself, or as an operator who has signed in. */
+static bool is_local_owner(const struct call *c)
+{
+    struct slice header = http_header(c->req, "Authorization");
+    return c->req->peer->local_socket && (header.len < 10 || memcmp(header.data + 7, "op_", 3) != 0);
+}
+
+static int check_roles(struct call *c)
+{
+    if (c->who.roles & (c->route->roles | ROLE_OWNER))
+        return 0;
+    return err_reason(&c->err, ERR_DENIED, "role_missing",
+                      "%s has no role that may do this; an owner can give one: feira operators SHOP role.", c->who.id);
+}
+
 static int check_caller(struct call *c)
 {
-    if (c->req->peer->local_socket) {
-        c->who = (struct caller){ .kind = CALLER_OPERATOR, .scopes = SCOPE_ALL, .id = "operator" };
+    if (is_local_owner(c)) {
+        c->who = (struct caller){ .kind = CALLER_OPERATOR, .scopes = SCOPE_ALL, .id = "operator", .is_local = true, .roles = ROLE_OWNER };
         return 0;
     }
     int rc = auth_check(c->shop->auth, http_header(c->req, "Authorization"), &c->who, &c->err);
     if (rc < 0 || c->route->callers == 0)
         return c->route->callers == 0 ? 0 : rc;
+    if (c->who.kind == CALLER_NOBODY && c->route->callers == CALLER_OPERATOR)
+        return err_set(&c->err, ERR_UNAUTHENTICATED, "This is for operators; sign in: feira login, or POST /v1/admin/sessions.");
     if (c->who.kind == CALLER_NOBODY)
         return err_set(&c->err, ERR_UNAUTHENTICATED, "This needs a key: send \"Authorization: Bearer KEY\". See: feira keys SHOP");
     if (!(c->route->callers & c->who.kind))
         return err_reason(&c->err, ERR_DENIED, "wrong_key_kind", "A %s_ key may not call this; use %s.", caller_kind_name(c->who.kind),
-                          c->route->callers & CALLER_CUSTOMER ? "the customer's token (ct_) or a server's key (sk_)"
-                                                              : "a server's key (sk_)");
+                          c->route->callers == CALLER_OPERATOR  ? "the session of an operator (op_)"
+                          : c->route->callers & CALLER_CUSTOMER ? "the customer's token (ct_) or a server's key (sk_)"
+                                                                : "a server's key (sk_)");
+    if (c->who.kind == CALLER_OPERATOR)
+        return check_roles(c);
     if (c->who.kind == CALLER_SERVER && (c->route->scope & ~c->who.scopes)) {
         unsigned i = 0;
         while (!(c->route->scope & ~c->who.scopes & (1u << i)))
@@ -567,7 +588,11 @@ static bool refuse(struct call *c, int status, const char *type)
 static bool check_request(struct call *c)
 {
     if (check_caller(c) < 0) {
-        call_fail(c, NULL, (struct slice){ 0 });
+        bool known = c->who.kind == CALLER_SERVER || c->who.kind == CALLER_OPERATOR;
+        if (c->route->audited && known && c->err.code == ERR_DENIED)
+            act_refuse(c);
+        else
+            call_fail(c, NULL, (struct slice){ 0 });
         return false;
     }
     if (is_mutating(c->route) && !c->route->secret && check_key(c) < 0)

@@ -31,7 +31,9 @@ struct route {
     void (*handle)(struct call *c);
     const char *procedure; /* of call_read / call_write */
     const char *summary;
-    bool apart; /* the body has many parts that the handler reads, each on its own: `body` only describes it */
+    bool apart;     /* the body has many parts that the handler reads, each on its own: `body` only describes it */
+    unsigned roles; /* of operators with a session who may call beside owners */
+    bool audited;   /* a caller who is known and may not is written into the audit log */
 };
 
 struct call {
@@ -105,8 +107,8 @@ struct slice call_key_scope(struct call *c); /* whose idempotency keys these are
 int call_remember(struct call *c, struct store_conn *conn, struct err *err);
 /* Looks the answer of an earlier request with the same key up in the worker's snapshot. true = the call was answered. */
 bool call_answer_again(struct call *c);
-bool call_says_json(const struct call *c); /* its body */
-bool call_may(const struct call *c, unsigned scope);
+bool call_says_json(const struct call *c);                          /* its body */
+bool call_may(const struct call *c, unsigned scope);                /* a server's key or an operator that has it */
 int call_read_number(struct slice text, int64_t max, int64_t *out); /* a whole number without sign; ERR_INVALID otherwise */
 /* The query parameter of that name, when it is there. Fills c->err. */
 int call_query_number(struct call *c, const char *name, int64_t min, int64_t max, int64_t *out);

@@ -1,4 +1,5 @@
 /* Publishing over HTTP: the publisher does it, the call waits. */
+#include "host/admin/act.h"
 #include "host/publish/publish.h"
 #include "host/publish/revisions.h"
 #include "host/api/routes.h"
@@ -120,7 +121,9 @@ static void submit(struct call *c, struct publishing *p)
     p->call = c;
     p->job.done = published;
     p->job.with = remember;
+    const char *actor = act_actor(c);
     snprintf(p->job.author, sizeof p->job.author, "%s", c->who.id);
+    snprintf(p->job.actor, sizeof p->job.actor, "%s", actor ? actor : "");
     call_wait(c);
     if (publisher_submit(c->shop->publisher, &p->job, &err) == 0)
         return;

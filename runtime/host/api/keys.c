@@ -1,4 +1,5 @@
 /* Keys: made, listed, revoked by the operator. The text of a key leaves the process once, in the answer that makes it. */
+#include "host/admin/act.h"
 #include "host/api/routes.h"
 #include "host/worker.h"
 
@@ -61,6 +62,26 @@ static int insert_key(struct store_conn *conn, const struct new_key *k, int64_t 
     return rc;
 }
 
+static int note_made(struct call *c, struct store_conn *conn, const struct new_key *k, struct err *err)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    json_object(&w);
+    json_key(&w, "kind");
+    json_str(&w, k->kind);
+    json_key(&w, "label");
+    json_string(&w, k->label);
+    json_key(&w, "scopes");
+    write_scopes(&w, k->scopes);
+    json_object_end(&w);
+    int rc = b.failed ? err_set(err, ERR_NOMEM, "The shop is short of memory; try again.")
+                      : act_note(c, conn, "key.made", slice_str(k->id), buf_slice(&b), err);
+    buf_release(&b);
+    return rc;
+}
+
 static int create(struct call *c, struct store_conn *conn, struct err *err)
 {
     struct shop *s = c->shop;
@@ -93,7 +114,7 @@ static int create(struct call *c, struct store_conn *conn, struct err *err)
     c->answer = (struct bind_answer){ 201, arena_copy(c->arena, buf_slice(&out)) };
     buf_release(&out);
     s->procedures.keys_changed = true;
-    return 0;
+    return c->answer.body.data ? note_made(c, conn, &k, err) : err_set(err, ERR_NOMEM, "The shop is short of memory; try again.");
 }
 
 static int revoke(struct call *c, struct store_conn *conn, struct err *err)
@@ -111,7 +132,7 @@ static int revoke(struct call *c, struct store_conn *conn, struct err *err)
         return err_set(err, ERR_NOT_FOUND, "There is no such key, or it is revoked already.");
     c->answer = (struct bind_answer){ 200, arena_printf(c->arena, "{\"id\":\"%.*s\",\"revoked\":true}", SLICE_FMT(c->req->params[0])) };
     c->shop->procedures.keys_changed = true;
-    return 0;
+    return act_note(c, conn, "key.revoked", c->req->params[0], (struct slice){ 0 }, err);
 }
 
 void handle_key_create(struct call *c)

@@ -1,5 +1,6 @@
 /* Moving rows of a plugin to the rules of another revision. */
 #include "base/log.h"
+#include "host/admin/act.h"
 #include "host/publish/pins.h"
 #include "host/publish/publish.h"
 #include "host/api/routes.h"
@@ -44,6 +45,8 @@ static int move(struct call *c, struct store_conn *conn, struct err *err)
         c->answer = (struct bind_answer){ 200, b.failed ? (struct slice){ 0 } : arena_copy(c->arena, buf_slice(&b)) };
         rc = c->answer.body.data ? 0 : nomem(err);
     }
+    if (rc == 0 && moved)
+        rc = act_note(c, conn, "repinned", slice_str(r->plugin), c->answer.body, err);
     if (rc == 0 && moved)
         tell(c, r, moved);
     buf_release(&b);

@@ -7,6 +7,7 @@ enum {
     SHOPPERS = CALLER_STOREFRONT | CALLER_CUSTOMER | CALLER_SERVER | CALLER_OPERATOR,
     KNOWN = CALLER_CUSTOMER | CALLER_SERVER | CALLER_OPERATOR,
     SERVERS = CALLER_SERVER | CALLER_OPERATOR,
+    PEOPLE = CALLER_OPERATOR,
 };
 
 /* clang-format off */
@@ -51,6 +52,8 @@ static const char *const notice_forms[] = { "text", "markdown", "html", NULL };
 static const struct schema notice_form = { .type = SCHEMA_STRING, .choices = notice_forms };
 static const struct query_param notice_query[] = {
     { "form", "text (the default), markdown or html: how `text` of the answer is written.", &notice_form }, { "lang", "\"en\" (the default) or \"zh-CN\".", NULL }, { NULL, NULL, NULL } };
+static const struct query_param audit_query[] = {
+    { "limit", "How many at most: 1 to 200, default 50.", NULL }, { "before", "Only entries with a lower number.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param stop_query[] = { { "kind", "campaign or plugin, where both have that name.", NULL }, { NULL, NULL, NULL } };
 
 const struct route core_routes[] = {
@@ -139,6 +142,22 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/keys", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_list, NULL, "The keys, without their secrets." },
     { HTTP_METHOD_POST, "/v1/keys", SERVERS, SCOPE_ADMIN, &schema_key, NULL, false, true, 201, handle_key_create, NULL, "A new key; its text is shown only now." },
     { HTTP_METHOD_DELETE, "/v1/keys/{id}", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_key_revoke, NULL, "Revokes a key at once." },
+
+    /* Operators sign in, and act under their names. What they may not is in the audit log. */
+    { HTTP_METHOD_POST, "/v1/admin/sessions", ANY, 0, &schema_sign_in, NULL, false, true, 201, handle_sign_in, NULL, "An operator signs in: name, password, and the code of the second factor where there is one. The token is good for twelve hours." },
+    { HTTP_METHOD_DELETE, "/v1/admin/sessions", PEOPLE, 0, NULL, NULL, false, false, 200, handle_sign_out, NULL, "The session ends.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_GET, "/v1/admin/me", PEOPLE, 0, NULL, NULL, false, false, 200, handle_me, NULL, "Who is calling, and with which roles.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_GET, "/v1/admin/operators", PEOPLE, 0, NULL, NULL, false, false, 200, handle_operator_list, NULL, "The operators, those who were removed last.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/operators", PEOPLE, 0, &schema_operator_new, NULL, false, true, 201, handle_operator_add, NULL, "A new operator; his name is his for ever.", .roles = 0, .audited = true },
+    { HTTP_METHOD_PATCH, "/v1/admin/operators/{name}", PEOPLE, 0, &schema_operator_roles, NULL, false, false, 200, handle_operator_change, NULL, "Other roles; the sessions of this operator end.", .roles = 0, .audited = true },
+    { HTTP_METHOD_DELETE, "/v1/admin/operators/{name}", PEOPLE, 0, NULL, NULL, false, false, 200, handle_operator_remove, NULL, "Removes an operator; his sessions end, and what he approved and is not live yet does not count any more.", .roles = 0, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/operators/{name}/password", PEOPLE, 0, &schema_operator_password, NULL, false, true, 200, handle_operator_password, NULL, "Another password; the sessions of this operator end. One's own needs the current one.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/operators/{name}/totp", PEOPLE, 0, &schema_nothing, NULL, false, true, 201, handle_operator_totp, NULL, "Begins one's own second factor: the secret for an app, shown only now.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/operators/{name}/totp/confirm", PEOPLE, 0, &schema_code, NULL, false, true, 200, handle_operator_totp_confirm, NULL, "The first code of the app turns the second factor on. The answer has recovery codes, shown only now, each good once.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_DELETE, "/v1/admin/operators/{name}/totp", PEOPLE, 0, NULL, NULL, false, false, 200, handle_operator_totp_remove, NULL, "Takes a lost second factor away; the sessions of this operator end.", .roles = 0, .audited = true },
+    { HTTP_METHOD_GET, "/v1/admin/audit", PEOPLE, 0, NULL, audit_query, false, false, 200, handle_audit_list, NULL, "The audit log, newest first: who did what, and what was refused.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_GET, "/v1/admin/audit/head", PEOPLE, 0, NULL, NULL, false, false, 200, handle_audit_head, NULL, "Number and hash of the last entry, signed; to be kept elsewhere.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/audit/compare", PEOPLE, 0, &schema_audit_head, NULL, false, true, 200, handle_audit_compare, NULL, "Reads the whole log and holds it against a head that was kept: 409 when an entry is missing, changed or moved.", .roles = ROLE_ANY, .audited = true },
     { 0 },
 };
 /* clang-format on */

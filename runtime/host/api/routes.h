@@ -71,3 +71,17 @@ void handle_webhook_messages(struct call *c);
 void handle_webhook_message(struct call *c);
 void handle_webhook_replay_message(struct call *c);
 void handle_webhook_replay(struct call *c);
+void handle_sign_in(struct call *c); /* api/operators.c */
+void handle_sign_out(struct call *c);
+void handle_me(struct call *c);
+void handle_operator_list(struct call *c);
+void handle_operator_add(struct call *c);
+void handle_operator_change(struct call *c);
+void handle_operator_remove(struct call *c);
+void handle_operator_password(struct call *c);
+void handle_operator_totp(struct call *c);
+void handle_operator_totp_confirm(struct call *c);
+void handle_operator_totp_remove(struct call *c);
+void handle_audit_list(struct call *c); /* api/audit.c */
+void handle_audit_head(struct call *c);
+void handle_audit_compare(struct call *c);

@@ -281,4 +281,30 @@ static const struct schema webhook_replay_fields[] = {
     { .name = "taken", .type = SCHEMA_BOOL, .about = "Also those that the endpoint has taken; default only what was given up." },
     { .name = "cursor", .type = SCHEMA_STRING, .min = 1, .max = 20, .about = "next_cursor of the answer before." }, END };
 const struct schema schema_webhook_replay = { .type = SCHEMA_OBJECT, .fields = webhook_replay_fields };
+
+/* --- operators ------------------------------------------------------------------------------------------------------ */
+static const struct schema role_name = { .type = SCHEMA_STRING, .min = 1, .max = 20 };
+#define OPERATOR_NAME { .name = "name", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40 }
+#define OPERATOR_ROLES { .name = "roles", .type = SCHEMA_ARRAY, .required = true, .min = 1, .max = 5, .item = &role_name, .about = "viewer, author, business, legal, owner." }
+static const struct schema sign_in_fields[] = {
+    OPERATOR_NAME,
+    { .name = "password", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 200 },
+    { .name = "code", .type = SCHEMA_STRING, .max = 40, .about = "Of the second factor: six digits, or a recovery code." }, END };
+const struct schema schema_sign_in = { .type = SCHEMA_OBJECT, .fields = sign_in_fields };
+static const struct schema operator_new_fields[] = {
+    OPERATOR_NAME, OPERATOR_ROLES,
+    { .name = "password", .type = SCHEMA_STRING, .min = 1, .max = 200, .about = "12 to 200 characters; without one he can't sign in yet." }, END };
+const struct schema schema_operator_new = { .type = SCHEMA_OBJECT, .fields = operator_new_fields };
+static const struct schema operator_roles_fields[] = { OPERATOR_ROLES, END };
+const struct schema schema_operator_roles = { .type = SCHEMA_OBJECT, .fields = operator_roles_fields };
+static const struct schema operator_password_fields[] = {
+    { .name = "password", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 200, .about = "The new one: 12 to 200 characters." },
+    { .name = "current", .type = SCHEMA_STRING, .min = 1, .max = 200, .about = "The one until now, where it is one's own." }, END };
+const struct schema schema_operator_password = { .type = SCHEMA_OBJECT, .fields = operator_password_fields };
+static const struct schema code_fields[] = { { .name = "code", .type = SCHEMA_STRING, .required = true, .min = 6, .max = 6, .about = "Six digits." }, END };
+const struct schema schema_code = { .type = SCHEMA_OBJECT, .fields = code_fields };
+const struct schema schema_nothing = { .type = SCHEMA_OBJECT, .fields = no_fields };
+static const struct schema audit_head_fields[] = {
+    { .name = "head", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 255, .about = "As GET /v1/admin/audit/head gave it." }, END };
+const struct schema schema_audit_head = { .type = SCHEMA_OBJECT, .fields = audit_head_fields };
 /* clang-format on */

@@ -30,3 +30,7 @@ extern const struct schema schema_product_put, schema_product_patch, schema_prod
     schema_refund_retry, schema_fulfilment, schema_complete, schema_customer, schema_customer_token, schema_key, schema_publish,
     schema_rollback, schema_stop, schema_prune, schema_repin, schema_backup, schema_replay, schema_follow, schema_account,
     schema_event_replay, schema_webhook_new, schema_webhook_change, schema_webhook_rotate, schema_webhook_act, schema_webhook_replay;
+
+/* Of operators. */
+extern const struct schema schema_sign_in, schema_operator_new, schema_operator_roles, schema_operator_password, schema_code,
+    schema_audit_head, schema_nothing;

@@ -1,5 +1,6 @@
 /* Stopping a campaign or a plugin: one durable row, no build. Effective with the next quote or call of every worker. */
 #include "base/log.h"
+#include "host/admin/act.h"
 #include "host/care/discounts.h"
 #include "host/care/guard.h"
 #include "host/care/plugin_stops.h"
@@ -79,12 +80,36 @@ static void resumed(struct call *c)
     call_answer(c);
 }
 
+/* {"kind": "campaign", "reason": "..."} */
+static int note(struct call *c, struct store_conn *conn, const char *action, struct slice reason, struct err *err)
+{
+    const struct stopping *s = c->state;
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    json_object(&w);
+    json_key(&w, "kind");
+    json_str(&w, word(s->kind));
+    if (reason.len) {
+        json_key(&w, "reason");
+        json_string(&w, reason);
+    }
+    json_object_end(&w);
+    int rc = b.failed ? err_set(err, ERR_NOMEM, "The shop is short of memory; try again.")
+                      : act_note(c, conn, action, s->name, buf_slice(&b), err);
+    buf_release(&b);
+    return rc;
+}
+
 static int stop(struct call *c, struct store_conn *conn, struct err *err)
 {
     const struct stopping *s = c->state;
     struct slice reason = { "", 0 };
     json_is_string(json_get(c->body, "reason"), &reason);
     int rc = stops_insert(conn, s->kind, s->name, reason, slice_str(c->who.id), clock_wall_ms(c->shop->options.clock), err);
+    if (rc == 0)
+        rc = note(c, conn, "stopped", reason, err);
     if (rc == 0 && (rc = answer(c, 201, true)) < 0)
         *err = c->err;
     c->shop->procedures.stops_changed = c->shop->procedures.stops_changed || rc == 0;
@@ -97,6 +122,8 @@ static int resume(struct call *c, struct store_conn *conn, struct err *err)
     int rc = stops_delete(conn, s->kind, s->name, err);
     if (rc == ERR_NOT_FOUND && s->was_quarantined)
         rc = 0; /* nothing but a quarantine, which is lifted already */
+    if (rc == 0)
+        rc = note(c, conn, "resumed", SLICE_LIT(""), err);
     if (rc == 0 && (rc = answer(c, 200, false)) < 0)
         *err = c->err;
     c->shop->procedures.stops_changed = c->shop->procedures.stops_changed || rc == 0;

@@ -1,5 +1,6 @@
 #include "host/care/doctor.h"
 #include "bind/bind.h"
+#include "host/admin/audit.h"
 #include "host/webhooks/webhooks.h"
 #include "host/care/follower.h"
 #include "ledger/ledger.h"
@@ -302,6 +303,31 @@ static int look_at_webhooks(struct visit *v)
     return 0;
 }
 
+/* The head outside of the store is read first: what is written meanwhile makes the log longer than it says, never shorter. */
+static void look_at_audit(struct visit *v)
+{
+    struct audit_head kept = { 0 }, now;
+    struct err err = { 0 }, head_err = { 0 };
+    char text[160];
+    int head = v->shop->options.vfs ? ERR_NOT_FOUND : audit_head_load(v->shop->auth, v->shop->audit_head_path, &kept, &head_err);
+    int rc = audit_verify(v->conn, &now, &err);
+    if (rc == 0 && head == 0)
+        rc = audit_verify_head(v->conn, &kept, &err);
+    snprintf(text, sizeof text, "The audit log is as it was written, all %lld entries.", (long long)now.count);
+    if (rc < 0)
+        ill(v, "audit", err.text,
+            "Somebody wrote into the database by hand, or an older copy was put in its place. Keep the data folder as it is, and compare "
+            "with "
+            "a backup.");
+    else if (head < 0 && head != ERR_NOT_FOUND)
+        ill(v, "audit", head_err.text, "data/audit.head says how long the log was: see who changed it. The next entry writes it anew.");
+    else if (head == ERR_NOT_FOUND && now.count && !v->shop->options.vfs)
+        warn(v, "audit", "The audit log fits together, but data/audit.head, which says how long it was, is not there.",
+             "The next entry writes it anew. Compare with a head that was kept elsewhere: feira audit SHOP --compare FILE.");
+    else
+        well(v, "audit", text);
+}
+
 static int look_at_schema(struct visit *v)
 {
     const struct store_migration *m = bind_core_migrations();
@@ -461,6 +487,7 @@ int doctor_write(struct shop *s, struct store_conn *conn, struct json_writer *w,
         rc = look_at_webhooks(&v);
     if (rc == 0)
         rc = look_at_schema(&v);
+    look_at_audit(&v);
     look_at_space(&v);
     look_at_durability(&v);
     look_at_permissions(&v);

@@ -1,6 +1,8 @@
 /* A backup becomes the shop's data. Nothing is thrown away: what was there is moved aside first. */
 #include "bind/bind.h"
 #include "crypto/crypto.h"
+#include "host/admin/act.h"
+#include "host/admin/audit.h"
 #include "host/host.h"
 #include "ledger/ledger.h"
 #include "store/rebuild.h"
@@ -31,9 +33,46 @@ static int io_error(struct err *err, const char *what)
                    strerror(errno));
 }
 
-/* The file is ours: what an older program wrote gets its tables as they are now. */
-static int check(const char *file, struct err *err)
+/* {"before": what data/audit.head said of the log that is replaced}; so that what a restore takes out of the log can be seen in it. */
+static void write_before(const struct restoring *r, struct buf *out)
 {
+    char head[PATH_SIZE], text[AUDIT_HEAD_TEXT_MAX];
+    struct json_writer w;
+    int fd = path(head, NULL, r->data, "audit.head") == 0 ? open(head, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : 0;
+    if (fd >= 0)
+        close(fd);
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    json_writer_init(&w, out);
+    json_object(&w);
+    json_key(&w, "before");
+    json_string(&w, slice_of(text, n > 0 ? (size_t)n : 0));
+    json_object_end(&w);
+}
+
+static int note(const struct restoring *r, struct store_conn *conn, int64_t now_ms, struct err *err)
+{
+    char actor[CALLER_ID_MAX];
+    struct buf details;
+    buf_init(&details, NULL);
+    write_before(r, &details);
+    act_local_name(actor);
+    int rc = details.failed ? err_set(err, ERR_NOMEM, "Out of memory.") : store_begin(conn, err);
+    if (rc == 0) {
+        rc = audit_append(conn, &(struct audit_entry){ actor, "data.restored", SLICE_LIT(""), buf_slice(&details), now_ms }, err);
+        rc = rc < 0 ? rc : store_commit(conn, err);
+        if (rc < 0)
+            store_rollback(conn);
+    }
+    buf_release(&details);
+    return rc;
+}
+
+/* The file is ours: what an older program wrote gets its tables as they are now. */
+static int check(const struct restoring *r, int64_t now_ms, struct err *err)
+{
+    const char *file = r->part;
     struct store *s;
     int rc = store_open(&(struct store_options){ .path = file, .migrations = bind_core_migrations() }, &s, err);
     if (rc < 0)
@@ -41,6 +80,8 @@ static int check(const char *file, struct err *err)
     rc = store_check(store_writer_conn(s), true, err);
     if (rc == 0)
         rc = ledger_verify(store_writer_conn(s), err);
+    if (rc == 0)
+        rc = note(r, store_writer_conn(s), now_ms, err);
     store_close(s); /* moves the log into the file */
     return rc;
 }
@@ -81,7 +122,7 @@ static int name_aside(struct restoring *r, const struct clock *clock, struct err
  * that of the new one. */
 static int move_aside(struct restoring *r, struct err *err)
 {
-    static const char *const files[] = { "shop.db-wal", "shop.db-shm", "shop.db-seal", "shop.db" };
+    static const char *const files[] = { "shop.db-wal", "shop.db-shm", "shop.db-seal", "audit.head", "shop.db" };
     char from[PATH_SIZE], to[PATH_SIZE];
     bool any = false;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
@@ -167,7 +208,7 @@ static int replace(struct restoring *r, const struct restore_source *from, const
     if (rc == 0 && !from->dir)
         rc = copy(from->file, r->part, err);
     if (rc == 0)
-        rc = check(r->part, err);
+        rc = check(r, clock_wall_ms(clock), err);
     if (rc == 0)
         rc = sync_file(r->part, err);
     if (rc == 0)

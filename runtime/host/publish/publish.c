@@ -1,5 +1,6 @@
 #include "host/publish/publish.h"
 #include "base/log.h"
+#include "host/admin/act.h"
 #include "host/publish/pins.h"
 #include "host/plugins/plugin_data.h"
 #include "host/publish/rescue.h"
@@ -203,11 +204,45 @@ int publisher_write(struct publisher *p, int (*run)(void *ctx, struct store_conn
 }
 
 struct recording {
+    struct shop *shop;
     struct publish_job *job; /* NULL for the start */
     const struct revision_entry *entry;
     const struct generation *generation; /* whose plugins' tables are to be there; NULL = none */
     const struct generation *live;       /* whose are; NULL = nobody knows */
 };
+
+/* What goes live, and what was refused, is in the audit log: who, how, which sources. */
+static int note_entry(const struct recording *r, struct store_conn *conn, struct err *err)
+{
+    const struct revision_entry *e = r->entry;
+    struct buf b;
+    struct json_writer w;
+    char local[CALLER_ID_MAX];
+    const char *actor = r->job && r->job->actor[0] ? r->job->actor : e->author;
+    if (strcmp(actor, "operator") == 0) {
+        act_local_name(local);
+        actor = local;
+    }
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    json_object(&w);
+    json_key(&w, "how");
+    json_str(&w, e->how);
+    if (e->sources) {
+        json_key(&w, "sources");
+        json_str(&w, sources_hash(e->sources));
+    }
+    if (e->error) {
+        json_key(&w, "why");
+        json_str(&w, e->error);
+    }
+    json_object_end(&w);
+    int rc = b.failed ? nomem(err)
+                      : act_note_by(r->shop, conn, actor, e->error ? "published.refused" : "published", slice_str(e->generation),
+                                    buf_slice(&b), err);
+    buf_release(&b);
+    return rc;
+}
 
 static int record_run(void *ctx, struct store_conn *conn, struct err *err)
 {
@@ -218,6 +253,8 @@ static int record_run(void *ctx, struct store_conn *conn, struct err *err)
         rc = pins_keep(conn, r->generation, r->entry->at_ms, err);
     if (rc == 0)
         rc = revision_log(conn, r->entry, err);
+    if (rc == 0)
+        rc = note_entry(r, conn, err);
     if (rc == 0 && r->job && r->job->with && r->entry->sources)
         rc = r->job->with(r->job, conn, err);
     return rc;
@@ -226,7 +263,7 @@ static int record_run(void *ctx, struct store_conn *conn, struct err *err)
 static int record(struct publisher *p, struct publish_job *job, const struct revision_entry *entry, const struct generation *g,
                   const struct generation *live, struct err *err)
 {
-    struct recording r = { job, entry, g, live };
+    struct recording r = { p->shop, job, entry, g, live };
     return publisher_write(p, record_run, &r, err);
 }
 
@@ -492,13 +529,13 @@ static int reopen(struct publisher *p, struct publish_job *job, struct err *err)
     return rc;
 }
 
-static void log_refused(struct publisher *p, const struct publish_job *job)
+static void log_refused(struct publisher *p, struct publish_job *job)
 {
     struct err ignored;
     if (job->err.code != ERR_INVALID)
         return; /* not the rules' fault: no part of their history */
     struct revision_entry entry = { .how = job->how, .author = job->author, .error = job->err.text, .at_ms = now_ms(p) };
-    record(p, NULL, &entry, NULL, NULL, &ignored);
+    record(p, job, &entry, NULL, NULL, &ignored);
 }
 
 static void tell(struct publisher *p, const struct publish_job *job)

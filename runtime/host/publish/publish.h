@@ -25,6 +25,7 @@ struct publish_job {
     enum publish_kind kind;
     const char *how; /* for the log: "publish", "dev", "sighup", "rollback", "rescue" */
     char author[CALLER_ID_MAX];
+    char actor[CALLER_ID_MAX + 8];      /* as the audit log names him; "" = the author, or who owns the machine */
     char generation[GENERATION_ID_MAX]; /* ROLLBACK: where to, "" = the one before the live one. REOPEN: which */
     char only_from[GENERATION_ID_MAX];  /* ROLLBACK: not when other rules than these are live by then; "" = whatever is */
     /* Runs in the transaction that keeps the revision, so that an answer can be remembered with it. May be NULL. */
