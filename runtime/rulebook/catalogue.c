@@ -19,6 +19,8 @@
                        static const struct schema n = { .type = SCHEMA_OBJECT, .fields = n##_fields }
 
 FIELDS(exhausted, ID("campaign", "The campaign's id."), TEXT("limit", "Which of its limits: uses, units, budget."), TIME("at", "When it happened."));
+FIELDS(consent, ID("customer", "Whose consent it is."), TEXT("purpose", "Its name in shop.lua."), TEXT("version", "Of the words."),
+       { .name = "share", .type = SCHEMA_BOOL, .required = true, .about = "Whether it is about handing on." }, TIME("at", "When it happened."));
 FIELDS(joined, ID("customer", "The new customer."), TIME("at", "When it happened."));
 static const struct schema any = { .type = SCHEMA_ANY };
 FIELDS(fact, ID("customer", "Whose fact it is."), TEXT("fact", "Its name, like \"member-tiers.level\"."), TIME("at", "When it happened."),
@@ -52,6 +54,8 @@ FIELDS(webhook_disabled, ID("webhook", "The endpoint's id."), { .name = "label",
 
 static const struct catalogue_event events[] = {
     { "campaign.exhausted", "A limit of a campaign is used up: told by the order that takes the last of it.", true, 1, &exhausted, false },
+    { "consent.given", "A customer consented to a purpose of shop.lua; share: to its being handed to third parties.", true, 1, &consent, false },
+    { "consent.withdrawn", "A customer took a consent back: from now on the purpose is not served.", true, 1, &consent, false },
     { "customer.joined", "A customer is known to the shop for the first time.", true, 1, &joined, false },
     { "fact.changed", "A fact of a customer has another value, because a row that it is made of has changed.", true, 1, &fact, false },
     { "order.blocked", "A plugin put a block on an order: it is not fulfilled until the block is gone.", true, 1, &blocked, false },

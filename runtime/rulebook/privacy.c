@@ -7,7 +7,7 @@
 
 #define DAY_MS  INT64_C(86400000)
 #define YEAR_MS (366 * DAY_MS) /* never less than a year */
-enum { PURPOSES_MAX = 50, PARTIES_MAX = 20, PURPOSE_BYTES = 40, TEXT_BYTES = 1000 };
+enum { PARTIES_MAX = 20, PURPOSE_BYTES = 40, TEXT_BYTES = 1000 };
 
 static const char *const field_names[PRIVACY_FIELDS + 1] = {
     [PRIVACY_CUSTOMER_EMAIL] = "customer.email",           [PRIVACY_CUSTOMER_NAME] = "customer.name",
@@ -153,8 +153,8 @@ static int check_purposes(const struct reader *r, const struct place *up, const 
 {
     struct place at = place_in(up, "purposes");
     int rc = reader_table(r, &at, v);
-    if (rc == 0 && v->count > PURPOSES_MAX)
-        return reader_fail(r, &at, "has %u purposes; at most %d are possible", v->count, PURPOSES_MAX);
+    if (rc == 0 && v->count > PRIVACY_PURPOSES_MAX)
+        return reader_fail(r, &at, "has %u purposes; at most %d are possible", v->count, PRIVACY_PURPOSES_MAX);
     for (const struct json_value *p = rc == 0 ? v->first : NULL; p && rc == 0; p = p->next)
         rc = check_purpose(r, &at, p);
     return rc;

@@ -18,6 +18,7 @@ enum privacy_field {
     PRIVACY_ORDER_NOTE,
     PRIVACY_FIELDS
 };
+enum { PRIVACY_PURPOSES_MAX = 50 };
 const char *privacy_field_name(enum privacy_field f); /* "order.contact.phone" */
 
 struct privacy {

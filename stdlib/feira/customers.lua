@@ -47,12 +47,23 @@ function customers.get(args)
   return { status = 200, body = render(row) }
 end
 
+-- Those of consents and of minors are the shop's to know (feira.consents).
+local function own_tags(given)
+  local tags = check.texts(given, "/tags", 100) or {}
+  for i, tag in ipairs(tags) do
+    if tag == "declared-minor" or tag:find "^consent:" then
+      fail.invalid("/tags/" .. i - 1, "This tag comes from PUT /v1/customers/{id}/minor or .../consents/{purpose}; it is not set by hand.")
+    end
+  end
+  return tags
+end
+
 ---The whole customer: what is not stated is gone.
 ---@param args { principal: table, params: { id: string }, body: { name: string?, email: string?, phone: string?, tags: string[]? } }
 function customers.put(args)
   caller.require_trusted(args)
   local id, body, now = check.customer(args.params.id, "id"), args.body, time.now()
-  local tags = json.encode(json.array(check.texts(body.tags, "/tags", 100) or {}))
+  local tags = json.encode(json.array(own_tags(body.tags)))
   local name, email = check.text(body.name, "/name", 200), check.text(body.email, "/email", 320)
   local phone = check.text(body.phone, "/phone", 40)
   local created = update:run(id, tags, now) == 0

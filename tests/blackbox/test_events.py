@@ -10,6 +10,7 @@ from outside import Outside
 from test_authors import check
 
 TYPES = {
+    "boolean": lambda v: isinstance(v, bool),
     "id": lambda v: isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", v),
     "sku": lambda v: isinstance(v, str) and 0 < len(v) <= 64,
     "string": lambda v: isinstance(v, str),
@@ -109,6 +110,8 @@ def live(shop, outside):
         ok(shop.sk.request("POST", "/v1/webhooks", {"url": url, "events": ["customer.joined"], **label}, idempotency=unique("hook")), 201)
     sku = shop.product(price=1000, stock=100)
     anna = shop.customer()
+    ok(anna.request("PUT", f"/v1/customers/{anna.customer}/consents/news", {"version": "1"}), 200)
+    ok(anna.request("DELETE", f"/v1/customers/{anna.customer}/consents/news"), 200)
     for mood in "glum", "merry":
         ok(anna.request("POST", "/v1/x/moods/mood", {"mood": mood}), 200)    # changed
     order = shop.paid_order({sku: 3}, by=anna)                          # placed, received, paid
@@ -137,7 +140,8 @@ def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     names = sorted({**emitted, **later})
     kinds = ("in_transaction", "after_commit")
     outside = Outside()
-    shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {}, purse = {} }", "pay_within": '"1s"', "stock_low": "2"},
+    shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {}, purse = {} }", "pay_within": '"1s"', "stock_low": "2",
+                              "privacy": '{ purposes = { news = { title = "News", version = "1" } } }'},
                     campaigns={**CAMPAIGNS, "last": LAST},
                     plugins={**{k.replace("_", "-"): hearing(names, k) for k in kinds}, "moods": MOODS, "purse": PURSE}, options=["--allow-private"])
     live(shop, outside)

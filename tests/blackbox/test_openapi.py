@@ -21,6 +21,8 @@ ROUTES = {
     ("put", "/v1/customers/{id}"), ("get", "/v1/customers/{id}"), ("get", "/v1/customers/{id}/facts"), ("post", "/v1/customers/{id}/tokens"),
     ("get", "/v1/generations"), ("post", "/v1/generations"), ("post", "/v1/generations/rollback"),
     ("get", "/v1/stops"), ("post", "/v1/stops"), ("delete", "/v1/stops/{campaign}"),
+    ("get", "/v1/customers/{id}/consents"), ("put", "/v1/customers/{id}/consents/{purpose}"), ("delete", "/v1/customers/{id}/consents/{purpose}"),
+    ("put", "/v1/customers/{id}/minor"),
     ("get", "/v1/privacy"), ("get", "/v1/privacy/access"),
     ("get", "/v1/needs"), ("post", "/v1/prune"), ("post", "/v1/plugins/{plugin}/repin"),
     ("get", "/v1/webhooks"), ("post", "/v1/webhooks"), ("get", "/v1/webhooks/{id}"), ("patch", "/v1/webhooks/{id}"),

@@ -48,6 +48,7 @@ static const struct query_param statement_query[] = {
 static const struct query_param webhook_query[] = {
     { "state", "Only waiting, taken or given_up.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
     { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
+static const struct query_param consent_query[] = { { "share", "true: only that it is handed to third parties; default all of it.", NULL }, { NULL, NULL, NULL } };
 static const char *const notice_forms[] = { "text", "markdown", "html", NULL };
 static const struct schema notice_form = { .type = SCHEMA_STRING, .choices = notice_forms };
 static const struct query_param notice_query[] = {
@@ -96,6 +97,11 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/customers/{id}", KNOWN, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, call_read, "customers.get", "One customer." },
     { HTTP_METHOD_GET, "/v1/customers/{id}/facts", SERVERS, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, handle_customer_facts, NULL, "What plugins know of a customer now, as rules see it." },
     { HTTP_METHOD_POST, "/v1/customers/{id}/tokens", SERVERS, SCOPE_TOKENS_WRITE, &schema_customer_token, NULL, false, true, 201, handle_customer_token, "customers.get", "A short-lived token with which this customer's own device may call." },
+
+    { HTTP_METHOD_GET, "/v1/customers/{id}/consents", KNOWN, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, call_read, "consents.list", "What a customer can consent to, what he has, and what he took back." },
+    { HTTP_METHOD_PUT, "/v1/customers/{id}/consents/{purpose}", KNOWN, SCOPE_CUSTOMERS_WRITE, &schema_consent, NULL, false, false, 200, call_write, "consents.give", "Consents to a purpose in the words of a version; with share, to its being handed to third parties, too." },
+    { HTTP_METHOD_DELETE, "/v1/customers/{id}/consents/{purpose}", KNOWN, SCOPE_CUSTOMERS_WRITE, NULL, consent_query, false, false, 200, call_write, "consents.withdraw", "Takes a consent back." },
+    { HTTP_METHOD_PUT, "/v1/customers/{id}/minor", KNOWN, SCOPE_CUSTOMERS_WRITE, &schema_minor, NULL, false, false, 200, call_write, "consents.declare", "Declares a customer a minor: only what a guardian consents to counts. Servers can take that back." },
 
     { HTTP_METHOD_GET, "/v1/privacy", SHOPPERS, 0, NULL, notice_query, false, false, 200, call_read, "privacy.notice", "The privacy notice that follows from what is configured, and the field catalogue that it is made of." },
     { HTTP_METHOD_GET, "/v1/privacy/access", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_access, NULL, "How often plugins read personal fields, by day, and for what purpose." },

@@ -201,6 +201,16 @@ static const struct schema customer_token_fields[] = {
     { .name = "expires_in", .type = SCHEMA_INT, .min = 60, .max = 86400, .about = "Seconds; default 3600." }, END };
 const struct schema schema_customer_token = { .type = SCHEMA_OBJECT, .fields = customer_token_fields };
 
+static const char *const consenting[] = { "customer", "guardian", NULL };
+static const struct schema consent_fields[] = {
+    { .name = "version", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40, .about = "Of the words that were shown; other ones than those of now are refused." },
+    { .name = "share", .type = SCHEMA_BOOL, .about = "true: also to its being handed to third parties." },
+    { .name = "by", .type = SCHEMA_STRING, .choices = consenting, .about = "guardian: a parent or guardian of a minor (servers); default the customer." },
+    { .name = "via", .type = SCHEMA_STRING, .min = 1, .max = 200, .about = "Where it was given, to be able to show it; nothing personal." }, END };
+const struct schema schema_consent = { .type = SCHEMA_OBJECT, .fields = consent_fields };
+static const struct schema minor_fields[] = { { .name = "minor", .type = SCHEMA_BOOL, .required = true }, END };
+const struct schema schema_minor = { .type = SCHEMA_OBJECT, .fields = minor_fields };
+
 static const char *const key_kinds[] = { "pk", "sk", NULL };
 static const struct schema scope_name = { .type = SCHEMA_STRING, .min = 1, .max = 40 };
 static const struct schema key_fields[] = {

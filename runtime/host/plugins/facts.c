@@ -4,6 +4,8 @@
 #include "host/care/plugin_stops.h"
 #include "host/worker.h"
 #include "rulebook/plugin_set.h"
+#include "rulebook/privacy.h"
+#include <stdio.h>
 
 static int nomem(struct err *err)
 {
@@ -54,10 +56,45 @@ const struct bind_fact *const *plugin_facts_of(void *state, const char *plugin, 
 
 /* --- of a customer -------------------------------------------------------------------------------------------------------- */
 
+static void add_known(const struct call *c, struct slice tag, symbol *symbols, size_t *n)
+{
+    symbol known = symbols_find(c->shop->symbols, tag); /* what no rule has, nobody can ask for */
+    if (known)
+        symbols[(*n)++] = known;
+}
+
+/* "consent:newsletter": in the words of now, and of a minor only what a guardian said. "declared-minor". */
+static int add_consents(struct call *c, int64_t customer, bool minor, symbol *symbols, size_t *n)
+{
+    const struct json_value *privacy = json_get(generation_settings(c->seat->generation)->tree, "privacy");
+    struct store_stmt *q;
+    char name[64];
+    int rc;
+    if (minor)
+        add_known(c, SLICE_LIT("declared-minor"), symbols, n);
+    if (!json_get(privacy, "purposes"))
+        return 0;
+    if ((rc = store_prepare(c->worker->conn,
+                            "SELECT purpose, version FROM consents WHERE customer = ?1 AND share = 0 AND withdrawn_at IS NULL AND (?2 = 0 "
+                            "OR given_by = 'guardian')",
+                            &q, &c->err)) < 0)
+        return rc;
+    store_bind_int(q, 1, customer);
+    store_bind_int(q, 2, minor);
+    while ((rc = store_step(q, &c->err)) == 1) {
+        struct slice now;
+        snprintf(name, sizeof name, "consent:%.*s", SLICE_FMT(store_column_text(q, 0)));
+        if (privacy_purpose(privacy, name + sizeof "consent:" - 1, &now) && slice_eq(now, store_column_text(q, 1)))
+            add_known(c, slice_str(name), symbols, n);
+    }
+    return rc;
+}
+
 static int read_customer(struct call *c, struct quote_cart *cart, struct history *of)
 {
     struct store_stmt *q;
-    int rc = store_prepare(c->worker->conn, "SELECT version, tags, orders, created_at FROM customers WHERE customer = ?1", &q, &c->err);
+    int rc = store_prepare(c->worker->conn, "SELECT version, tags, orders, created_at, minor, id FROM customers WHERE customer = ?1", &q,
+                           &c->err);
     if (rc < 0)
         return rc;
     store_bind_text(q, 1, cart->customer);
@@ -69,23 +106,24 @@ static int read_customer(struct call *c, struct quote_cart *cart, struct history
                          SLICE_FMT(cart->customer));
     cart->customer_version = store_column_int(q, 0);
     *of = (struct history){ store_column_int(q, 2), store_column_int(q, 3) };
+    bool minor = store_column_int(q, 4) != 0;
+    int64_t id = store_column_int(q, 5);
     struct json_value *tags = NULL;
     struct slice text = arena_copy(c->arena, store_column_text(q, 1));
     store_reset(q);
-    if (text.len == 0)
-        return 0;
     if (!text.data || json_parse(text, NULL, c->arena, &tags, NULL) < 0 || tags->type != JSON_ARRAY)
         return err_set(&c->err, ERR_CORRUPT, "The tags of customer \"%.*s\" can't be read.", SLICE_FMT(cart->customer));
-    symbol *symbols = arena_array(c->arena, tags->count, sizeof *symbols);
-    if (!symbols && tags->count)
+    symbol *symbols = arena_array(c->arena, tags->count + PRIVACY_PURPOSES_MAX + 1, sizeof *symbols);
+    if (!symbols)
         return nomem(&c->err);
     size_t n = 0;
     for (const struct json_value *t = tags->first; t; t = t->next)
         if (t->type == JSON_STRING)
             symbols[n++] = symbols_intern(c->shop->symbols, t->string);
+    rc = add_consents(c, id, minor, symbols, &n);
     cart->customer_tags = symbols;
     cart->customer_tag_count = n;
-    return 0;
+    return rc;
 }
 
 /* 1 with *out, 0 when there is no such fact of this customer. */
