@@ -59,6 +59,14 @@ static void write_line(const struct bind_quote *q, size_t i, struct json_writer 
     write_discounts(q, l->discounts, w);
     write_int(w, "total", l->total_minor);
     write_tax(q, l->total_minor, l->tax_minor, w);
+    if (l->origin) {
+        json_key(w, "origin");
+        json_string(w, quote_campaign_id(q->rules, l->origin - 1));
+    }
+    if (l->gift) {
+        json_key(w, "gift");
+        json_bool(w, true);
+    }
     write_int(w, "refunded_qty", 0);
     write_int(w, "refunded", 0);
     json_object_end(w);

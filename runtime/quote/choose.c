@@ -8,7 +8,7 @@
 static bool effect_counts(const struct choice *ch, const struct effect *f)
 {
     const struct quote_eval *e = ch->e;
-    if (f->line != EFFECT_SHIPPING)
+    if (f->line != EFFECT_SHIPPING) /* a gift is something, too */
         return true;
     return e->cart->shipping_option.len && !ch->wishes && (!e->shipping_stage || e->shipping_remaining > 0);
 }
@@ -131,7 +131,7 @@ static int reach_find(struct quote_eval *e, struct candidate *c, struct err *err
             return eval_nomem(e, err);
         memcpy(lines, set.lines, set.count * sizeof *lines);
         bool calls = a->type == &function_type;
-        of[i] = (struct reach){ lines, a->stage == STAGE_SHIPPING ? 0 : set.count };
+        of[i] = (struct reach){ lines, a->stage == STAGE_SHIPPING || acts_apart(a) ? 0 : set.count };
         c->ships = c->ships || a->stage == STAGE_SHIPPING || a->type == &tiered_type || calls;
         c->steady = c->steady && a->type->steady && a->type->steady(a);
         c->work += (int64_t)e->cart->line_count + (calls ? WORK_OF_FUNCTION : 0);

@@ -61,12 +61,13 @@ static int price_stage_check(struct spec *s, const struct spec_node *stage, cons
         const struct action *a = &c->give[i];
         bool fits = a->type == &percent_off_type
                         ? a->percent.round != ROUND_AT_ORDER && !chosen_any(&a->percent.chosen) && !a->percent.cap_minor
-                    : a->type == &amount_off_type ? a->amount.per == PER_UNIT && !chosen_any(&a->amount.chosen) && !a->amount.cap_minor
-                                                  : a->type == &fixed_price_type && !a->fixed.max_units;
+                    : a->type == &amount_off_type  ? a->amount.per == PER_UNIT && !chosen_any(&a->amount.chosen) && !a->amount.cap_minor
+                    : a->type == &fixed_price_type ? !a->fixed.max_units
+                                                   : a->type == &price_list_type;
         if (!fits)
             return spec_error(s, stage,
-                              "a campaign of this stage changes the price of every unit: it gives percent_off, amount_off with per = "
-                              "\"unit\" or fixed_price, without a cap or so many units");
+                              "a campaign of this stage changes the price of every unit: it gives price_list, percent_off, amount_off with "
+                              "per = \"unit\" or fixed_price, without a cap or so many units");
     }
     for (uint32_t i = 0; i < c->when_count; i++)
         if (c->when[i].kind == WHEN_SUBTOTAL || c->when[i].kind == WHEN_QTY || c->when[i].kind == WHEN_FUNCTION)
@@ -97,15 +98,17 @@ static int stage_compile(struct spec *s, const struct spec_node *n, struct quote
     for (uint32_t i = 0; i < c->give_count; i++)
         if (c->give[i].stage < c->stage)
             c->stage = c->give[i].stage;
-    if (!stage.v)
-        return 0;
-    int rc = spec_choice(s, &stage, stages, &chosen);
+    int rc = stage.v ? spec_choice(s, &stage, stages, &chosen) : 0;
     if (rc < 0)
         return rc;
-    c->stage = (enum stage)(STAGE_PRICE + chosen);
+    if (stage.v)
+        c->stage = (enum stage)(STAGE_PRICE + chosen);
     if (c->stage == STAGE_PRICE)
         return price_stage_check(s, &stage, c);
     for (uint32_t i = 0; i < c->give_count; i++)
+        if (c->give[i].type == &price_list_type)
+            return spec_error(s, &stage, "a price list says what a unit costs before anything is taken off; leave stage out");
+    for (uint32_t i = 0; i < c->give_count && stage.v; i++)
         if (c->stage == STAGE_SHIPPING && c->give[i].touches_lines)
             return spec_error(s, &stage, "%s changes lines, and they are settled before the shipping stage; leave stage out",
                               c->give[i].type->key);
@@ -158,6 +161,8 @@ static int give_compile(struct spec *s, const struct spec_node *n, struct quote_
     if (rc < 0)
         return rc;
     c->give = actions;
+    if (!c->scope && c->give_count == 1 && actions->type == &price_list_type)
+        c->scope = &actions->prices->skus; /* so that only carts with one of them look at it */
     if ((rc = stage_compile(s, n, c)) < 0 || (rc = watch_compile(s, &watch, true, &c->watch)) < 0)
         return rc;
     if (on_failure.v && (rc = spec_choice(s, &on_failure, failures, &chosen)) < 0)
@@ -305,10 +310,10 @@ static int campaigns_compile(struct spec *s, const struct json_value *campaigns,
     r->by_id = spec_array(s, r->count, sizeof *r->by_id);
     if (!r->campaigns || !r->by_id)
         return ERR_NOMEM;
-    size_t i = 0;
-    for (const struct json_value *m = campaigns->first; m; m = m->next, i++) {
-        r->campaigns[i].policies = &r->policies;
-        int rc = campaign_compile(s, m, i + 1, &r->campaigns[i]);
+    size_t number = 0;
+    for (const struct json_value *m = campaigns->first; m; m = m->next, number++) {
+        r->campaigns[number].policies = &r->policies;
+        int rc = campaign_compile(s, m, number + 1, &r->campaigns[number]);
         if (rc < 0)
             return rc;
     }

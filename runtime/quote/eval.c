@@ -89,6 +89,11 @@ struct quote_set eval_every(const struct quote_eval *e)
     return (struct quote_set){ e->every, e->every_count };
 }
 
+struct quote_set eval_sale(const struct quote_eval *e)
+{
+    return e->add_on ? e->sale : eval_every(e);
+}
+
 struct quote_set eval_target(struct quote_eval *e, const struct action *a)
 {
     if (!a->on)
@@ -108,8 +113,10 @@ int eval_nomem(struct quote_eval *e, struct err *err)
 void eval_undo(struct quote_eval *e, struct effect *keep)
 {
     for (; e->effects != keep; e->effects = e->effects->before)
-        if (e->effects->line != EFFECT_SHIPPING)
+        if (on_line(e->effects))
             e->remaining[e->effects->line] += e->effects->discount.amount_minor;
+        else if (e->effects->gift)
+            gift_give_back(e, e->effects->gift);
     if (!keep)
         eval_unuse(e, e->uses_begun);
 }
@@ -122,7 +129,7 @@ void eval_unuse(struct quote_eval *e, struct use *keep)
     }
 }
 
-static int effect_add(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason, struct err *err)
+int effect_add(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason, struct err *err)
 {
     struct effect *f = arena_alloc(e->arena, sizeof *f);
     if (f && reason.len)
@@ -224,6 +231,8 @@ static int scope_check(const struct quote_eval *e, uint32_t line, struct err *er
 {
     if (line >= e->cart->line_count)
         return err_field(err, ERR_INVALID, "line", "the cart has no line %u", line + 1);
+    if (e->add_on && e->add_on[line])
+        return err_field(err, ERR_INVALID, "line", "line %u is an add-on; only the campaign that offers it gives it a price", line + 1);
     if (e->campaign && e->settled[line])
         return err_field(err, ERR_INVALID, "line", "line %u is settled by a campaign that stops later ones; select from the scope",
                          line + 1);

@@ -111,12 +111,59 @@ static void line_emit(struct dictionary *d, const struct quote_line *l, struct e
     EMIT(e, "]");
 }
 
+/* [line, campaign] of each line that is an add-on, counted from 0. */
+static void add_ons_write(const struct quote_cart *c, struct json_writer *w)
+{
+    bool any = false;
+    for (size_t i = 0; i < c->line_count - c->gift_count; i++) {
+        if (c->lines[i].from.len == 0)
+            continue;
+        if (!any) {
+            json_key(w, "from");
+            json_array(w);
+            any = true;
+        }
+        json_array(w);
+        json_int(w, (int64_t)i);
+        json_string(w, c->lines[i].from);
+        json_array_end(w);
+    }
+    if (any)
+        json_array_end(w);
+}
+
+/* As lines are, with what is left in place of the quantity (-1: not counted); of what is not for sale [sku]. */
+static void extras_write(struct dictionary *d, const struct quote_cart *c, struct json_writer *w)
+{
+    if (c->extra_count == 0)
+        return;
+    json_key(w, "x");
+    json_array(w);
+    struct emit e = emit_begin(w->out);
+    for (size_t i = 0; i < c->extra_count; i++) {
+        const struct quote_extra *x = &c->extras[i];
+        const struct quote_line line = { .product = x->product, .qty = x->left == INT64_MAX ? -1 : x->left };
+        emit_room(&e, DIGITS_MAX + 4);
+        if (i)
+            EMIT(&e, ",");
+        if (x->for_sale) {
+            line_emit(d, &line, &e);
+            continue;
+        }
+        EMIT(&e, "[");
+        emit_int(&e, number_of(d, x->product.sku));
+        EMIT(&e, "]");
+    }
+    emit_end(&e);
+    json_array_end(w);
+}
+
 static void lines_write(struct dictionary *d, const struct quote_cart *c, struct json_writer *w)
 {
     json_key(w, "l");
     json_array(w);
     struct emit e = emit_begin(w->out);
-    for (size_t i = 0; i < c->line_count; i++) {
+    for (size_t i = 0; i < c->line_count - c->gift_count; i++) {
         if (i)
             EMIT(&e, ",");
         line_emit(d, &c->lines[i], &e);
@@ -244,6 +291,8 @@ static void write_as(const struct symbols *s, const struct quote_cart *c, struct
     if (c->left_count)
         left_write(c, name, &w);
     lines_write(&d, c, &w);
+    add_ons_write(c, &w);
+    extras_write(&d, c, &w);
     json_key(&w, "s");
     json_array(&w);
     for (uint32_t i = 0; i < d.count; i++)
@@ -347,11 +396,65 @@ static int line_read(const struct reader *r, const struct json_value *v, struct 
         categories > tags)
         return bad(r, "l");
     l->own_price = own;
+    l->from = slice_str("");
     p->title = slice_str("");
     p->category_count = (uint32_t)categories;
     p->tag_count = (uint32_t)(tags - categories);
     int rc = name_list_read(r, &v, p->category_count, "l", &p->categories);
     return rc < 0 ? rc : name_list_read(r, &v, p->tag_count, "l", &p->tags);
+}
+
+static int add_ons_read(const struct reader *r, const struct json_value *v, struct quote_cart *out)
+{
+    if (!v)
+        return 0;
+    if (v->type != JSON_ARRAY)
+        return bad(r, "from");
+    for (const struct json_value *m = v->first; m; m = m->next) {
+        int64_t line;
+        const struct json_value *at = m->type == JSON_ARRAY && m->count == 2 ? m->first : NULL;
+        struct slice from;
+        if (!at || !int_read(&at, &line) || line < 0 || (uint64_t)line >= out->line_count || !json_is_string(at, &from) || from.len == 0)
+            return bad(r, "from");
+        out->lines[line].from = from;
+    }
+    return 0;
+}
+
+static int extra_read(const struct reader *r, const struct json_value *v, struct quote_extra *x)
+{
+    struct quote_line line;
+    *x = (struct quote_extra){ .product.title = slice_str("") };
+    if (v->type == JSON_ARRAY && v->count == 1) {
+        v = v->first;
+        return name_read(r, &v, &x->product.sku) && x->product.sku ? 0 : bad(r, "x");
+    }
+    int rc = line_read(r, v, &line);
+    if (rc < 0)
+        return rc;
+    if (line.qty < -1)
+        return bad(r, "x");
+    x->product = line.product;
+    x->for_sale = true;
+    x->left = line.qty == -1 ? INT64_MAX : line.qty;
+    return 0;
+}
+
+static int extras_read(const struct reader *r, const struct json_value *v, struct quote_cart *out)
+{
+    if (!v)
+        return 0;
+    if (v->type != JSON_ARRAY || v->count > QUOTE_EXTRAS_MAX)
+        return bad(r, "x");
+    out->extras = arena_array(r->arena, v->count, sizeof *out->extras);
+    if (!out->extras && v->count)
+        return no_memory(r);
+    for (const struct json_value *m = v->first; m; m = m->next) {
+        int rc = extra_read(r, m, &out->extras[out->extra_count++]);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 static int lines_read(const struct reader *r, const struct json_value *v, struct quote_cart *out)
@@ -510,7 +613,8 @@ int quote_evidence_read_any(struct symbols *s, const struct json_value *evidence
     if (rc < 0 || (rc = names_read(&r, s, json_get(evidence, "s"))) < 0 || (rc = lines_read(&r, json_get(evidence, "l"), out)) < 0 ||
         (rc = facts_read(&r, json_get(evidence, "facts"), out)) < 0 || (rc = codes_read(&r, json_get(evidence, "codes"), out)) < 0 ||
         (rc = stopped_read(&r, json_get(evidence, "stop"), out)) < 0 || (rc = inputs_read(&r, json_get(evidence, "in"), out)) < 0 ||
-        (rc = left_read(&r, json_get(evidence, "left"), out)) < 0)
+        (rc = left_read(&r, json_get(evidence, "left"), out)) < 0 || (rc = add_ons_read(&r, json_get(evidence, "from"), out)) < 0 ||
+        (rc = extras_read(&r, json_get(evidence, "x"), out)) < 0)
         return rc;
     if (!json_is_int(json_get(evidence, "at"), &out->at_ms))
         return bad(&r, "at");

@@ -34,6 +34,8 @@ const char *const quote_reason_codes[] = {
     "nothing_to_discount",
     "no_shipping",
     "bundle_incomplete",
+    "gift_sold_out",
+    "add_on_not_taken",
     "limit_used_up",
     "customer_limit_reached",
     "lost",

@@ -145,7 +145,7 @@ static inline void fixture_rules(struct fixture *f, const char *campaigns)
         fail_msg("%s", f->err.text);
 }
 
-/* {'lines': [{'sku', 'qty', 'price', 'category', 'tags', 'brand', 'g'}], 'codes', 'customer', 'customer_tags', 'facts', 'channel',
+/* {'lines': [{'sku', 'qty', 'price', 'category', 'tags', 'brand', 'g', 'from'}], 'codes', 'customer', 'customer_tags', 'facts', 'channel',
  * 'region', 'payment_method', 'store', 'option', 'at'} */
 static inline struct quote_cart *fixture_cart(struct fixture *f, const char *text)
 {
@@ -163,6 +163,7 @@ static inline struct quote_cart *fixture_cart(struct fixture *f, const char *tex
         l->product.sku = fixture_symbol(f, fixture_text(m, "sku"));
         l->product.brand = fixture_symbol(f, fixture_text(m, "brand"));
         l->product.title = fixture_text(m, "sku");
+        l->from = fixture_text(m, "from");
         l->product.categories = fixture_categories(f, fixture_text(m, "category"), &l->product.category_count);
         l->product.tags = fixture_symbols(f, json_get(m, "tags"), &l->product.tag_count);
     }

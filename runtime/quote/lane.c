@@ -24,10 +24,10 @@ static void bid_keep(struct auction *l, struct bid *b, uint32_t number)
     b->effects = e->effects;
     b->codes_taken = e->codes_taken;
     for (const struct effect *f = b->effects; f; f = f->before)
-        if (f->line != EFFECT_SHIPPING)
+        if (on_line(f))
             l->sums[f->line] += f->discount.amount_minor;
     for (const struct effect *f = b->effects; f; f = f->before) {
-        if (f->line == EFFECT_SHIPPING)
+        if (!on_line(f))
             continue;
         if (l->sums[f->line] > l->best[f->line]) {
             l->best[f->line] = l->sums[f->line];
@@ -72,13 +72,15 @@ static uint32_t bid_apply(struct auction *l, const struct bid *b, uint32_t numbe
     }
     for (struct effect *f = first, *next; f; f = next) {
         next = f->before;
-        if (f->line != EFFECT_SHIPPING && l->winner[f->line] != number) {
+        if (on_line(f) && l->winner[f->line] != number) {
             lost_to = l->winner[f->line];
             continue;
         }
+        if (f->gift && !gift_take(e, f->gift))
+            continue; /* another one of the lane had the last */
         f->before = kept;
         kept = f;
-        if (f->line != EFFECT_SHIPPING)
+        if (on_line(f))
             e->remaining[f->line] -= f->discount.amount_minor;
     }
     e->effects = kept;

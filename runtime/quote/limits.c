@@ -311,7 +311,7 @@ static void shrink(struct quote_eval *e, struct effect *f, int64_t amount)
 static void drop_empty(struct quote_eval *e)
 {
     for (struct effect **at = &e->effects; *at;)
-        if ((*at)->line != EFFECT_SHIPPING && (*at)->discount.amount_minor == 0)
+        if (on_line(*at) && (*at)->discount.amount_minor == 0)
             *at = (*at)->before;
         else
             at = &(*at)->before;
@@ -324,15 +324,15 @@ static void trim_units(struct quote_eval *e, int64_t left)
     size_t n = e->cart->line_count;
     memset(units, 0, n * sizeof *units);
     for (const struct effect *f = e->effects; f; f = f->before)
-        if (f->line != EFFECT_SHIPPING && touched(e, f->line, &f->discount) > units[f->line])
+        if (on_line(f) && touched(e, f->line, &f->discount) > units[f->line])
             units[f->line] = touched(e, f->line, &f->discount);
     for (size_t i = 0; i < n; i++) {
         units[i] = units[i] < left ? units[i] : left;
         left -= units[i];
     }
     for (struct effect *f = e->effects; f; f = f->before) {
-        int64_t of = f->line == EFFECT_SHIPPING ? 0 : touched(e, f->line, &f->discount);
-        if (f->line == EFFECT_SHIPPING || of <= units[f->line])
+        int64_t of = on_line(f) ? touched(e, f->line, &f->discount) : 0;
+        if (!on_line(f) || of <= units[f->line])
             continue;
         f->discount.units = units[f->line];
         shrink(e, f, (int64_t)((__int128)f->discount.amount_minor * units[f->line] / of));
@@ -344,19 +344,19 @@ static int trim_budget(struct quote_eval *e, int64_t budget, struct err *err)
 {
     size_t n = 0;
     for (const struct effect *f = e->effects; f; f = f->before)
-        n += f->line != EFFECT_SHIPPING;
+        n += on_line(f);
     struct split_scratch scratch = { arena_array(e->arena, n, sizeof *scratch.rests), arena_array(e->arena, n, sizeof *scratch.order) };
     int64_t *weights = arena_array(e->arena, n, sizeof *weights), *shares = arena_array(e->arena, n, sizeof *shares);
     if (!scratch.rests || !scratch.order || !weights || !shares)
         return eval_nomem(e, err);
     size_t i = n; /* the first effect first: ties go to it */
     for (const struct effect *f = e->effects; f; f = f->before)
-        if (f->line != EFFECT_SHIPPING)
+        if (on_line(f))
             weights[--i] = f->discount.amount_minor;
     int rc = allocate(&scratch, budget, weights, n, shares, err);
     i = n;
     for (struct effect *f = e->effects; f && rc == 0; f = f->before)
-        if (f->line != EFFECT_SHIPPING)
+        if (on_line(f))
             shrink(e, f, shares[--i]);
     drop_empty(e);
     return rc;
@@ -371,7 +371,7 @@ int limits_trim(struct quote_eval *e, bool *holds, struct err *err)
     if (left->units < NO_BOUND)
         trim_units(e, left->units);
     for (const struct effect *f = e->effects; f; f = f->before)
-        if (f->line != EFFECT_SHIPPING)
+        if (on_line(f))
             sum += f->discount.amount_minor;
     if (sum <= left->budget)
         return 0;
@@ -394,8 +394,6 @@ int64_t limits_shipping(const struct quote_eval *e, uint32_t campaign, int64_t t
     return amount <= left ? amount : l->partial ? left : 0;
 }
 
-/* --- what is used ------------------------------------------------------------------------------------------------------------ */
-
 static int64_t units_of_campaign(const struct quote_eval *e, uint32_t number)
 {
     int64_t sum = 0;
@@ -409,10 +407,34 @@ static int64_t units_of_campaign(const struct quote_eval *e, uint32_t number)
     return sum;
 }
 
+int64_t limits_gift(const struct quote_eval *e, const struct gift *g, int64_t sets, int64_t price_minor)
+{
+    const struct limits *l = e->rules->campaigns[g->campaign].limits;
+    const struct quote_outcome *slot = slot_of(e, g->campaign);
+    int64_t qty = g->action->gift.qty, cost;
+    if (!l || !e->limits || !l->bounds)
+        return sets;
+    const struct limits_left *left = &e->limits[slot - e->slots];
+    int64_t of_units = left->units == NO_BOUND ? sets : (left->units - units_of_campaign(e, g->campaign)) / qty;
+    if (of_units < sets)
+        sets = of_units > 0 ? of_units : 0;
+    if (left->budget == NO_BOUND || price_minor == 0)
+        return sets;
+    int64_t of_budget = money_mul(price_minor, qty, &cost) ? (left->budget - slot->amount_minor) / cost : 0;
+    return of_budget >= sets ? sets : l->partial && of_budget > 0 ? of_budget : 0;
+}
+
+/* --- what is used ------------------------------------------------------------------------------------------------------------ */
+
 static int64_t units_behind(struct quote_eval *e, uint32_t number)
 {
     const struct selector *scope = e->rules->campaigns[number].scope;
-    return quote_eval_qty(e, scope ? eval_select(e, scope, eval_every(e), e->scope_lines) : eval_every(e));
+    struct quote_set all = eval_sale(e);
+    int64_t units = 0;
+    for (size_t i = 0; i < all.count; i++)
+        if (!scope || selector_match(scope, &e->cart->lines[all.lines[i]].product, &e->marks[all.lines[i]]))
+            units += e->cart->lines[all.lines[i]].qty;
+    return units;
 }
 
 static int takes_add(struct quote_eval *e, struct quote_result *out, uint32_t number, const int64_t used[3], struct err *err)

@@ -91,12 +91,46 @@ static struct step step_of_tiers(struct quote_eval *e, const struct action *a, s
     return s;
 }
 
+static struct step step_of_gift(struct quote_eval *e, const struct action *a, struct quote_set set)
+{
+    struct quote_extra x;
+    bool there = extra_peek(e, a->gift.sku, &x) || (a->gift.substitute && extra_peek(e, a->gift.substitute, &x));
+    struct step s = { .is_reached = there, .money = a->gift.every_minor > 0, .gives = a };
+    int64_t size = s.money ? a->gift.every_minor : a->gift.every_qty;
+    if (size == 0)
+        return s;
+    s.seen = s.money ? eval_threshold(e, set) : quote_eval_qty(e, set);
+    s.is_reached = there && s.seen >= size;
+    s.has_next = there && set.count > 0 && next_set(size, a->gift.max_sets, s.seen, &s.needed);
+    return s;
+}
+
+enum { ADD_ONS_NAMED = 20 }; /* of the SKUs of one action */
+
+static bool is_cheaper(const struct quote_eval *e, const struct action *a, symbol sku, struct quote_extra *x)
+{
+    return extra_peek(e, sku, x) && x->product.price_minor > a->add_on.price_minor;
+}
+
+static bool any_add_on(const struct quote_eval *e, const struct action *a)
+{
+    struct quote_extra x;
+    for (uint32_t i = 0; i < a->add_on.skus.count && i < ADD_ONS_NAMED; i++)
+        if (is_cheaper(e, a, a->add_on.skus.items[i], &x))
+            return true;
+    return false;
+}
+
 static struct step step_of(struct quote_eval *e, const struct action *a)
 {
     struct quote_set set = eval_target(e, a);
     struct step s = { .is_reached = set.count > 0, .gives = a };
     if (a->type == &tiered_type)
         return step_of_tiers(e, a, set);
+    if (a->type == &gift_type)
+        return step_of_gift(e, a, set);
+    if (a->type == &add_on_price_type)
+        s.is_reached = any_add_on(e, a);
     if (a->type == &buy_get_type || a->type == &n_for_type) {
         bool sets = a->type == &n_for_type;
         int64_t size = sets ? a->set.size : a->units.buy + a->units.get;
@@ -139,7 +173,7 @@ static bool is_out(const struct quote_eval *e, uint32_t number)
     return slot && slot->reason && (strcmp(slot->reason, "lost") == 0 || strcmp(slot->reason, "stopped") == 0);
 }
 
-static int keep(struct quote_eval *e, uint32_t number, const struct miss *m, const struct action *gives, struct err *err)
+static int keep(struct quote_eval *e, const struct quote_near *one, struct err *err)
 {
     struct near_run *n = e->near;
     if (n->count == n->cap) {
@@ -152,18 +186,48 @@ static int keep(struct quote_eval *e, uint32_t number, const struct miss *m, con
         n->list = list;
         n->cap = cap;
     }
-    n->list[n->count++] = (struct quote_near){ number, m->money, m->needed, m->seen, gives };
+    n->list[n->count++] = *one;
     return 0;
 }
 
+/* What of an action may be added now. */
+static int offer_add_on(struct quote_eval *e, uint32_t number, const struct action *a, struct err *err)
+{
+    int64_t due = add_on_left(e, a);
+    int rc = 0;
+    for (uint32_t i = 0; due > 0 && i < a->add_on.skus.count && i < ADD_ONS_NAMED && rc == 0; i++) {
+        struct quote_extra x;
+        if (!is_cheaper(e, a, a->add_on.skus.items[i], &x))
+            continue;
+        struct quote_near one = { .campaign = number, .needed = 1, .seen = 1, .gives = a };
+        one.sku = x.product.sku;
+        one.title = x.product.title;
+        one.price_minor = a->add_on.price_minor;
+        one.max_units = due;
+        rc = keep(e, &one, err);
+    }
+    return rc;
+}
+
+static int offer_add_ons(struct quote_eval *e, uint32_t number, struct err *err)
+{
+    const struct quote_campaign *c = e->campaign;
+    int rc = 0;
+    for (uint32_t i = 0; i < c->give_count && rc == 0; i++)
+        if (c->give[i].type == &add_on_price_type && !limits_used_up(e))
+            rc = offer_add_on(e, number, &c->give[i], err);
+    return rc;
+}
+
 /* All that it asks for holds but one threshold, and its actions find what they need. */
-static bool nearly(struct quote_eval *e, struct miss *m, const struct action **gives)
+static bool nearly(struct quote_eval *e, struct miss *m, const struct action **gives, bool *holds)
 {
     const struct quote_campaign *c = e->campaign;
     bool any = false;
     for (uint32_t i = 0; i < c->when_count; i++)
         if (!holds_nearly(e, &c->when[i], m))
             return false;
+    *holds = !m->found;
     *gives = &c->give[0];
     for (uint32_t i = 0; i < c->give_count; i++) {
         struct step s = step_of(e, &c->give[i]);
@@ -188,12 +252,19 @@ static int ask(struct quote_eval *e, uint32_t number, struct err *err)
     const struct quote_campaign *c = e->campaign;
     if (!campaign_stands(e) || (e->any_settled && settle_filter(e, e->scope, e->target_lines).count < e->scope.count))
         return 0;
-    if (!nearly(e, &m, &gives) || !is_within(e, &m))
+    bool holds = false, near = nearly(e, &m, &gives, &holds);
+    if (holds && !e->broken) {
+        int rc = offer_add_ons(e, number, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (!near || !is_within(e, &m))
         return e->broken;
     for (uint32_t i = 0; i < c->when_count; i++)
         if (&c->when[i] != m.condition && may_break(&c->when[i], false))
             return 0;
-    return limits_used_up(e) ? e->broken : keep(e, number, &m, gives, err);
+    struct quote_near one = { .campaign = number, .money = m.money, .needed = m.needed, .seen = m.seen, .gives = gives };
+    return limits_used_up(e) ? e->broken : keep(e, &one, err);
 }
 
 int near_begin(struct quote_eval *e, const uint32_t *list, size_t count, struct err *err)
@@ -239,7 +310,7 @@ void near_finish(struct quote_eval *e, struct quote_result *out)
 
 /* --- what is said ------------------------------------------------------------------------------------------------------------ */
 
-static void gives_write(const struct action *a, struct json_writer *w)
+static void gives_write(const struct quote_rules *r, const struct action *a, struct json_writer *w)
 {
     const struct {
         const char *key;
@@ -252,11 +323,17 @@ static void gives_write(const struct action *a, struct json_writer *w)
         { "rate_ppm", &buy_get_type, a->units.rate_ppm },
         { "price", &n_for_type, a->set.price_minor },
         { "price", &fixed_price_type, a->fixed.price_minor },
+        { "qty", &gift_type, a->gift.qty },
+        { "price", &add_on_price_type, a->add_on.price_minor },
     };
     json_key(w, "gives");
     json_object(w);
     json_key(w, "action");
     json_str(w, a->type->key);
+    if (acts_apart(a)) {
+        json_key(w, "sku");
+        json_string(w, symbols_name(r->symbols, a->type == &gift_type ? a->gift.sku : a->add_on.skus.items[0]));
+    }
     for (size_t i = 0; i < sizeof said / sizeof *said; i++)
         if (said[i].type == a->type) {
             json_key(w, said[i].key);
@@ -267,10 +344,15 @@ static void gives_write(const struct action *a, struct json_writer *w)
 
 static void near_write(const struct quote_rules *r, const struct quote_near *n, const struct quote_voice *voice, struct json_writer *w)
 {
-    const char *code = n->money ? "subtotal_more" : "qty_more";
+    const char *code = n->sku ? "add_on" : n->money ? "subtotal_more" : "qty_more";
+    struct quote_param max_units = { NULL, "max_units", QUOTE_PARAM_INT, n->max_units, { "", 0 } };
+    struct quote_param price = { &max_units, "price", QUOTE_PARAM_MONEY, n->price_minor, { "", 0 } };
+    struct quote_param name = { &price, "name", QUOTE_PARAM_TEXT, 0, n->title };
+    struct quote_param sku = { &name, "sku", QUOTE_PARAM_TEXT, 0, n->sku ? symbols_name(r->symbols, n->sku) : slice_str("") };
     struct quote_param seen = { NULL, "seen", n->money ? QUOTE_PARAM_MONEY : QUOTE_PARAM_INT, n->seen, { "", 0 } };
     struct quote_param needed = { &seen, "needed", seen.kind, n->needed, { "", 0 } };
     struct quote_param more = { &needed, "more", seen.kind, n->needed - n->seen, { "", 0 } };
+    const struct quote_param *params = n->sku ? &sku : &more;
     struct buf text;
     json_object(w);
     json_key(w, "campaign");
@@ -279,13 +361,16 @@ static void near_write(const struct quote_rules *r, const struct quote_near *n, 
     json_raw(w, r->campaigns[n->campaign].title_json);
     json_key(w, "code");
     json_str(w, code);
-    for (const struct quote_param *p = &more; p; p = p->next) {
+    for (const struct quote_param *p = params; p; p = p->next) {
         json_key(w, p->name);
-        json_int(w, p->number);
+        if (p->kind == QUOTE_PARAM_TEXT)
+            json_string(w, p->text);
+        else
+            json_int(w, p->number);
     }
-    gives_write(n->gives, w);
+    gives_write(r, n->gives, w);
     buf_init(&text, w->out->alloc);
-    if (voice->words && quote_offer_say(voice, code, &more, &text)) {
+    if (voice->words && quote_offer_say(voice, code, params, &text)) {
         json_key(w, "text");
         json_string(w, buf_slice(&text));
     }

@@ -31,6 +31,8 @@ int line_begin(struct quote_line *l, size_t i, struct err *err)
 
 static int cart_start(struct quote_cart *cart, struct quote_result *out, struct err *err)
 {
+    cart->line_count -= cart->gift_count; /* of an earlier run */
+    cart->gift_count = 0;
     if (cart->line_count == 0)
         return err_field(err, ERR_INVALID, "/lines", "a cart has at least one line");
     if (cart->line_count > QUOTE_LINES_MAX)
@@ -40,6 +42,7 @@ static int cart_start(struct quote_cart *cart, struct quote_result *out, struct 
     for (size_t i = 0; i < cart->line_count; i++) {
         int rc = line_begin(&cart->lines[i], i, err);
         cart->lines[i].closed = NULL;
+        cart->lines[i].origin = 0;
         if (rc < 0)
             return rc;
         if (!money_add(out->subtotal_minor, cart->lines[i].subtotal_minor, &out->subtotal_minor))
@@ -49,9 +52,8 @@ static int cart_start(struct quote_cart *cart, struct quote_result *out, struct 
 }
 
 /* One piece of the arena for all that a run keeps per line. */
-static int run_lines(struct quote_eval *e, struct err *err)
+static int run_room(struct quote_eval *e, size_t n, struct err *err)
 {
-    size_t n = e->cart->line_count;
     char *p = arena_alloc(e->arena, n * (sizeof *e->marks + 4 * sizeof *e->remaining + sizeof *e->tails + 5 * sizeof *e->every));
     if (!p)
         return eval_nomem(e, err);
@@ -66,6 +68,14 @@ static int run_lines(struct quote_eval *e, struct err *err)
     e->target_lines = (void *)p, p += n * sizeof *e->target_lines;
     e->settled = (void *)p, p += n * sizeof *e->settled;
     e->scratch.order = (void *)p;
+    return 0;
+}
+
+static int run_lines(struct quote_eval *e, struct err *err)
+{
+    size_t n = e->cart->line_count;
+    if (run_room(e, n, err) < 0)
+        return ERR_NOMEM;
     e->every_count = n;
     for (size_t i = 0; i < n; i++) {
         struct quote_line *l = &e->cart->lines[i];
@@ -80,6 +90,24 @@ static int run_lines(struct quote_eval *e, struct err *err)
     if (e->rules->any_units_once)
         e->used = arena_array(e->arena, n, sizeof *e->used);
     return e->rules->any_units_once && !e->used ? eval_nomem(e, err) : 0;
+}
+
+int lines_more(struct quote_eval *e, size_t count, struct err *err)
+{
+    const struct quote_eval was = *e;
+    size_t n = e->cart->line_count;
+    struct quote_line *lines = arena_array(e->arena, n + count, sizeof *lines);
+    if (!lines || run_room(e, n + count, err) < 0)
+        return eval_nomem(e, err);
+    memcpy(lines, e->cart->lines, n * sizeof *lines);
+    memcpy(e->marks, was.marks, n * sizeof *e->marks);
+    memcpy(e->remaining, was.remaining, n * sizeof *e->remaining);
+    memcpy(e->every, was.every, was.every_count * sizeof *e->every);
+    memset(e->settled, 0, (n + count) * sizeof *e->settled);
+    for (size_t i = 0; i < n + count; i++)
+        e->tails[i] = NULL; /* nothing is taken off any more */
+    e->cart->lines = lines;
+    return 0;
 }
 
 static void run_customer(struct quote_eval *e)
@@ -152,6 +180,11 @@ int effects_merge(struct quote_eval *e, struct err *err)
     e->slot_codes[slot - e->slots] = e->codes_taken;
     int rc = slot->applied ? 0 : why_keep(e, slot, err);
     for (struct effect *f = first; f && rc == 0; f = f->before) {
+        if (f->gift) {
+            *e->gifts_tail = f->gift;
+            e->gifts_tail = &f->gift->next;
+            continue;
+        }
         if (f->line == EFFECT_SHIPPING) {
             rc = wish_make(e, f, err);
             continue;
@@ -423,11 +456,14 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
     struct quote_eval e = { .rules = r, .cart = cart, .hooks = hooks, .arena = arena };
     e.wishes_tail = &e.wishes;
     e.shipping_tail = &e.shipping_discounts;
+    e.gifts_tail = &e.gifts;
     if ((r->pricing.count || r->price_stage) && !cart->no_campaigns)
         prices_reset(cart); /* so that gates and price rules see the price of the catalogue */
     int rc = cart_start(cart, out, err);
     if (rc == 0)
         rc = run_lines(&e, err);
+    if (rc == 0)
+        rc = add_ons_begin(&e, err);
     if (rc == 0 && !cart->no_campaigns)
         rc = floors_find(&e, err);
     if (rc < 0)
@@ -435,13 +471,16 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
     run_customer(&e);
     if (!cart->no_campaigns && ((rc = active_gates(&e, err)) < 0 || (rc = gates_ask(&e, out, err)) < 0))
         return rc;
+    if ((rc = add_ons_part(&e, err)) < 0)
+        return rc;
     if (r->pricing.count && !cart->no_campaigns && (rc = prices_find(&e, out, err)) < 0)
         return rc;
     if (!cart->no_campaigns && ((rc = active_campaigns(&e, err)) < 0 || (rc = limits_look(&e, e.active_gates, err)) < 0))
         return rc;
-    if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 || (rc = tax_price(&e, out, err)) < 0 ||
-        (rc = outcomes_finish(&e, out, err)) < 0 || (rc = limits_finish(&e, out, err)) < 0)
+    if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = gifts_grant(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 ||
+        (rc = tax_price(&e, out, err)) < 0 || (rc = outcomes_finish(&e, out, err)) < 0 || (rc = limits_finish(&e, out, err)) < 0)
         return rc;
+    add_ons_finish(&e);
     return codes_finish(&e, out, err);
 }
 

@@ -3,7 +3,8 @@
 
 bool quote_eval_may_propose(const struct quote_eval *e, uint32_t line)
 {
-    return e->proposed && line < e->cart->line_count && !e->cart->lines[line].own_price && !e->cart->lines[line].closed;
+    return e->proposed && line < e->cart->line_count && !e->cart->lines[line].own_price && !e->cart->lines[line].closed &&
+           !(e->add_on && e->add_on[line]);
 }
 
 int quote_eval_propose(struct quote_eval *e, uint32_t line, int64_t unit_price_minor, struct err *err)

@@ -12,12 +12,13 @@
 #include "base/zone.h"
 
 /* Changes when the same inputs could give another amount; part of every evidence. */
-#define QUOTE_KERNEL_VERSION 1
+#define QUOTE_KERNEL_VERSION 2
 
 enum {
     QUOTE_LINES_MAX = 2000,
     QUOTE_QTY_MAX = 1000000,
     QUOTE_CODES_MAX = 20,
+    QUOTE_EXTRAS_MAX = 100, /* products besides those of the cart that one quote asks for */
 };
 
 /* --- what goes in ---------------------------------------------------------------------------------------------- */
@@ -40,6 +41,7 @@ struct quote_line {
     int64_t qty;                  /* 1 .. QUOTE_QTY_MAX */
     int64_t unit_price_minor;     /* what this line is charged per unit before discounts */
     bool own_price;               /* unit_price_minor was given by the caller (a till, an import), not by the catalogue */
+    struct slice from;            /* the id of the campaign whose add-on it is, as the client says; empty: an ordinary line */
     /* results */
     int64_t compare_at_minor; /* what the price is shown beside: the product's, or its price when a pricing rule went below; 0 = none */
     int64_t subtotal_minor;   /* unit_price × qty */
@@ -47,6 +49,8 @@ struct quote_line {
     int64_t total_minor;      /* subtotal - discount */
     int64_t tax_minor;        /* within total, or on top of it when the shop's prices are without: see quote_result.tax */
     struct quote_discount *discounts; /* in the order of application */
+    uint32_t origin;                  /* 1 + the campaign that gave the line, or an add-on its price; 0: none */
+    bool gift;                        /* the client did not send it: it stands behind those that he did */
     const struct quote_gate *closed;  /* a gate that hides it: the line is not for sale, and costs and counts nothing; NULL = for sale */
 };
 
@@ -73,9 +77,17 @@ struct quote_left { /* what a function, or a limit, was told of an account */
 };
 enum { QUOTE_LEFT_MAX = 32 }; /* that functions ask about */
 
+/* A product that a campaign gives, as it was when this cart was priced. */
+struct quote_extra {
+    struct quote_product product; /* of one that is not for sale, the SKU only */
+    bool for_sale;
+    int64_t left; /* pieces that can be taken; INT64_MAX: not counted */
+};
+
 struct quote_cart {
     struct quote_line *lines;
-    size_t line_count;
+    size_t line_count;                   /* with the gifts */
+    size_t gift_count;                   /* a result: the last so many lines. Pricing the cart again begins without them */
     struct slice codes[QUOTE_CODES_MAX]; /* as typed */
     size_t code_count;
     int64_t at_ms;            /* the clock value the rules see */
@@ -105,6 +117,8 @@ struct quote_cart {
      * there already they are answered. */
     const struct quote_left *left;
     size_t left_count;
+    struct quote_extra *extras; /* the same of products (quote_hooks.product) */
+    size_t extra_count;
 };
 
 /* --- rules ------------------------------------------------------------------------------------------------------ */
@@ -212,6 +226,8 @@ struct quote_hooks {
     int (*tax_rates)(void *ctx, int fn, struct quote_eval *e, struct err *err);
     /* What is left of a published account, or of "campaign/..." (limits.h); false: nobody here knows. May be NULL. */
     bool (*left)(void *ctx, struct slice account, int64_t *left);
+    /* A product by its SKU, as it is now, with what is left of it. false: it is not for sale. May be NULL: nothing is. */
+    bool (*product)(void *ctx, symbol sku, struct quote_extra *out);
     /* Nanoseconds and fuel that functions have taken so far; asked only for explanations. May be NULL. */
     void (*spent)(void *ctx, uint64_t *ns, uint64_t *fuel);
 };
@@ -349,6 +365,10 @@ struct quote_near { /* a threshold, or the next step of an action, that is withi
     bool money; /* otherwise units */
     int64_t needed, seen;
     const struct action *gives;
+    /* An add-on that may be had now, instead: */
+    symbol sku; /* 0: none */
+    struct slice title;
+    int64_t price_minor, max_units;
 };
 enum { QUOTE_NEAR_MAX = 20 };
 
@@ -420,6 +440,9 @@ enum { QUOTE_TOLD_MAX = 1000 };
 void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_voice *voice, struct json_writer *w);
 
 /* --- trying rules out before they are live */
+/* Every SKU that campaigns give, offer or price. `at`: "campaigns/tea.lua:3"; field: "gift.sku". */
+typedef void (*quote_sku_fn)(void *ctx, struct slice campaign, struct slice at, const char *field, symbol sku);
+void quote_rules_skus(const struct quote_rules *r, quote_sku_fn fn, void *ctx);
 bool quote_campaign_calls(const struct quote_rules *r, uint32_t campaign);                                /* it has a function */
 bool quote_campaign_wants(const struct quote_rules *r, uint32_t campaign, const struct quote_product *p); /* it is of its lines */
 /* Runs all functions of one campaign or gate on its lines of this cart, whatever its window and its other conditions say; what they do is

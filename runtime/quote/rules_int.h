@@ -228,8 +228,23 @@ struct action {
             bool by_amount, each, wanders; /* wanders: a step takes from other lines than those it is measured by */
         } tiered;
         struct shipping_part shipping;
+        struct {
+            symbol sku, substitute;                        /* substitute 0: none */
+            int64_t qty, every_minor, every_qty, max_sets; /* every, max_sets 0: none */
+            bool refuse;                                   /* when there is too little, the cart can't be ordered */
+        } gift;
+        struct {
+            struct names skus;
+            int64_t price_minor, max_units, every_minor; /* every 0: once */
+        } add_on;
+        const struct price_list *prices;
         int fn;
     };
+};
+
+struct price_list { /* price_list.c: by symbol, ascending */
+    struct selector skus;
+    const int64_t *prices_minor; /* by place in skus.names */
 };
 
 struct action_type {
@@ -247,7 +262,13 @@ struct action_type {
     bool (*measures)(const struct action *a);
 };
 extern const struct action_type percent_off_type, amount_off_type, fixed_price_type, buy_get_type, nth_unit_type, cheapest_free_type,
-    n_for_type, bundle_type, tiered_type, free_shipping_type, shipping_off_type, function_type;
+    n_for_type, bundle_type, tiered_type, free_shipping_type, shipping_off_type, gift_type, add_on_price_type, price_list_type,
+    function_type;
+/* It takes from no line that another campaign sees. */
+static inline bool acts_apart(const struct action *a)
+{
+    return a->type == &gift_type || a->type == &add_on_price_type;
+}
 int action_list(struct spec *s, const struct spec_node *n, struct action **out, uint32_t *count); /* one, or a list */
 int action_on(struct spec *s, const struct spec_node *n, struct action *out);                     /* the member `on` */
 

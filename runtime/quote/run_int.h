@@ -4,7 +4,7 @@
 #include "quote/heap.h"
 #include "quote/rules_int.h"
 
-enum { WHY_PARAMS = 3, EFFECT_SHIPPING = UINT32_MAX };
+enum { WHY_PARAMS = 3, EFFECT_GIFT = UINT32_MAX - 1, EFFECT_SHIPPING = UINT32_MAX };
 
 struct why { /* cheap to fill; becomes a quote_outcome's reason only when the campaign did not apply */
     const char *reason;
@@ -16,8 +16,28 @@ struct why { /* cheap to fill; becomes a quote_outcome's reason only when the ca
 struct effect {
     struct effect *before; /* the one before it in the same campaign */
     struct quote_discount discount;
-    uint32_t line;             /* or EFFECT_SHIPPING */
+    uint32_t line;             /* or EFFECT_SHIPPING, EFFECT_GIFT */
     struct shipping_part ship; /* then: what it takes off */
+    struct gift *gift;         /* or: what it gives */
+};
+
+/* It takes something off a line. */
+static inline bool on_line(const struct effect *f)
+{
+    return f->line < EFFECT_GIFT;
+}
+
+struct gift_part {
+    size_t extra; /* 1 + its place in cart->extras; 0: there is no such part */
+    int64_t units;
+};
+
+struct gift { /* what one action gives: kept until everything else has its price */
+    struct gift *next;
+    uint32_t campaign;
+    const struct action *action;
+    int64_t sets;             /* that it should give */
+    struct gift_part part[2]; /* that it can: of its product, and of the substitute */
 };
 
 struct limits_left {                                 /* for a campaign, while this cart is priced; limits.h */
@@ -65,6 +85,8 @@ struct quote_eval {
     struct split_scratch scratch;
     uint32_t *every, *scope_lines, *target_lines; /* every: the lines that are for sale */
     size_t every_count;
+    uint32_t *add_on;      /* 1 + the campaign whose add-on the line is, which is no line of `every`; 0: none. NULL: there is no add-on */
+    struct quote_set sale; /* `every` and the add-ons; only where there are some */
 
     struct { /* policy units = once: units that campaigns counted or rewarded, and what they came to */
         int64_t units, cost;
@@ -93,6 +115,9 @@ struct quote_eval {
     struct effect *effects; /* the last first */
     uint32_t codes_taken;   /* bits of cart->codes */
     struct near_run *near;  /* NULL: nobody asked */
+    struct gift *gifts, **gifts_tail;
+    int64_t *extra_room;          /* by place in cart->extras: pieces that can still be given; INT64_MAX: not counted */
+    size_t extra_cap, extra_seen; /* extra_seen: so many have their room */
     struct why why;
     const struct condition *condition; /* that was asked last; NULL: none is being asked */
     uint32_t action;                   /* 1 + the action that is running; 0: none */
@@ -201,6 +226,7 @@ void eval_undo(struct quote_eval *e, struct effect *keep);                 /* dr
 void eval_unuse(struct quote_eval *e, struct use *keep);                   /* units that were used up after keep are free again */
 int eval_take(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason,
               struct err *err); /* 0 takes nothing */
+int effect_add(struct quote_eval *e, uint32_t line, int64_t amount_minor, int64_t units, struct slice reason, struct err *err);
 int eval_ship(struct quote_eval *e, struct shipping_part part, struct err *err);
 int eval_nomem(struct quote_eval *e, struct err *err);
 
@@ -217,10 +243,29 @@ int amount_take(struct quote_eval *e, struct quote_set set, int64_t amount_minor
 int limits_look(struct quote_eval *e, size_t from, struct err *err); /* of active[from ..]: what is left, once */
 bool limits_used_up(struct quote_eval *e); /* of one that only might have a turn: the cart does not keep the answers */
 bool limits_stand(struct quote_eval *e);   /* none is used up; when not, why says so */
-int limits_trim(struct quote_eval *e, bool *holds, struct err *err);                                   /* the effects, to what is left */
-int64_t limits_shipping(const struct quote_eval *e, uint32_t campaign, int64_t taken, int64_t amount); /* the same, after what it took */
+int limits_trim(struct quote_eval *e, bool *holds, struct err *err);                                      /* the effects, to what is left */
+int64_t limits_shipping(const struct quote_eval *e, uint32_t campaign, int64_t taken, int64_t amount);    /* the same, after what it took */
+int64_t limits_gift(const struct quote_eval *e, const struct gift *g, int64_t sets, int64_t price_minor); /* sets that are left */
 int limits_gate(struct quote_eval *e, bool *holds, struct err *err);                /* the lines of a gate, against its limits */
 int limits_finish(struct quote_eval *e, struct quote_result *out, struct err *err); /* what is used up */
+
+/* --- extras.c: the product, as 1 + its place in cart->extras; 0: it is not for sale. Asked once in a quote. extra_peek() does not keep
+ * what it is told: for what is only said, and changes no amount. */
+int extra_ask(struct quote_eval *e, symbol sku, size_t *out, struct err *err);
+bool extra_peek(const struct quote_eval *e, symbol sku, struct quote_extra *out);
+
+/* --- gift.c */
+bool gift_take(struct quote_eval *e, struct gift *g); /* as much as there is; false: nothing, and it may be left out */
+void gift_give_back(struct quote_eval *e, const struct gift *g);
+int gifts_grant(struct quote_eval *e, struct quote_result *out, struct err *err); /* they become lines */
+int lines_more(struct quote_eval *e, size_t count, struct err *err);              /* price.c: room for so many behind the others */
+
+/* --- add_on.c: which lines are add-ons; they leave `every`; those that got their price say whose they are. */
+int add_ons_begin(struct quote_eval *e, struct err *err);
+int add_ons_part(struct quote_eval *e, struct err *err);
+void add_ons_finish(struct quote_eval *e);
+int64_t add_on_left(struct quote_eval *e, const struct action *a); /* units that may still be added, of the campaign whose turn it is */
+struct quote_set eval_sale(const struct quote_eval *e);            /* all lines that are for sale, with the add-ons */
 
 /* --- left.c: as quote_eval_left(), for limits: they are bounded by the campaigns. */
 int left_ask(struct quote_eval *e, struct slice account, int64_t *left, struct err *err);

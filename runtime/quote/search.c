@@ -108,7 +108,7 @@ static bool hopeless(struct search *s, size_t from)
 {
     if (!s->found)
         return false;
-    int64_t cost = eval_still_costs(s->e, eval_every(s->e)), most = most_to_come(s, from);
+    int64_t cost = eval_still_costs(s->e, eval_sale(s->e)), most = most_to_come(s, from);
     int64_t least = most >= cost ? 0 : cost - most; /* shipping costs nothing or more */
     if (s->e->shipping_stage)
         least = cost;
@@ -123,7 +123,7 @@ static int leaf(struct search *s, struct err *err)
 {
     (void)err;
     struct score score = s->so_far;
-    score.cost = eval_still_costs(s->e, eval_every(s->e)) + s->e->shipping_remaining;
+    score.cost = eval_still_costs(s->e, eval_sale(s->e)) + s->e->shipping_remaining;
     if (better(s, &score)) {
         s->found = true;
         s->best_score = score;

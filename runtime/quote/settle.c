@@ -1,7 +1,7 @@
 /* `stop`: after a campaign that took something off, nothing later touches its lines, or anything at all. Conditions still see them. */
 #include "quote/run_int.h"
 
-/* Free shipping takes nothing off a cart that has no shipping. */
+/* Free shipping takes nothing off a cart that has no shipping. Who gives something has done something. */
 static bool takes_off(const struct quote_eval *e)
 {
     bool any = false;
@@ -18,7 +18,7 @@ void settle_after(struct quote_eval *e)
     if (e->campaign->stop == STOP_ORDER)
         e->settled_all = e->campaign_number + 1;
     for (const struct effect *f = e->effects; f; f = f->before)
-        if (f->line != EFFECT_SHIPPING)
+        if (on_line(f))
             e->settled[f->line] = e->campaign_number + 1;
 }
 
@@ -28,7 +28,7 @@ void settle_undo(struct quote_eval *e, const struct effect *effects)
         uint32_t by = f->discount.campaign + 1;
         if (e->settled_all == by)
             e->settled_all = 0;
-        if (f->line != EFFECT_SHIPPING && e->settled[f->line] == by)
+        if (on_line(f) && e->settled[f->line] == by)
             e->settled[f->line] = 0;
     }
 }

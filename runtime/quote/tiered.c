@@ -18,6 +18,8 @@ static int gives_compile(struct spec *s, const struct spec_node *n, const char *
         struct action *a = &actions[i];
         if (a->type == &tiered_type || a->type == &function_type)
             return spec_error(s, &give, "a step can't hold %s; give it beside the steps", a->type == &tiered_type ? "steps" : "a function");
+        if (a->type == &add_on_price_type || a->type == &price_list_type)
+            return spec_error(s, &give, "a step can't hold %s; give it beside the steps, or in a campaign of its own", a->type->key);
         if (out->tiered.each &&
             (a->type != &percent_off_type || step->give_count > 1 || a->percent.cap_minor || a->on || a->percent.base >= 0))
             return spec_error(s, &give, "with mode = \"each\" a step gives one percent_off with nothing but its percent");

@@ -102,6 +102,17 @@ static void closed_emit(const struct quote_rules *r, const struct quote_gate *g,
     e->at = buf_reserve(e->buf, NUMBERS_ROOM);
 }
 
+/* Who gave the line, or an add-on its price. */
+static void origin_emit(const struct quote_rules *r, const struct quote_line *l, struct emit *e)
+{
+    struct slice id = r->campaigns[l->origin - 1].id_json;
+    emit_room(e, id.len + NUMBERS_ROOM);
+    EMIT(e, ",\"origin\":");
+    emit_raw(e, id.data, id.len);
+    if (l->gift)
+        EMIT(e, ",\"gift\":true");
+}
+
 /* Off unit k: a discount is split evenly over its units, the first of them taking what is left over. */
 static int64_t unit_discount(const struct quote_line *l, int64_t k)
 {
@@ -182,6 +193,8 @@ static void line_emit(const struct quote_rules *r, const struct quote_line *l, c
         units_emit(l, e);
     if (l->closed)
         closed_emit(r, l->closed, &how->voice, e);
+    if (l->origin)
+        origin_emit(r, l, e);
     EMIT(e, "}");
 }
 

@@ -11,6 +11,9 @@
 --
 -- Which units go back: those that were not sent come first, and are not to be sent any more; with sent = true only those that were. Their
 -- pieces go to the place they were taken from.
+--
+-- A gift is a line that cost nothing. What it was given for going back leaves it with the customer, unless all of that goes back before the
+-- gift was sent.
 local caller = require "feira.caller"
 local campaign_limits = require "feira.campaign_limits"
 local check = require "feira.check"
@@ -103,6 +106,19 @@ local function take_lines(plan, list)
     end
   end
   for _, item in ipairs(amounts) do take_amount(plan, item[1], item[2], item[3]) end
+end
+
+-- Gifts that were not sent are not sent any more when nothing is left of what the customer ordered. What was sent stays his; it can be
+-- named in a refund as any line, and comes back for nothing.
+local function take_gifts(plan)
+  for number, line in ipairs(plan.lines) do
+    if not line.gift and plan.after[number].qty < line.qty then return end
+  end
+  for number, line in ipairs(plan.lines) do
+    local after = plan.after[number]
+    local unsent = line.qty - after.qty - ((plan.sent[number] or 0) - after.sent_qty)
+    if line.gift and unsent > 0 then take_units(plan, number, unsent) end
+  end
 end
 
 local function take_shipping(plan, field)
@@ -244,7 +260,10 @@ function refunds.refund(args)
     fail.invalid("/lines", "Name a line, or leave lines out to refund all that is left.")
   end
   local plan = plan_of(order)
-  if list then take_lines(plan, list) end
+  if list then
+    take_lines(plan, list)
+    take_gifts(plan)
+  end
   if with_shipping then take_shipping(plan, "/shipping") end
   if amount then spread(plan, amount) end
   if not list and not with_shipping and not amount then take_everything(plan, with_shipping == nil) end

@@ -72,7 +72,7 @@ local function lines_now(order)
     local back = returned[line.line] or { qty = 0, amount = 0 }
     lines[i] = json.object("line", line.line, "sku", line.sku, "title", line.title, "qty", line.qty, "unit_price", line.unit_price,
       "compare_at", line.compare_at, "subtotal", line.subtotal, "discounts", line.discounts, "total", line.total,
-      "tax", line.tax, "payable", line.payable, "refunded_qty", back.qty, "refunded", back.amount,
+      "tax", line.tax, "payable", line.payable, "origin", line.origin, "gift", line.gift, "refunded_qty", back.qty, "refunded", back.amount,
       "fulfilled_qty", sent[line.line] or 0)
   end
   return json.array(lines)

@@ -428,6 +428,49 @@ local function of_units(fields)
   return fields
 end
 
+local gift_fields = record {
+  ["!sku"] = text, qty = integer(1), every = money, every_qty = integer(1), max_sets = integer(1), on = selector,
+  when_none = one_of("skip", "refuse", "substitute"), substitute = text,
+}
+
+local function gift(at, path, v)
+  local out = gift_fields(at, path, v)
+  if out.when_none == "substitute" and not out.substitute then
+    fail(at, path, 'when_none = "substitute" names no other; write substitute = "SKU" beside it')
+  elseif out.substitute and (out.when_none or "substitute") ~= "substitute" then
+    fail(at, under(path, "substitute"), 'it is for when_none = "substitute", not %s; leave one of them out', seen(out.when_none))
+  end
+  return out
+end
+
+-- prices = { ["TEA-100"] = "9.90", ... }, or rows with sku and price, such as those of promo.data; other columns may stand beside them.
+local function price_rows(at, path, v)
+  if type(v) ~= "table" or not has_members(v) then
+    fail(at, path, 'expected prices by SKU, got %s; write { ["TEA-100"] = "9.90" }', type(v) == "table" and "none" or seen(v))
+  end
+  if #v == 0 then
+    for sku, price in pairs(v) do money(at, path .. '["' .. tostring(sku) .. '"]', price) end
+    return v
+  end
+  local out = {}
+  for i, row in ipairs(v) do
+    local where = path .. "[" .. i .. "]"
+    if type(row) ~= "table" or type(row.sku) ~= "string" then
+      fail(at, where, 'expected a row with sku and price, got %s; write { sku = "TEA-100", price = "9.90" }', seen(row))
+    end
+    out[i] = { sku = row.sku, price = money(at, where .. ".price", row.price) }
+  end
+  return out
+end
+
+local price_fields = record { ["!prices"] = price_rows }
+
+-- Also the prices alone: promo.price_list(promo.data "wholesale.csv").
+local function price_list(at, path, v)
+  if type(v) == "table" and v.prices == nil then v = { prices = v } end
+  return price_fields(at, path, v)
+end
+
 words = {
   sku = { kind = "selector", names = true },
   category = { kind = "selector", names = true },
@@ -501,6 +544,12 @@ words = {
   },
   tiered = { kind = "action", check = tiers },
   free_shipping = { kind = "action", optional = true, check = record {} },
+  gift = { kind = "action", check = gift },
+  add_on_price = {
+    kind = "action",
+    check = record { ["!sku"] = name_list, ["!price"] = money, max_units = integer(1), every = money, on = selector },
+  },
+  price_list = { kind = "action", check = price_list },
   shipping_off = { kind = "action", check = record { percent = percent, amount = money, cap = money } },
 }
 

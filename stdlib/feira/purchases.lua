@@ -13,12 +13,12 @@ local insert = sql.statement "INSERT INTO purchases (customer, order_id, paid_at
 local update = sql.statement "UPDATE purchases SET items = ?3 WHERE customer = ?1 AND order_id = ?2"
 local delete = sql.statement "DELETE FROM purchases WHERE customer = ?1 AND order_id = ?2"
 
--- Units that are still with the customer, and what is left of what was paid for them.
+-- Units that are still with the customer, and what is left of what was paid for them. A gift was not bought.
 local function items_of(order, returned)
   local items = {}
   for number, line in ipairs(json.decode(order.lines)) do
     local back = returned[number] or shares.none()
-    if line.qty > back.qty then items[#items + 1] = { line.sku, line.qty - back.qty, shares.left(line, back) } end
+    if line.qty > back.qty and not line.gift then items[#items + 1] = { line.sku, line.qty - back.qty, shares.left(line, back) } end
   end
   return items
 end

@@ -606,6 +606,58 @@ function promo.bundle(spec) end
 ---@return feira.promo.Action
 function promo.tiered(spec) end
 
+---@class feira.promo.Gift
+---@field sku string
+---@field qty? integer default 1
+---@field every? feira.promo.Money once for each so much of the campaign's lines; without it once
+---@field every_qty? integer once for each so many units
+---@field max_sets? integer with every or every_qty: so often at most
+---@field on? feira.promo.Selector what every and every_qty measure; default: the campaign's scope
+---@field when_none? "skip"|"refuse"|"substitute" when there is not enough of it: it is left out (default), or the cart can't be ordered
+---@field substitute? string the SKU that is given instead
+
+---Something that nobody put into the cart: a line at nought, with `gift = true` and the campaign as its `origin`. Thresholds do not count
+---it, no other campaign sees it, what it weighs is not charged. In an order it is a line like any other: its stock is held, sold and given
+---back. What is bought of the same SKU comes first. Several are a list; a mug for each full 300:
+---`promo.gift { sku = "MUG-01", every = "300.00", max_sets = 3, when_none = "substitute", substitute = "MUG-02" }`
+---
+---A refund of what it was given for leaves it with the customer, unless all of that is refunded before the gift was sent. It can be sent
+---back as any line, and is worth nothing then.
+---@param spec feira.promo.Gift
+---@return feira.promo.Action
+function promo.gift(spec) end
+
+---@class feira.promo.AddOn
+---@field sku feira.promo.Names what can be added
+---@field price feira.promo.Money of one unit; who pays less anyway goes on doing so
+---@field max_units? integer how many units of all of them together have that price; default 1. Further units cost what they do
+---@field every? feira.promo.Money so many units for each so much
+---@field on? feira.promo.Selector what every measures; default: the campaign's scope
+
+---An add-on (加价购): when the campaign's conditions hold, the customer may add something at a price of its own. The client sends the line with
+---the campaign that it is taken from: `{ "sku": "MUG-01", "qty": 1, "from": "mug-addon" }`; `offers[]` names it. Such a line is in no threshold
+---and no other campaign, whether it gets its price or not.
+---
+---```lua
+---return promo.campaign {
+---  id = "mug-addon", scope = promo.category "tea", when = promo.subtotal { at_least = "99.00" },
+---  give = promo.add_on_price { sku = "MUG-01", price = "9.90" },
+---}
+---```
+---@param spec feira.promo.AddOn
+---@return feira.promo.Action
+function promo.add_on_price(spec) end
+
+---What units cost, SKU by SKU, up to 200,000 of them: the campaign is of the stage price, so the old price is shown beside the new one, and
+---discounts come after. A unit that costs less stays as it is. Prices by SKU, or rows with `sku` and `price`, such as those of a table:
+---
+---```lua
+---return promo.campaign { id = "trade", when = promo.customer_tag "trade", give = promo.price_list(promo.data "trade.csv") }
+---```
+---@param prices table<string, feira.promo.Money>|{ sku: string, price: feira.promo.Money }[]|{ prices: table }
+---@return feira.promo.Action
+function promo.price_list(prices) end
+
 ---A part off what shipping costs: `promo.shipping_off { percent = 50, cap = "8.00" }`, `promo.shipping_off { amount = "5.00" }`
 ---@param spec { percent?: feira.promo.Percent, amount?: feira.promo.Money, cap?: feira.promo.Money }
 ---@return feira.promo.Action

@@ -127,7 +127,7 @@ static int check_sold_out(struct call *c)
         if (!product || !product->track_stock || !soldout_has(c->shop->soldout, sku))
             continue;
         metric_add(&c->shop->metrics.orders_sold_out, 1);
-        p->is_fresh = !p->from_token;
+        p->is_fresh = !p->from_token && !cart->lines[i].gift; /* of what is given there may still be another */
         err_reason(&c->err, ERR_CONFLICT, "out_of_stock", "There is not enough of \"%.*s\" for this order.",
                    SLICE_FMT(symbols_name(c->shop->symbols, sku)));
         snprintf(c->err.field, sizeof c->err.field, "/lines/%zu/qty", i);

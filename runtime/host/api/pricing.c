@@ -40,6 +40,7 @@ static int resolve_line(struct call *c, struct pricing *p, const struct said_lin
         return refuse_line(c, i, "choose_a_variant", "\"%.*s\" has variants; name the SKU of one of them.", in->sku);
     line->product = product->facts;
     line->qty = in->qty.value;
+    line->from = in->from;
     line->own_price = in->unit_price.said;
     line->unit_price_minor = in->unit_price.said ? in->unit_price.value : product->facts.price_minor;
     if (!line->own_price)
@@ -206,17 +207,20 @@ int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing
     now->seat = c->seat;
     now->cart = *old;
     now->cart.at_ms = clock_wall_ms(c->shop->options.clock);
-    now->cart.left_count = 0; /* asked again */
-    now->cart.lines = arena_array(c->arena, old->line_count, sizeof *old->lines);
+    now->cart.left_count = now->cart.extra_count = 0; /* asked again */
+    now->cart.line_count -= old->gift_count;
+    now->cart.gift_count = 0;
+    now->cart.lines = arena_array(c->arena, now->cart.line_count, sizeof *old->lines);
     if (!now->cart.lines)
         return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
-    for (size_t i = 0; i < old->line_count; i++) {
+    for (size_t i = 0; i < now->cart.line_count; i++) {
         const struct quote_line *line = &old->lines[i];
         const struct catalogue_product *product = catalogue_find(now->catalogue, line->product.sku);
         if (!product || product->status != PRODUCT_ACTIVE || product->has_variants)
             return refuse_line(c, i, "not_for_sale", "\"%.*s\" is not for sale any more.",
                                symbols_name(c->shop->symbols, line->product.sku));
         now->cart.lines[i] = (struct quote_line){ .product = product->facts, .qty = line->qty, .own_price = line->own_price };
+        now->cart.lines[i].from = line->from;
         now->cart.lines[i].unit_price_minor = line->own_price ? line->unit_price_minor : product->facts.price_minor;
     }
     return facts_load(c, &now->cart);
@@ -264,7 +268,9 @@ int pricing_run(struct call *c, struct pricing *p)
         return rc;
     p->seat->bind->arena = c->arena; /* for functions of campaigns */
     p->seat->bind->conn = c->worker->conn;
+    p->seat->catalogue = p->catalogue;
     rc = quote_price(generation_rules(p->seat->generation), &p->cart, &p->seat->hooks, c->arena, &p->result, &c->err);
+    p->seat->catalogue = NULL; /* released with the pricing */
     bool refused_by_rule = rc == ERR_SCRIPT || rc == ERR_FUEL || rc == ERR_MEMORY_CAP;
     uint64_t failed = rc == 0 || p->result.refused_by ? failed_rules(&p->result) : refused_by_rule;
     bool by_failed_gate = p->result.refused_by && p->result.refused_by->reason && strcmp(p->result.refused_by->reason, "failed") == 0;
@@ -376,6 +382,13 @@ bad:
     return ERR_INVALID;
 }
 
+/* Titles are not evidence; what no longer is in the catalogue keeps its SKU as title. */
+static void find_title(const struct call *c, const struct pricing *p, struct quote_product *product)
+{
+    const struct catalogue_product *now = catalogue_find(p->catalogue, product->sku);
+    product->title = now ? now->facts.title : symbols_name(c->shop->symbols, product->sku);
+}
+
 int pricing_from_token(struct call *c, struct slice token, struct pricing *p, struct slice *generation)
 {
     struct json_value *payload;
@@ -390,12 +403,10 @@ int pricing_from_token(struct call *c, struct slice token, struct pricing *p, st
     struct slice caller = slice_str(c->who.customer);
     if ((c->who.kind == CALLER_CUSTOMER || c->who.kind == CALLER_STOREFRONT) && !slice_eq(caller, p->cart.customer))
         return err_reason(&c->err, ERR_NOT_FOUND, "token_not_yours", "This quote was made for somebody else; ask for a new quote.");
-    /* Titles are not evidence; what no longer is in the catalogue keeps its SKU as title. */
-    for (size_t i = 0; i < p->cart.line_count; i++) {
-        struct quote_product *product = &p->cart.lines[i].product;
-        const struct catalogue_product *now = catalogue_find(p->catalogue, product->sku);
-        product->title = now ? now->facts.title : symbols_name(c->shop->symbols, product->sku);
-    }
+    for (size_t i = 0; i < p->cart.line_count; i++)
+        find_title(c, p, &p->cart.lines[i].product);
+    for (size_t i = 0; i < p->cart.extra_count; i++)
+        find_title(c, p, &p->cart.extras[i].product);
     int64_t expires_ms = 0;
     p->from_token = true;
     json_is_string(json_get(payload, "g"), generation);

@@ -64,6 +64,7 @@ const struct schema schema_stock = { .type = SCHEMA_OBJECT, .fields = stock_fiel
 static const struct schema line_fields[] = {
     { .name = "sku", LINE(sku), .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .format = "sku" },
     { .name = "qty", LINE(qty), .type = SCHEMA_INT, .required = true, .min = 1, .max = QUOTE_QTY_MAX },
+    { .name = "from", LINE(from), .type = SCHEMA_STRING, .min = 1, .max = 64, .about = "The id of a campaign that offers this as an add-on: its price holds, if it may." },
     { .name = "unit_price", LINE(unit_price), .type = SCHEMA_INT, .min = 0, .max = MONEY_MAX, .about = "A price of the caller's own, in minor units; servers only." }, END };
 static const struct schema line = { .type = SCHEMA_OBJECT, .fields = line_fields, .size = sizeof(struct said_line) };
 static const struct schema code = { .type = SCHEMA_STRING, .min = 1, .max = 64 };

@@ -4,7 +4,7 @@
 
 /* What a client says of a cart, as it came: schema_fill() and schema_fill_tree() put it here. What was not said is zero. */
 struct said_line {
-    struct slice sku;
+    struct slice sku, from;
     struct schema_int qty, unit_price;
 };
 struct cart_said {

@@ -133,6 +133,36 @@ static bool left(void *ctx, struct slice account, int64_t *out)
     return seat->functions.left(seat->functions.ctx, account, out) || left_of_customer(seat, account, out);
 }
 
+/* Pieces at all places together, as of the last commit that this connection sees; the writer is who decides. */
+static int64_t pieces_left(const struct seat *seat, struct slice sku)
+{
+    struct store_stmt *q;
+    int64_t left = 0;
+    if (!seat->bind->conn ||
+        store_prepare(seat->bind->conn,
+                      "SELECT coalesce(sum(max(a.credits_posted - a.debits_posted - a.debits_pending, 0)), 0) FROM products p "
+                      "JOIN stock s ON s.product = p.id JOIN ledger_accounts a ON a.id = s.account WHERE p.sku = ?1",
+                      &q, NULL) < 0)
+        return 0;
+    store_bind_text(q, 1, sku);
+    if (store_step(q, NULL) == 1)
+        left = store_column_int(q, 0);
+    store_reset(q);
+    return left;
+}
+
+static bool product(void *ctx, symbol sku, struct quote_extra *out)
+{
+    struct seat *seat = ctx;
+    const struct catalogue_product *p = seat->catalogue ? catalogue_find(seat->catalogue, sku) : NULL;
+    if (!p || p->status != PRODUCT_ACTIVE || p->has_variants)
+        return false;
+    *out = (struct quote_extra){ .product = p->facts, .for_sale = true, .left = INT64_MAX };
+    if (p->track_stock)
+        out->left = pieces_left(seat, symbols_name(seat->shop->symbols, sku));
+    return true;
+}
+
 /* Of the functions of this seat; the time is the clock's, so it holds what else the thread had to wait for. */
 static void spent(void *ctx, uint64_t *ns, uint64_t *fuel)
 {
@@ -164,6 +194,7 @@ int seat_open(struct shop *s, struct edition *e, struct generation *g, struct se
                                         .shipping_rates = shipping_rates,
                                         .tax_rates = tax_rates,
                                         .left = left,
+                                        .product = product,
                                         .spent = spent };
     *out = seat;
     return 0;

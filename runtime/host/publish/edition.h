@@ -23,6 +23,8 @@ struct edition {
     struct edition *next;        /* publisher */
 };
 
+struct catalogue_snapshot;
+
 struct seat {
     struct shop *shop;
     struct edition *edition;       /* counted; NULL: rules of an earlier generation, opened again for the quotes it gave */
@@ -30,6 +32,7 @@ struct seat {
     struct vm *vm;
     struct bind_context *bind;
     struct quote_hooks hooks, functions; /* what the kernel calls; what runs the function */
+    const struct catalogue_snapshot *catalogue; /* while a cart is priced: where products that campaigns add are looked up; or NULL */
     unsigned held;                       /* calls that wait in it for another thread */
     uint64_t serial;                     /* of the swap that brought it */
     uint64_t last_used;

@@ -408,17 +408,23 @@ struct naming {
     bool (*has)(void *ctx, struct slice sku);
     void *ctx;
     int rc;
+    struct slice campaign, at, first; /* whose word is looked at, and the first that it names and nobody sells */
+    const char *field;
+    size_t missing;
 };
 
-static struct json_value *unknown_sku(struct arena *a, struct slice setting, struct slice sku)
+/* further: how many more of the same field nobody sells */
+static struct json_value *unknown_sku(struct arena *a, struct slice field, struct slice sku, size_t further, const char *satisfy)
 {
-    char quoted[JSON_QUOTE_MAX];
+    char quoted[JSON_QUOTE_MAX], more[40] = "";
     struct thing t = { .subject = json_new(a, JSON_OBJECT) };
+    if (further)
+        snprintf(more, sizeof more, ", nor %zu more that it names", further);
     put_text(&t, a, "rule", SLICE_LIT("unknown_sku"));
     put_text(&t, a, "level", SLICE_LIT("warn"));
-    put_text(&t, a, "text", arena_printf(a, "There is no product %s.", json_quote(quoted, sku)));
-    put_text(&t, a, "field", arena_printf(a, "settings.%.*s", SLICE_FMT(setting)));
-    put_text(&t, a, "satisfy", SLICE_LIT("Put it into the catalogue, or name another in shop.lua."));
+    put_text(&t, a, "text", arena_printf(a, "There is no product %s%s.", json_quote(quoted, sku), more));
+    put_text(&t, a, "field", field);
+    put_text(&t, a, "satisfy", slice_str(satisfy));
     struct json_value *list = t.failed ? NULL : json_new(a, JSON_ARRAY);
     if (list)
         json_append(list, NULL, t.subject);
@@ -433,11 +439,43 @@ static void look_at_sku(void *ctx, struct slice setting, struct slice sku)
     struct bind_findings *found = &n->s.out->found;
     if (n->rc < 0 || n->has(n->ctx, sku))
         return;
-    struct json_value *list = unknown_sku(found->arena, setting, sku);
+    struct slice field = arena_printf(found->arena, "settings.%.*s", SLICE_FMT(setting));
+    struct json_value *list = unknown_sku(found->arena, field, sku, 0, "Put it into the catalogue, or name another in shop.lua.");
     struct thing t = { .kind = "plugin", .name = slice_str(n->plugin->name), .at = arena_printf(found->arena, "%s:1", n->plugin->file) };
     n->rc = list ? bind_findings_add(found, &settings, list, n->s.err) : nomem(n->s.err);
     if (n->rc == 0 && !mark(&n->s, found->last, &t))
         n->rc = nomem(n->s.err);
+}
+
+static void tell_missing(struct naming *n)
+{
+    static const struct bind_check campaigns = { .plugin = "", .name = "campaigns" };
+    struct bind_findings *found = &n->s.out->found;
+    if (n->rc < 0 || n->missing == 0)
+        return;
+    struct json_value *list = unknown_sku(found->arena, slice_str(n->field), n->first, n->missing - 1,
+                                          "Put it into the catalogue, or name another; until then the campaign goes without it.");
+    struct thing t = { .kind = "campaign", .name = n->campaign, .at = n->at };
+    n->rc = list ? bind_findings_add(found, &campaigns, list, n->s.err) : nomem(n->s.err);
+    if (n->rc == 0 && !mark(&n->s, found->last, &t))
+        n->rc = nomem(n->s.err);
+    n->missing = 0;
+}
+
+/* One warning for all that one word of a campaign names: a price list may be of a catalogue that is still to come. */
+static void look_at_campaign(void *ctx, struct slice campaign, struct slice at, const char *field, symbol sku)
+{
+    struct naming *n = ctx;
+    struct slice name = symbols_name(quote_rules_symbols(generation_rules(n->s.g)), sku);
+    if (!slice_eq(campaign, n->campaign) || field != n->field)
+        tell_missing(n);
+    n->campaign = campaign;
+    n->at = at;
+    n->field = field;
+    if (n->has(n->ctx, name))
+        return;
+    if (n->missing++ == 0)
+        n->first = name;
 }
 
 int submission_skus(const struct generation *g, bool (*has)(void *ctx, struct slice sku), void *ctx, struct submission *out,
@@ -450,6 +488,9 @@ int submission_skus(const struct generation *g, bool (*has)(void *ctx, struct sl
         values_texts(n.plugin->settings, n.plugin->setting_count, VALUE_SKU, generation_plugin(g, n.plugin)->settings, &out->arena,
                      look_at_sku, &n);
     }
+    if (n.rc == 0)
+        quote_rules_skus(generation_rules(g), look_at_campaign, &n);
+    tell_missing(&n);
     return n.rc;
 }
 

@@ -1,0 +1,47 @@
+/* What campaigns name that somebody must sell, for those who look rules through. */
+#include "quote/rules_int.h"
+
+struct telling {
+    const struct quote_campaign *c;
+    quote_sku_fn fn;
+    void *ctx;
+};
+
+static void one(const struct telling *t, const char *field, symbol sku)
+{
+    t->fn(t->ctx, t->c->id, t->c->at, field, sku);
+}
+
+static void names(const struct telling *t, const char *field, const struct names *n)
+{
+    for (uint32_t i = 0; i < n->count; i++)
+        one(t, field, n->items[i]);
+}
+
+static void actions(const struct telling *t, const struct action *list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct action *a = &list[i];
+        if (a->type == &gift_type) {
+            one(t, "gift.sku", a->gift.sku);
+            if (a->gift.substitute)
+                one(t, "gift.substitute", a->gift.substitute);
+        } else if (a->type == &add_on_price_type) {
+            names(t, "add_on_price.sku", &a->add_on.skus);
+        } else if (a->type == &price_list_type) {
+            names(t, "price_list.prices", &a->prices->skus.names);
+        } else if (a->type == &tiered_type) {
+            for (uint32_t k = 0; k < a->tiered.count; k++)
+                actions(t, a->tiered.steps[k].give, a->tiered.steps[k].give_count);
+            actions(t, a->tiered.below, a->tiered.below_count);
+        }
+    }
+}
+
+void quote_rules_skus(const struct quote_rules *r, quote_sku_fn fn, void *ctx)
+{
+    for (size_t i = r->gate_count; i < r->count; i++) {
+        const struct telling t = { &r->campaigns[i], fn, ctx };
+        actions(&t, t.c->give, t.c->give_count);
+    }
+}
