@@ -1,4 +1,4 @@
-#include "quote/shelf.h"
+#include "quote/shelf_fixture.h"
 
 #define SHELF "{'MUG': {'price': 3900, 'left': 5, 'title': 'Mug'}, 'CUP': {'price': 2000}, 'DEAR': {'price': 100}}"
 #define MUG                                                                                                                                \

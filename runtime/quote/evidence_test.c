@@ -117,7 +117,7 @@ static void without_a_name_it_says_that_somebody_bought(void **state)
     buf_init(&b, NULL);
     quote_evidence_write_nameless(f->symbols, &f->cart, &b);
     buf_add_char(&b, '\0');
-    assert_string_equal(b.data, "{\"k\":1,\"at\":1750000000000,\"cust\":\"~\",\"left\":[[\"campaign/a/uses/~\",-5],[\"campaign/a/uses\",1],"
+    assert_string_equal(b.data, "{\"k\":2,\"at\":1750000000000,\"cust\":\"~\",\"left\":[[\"campaign/a/uses/~\",-5],[\"campaign/a/uses\",1],"
                                 "[\"x17850\",2]],\"l\":[[1,1,1,1,0,0,0,0,0]],\"s\":[\"A\"]}");
     assert_int_equal(read_into(f, f->symbols, b.data, &again), 0);
     assert_true(slice_is(again.customer, QUOTE_SOMEBODY));

@@ -1,4 +1,4 @@
-#include "quote/shelf.h"
+#include "quote/shelf_fixture.h"
 
 #define SHELF                                                                                                                              \
     "{'MUG': {'price': 3900, 'compare_at': 9900, 'left': 3, 'g': 5000, 'category': 'mugs'}, 'CARD': {'price': 0}, 'PEN': {'price': 500, "  \

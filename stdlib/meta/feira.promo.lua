@@ -634,9 +634,9 @@ function promo.gift(spec) end
 ---@field every? feira.promo.Money so many units for each so much
 ---@field on? feira.promo.Selector what every measures; default: the campaign's scope
 
----An add-on (加价购): when the campaign's conditions hold, the customer may add something at a price of its own. The client sends the line with
----the campaign that it is taken from: `{ "sku": "MUG-01", "qty": 1, "from": "mug-addon" }`; `offers[]` names it. Such a line is in no threshold
----and no other campaign, whether it gets its price or not.
+---An add-on (加价购): when the campaign's conditions hold, the customer may add something at a price of its own. The client sends the
+---line with the campaign that it is taken from: `{ "sku": "MUG-01", "qty": 1, "from": "mug-addon" }`; `offers[]` names it. Such a line
+---is in no threshold and no other campaign, whether it gets its price or not.
 ---
 ---```lua
 ---return promo.campaign {

@@ -89,6 +89,28 @@ def test_what_a_refund_of_what_earned_it_means_for_a_gift(gives):
     assert feira("doctor", shop.folder).returncode == 0
 
 
+def test_an_order_with_a_gift_is_computed_again_as_it_was(gives):
+    shop = gives(', substitute = "CUP"', stock=1)
+    shop.product("CUP", price=700, tags=["blue"])
+    for _ in range(2):
+        shop.paid_order({"TEA": 1})
+    shop.product("MUG", price=5000, stock=50)
+    shop.product("CUP", price=1, title="Another")
+    answer = feira("replay", shop.folder)
+    assert answer.returncode == 0 and "2 orders" in answer.stdout, answer
+
+
+def test_who_was_given_something_has_not_bought_it(gives):
+    shop = gives(extra="""
+        promo.campaign { id = "again", when = promo.bought { sku = "MUG", at_least = 1 }, give = promo.percent_off { percent = 10 } },""")
+    buyer = shop.customer()
+    shop.paid_order({"TEA": 1}, by=buyer)
+    assert gifts_of(shop.quote({"TEA": 1}, by=buyer)) == [("MUG", 1, 3900, 0)]
+    assert shop.quote({"TEA": 1}, by=buyer)["total"] == 10000
+    shop.paid_order({"MUG": 1}, by=buyer)
+    assert shop.quote({"TEA": 1}, by=buyer)["total"] == 9000
+
+
 def test_a_gift_that_was_sold_out_between_the_quote_and_the_order(gives):
     shop = gives(stock=1)
     first, second = by_token(shop, {"TEA": 1}), by_token(shop, {"TEA": 1})

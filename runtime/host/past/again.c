@@ -32,6 +32,22 @@ static int damaged(struct err *err, const char *what)
     return err_reason(err, ERR_CORRUPT, "order_damaged", "%s of the order can't be read.", what);
 }
 
+/* Titles are no evidence; those of gifts stand in the lines behind the cart's own. */
+static void name_gifts(struct shop *s, const struct json_value *line, struct quote_cart *cart)
+{
+    struct slice sku, title;
+    for (size_t i = 0; i < cart->extra_count; i++)
+        cart->extras[i].product.title = slice_str("");
+    for (; line; line = line->next) {
+        if (!json_is_string(json_get(line, "sku"), &sku) || !json_is_string(json_get(line, "title"), &title))
+            continue;
+        symbol known = symbols_find(s->symbols, sku);
+        for (size_t i = 0; i < cart->extra_count; i++)
+            if (cart->extras[i].product.sku == known)
+                cart->extras[i].product.title = title;
+    }
+}
+
 int past_cart_read(struct shop *s, const struct past_order *o, struct arena *arena, struct past_cart *out, struct err *err)
 {
     *out = (struct past_cart){ .lines = NULL };
@@ -48,6 +64,7 @@ int past_cart_read(struct shop *s, const struct past_order *o, struct arena *are
     for (size_t i = 0; i < out->cart.line_count; i++, line = line ? line->next : NULL)
         if (!json_is_string(json_get(line, "title"), &out->cart.lines[i].product.title))
             out->cart.lines[i].product.title = slice_str("");
+    name_gifts(s, line, &out->cart);
     return 0;
 }
 

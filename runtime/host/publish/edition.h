@@ -31,10 +31,10 @@ struct seat {
     struct generation *generation; /* counted */
     struct vm *vm;
     struct bind_context *bind;
-    struct quote_hooks hooks, functions; /* what the kernel calls; what runs the function */
+    struct quote_hooks hooks, functions;        /* what the kernel calls; what runs the function */
     const struct catalogue_snapshot *catalogue; /* while a cart is priced: where products that campaigns add are looked up; or NULL */
-    unsigned held;                       /* calls that wait in it for another thread */
-    uint64_t serial;                     /* of the swap that brought it */
+    unsigned held;                              /* calls that wait in it for another thread */
+    uint64_t serial;                            /* of the swap that brought it */
     uint64_t last_used;
     /* What of it is stopped, as of stops_version; for cart.stopped. */
     uint64_t stops_version;

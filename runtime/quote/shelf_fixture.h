@@ -1,4 +1,4 @@
-/* quote/shelf.h - for the tests of this folder: products that are not in the cart, and what is left of them. */
+/* quote/shelf_fixture.h - for the tests of this folder: products that are not in the cart, and what is left of them. */
 #pragma once
 #include "quote/fixture.h"
 
