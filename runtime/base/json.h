@@ -66,7 +66,12 @@ void json_object(struct json_writer *w);
 void json_object_end(struct json_writer *w);
 void json_array(struct json_writer *w);
 void json_array_end(struct json_writer *w);
-void json_key(struct json_writer *w, const char *key); /* key is a literal that needs no escaping */
+void json_key_plain(struct json_writer *w, const char *key, size_t len);
+static inline void json_key(struct json_writer *w,
+                            const char *key) /* key is a literal that needs no escaping; its length is known to the compiler */
+{
+    json_key_plain(w, key, strlen(key));
+}
 void json_key_slice(struct json_writer *w, struct slice key);
 void json_int(struct json_writer *w, int64_t v);
 void json_bool(struct json_writer *w, bool v);

@@ -207,9 +207,8 @@ static char *key_begin(struct json_writer *w, size_t extra)
     return p;
 }
 
-void json_key(struct json_writer *w, const char *key)
+void json_key_plain(struct json_writer *w, const char *key, size_t len)
 {
-    size_t len = strlen(key);
     char *p = key_begin(w, len + 3);
     if (!p)
         return;

@@ -275,10 +275,10 @@ static const struct format {
     const char *expected;
     const char *standard, *pattern; /* JSON Schema "format" or "pattern" */
 } formats[] = {
+    { "sku", is_sku, "a SKU without spaces at its ends", NULL, "^[^ ](.*[^ ])?$" },
+    { "id", is_id, "letters, digits and _ . : - only", NULL, "^[A-Za-z0-9_.:-]+$" },
     { "timestamp", is_timestamp, "a time with an offset such as \"2026-11-20T08:00:00Z\"", "date-time", NULL },
     { "email", is_email, "an e-mail address", "email", NULL },
-    { "id", is_id, "letters, digits and _ . : - only", NULL, "^[A-Za-z0-9_.:-]+$" },
-    { "sku", is_sku, "a SKU without spaces at its ends", NULL, "^[^ ](.*[^ ])?$" },
     { "currency", is_currency, "an ISO 4217 currency code such as \"CNY\"", NULL, "^[A-Z]{3}$" },
     { "country", is_country, "an ISO 3166 country code such as \"CN\"", NULL, "^[A-Z]{2}$" },
 };
@@ -326,10 +326,10 @@ static int find_control(const struct schema *s, struct slice text)
     return -1;
 }
 
-bool schema_takes_string(const struct schema *s, struct slice text)
+/* Length and form of a text without control characters. */
+static bool takes_text(const struct schema *s, struct slice text, int64_t length)
 {
-    int64_t length = (int64_t)utf8_count(text);
-    if (length < s->min || length > most(s) || find_control(s, text) >= 0)
+    if (length < s->min || length > most(s))
         return false;
     if (s->choices) {
         const char *const *choice = s->choices;
@@ -339,6 +339,11 @@ bool schema_takes_string(const struct schema *s, struct slice text)
     }
     const struct format *f = s->format ? format_find(s->format) : NULL;
     return !f || f->matches(text);
+}
+
+bool schema_takes_ascii(const struct schema *s, struct slice text)
+{
+    return takes_text(s, text, (int64_t)text.len);
 }
 
 static int check_string(const struct schema *s, const struct json_value *v, const struct place *at, struct err *err)

@@ -34,7 +34,7 @@ struct schema {
 
 /* ERR_INVALID with err->field = pointer ("/lines/0/qty") and a sentence that says what was expected and what was seen. */
 int schema_check(const struct schema *s, const struct json_value *v, struct err *err);
-bool schema_takes_string(const struct schema *s, struct slice text); /* SCHEMA_STRING: whether schema_check() takes it */
+bool schema_takes_ascii(const struct schema *s, struct slice text); /* SCHEMA_STRING: whether schema_check() takes a text from ' ' to '~' */
 
 /* --- straight into a struct of C, without a tree (schema_fill.c) -------------------------------------------------------
  * A STRING is a struct slice (data NULL = not there), INT and BOOL a struct schema_int, an ARRAY a struct schema_list (items NULL = not

@@ -152,16 +152,17 @@ static const char *through_tree(struct filling *f, const char *p, const struct s
     return rest.data;
 }
 
-/* Where the text that begins at p ends: at a quote, or at the first byte that plain ASCII has not. */
+/* Where the text that begins at p ends: at a quote, or at the first byte that is not from ' ' to '~', or a backslash. */
 static inline const char *skip_plain(const char *p, const char *end)
 {
     while (end - p >= 8) {
-        uint64_t special = word_special(word_load(p));
+        uint64_t word = word_load(p), delete = (word ^ WORD_ONES * 0x7F) - WORD_ONES; /* as in word_special() */
+        uint64_t special = word_special(word) | (delete &WORD_TOPS);
         if (special)
             return p + word_first(special);
         p += 8;
     }
-    while (p < end && !byte_is_special((unsigned char)*p))
+    while (p < end && !byte_is_special((unsigned char)*p) && *p != 0x7F)
         p++;
     return p;
 }
@@ -174,7 +175,7 @@ static const char *fill_string(struct filling *f, const char *p, const struct sc
     if (close == f->end || *close != '"')
         return through_tree(f, p, s, to);
     *to = slice_of(begin, (size_t)(close - begin));
-    return schema_takes_string(s, *to) ? close + 1 : NULL;
+    return schema_takes_ascii(s, *to) ? close + 1 : NULL;
 }
 
 static const char *fill_int(struct filling *f, const char *p, const struct schema *s, struct schema_int *to)

@@ -1,7 +1,11 @@
+/* The functions of libcrypto that work on a struct of ours: those that replaced them look the algorithm up and ask for memory at each call,
+ * which for the few hundred bytes of a key or a token costs more than the hash. Debian 12's OpenSSL 3 still has them, with the same
+ * assembly. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/crypto.h"
 #include "crypto/openssl_int.h"
-#include <openssl/evp.h>
-#include <pthread.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,60 +15,50 @@ static void require(int ok, const char *what)
 {
     if (ok)
         return;
-    fprintf(stderr, "feira: %s failed in libcrypto: memory ran out, or the installed OpenSSL has no SHA-256\n", what);
+    fprintf(stderr, "feira: %s failed in libcrypto: the installed OpenSSL has no SHA-256\n", what);
     abort();
 }
 
-/* Looking an algorithm up costs more than hashing a short message, so it is done once. Never changes after that. */
-static const EVP_MD *sha256_algorithm;
-static pthread_once_t sha256_fetched = PTHREAD_ONCE_INIT;
-
-static void fetch_sha256(void)
+static void take(SHA256_CTX *state, struct slice data)
 {
-    sha256_algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
-    require(sha256_algorithm != NULL, "finding SHA-256");
+    require(SHA256_Update(state, data.data, data.len), "hashing");
 }
 
-static const EVP_MD *sha256_get(void)
+static void finish(SHA256_CTX *state, unsigned char out[SHA256_BYTES])
 {
-    require(pthread_once(&sha256_fetched, fetch_sha256) == 0, "pthread_once");
-    return sha256_algorithm;
+    require(SHA256_Final(out, state), "hashing"); /* wipes the state */
 }
 
 void crypto_sha256(struct slice data, unsigned char out[SHA256_BYTES])
 {
-    require(EVP_Digest(data.data, data.len, out, NULL, sha256_get(), NULL), "hashing");
+    SHA256_CTX state;
+    require(SHA256_Init(&state), "hashing");
+    take(&state, data);
+    finish(&state, out);
 }
 
 /* --- in pieces --------------------------------------------------------------------------------------------------- */
 
 struct sha256 {
-    EVP_MD_CTX *state;
+    SHA256_CTX state;
 };
 
 struct sha256 *sha256_new(void)
 {
     struct sha256 *h = malloc(sizeof(*h));
-    if (!h)
-        return NULL;
-    h->state = EVP_MD_CTX_new();
-    if (!h->state || !EVP_DigestInit_ex2(h->state, sha256_get(), NULL)) {
-        EVP_MD_CTX_free(h->state);
-        free(h);
-        return NULL;
-    }
+    if (h)
+        require(SHA256_Init(&h->state), "hashing");
     return h;
 }
 
 void sha256_add(struct sha256 *h, struct slice data)
 {
-    require(EVP_DigestUpdate(h->state, data.data, data.len), "hashing");
+    take(&h->state, data);
 }
 
 void sha256_end(struct sha256 *h, unsigned char out[SHA256_BYTES])
 {
-    require(EVP_DigestFinal_ex(h->state, out, NULL), "hashing");
-    EVP_MD_CTX_free(h->state);
+    finish(&h->state, out);
     free(h);
 }
 
@@ -73,23 +67,19 @@ void sha256_end(struct sha256 *h, unsigned char out[SHA256_BYTES])
 /* HMAC is two hashes, each of which begins with a block made from the key (RFC 2104). Both are kept with that block
  * already taken in; a call copies them, which leaves them as they are for the other threads. */
 struct hmac_key {
-    EVP_MD_CTX *inner, *outer;
+    SHA256_CTX inner, outer;
 };
 
 enum { BLOCK_BYTES = 64 };
 
-static EVP_MD_CTX *keyed_state(const unsigned char key[BLOCK_BYTES], unsigned char pad)
+static void keyed_state(SHA256_CTX *state, const unsigned char key[BLOCK_BYTES], unsigned char pad)
 {
     unsigned char block[BLOCK_BYTES];
     for (size_t i = 0; i < BLOCK_BYTES; i++)
         block[i] = key[i] ^ pad;
-    EVP_MD_CTX *state = EVP_MD_CTX_new();
-    if (state && (!EVP_DigestInit_ex2(state, sha256_get(), NULL) || !EVP_DigestUpdate(state, block, sizeof(block)))) {
-        EVP_MD_CTX_free(state);
-        state = NULL;
-    }
+    require(SHA256_Init(state), "hashing");
+    take(state, slice_of((const char *)block, sizeof(block)));
     OPENSSL_cleanse(block, sizeof(block));
-    return state;
 }
 
 struct hmac_key *hmac_key_new(struct slice secret)
@@ -102,13 +92,9 @@ struct hmac_key *hmac_key_new(struct slice secret)
         crypto_sha256(secret, key);
     else if (secret.len > 0)
         memcpy(key, secret.data, secret.len);
-    k->inner = keyed_state(key, 0x36);
-    k->outer = keyed_state(key, 0x5c);
+    keyed_state(&k->inner, key, 0x36);
+    keyed_state(&k->outer, key, 0x5c);
     OPENSSL_cleanse(key, sizeof(key));
-    if (!k->inner || !k->outer) {
-        hmac_key_free(k);
-        return NULL;
-    }
     return k;
 }
 
@@ -116,19 +102,18 @@ void hmac_key_free(struct hmac_key *k)
 {
     if (!k)
         return;
-    EVP_MD_CTX_free(k->inner); /* wipes what it held */
-    EVP_MD_CTX_free(k->outer);
+    OPENSSL_cleanse(k, sizeof(*k));
     free(k);
 }
 
 void hmac_sha256(const struct hmac_key *k, struct slice data, unsigned char out[SHA256_BYTES])
 {
-    EVP_MD_CTX *state = EVP_MD_CTX_new();
-    require(state && EVP_MD_CTX_copy_ex(state, k->inner) && EVP_DigestUpdate(state, data.data, data.len) &&
-                EVP_DigestFinal_ex(state, out, NULL) && EVP_MD_CTX_copy_ex(state, k->outer) && EVP_DigestUpdate(state, out, SHA256_BYTES) &&
-                EVP_DigestFinal_ex(state, out, NULL),
-            "HMAC");
-    EVP_MD_CTX_free(state);
+    SHA256_CTX state = k->inner;
+    take(&state, data);
+    finish(&state, out);
+    state = k->outer;
+    take(&state, slice_of((const char *)out, SHA256_BYTES));
+    finish(&state, out);
 }
 
 bool crypto_equal(const void *a, const void *b, size_t len)

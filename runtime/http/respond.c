@@ -160,15 +160,15 @@ static void send_now(struct http_conn *c, struct request *r, const struct http_r
     struct buf *b = &r->server->scratch;
     buf_clear(b);
     add_head(b, r, res);
-    bool body = has_body(r, res);
-    if (body && res->body.len <= COPY_BYTES)
+    bool body = has_body(r, res), joins = body && !c->corked && res->body.len <= COPY_BYTES; /* within a turn they are joined there */
+    if (joins)
         buf_add_slice(b, res->body);
     if (b->failed) {
         conn_abort(c);
         return;
     }
     struct slice parts[2] = { buf_slice(b), res->body };
-    conn_send(c, parts, body && res->body.len > COPY_BYTES ? 2 : 1);
+    conn_send(c, parts, body && !joins ? 2 : 1);
 }
 
 static void hold(struct http_conn *c, struct request *r, const struct http_response *res)
