@@ -151,6 +151,38 @@ static void the_best_set_counts_what_it_saves(void **state)
     assert_int_equal(f->result.total_minor, (12000 + 3900) / 10 * 9 - 2900);
 }
 
+static void the_best_set_knows_that_fewer_are_added_to_a_cheaper_cart(void **state)
+{
+    struct fixture *f = *state;
+    struct shelf s;
+    assert_int_equal(fixture_build(f,
+                                   "[{'id': 'mug-addon', 'give': {'add_on_price': {'sku': 'MUG', 'price': '3.90', 'every': '100.00'}}},"
+                                   " {'id': 'tenth', 'give': {'percent_off': {'percent': 10}}}]",
+                                   "{'stacking': 'best'}", NULL),
+                     0);
+    shelf_fill(&s, f, SHELF);
+    shelf_price(f, CART(10000, 1, TAKEN));
+    assert_int_equal(f->result.total_minor, 10000 + 390);
+    assert_true(f->result.proven);
+    shelf_price(f, CART(12000, 1, TAKEN));
+    assert_int_equal(f->result.total_minor, 10800 + 390);
+}
+
+static void it_is_sent_and_weighed(void **state)
+{
+    struct fixture *f = *state;
+    struct shelf s;
+    assert_int_equal(
+        fixture_build(f, "[" MUG "]", NULL,
+                      "[{'id': 'post', 'title': 'Post', 'rates': [{'over': '39.00', 'price': '0.00'}, {'up_to_g': 500, 'price': '4.00'},"
+                      " {'price': '9.00'}]}]"),
+        0);
+    shelf_fill(&s, f, SHELF);
+    shelf_price(f, "{'lines': [{'sku': 'MUG', 'price': 3900, 'g': 501, 'from': 'mug-addon'}], 'option': 'post'}");
+    assert_int_equal(f->result.shipping_minor, 900); /* 39.00 of add-ons do not make it free */
+    assert_int_equal(f->result.total_minor, 3900 + 900);
+}
+
 static void it_is_in_the_evidence(void **state)
 {
     struct fixture *f = *state;
@@ -233,6 +265,8 @@ int main(void)
         TEST(what_costs_less_stays),
         TEST(who_names_what_nobody_offers_is_told),
         TEST(the_best_set_counts_what_it_saves),
+        TEST(the_best_set_knows_that_fewer_are_added_to_a_cheaper_cart),
+        TEST(it_is_sent_and_weighed),
         TEST(it_is_in_the_evidence),
         TEST(it_is_offered),
         TEST(mistakes_are_told),

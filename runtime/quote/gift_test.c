@@ -188,9 +188,9 @@ static void limits_count_gifts(void **state)
         { "{'budget': '4.99'}", "", "limit_used_up" },
     };
     struct fixture *f = *state;
+    struct shelf s;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char rules[400];
-        struct shelf s;
         snprintf(rules, sizeof rules, "[{'id': 'a', 'limits': %s, 'give': {'gift': {'sku': 'PEN', 'every': '10.00'}}}]", cases[i].limits);
         fixture_rules(f, rules);
         shelf_fill(&s, f, SHELF);

@@ -194,7 +194,7 @@ int shipping_price(struct quote_eval *e, struct quote_result *out, struct err *e
     const struct quote_rules *r = e->rules;
     int64_t weight_g = 0, cost_minor = eval_still_costs(e, eval_every(e));
     bool chosen = e->cart->shipping_option.len > 0;
-    if ((r->shipping_count + r->shipping_rates.count == 0 && !chosen) || e->every_count == 0) /* nothing is for sale: nothing is sent */
+    if ((r->shipping_count + r->shipping_rates.count == 0 && !chosen) || eval_sale(e).count == 0) /* nothing is for sale: nothing is sent */
         return 0;
     int rc = cart_weight(e->cart, &weight_g, err);
     if (rc < 0)

@@ -9,9 +9,9 @@ from itertools import combinations
 PPM = 1_000_000
 STAGES = {"item": 0, "order": 1, "shipping": 2}
 LANES = {"pre": 0, "default": 1, "post": 2}
-OWN_STAGE = {"amount_off": "order", "shipping_off": "shipping", "free_shipping": "shipping"}
+OWN_STAGE = {"amount_off": "order", "gift": "order", "add_on_price": "order", "shipping_off": "shipping", "free_shipping": "shipping"}
 BREAKS = ("order", "rounding", "ties", "cap", "every", "units", "cheapest", "set", "step", "thresholds", "group", "lane", "stop", "best", "rate", "tax",
-          "weekday", "code", "gate", "history")
+          "weekday", "code", "gate", "history", "gift", "add_on", "list")
 
 
 def money(text):
@@ -70,6 +70,7 @@ class Turn:
         self.prices = prices  # what each line costs when its turn comes
         self.off = [0] * len(prices)
         self.shipping = []
+        self.gifts = []  # (what is given, how often)
 
     def left(self, i):
         return self.prices[i] - self.off[i]
@@ -84,7 +85,9 @@ class Model:
         self.policies = {"stacking": "priority", "lanes": "all", "rounding": "half_away", "percent_base": "remaining", "thresholds": "remaining",
                          "code_case": "ignore"}
         self.policies.update(rules.get("policies") or {})
-        self.campaigns = [c for c in rules["rules"] if not c.get("gate")]
+        self.price_lists = [c for c in rules["rules"] if not c.get("gate") and "price_list" in listed(c["give"])[0]]
+        self.campaigns = [c for c in rules["rules"] if not c.get("gate") and c not in self.price_lists]
+        self.shelf = rules.get("shelf") or {}
         self.gates = [c for c in rules["rules"] if c.get("gate")]
         self.asks_for_codes = '"coupon"' in json.dumps(rules["rules"])
         self.table = rules.get("shipping") or []
@@ -122,7 +125,8 @@ class Model:
         return any(type(seen) is type(v) and seen == v for v in want.get("any_of", [want.get("is", True)]))
 
     def lines_of(self, selector):
-        return [i for i, line in enumerate(self.cart["lines"]) if i not in self.hidden and (selector is None or self.selects(selector, line))]
+        return [i for i, line in enumerate(self.cart["lines"])
+                if i not in self.hidden and i not in self.parted and (selector is None or self.selects(selector, line))]
 
     def open_lines(self, selector):
         """Without those that nothing may touch any more."""
@@ -400,6 +404,54 @@ class Model:
             for i, share in zip(lines, split(min(off, sum(costs)), costs)):
                 turn.take(i, share)
 
+    def gift(self, turn, lines, spec):
+        sets = 1
+        if "every" in spec:
+            sets = self.measured(lines, [turn.left(i) for i in range(len(turn.off))]) // money(spec["every"])
+        elif "every_qty" in spec:
+            sets = sum(self.qty[i] for i in lines) // spec["every_qty"]
+        turn.gifts.append((spec, min(sets, spec.get("max_sets", 10**9), 10**6 // spec.get("qty", 1))))
+
+    def add_on_price(self, turn, lines, spec):
+        units = spec.get("max_units", 1)
+        if "every" in spec:
+            units *= self.measured(lines, [turn.left(i) for i in range(len(turn.off))]) // money(spec["every"])
+        for i, campaign in self.add_ons.items():
+            if campaign == turn.campaign and i not in self.hidden and self.cart["lines"][i]["sku"] in listed(spec["sku"]):
+                k = min(units, self.qty[i])
+                units -= k
+                turn.take(i, max(0, self.unit[i] - money(spec["price"])) * k)
+
+    def give(self, room, campaign, gifts, given):
+        """What there is of it, whole sets only, becomes lines; true when anything did."""
+        any_given = False
+        for spec, sets in gifts:
+            qty = spec.get("qty", 1)
+            for sku in (spec["sku"], spec.get("substitute")):
+                if sku not in self.shelf:
+                    continue
+                n = min(sets, room[sku] // qty)
+                sets -= n
+                room[sku] -= n * qty
+                if n == 0:
+                    continue
+                any_given = True
+                line = next((g for g in given if g[0] == sku and g[3] == campaign), None)
+                if line is None:
+                    line = [sku, 0, 0, campaign]
+                    given.append(line)
+                line[1] += n * qty
+                line[2] += n * qty * self.shelf[sku]["price"]
+        return any_given
+
+    def room(self):
+        """What is bought comes first."""
+        bought = {}
+        for i, line in enumerate(self.cart["lines"]):
+            if i not in self.hidden and "gift" not in self.broken:
+                bought[line["sku"]] = bought.get(line["sku"], 0) + line["qty"]
+        return {sku: max(0, p["left"] - bought.get(sku, 0)) if "left" in p else 10**12 for sku, p in self.shelf.items()}
+
     def shipping_off(self, turn, lines, spec):
         turn.shipping.append(spec)
 
@@ -430,6 +482,7 @@ class Model:
         if not self.may_apply(c, prices):
             return None
         turn = Turn(prices)
+        turn.campaign = c["id"]
         # Where nobody touches lines, all are measured.
         self.closed = closed if self.stage(c) != STAGES["shipping"] else set()
         scope = self.open_lines(c.get("scope"))
@@ -457,6 +510,7 @@ class Model:
     def run(self, campaigns, one_by_one=False):
         """All of these, in order: what each line and shipping cost, and what each campaign took off."""
         prices, took, kept, does = list(self.list), {}, [], set()
+        room, given = self.room(), []
         closed, over = set(), False
         order = sorted(campaigns, key=self.place)
         lines_first = [c for c in order if self.stage(c) != STAGES["shipping"]]
@@ -480,12 +534,13 @@ class Model:
                 if t.shipping:
                     kept.append((c, t.shipping))
                 wishes = t.shipping and self.cart.get("option")
-                if any(t.off) or wishes:
+                gave = self.give(room, c["id"], t.gifts, given)
+                if any(t.off) or wishes or gave:
                     does.add(c["id"])
-                if (c["id"] in took or wishes and c.get("stop") == "order") and "stop" in c and "stop" not in self.broken:
-                    closed |= {i for i, off in enumerate(took[c["id"]][:-1]) if off} if c["stop"] == "lines" else set(range(len(prices)))
+                if (c["id"] in took or (wishes or gave) and c.get("stop") == "order") and "stop" in c and "stop" not in self.broken:
+                    closed |= {i for i, off in enumerate(took.get(c["id"], [])[:-1]) if off} if c["stop"] == "lines" else set(range(len(prices)))
                     over = over or c["stop"] == "order"
-        cost = first_cost = self.rate(sum(prices))
+        cost = first_cost = self.rate(sum(p for i, p in enumerate(prices) if i not in self.parted))
         later = [c for c in order if self.stage(c) == STAGES["shipping"]]
         for c, wants in [(c, w) for c, w in kept] + [(c, None) for c in later]:
             if wants is None:
@@ -502,7 +557,7 @@ class Model:
                     cost -= off
             if c["id"] in took and c.get("stop") == "order" and "stop" not in self.broken:
                 over = True
-        return {"prices": prices, "took": took, "rate": first_cost, "shipping": cost, "does": does, "cost": sum(prices) + (cost or 0)}
+        return {"given": given, "prices": prices, "took": took, "rate": first_cost, "shipping": cost, "does": does, "cost": sum(prices) + (cost or 0)}
 
     # --- choosing
     def excludes(self, a, b):
@@ -560,7 +615,8 @@ class Model:
         best = None
         for s in self.permitted_sets():
             q = self.run(s)
-            key = (q["cost"] if "best" not in self.broken else len(q["took"]), len(q["took"]), sorted(i.encode() for i in q["took"]))
+            giving = {g[3] for g in q["given"]} - set(q["took"])
+            key = (q["cost"] if "best" not in self.broken else len(q["took"]), len(q["took"]), -len(giving), sorted(i.encode() for i in giving | set(q["took"])))
             if best is None or key < best[0]:
                 best = (key, q)
         return best[1]
@@ -610,14 +666,47 @@ class Model:
             self.hidden |= set(lines)
         self.list = [0 if i in self.hidden else cost for i, cost in enumerate(self.list)]
 
+    # --- before anything is taken off
+    def find_add_ons(self):
+        """Which lines were taken from which campaign."""
+        self.add_ons = {}
+        for i, line in enumerate(self.cart["lines"]):
+            if "from" not in line:
+                continue
+            if not any(c["id"] == line["from"] and line["sku"] in listed(a["add_on_price"]["sku"])
+                       for c in self.campaigns for a in listed(c["give"]) if "add_on_price" in a):
+                raise Refused(f"/lines/{i}/from")
+            self.add_ons[i] = line["from"]
+
+    def use_price_lists(self):
+        self.cheaper = {}
+        for c in sorted(self.price_lists, key=lambda c: (-c.get("priority", 0), c["id"].encode())):
+            prices = {sku: money(price) + ("list" in self.broken) for sku, price in listed(c["give"])[0]["price_list"]["prices"].items()}
+            scope = c.get("scope", {"sku": list(prices)})
+            if not self.may_apply({**c, "scope": scope}, self.list):
+                continue
+            off = 0
+            for i in self.lines_of(scope):
+                price = min(self.unit[i], prices.get(self.cart["lines"][i]["sku"], self.unit[i]))
+                off += (self.unit[i] - price) * self.qty[i]
+                self.unit[i] = price
+            if off:
+                self.cheaper[c["id"]] = off
+        self.list = [0 if i in self.hidden else self.unit[i] * self.qty[i] for i in range(len(self.unit))]
+
     # --- the answer
     def price(self, cart):
         self.cart = cart
         self.qty = [line["qty"] for line in cart["lines"]]
+        self.unit = [line["price"] for line in cart["lines"]]
         self.list = [line["qty"] * line["price"] for line in cart["lines"]]
-        self.hidden = set()
+        self.hidden, self.parted = set(), set()
         try:
+            self.find_add_ons()
             self.pass_gates()
+            if "add_on" not in self.broken:
+                self.parted = set(self.add_ons)
+            self.use_price_lists()
             q = self.choose()
         except Refused as e:
             return {"error": str(e)}
@@ -632,7 +721,9 @@ class Model:
         taxes, shipping_tax = self.taxes(q)
         tax = sum(taxes) + shipping_tax
         added = tax if self.tax and self.tax["prices"] != "include" else 0
-        return {"lines": [[self.list[i], p, taxes[i], {c: off[i] for c, off in sorted(q["took"].items()) if off[i]}] for i, p in enumerate(q["prices"])],
+        applied = {c: sum(off) for c, off in q["took"].items()} | self.cheaper
+        for _, _, worth, campaign in q["given"]:
+            applied[campaign] = applied.get(campaign, 0) + worth
+        return {"gifts": q["given"], "lines": [[self.list[i], p, taxes[i], {c: off[i] for c, off in sorted(q["took"].items()) if off[i]}] for i, p in enumerate(q["prices"])],
                 "shipping": q["rate"], "shipping_off": {c: off[-1] for c, off in sorted(q["took"].items()) if off[-1]}, "tax": tax,
-                "total": q["cost"] + added, "applied": {c: sum(off) for c, off in sorted(q["took"].items())},
-                "unused_codes": self.unused_codes(q["took"])}
+                "total": q["cost"] + added, "applied": dict(sorted(applied.items())), "unused_codes": self.unused_codes(applied)}

@@ -4,6 +4,7 @@
  * UTC CART {"at" (ms), "lines": [{"sku", "qty", "price" (minor), "brand", "categories", "tags", "attributes", "g"}], "codes", "customer",
  * "customer_tags", "facts", "orders", "since" (ms), "bought" ([LINE with "amount", "paid" (ms)...]), "channel", "region", "payment_method",
  * "store", "option"} out  {"refused": "why"} when the rules are not, otherwise {"answers": [ANSWER...]}, amounts in minor units:
+ * The shop also says "shelf": {SKU: {"price", "left"}}, what campaigns can give; a line of a cart may have "from"
  *        {"error": field} or {"lines": [[subtotal, total, tax, [[campaign, amount]...]]...], "shipping", "shipping_discounts", "total",
  *        "tax", "proven", "applied": {campaign: amount}, "failed": {campaign: reason}, "unused_codes"} */
 #include "quote/quote.h"
@@ -21,6 +22,7 @@ struct desk {
     struct symbols *symbols;
     struct arena input, run;
     struct buf out;
+    const struct json_value *shelf;
 };
 
 static void stop(const char *what, const struct err *err)
@@ -79,6 +81,7 @@ static void line_read(struct desk *d, const struct json_value *v, struct quote_l
     l->product.sku = name_of(d, v, "sku");
     l->product.brand = name_of(d, v, "brand");
     l->product.title = text_of(v, "sku");
+    l->from = text_of(v, "from");
     l->product.categories = names_of(d, v, "categories", &l->product.category_count);
     l->product.tags = tags_of(d, v, &l->product.tag_count);
 }
@@ -160,7 +163,7 @@ static void lines_write(const struct quote_rules *r, const struct quote_result *
 {
     json_key(w, "lines");
     json_array(w);
-    for (size_t i = 0; i < q->cart->line_count; i++) {
+    for (size_t i = 0; i < q->cart->line_count - q->cart->gift_count; i++) {
         const struct quote_line *l = &q->cart->lines[i];
         json_array(w);
         json_int(w, l->subtotal_minor);
@@ -188,9 +191,27 @@ static void outcomes_write(const struct quote_rules *r, const struct quote_resul
     json_object_end(w);
 }
 
+/* What campaigns gave: [[sku, units, worth, campaign]...]. */
+static void gifts_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w)
+{
+    json_key(w, "gifts");
+    json_array(w);
+    for (size_t i = q->cart->line_count - q->cart->gift_count; i < q->cart->line_count; i++) {
+        const struct quote_line *l = &q->cart->lines[i];
+        json_array(w);
+        json_string(w, symbols_name(quote_rules_symbols(r), l->product.sku));
+        json_int(w, l->qty);
+        json_int(w, l->discount_minor);
+        json_string(w, quote_campaign_id(r, l->origin - 1));
+        json_array_end(w);
+    }
+    json_array_end(w);
+}
+
 static void answer_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w)
 {
     lines_write(r, q, w);
+    gifts_write(r, q, w);
     json_key(w, "subtotal");
     json_int(w, q->subtotal_minor);
     json_key(w, "discount");
@@ -219,6 +240,20 @@ static void answer_write(const struct quote_rules *r, const struct quote_result 
     json_array_end(w);
 }
 
+static bool product(void *ctx, symbol sku, struct quote_extra *out)
+{
+    const struct desk *d = ctx;
+    for (const struct json_value *v = d->shelf ? d->shelf->first : NULL; v; v = v->next) {
+        if (symbols_find(d->symbols, v->key) != sku)
+            continue;
+        *out = (struct quote_extra){ .product = { .sku = sku, .title = v->key }, .for_sale = true };
+        out->product.price_minor = int_of(v, "price", 0);
+        out->left = int_of(v, "left", INT64_MAX);
+        return true;
+    }
+    return false;
+}
+
 static void carts_price(struct desk *d, const struct quote_rules *r, const struct json_value *carts, struct json_writer *w)
 {
     json_key(w, "answers");
@@ -231,7 +266,8 @@ static void carts_price(struct desk *d, const struct quote_rules *r, const struc
         cart_read(d, r, v, &cart);
         arena_reset(&d->run);
         json_object(w);
-        if (quote_price(r, &cart, NULL, &d->run, &q, &err) < 0) {
+        const struct quote_hooks hooks = { .ctx = d, .product = product };
+        if (quote_price(r, &cart, &hooks, &d->run, &q, &err) < 0) {
             json_key(w, "error");
             json_str(w, err.field[0] ? err.field : err.text);
         } else {
@@ -257,6 +293,7 @@ static void desk_answer(struct desk *d, struct slice text)
     o.policies = json_get(v, "policies");
     o.shipping = json_get(v, "shipping");
     o.tax = json_get(v, "tax");
+    d->shelf = json_get(v, "shelf");
     json_writer_init(&w, &d->out);
     json_object(&w);
     if (quote_rules_build(json_get(v, "rules"), &o, &rules, &err) < 0) {

@@ -8,6 +8,7 @@ SKUS = {
     "E": {"categories": ["mugs"], "tags": ["new", "gift"]}, "F": {"brand": "east", "categories": [], "tags": []},
 }
 PRICES = [1, 2, 3, 5, 7, 33, 50, 99, 100, 333, 500, 999, 1000, 1250, 1999, 3333, 4999, 5900, 10000, 0]
+GIVEN = ["A", "C", "G", "H", "X"]  # X is sold by nobody
 CODES = ["TEA", "Ten", "x-9"]
 PERCENTS = [1, 5, 10, 12.5, "33.3333", 50, 100, "0.01", 15, 20]
 AMOUNTS = ["0.01", "0.05", "0.99", "1.00", "3.33", "5.00", "10.00", "20.00", "50.00", "100.00"]
@@ -85,7 +86,7 @@ def history(r):
 
 def action(r, deep=0):
     kind = r.choice(["percent_off"] * 4 + ["amount_off"] * 3 + ["fixed_price", "buy_get", "buy_get", "nth_unit", "nth_unit", "cheapest_free", "n_for", "n_for", "bundle",
-                     "free_shipping", "shipping_off"] + (["tiered"] * 2 if not deep else []))
+                     "free_shipping", "shipping_off", "gift", "gift"] + (["tiered"] * 2 + ["add_on_price"] * 2 if not deep else []))
 
     def maybe(key, value, chance=0.3):
         return {key: value} if r.random() < chance else {}
@@ -115,6 +116,15 @@ def action(r, deep=0):
         gives = [{"percent_off": {"percent": r.choice(PERCENTS)}} if mode == "each" else
                  [action(r, 1) for _ in range(2)] if r.random() < 0.2 else action(r, 1) for _ in ats]
         spec = {"by": by, "mode": mode, "steps": [{"at": at, "give": give} for at, give in zip(ats, gives)], **on}
+    elif kind == "gift":
+        spec = {"sku": r.choice(GIVEN), **maybe("qty", r.randint(1, 3)), **r.choice([{}, {"every": r.choice(AMOUNTS[3:])}, {"every_qty": r.randint(1, 4)}]), **on}
+        if "every" in spec or "every_qty" in spec:
+            spec.update(maybe("max_sets", r.randint(1, 3), 0.6))
+        spec.update(maybe("substitute", r.choice([x for x in GIVEN if x != spec["sku"]])))
+    elif kind == "add_on_price":
+        spec = {"sku": name(r, "sku"), "price": r.choice(AMOUNTS), **maybe("max_units", r.randint(1, 3), 0.6)}
+        if r.random() < 0.4:
+            spec.update({"every": r.choice(AMOUNTS[3:]), **on})
     elif kind == "shipping_off":
         spec = r.choice([{"percent": r.choice(PERCENTS), **maybe("cap", r.choice(AMOUNTS))}, {"amount": r.choice(AMOUNTS)}])
     else:
@@ -182,12 +192,17 @@ def policies(r):
     return p
 
 
-def cart(r):
-    lines = []
-    for _ in range(r.choice([1, 1, 2, 2, 3, 3, 4, 5])):
+def lines(r, count):
+    made = []
+    for _ in range(count):
         sku = r.choice(list(SKUS))
-        lines.append({"sku": sku, "qty": r.choice([1, 1, 1, 2, 2, 3, 4, 7]), "price": r.choice(PRICES), **json.loads(json.dumps(SKUS[sku])), "g": r.choice([0, 50, 300])})
-    c = {"at": 1795392000000 - r.randint(0, 4 * 24 * 60) * 60000, "lines": lines}
+        made.append({"sku": sku, "qty": r.choice([1, 1, 1, 2, 2, 3, 4, 7]), "price": r.choice(PRICES), **json.loads(json.dumps(SKUS[sku])), "g": r.choice([0, 50, 300])})
+    return made
+
+
+def cart(r):
+    c = {"lines": lines(r, r.choice([1, 1, 2, 2, 3, 3, 4, 5]))}
+    c["at"] = 1795392000000 - r.randint(0, 4 * 24 * 60) * 60000
     typed = [r.choice([x, x.lower(), " " + x, x.upper()]) for x in CODES if r.random() < 0.5]
     if typed:
         c["codes"] = r.sample(typed, len(typed))
@@ -208,6 +223,37 @@ def cart(r):
     return c
 
 
+def shelf(r):
+    """What campaigns can give."""
+    return {sku: {"price": r.choice(PRICES), **({"left": r.choice([0, 1, 2, 3, 5, 9])} if r.random() < 0.7 else {})} for sku in GIVEN[:4]}
+
+
+def price_list(r, i):
+    skus = r.sample(list(SKUS), r.randint(1, 4))
+    p = {"id": f"p{i}", "give": {"price_list": {"prices": {sku: r.choice(AMOUNTS) for sku in skus}}}}
+    for key, make in (("scope", lambda: selector(r)), ("when", lambda: r.choice([{"channel": "web"}, {"customer_tag": "vip"}, {"region": "GB"}])),
+                      ("window", lambda: window(r)), ("priority", lambda: r.randint(-2, 2))):
+        if r.random() < 0.3:
+            p[key] = make()
+    return p
+
+
+def add_to(r, s):
+    """Lines that are taken from campaigns; now and then from one that does not offer them."""
+    for c in s["rules"]:
+        for a in c.get("give") if isinstance(c.get("give"), list) else [c.get("give", {})]:
+            skus = a.get("add_on_price", {}).get("sku", [])
+            for cart_ in s["carts"]:
+                if not skus or r.random() < 0.4:
+                    continue
+                line = lines(r, 1)[0]
+                line["from"] = c["id"]
+                if r.random() < 0.97:
+                    sku = r.choice(skus if isinstance(skus, list) else [skus])
+                    line.update(sku=sku, **json.loads(json.dumps(SKUS[sku])))
+                cart_["lines"].insert(r.randint(0, len(cart_["lines"])), line)
+
+
 def shop(r, carts):
     relations = r.random() < 0.6
     s = {"rules": [campaign(r, i, relations) for i in range(r.choice([1, 1, 2, 2, 3, 4, 5, 6, 8]))], "policies": policies(r)}
@@ -217,7 +263,11 @@ def shop(r, carts):
         s["tax"] = tax(r)
     if r.random() < 0.12:
         s["rules"] += [gate(r, i) for i in range(r.randint(1, 2))]
+    if r.random() < 0.15:
+        s["rules"] += [price_list(r, i) for i in range(r.randint(1, 2))]
+    s["shelf"] = shelf(r)
     s["carts"] = [cart(r) for _ in range(carts)]
+    add_to(r, s)
     return s
 
 
@@ -233,4 +283,6 @@ def large(r):
             c["group"] = r.choice("ghi")
     for c in s["rules"]:
         c.pop("not_with", None)
+    s["shelf"] = shelf(r)
+    add_to(r, s)
     return s
