@@ -137,7 +137,12 @@ static const struct cli_option new_options[] = {
     { "--currency", "CODE", "Of a new shop; default EUR." },
     { "--zone", "NAME", "Time zone of a new shop; default UTC." },
     { NULL, NULL, NULL } };
-static const struct cli_option check_options[] = { { "--json", NULL, "Print the problems as one JSON document." }, { NULL, NULL, NULL } };
+static const struct cli_option check_options[] = {
+    { "--json", NULL, "Print the problems as one JSON document." },
+    { "--compliance", NULL, "Ask the plugins' checks only, with the shop's own data: what was live last, and the history of prices." },
+    { "--in", "SHOP", "With --compliance: the shop that a draft is for, when it does not lie in its folder campaigns/." },
+    { "--data", "DIR", "With --compliance: where the shop's data is; default SHOP/data." },
+    { NULL, NULL, NULL } };
 #define AS_OPTION { "--as", "NAME", "As this operator, who has signed in with feira login; default as who owns the machine." }
 static const struct cli_option operators_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
@@ -270,7 +275,9 @@ const struct cli_command cli_commands[] = {
     { "check", "PATH", "List everything that is wrong with a shop's or a plugin's files.", 1, 1, check_options, cmd_check,
       "PATH is a shop's folder, one file of its campaigns, or a plugin's folder, which is loaded as a shop would load it. What the code\n"
       "of plugins touches is held against what plugin.lua names. When luacheck is installed and nothing is wrong, its warnings follow.\n"
-      "Nothing is written; a shop that is being served can be checked. Warnings alone are exit code 0, errors 3." },
+      "Nothing is written; a shop that is being served can be checked. Warnings alone are exit code 0, errors 3.\n"
+      "With --compliance PATH is a shop's folder or a draft of a campaign; what plugins' checks say of it now is listed, with the rule, the\n"
+      "article, what was seen and what would do. Of a draft elsewhere: feira check --compliance DRAFT.lua --in SHOP." },
     { "test", "PATH", "Run the specs of a shop or a plugin, offline and under a clock of their own.", 1, 1, test_options, cmd_test,
       "PATH is a shop's folder (its specs are SHOP/test/*.lua, and those of its plugins), a plugin's folder (NAME/test/*.lua), or\n"
       "one spec. Each test has an empty shop in memory; a plugin's specs say with t:shop what it is. When a test fails, 1 is the\n"

@@ -79,11 +79,11 @@ local function placed_at(body, now)
 end
 
 -- What plugins' checks say of an order before there is one. No name, address or note is shown to them.
-local function ask_checks(quote, order)
+local function ask_checks(quote, order, owed)
   if not checks.wanted "order" then return end
   local findings, blocked = checks.run {
     kind = "order", customer = quote.customer, total = quote.total, shipping = quote.shipping, placed_at = order.placed_at,
-    lines = json.decode(order.lines), priced = json.decode(order.priced),
+    lines = json.decode(order.lines), priced = json.decode(order.priced), dues = owed, channel = quote.channel,
   }
   if not blocked then return end
   for _, finding in ipairs(findings) do
@@ -112,7 +112,7 @@ function orders.place(args)
     generation = quote.generation, priced = quote:priced_json(), lines = quote:lines_json(),
   }
   local order_id = order.order_id
-  ask_checks(quote, order)
+  ask_checks(quote, order, owed)
   local contact = {
     contact = text_of(body.contact, "/contact"), address = text_of(body.address, "/address"), note = check.text(body.note, "/note", 2000),
   }

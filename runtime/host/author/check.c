@@ -125,6 +125,16 @@ static int check_campaign(const struct rulebook_options *o, char *real, struct c
     return check_shop(o, real[0] ? real : "/", slice_str(only), r, err);
 }
 
+struct rulebook_options check_rules(struct symbols *symbols)
+{
+    return (struct rulebook_options){ .symbols = symbols,
+                                      .open_vm = open_vm,
+                                      .open_plugin = plugins_open_one,
+                                      .plugin_modules = plugin_modules,
+                                      .know_shop = plugins_know_shop,
+                                      .close_vm = close_vm };
+}
+
 int host_check(const char *path, enum check_kind *kind, struct check_report *r, struct err *err)
 {
     char real[PATH_MAX];
@@ -136,12 +146,7 @@ int host_check(const char *path, enum check_kind *kind, struct check_report *r, 
     symbols = symbols_new(NULL);
     if (!symbols)
         return err_set(err, ERR_NOMEM, "Out of memory.");
-    struct rulebook_options o = { .symbols = symbols,
-                                  .open_vm = open_vm,
-                                  .open_plugin = plugins_open_one,
-                                  .plugin_modules = plugin_modules,
-                                  .know_shop = plugins_know_shop,
-                                  .close_vm = close_vm };
+    struct rulebook_options o = check_rules(symbols);
     int rc;
     if (!S_ISDIR(st.st_mode)) {
         *kind = CHECK_CAMPAIGN;

@@ -6,5 +6,8 @@
 
 enum check_kind { CHECK_SHOP, CHECK_CAMPAIGN, CHECK_PLUGIN };
 
+/* How a shop's files are built where nothing is served. */
+struct rulebook_options check_rules(struct symbols *symbols);
+
 /* ERR_NOT_FOUND when nothing of the three is at the path. */
 int host_check(const char *path, enum check_kind *kind, struct check_report *r, struct err *err);

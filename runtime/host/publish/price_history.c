@@ -219,11 +219,16 @@ static int look_at(struct looking *l, struct slice sku)
 
 /* --- which products ------------------------------------------------------------------------------------------------------------------ */
 
-static const struct json_value *claims_of(const struct json_value *spec)
+static const struct json_value *declared_list(const struct json_value *spec, const char *key)
 {
     const struct json_value *declares = json_get(spec, "declares");
-    const struct json_value *claims = declares ? json_get(declares, "claims") : NULL;
-    return claims && claims->type == JSON_ARRAY ? claims : NULL;
+    const struct json_value *list = declares ? json_get(declares, key) : NULL;
+    return list && list->type == JSON_ARRAY ? list : NULL;
+}
+
+bool price_history_matters(const struct json_value *spec)
+{
+    return declared_list(spec, "claims") || declared_list(spec, "gifts");
 }
 
 static int look_at_claimed(struct looking *l, const struct generation *g, uint32_t campaign, bool is_campaign,
@@ -265,7 +270,7 @@ static bool moment(const struct generation *g, struct slice text, int64_t *out)
 /* Backdated it would not have to answer for the prices of yesterday. */
 static bool find_start(const struct price_history *h, const struct generation *g, const struct json_value *spec, bool live, int64_t *out)
 {
-    const struct json_value *claims = claims_of(spec), *window = json_get(spec, "window");
+    const struct json_value *claims = declared_list(spec, "claims"), *window = json_get(spec, "window");
     *out = h->now_ms;
     bool known = (claims && claims->first && moment(g, text_of(claims->first, "from"), out)) ||
                  (window && moment(g, text_of(window, "from"), out)) || !live;
@@ -319,14 +324,15 @@ int price_history_of(const struct price_history *h, const struct generation *g, 
     struct looking l = { .h = h, .arena = arena, .err = err };
     uint32_t campaign = 0;
     bool is_campaign = json_get(spec, "give") && quote_campaign_find(generation_rules(g), text_of(spec, "id"), &campaign);
-    const struct json_value *claims = claims_of(spec);
     *out = NULL;
-    if (!is_campaign && !claims)
+    if (!is_campaign && !price_history_matters(spec))
         return 0;
     bool known = find_start(h, g, spec, live, &l.start_ms);
     int rc = prepare(&l);
     if (rc == 0)
-        rc = look_at_claimed(&l, g, campaign, is_campaign, claims);
+        rc = look_at_claimed(&l, g, campaign, is_campaign, declared_list(spec, "claims"));
+    if (rc == 0)
+        rc = look_at_claimed(&l, g, campaign, is_campaign, declared_list(spec, "gifts"));
     if (rc == 0 && is_campaign)
         rc = look_at_scope(&l, g, campaign);
     return rc < 0 ? rc : finish(&l, known, out);

@@ -23,7 +23,9 @@ struct price_history {
     int64_t now_ms;
 };
 
-/* spec: a campaign of g, or an announcement (then only the SKUs that it claims something of). live: it was live before. Without a claim and
- * without a price *out is NULL. */
+/* It names products of which somebody has to know the prices. */
+bool price_history_matters(const struct json_value *spec);
+/* spec: a campaign of g, or an announcement (then only the SKUs that its claims and gifts name). live: it was live before. Where there is
+ * nothing to look up *out is NULL. */
 int price_history_of(const struct price_history *h, const struct generation *g, const struct json_value *spec, bool live,
                      struct arena *arena, struct json_value **out, struct err *err);

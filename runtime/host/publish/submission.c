@@ -292,8 +292,7 @@ static void put_maker(struct thing *t, struct arena *a, const struct json_value 
 static int ask_priced(struct submitting *s, struct thing *t, const struct json_value *spec, const struct json_value *live, bool changed)
 {
     struct json_value *prices = NULL;
-    const struct json_value *declares = json_get(spec, "declares");
-    bool matters = changed || (declares && json_get(declares, "claims"));
+    bool matters = changed || price_history_matters(spec);
     int rc = s->out->prices && matters ? price_history_of(s->out->prices, s->g, spec, live != NULL, &s->scratch, &prices, s->err) : 0;
     if (rc < 0)
         return rc;

@@ -1,0 +1,95 @@
+-- What all checks share: what a merchant declared, and how a finding is written.
+local money = require "feira.money"
+
+local law = {}
+
+local DAY_MS = 24 * 3600 * 1000
+law.DAY_MS = DAY_MS
+
+---What is declared of this subject; empty when nothing is. Of what is asked at run time, the subject itself is the one thing.
+function law.declared(subject)
+  return subject.declaration and subject.declaration.declares or {}
+end
+
+---{ add, list }: add(value, text, satisfy, field, level) writes a finding of a rule, unless the merchant turned it off. level: another
+---than the rule's own.
+---@param number string "P6"
+---@param rule table its settings
+function law.findings(number, rule)
+  local list = {}
+  local function add(value, text, satisfy, field, level)
+    level = level or rule.level
+    if rule.level == "off" or level == "off" then return end
+    list[#list + 1] = { rule = number, level = level, article = rule.article, value = tostring(value):sub(1, 190), text = text,
+      satisfy = satisfy, field = field }
+  end
+  return add, list
+end
+
+function law.has(list, word)
+  for _, one in ipairs(list or {}) do
+    if one == word then return true end
+  end
+  return false
+end
+
+---A declared amount in minor units, or nil.
+function law.minor(amount) return amount and money.parse(amount) or nil end
+
+law.format = money.format
+
+---12.5, "12.5" -> parts per million, exact to four decimals.
+function law.ppm(percent)
+  if type(percent) == "number" then return math.floor(percent * 10000 + 0.5) // 1 end
+  if type(percent) ~= "string" then return nil end
+  local whole, rest = percent:match "^(%d+)%.?(%d*)$"
+  if not whole then return nil end
+  return (math.tointeger(tonumber(whole)) * 10000) + math.tointeger(tonumber((rest .. "0000"):sub(1, 4)))
+end
+
+---"20", "12.5"
+function law.percent(ppm)
+  if ppm % 10000 == 0 then return tostring(ppm // 10000) end
+  return (("%d.%04d"):format(ppm // 10000, ppm % 10000):gsub("0+$", ""))
+end
+
+---Rewards of a campaign, or the one that is being paid.
+function law.rewards(subject)
+  if subject.kind == "reward" then return { subject }, "" end
+  return law.declared(subject).rewards or {}, "declares.rewards"
+end
+
+function law.at(field, i, name)
+  if field == "" then return name end
+  return ("%s[%d].%s"):format(field, i, name)
+end
+
+---Every text that people read, by where it stands: { { where, text } ... }
+function law.texts(subject)
+  if subject.kind == "text" then return { { subject.where or "text", subject.text } } end
+  local out, d = {}, subject.declaration
+  local declared = law.declared(subject)
+  if d.title then out[1] = { "title", d.title } end
+  for where, text in pairs(declared.texts or {}) do out[#out + 1] = { "declares.texts." .. where, text } end
+  for i, claim in ipairs(declared.claims or {}) do
+    if claim.text then out[#out + 1] = { ("declares.claims[%d].text"):format(i), claim.text } end
+  end
+  if declared.group and declared.group.rule_text then out[#out + 1] = { "declares.group.rule_text", declared.group.rule_text } end
+  return out
+end
+
+-- Between letters nobody sees these: "最 佳", "最-佳".
+function law.plain(text)
+  return (text:gsub("[%s%p]", ""):gsub("　", ""):gsub("·", ""))
+end
+
+---The lowest price of the steps within so many days before the start; key: "at" of deals, "until" of offers. nil: none.
+function law.lowest(steps, key, start, days)
+  local from, found = start - days * DAY_MS, nil
+  for _, step in ipairs(steps) do
+    if step[key] > from or (key == "at" and step[key] == from) then found = step end
+  end
+  return found
+end
+
+return law
