@@ -116,33 +116,46 @@ static int begin(struct batch *b)
     return b->lines ? begin_lines(b) : begin_list(b);
 }
 
-/* 1 with the next cart; 0 at the end; an error when a line can't be read. */
-static int next_cart(struct batch *b, struct arena *scratch, const struct json_value **cart)
+/* The next cart: a line, or a member of the list. false at the end. */
+struct part {
+    struct slice line;
+    const struct json_value *member;
+};
+
+static bool next_part(struct batch *b, struct part *part)
+{
+    *part = (struct part){ .member = b->cart };
+    if (b->lines)
+        return next_line(&b->rest, &part->line);
+    b->cart = b->cart ? b->cart->next : NULL;
+    return part->member != NULL;
+}
+
+/* As the body of POST /v1/quotes is read: straight from the text, and where that does not go by way of a tree. */
+static int read_part(struct batch *b, const struct part *part, struct cart_said *said)
 {
     struct call *c = b->call;
-    struct slice line;
-    struct json_value *read;
-    if (!b->lines) {
-        *cart = b->cart;
-        b->cart = *cart ? (*cart)->next : NULL;
-        return *cart != NULL;
-    }
-    if (!next_line(&b->rest, &line))
+    const struct schema *shape = plugin_state_of(c->seat->vm)->quote_body;
+    const struct json_value *cart = part->member;
+    struct json_value *tree;
+    if (b->lines && schema_fill(shape, part->line, c->arena, said))
         return 0;
-    if (json_parse(line, NULL, scratch, &read, &c->err) < 0)
-        return malformed(&c->err);
-    *cart = read;
-    return 1;
+    if (b->lines) {
+        if (json_parse(part->line, NULL, c->arena, &tree, &c->err) < 0)
+            return malformed(&c->err);
+        cart = tree;
+        *said = (struct cart_said){ 0 };
+    }
+    int rc = schema_check(shape, cart, &c->err);
+    return rc < 0 ? rc : schema_fill_tree(shape, cart, c->arena, said, &c->err);
 }
 
 /* --- one cart ------------------------------------------------------------------------------------------------------------- */
 
-static int price(struct batch *b, const struct json_value *cart, struct pricing *p)
+static int price(struct batch *b, const struct cart_said *said, struct pricing *p)
 {
     struct call *c = b->call;
-    int rc = schema_check(plugin_state_of(c->seat->vm)->quote_body, cart, &c->err);
-    if (rc == 0)
-        rc = pricing_from_body(c, cart, p);
+    int rc = pricing_from_said(c, said, p);
     if (rc < 0)
         return rc;
     p->telling = b->asked.telling;
@@ -168,13 +181,13 @@ static void write_quote(struct batch *b, struct pricing *p, struct buf *out)
 }
 
 /* The status stands before the problem, which tells it. */
-static void write_problem(struct batch *b, int status, const struct pricing *p, struct buf *out)
+static void write_problem(struct batch *b, const struct pricing *p, struct buf *out)
 {
     struct call *c = b->call;
     struct buf *problem = &c->worker->out;
-    const struct call_extra gate = { "gate", p ? pricing_refusal(c, p) : (struct slice){ 0 } };
+    const struct call_extra gate = { "gate", pricing_refusal(c, p) };
     buf_clear(problem);
-    status = call_problem_write(c, status, &gate, gate.json.data ? 1 : 0, problem);
+    int status = call_problem_write(c, is_malformed(&c->err) ? 400 : 0, &gate, gate.json.data ? 1 : 0, problem);
     out->failed = out->failed || problem->failed;
     open_part(b, out);
     buf_add_str(out, "{\"status\":");
@@ -185,19 +198,22 @@ static void write_problem(struct batch *b, int status, const struct pricing *p, 
     b->refused++;
 }
 
-static void answer_cart(struct batches *all, struct batch *b, const struct json_value *cart)
+static void answer_part(struct batches *all, struct batch *b, const struct part *part)
 {
     struct call *c = b->call;
+    struct cart_said said = { 0 };
     struct pricing p = { .seat = c->seat };
     int rc = all->answer.len < ANSWER_MAX
-                 ? price(b, cart, &p)
+                 ? read_part(b, part, &said)
                  : err_reason(&c->err, ERR_TOO_LARGE, "batch_answer_full",
                               "The answers before this one come to %d MiB, which is what a batch can carry; send this cart in another.",
                               ANSWER_MAX >> 20);
     if (rc == 0)
+        rc = price(b, &said, &p);
+    if (rc == 0)
         write_quote(b, &p, &all->answer);
     else
-        write_problem(b, 0, &p, &all->answer);
+        write_problem(b, &p, &all->answer);
     pricing_release(&p);
 }
 
@@ -206,17 +222,15 @@ static bool answer_next(struct batches *all, struct batch *b)
 {
     struct call *c = b->call;
     struct arena *request = c->arena;
-    const struct json_value *cart;
+    struct part part;
+    if (!next_part(b, &part))
+        return false;
     arena_reset(&all->scratch);
     err_clear(&c->err);
     c->arena = &all->scratch;
-    int rc = next_cart(b, &all->scratch, &cart);
-    if (rc > 0)
-        answer_cart(all, b, cart);
-    if (rc < 0)
-        write_problem(b, is_malformed(&c->err) ? 400 : 0, NULL, &all->answer);
+    answer_part(all, b, &part);
     c->arena = request;
-    return rc != 0;
+    return true;
 }
 
 /* --- the line ------------------------------------------------------------------------------------------------------------- */
