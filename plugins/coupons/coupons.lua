@@ -67,7 +67,8 @@ local function show(row)
   watch(row.expires)
 end
 
-local function count_of(customer, campaign)
+---How many the customer has had, those that were taken back aside.
+function coupons.count_of(customer, campaign)
   local n = 0
   for _, row in ipairs(store.coupons:find({ customer = customer, campaign = campaign }, { limit = 1000 })) do
     if row.state ~= "revoked" then n = n + 1 end
@@ -86,7 +87,7 @@ function coupons.grant(customer, campaign, origin)
   local before = origin and store.coupons:get { origin = origin }
   if before then return before end
   local id, terms = campaign.id, campaign.fields
-  if count_of(customer, id) >= terms.per_customer then
+  if coupons.count_of(customer, id) >= terms.per_customer then
     return nil, "already_granted", ("One customer can have %d of these coupons."):format(terms.per_customer)
   end
   local now = time.now()
@@ -118,6 +119,9 @@ local function first_live(customer, campaign, now)
   return best
 end
 
+---@return boolean whether the customer has one that can be used
+function coupons.has_live(customer, campaign, now) return first_live(customer, campaign, now) ~= nil end
+
 local function use_id(coupon, order) return ("use/%s/%s"):format(coupon, order) end
 
 ---An order takes a coupon of the campaign.
@@ -133,11 +137,41 @@ function coupons.hold(customer, campaign, order)
   return true
 end
 
+-- A guest's coupon is only in the books, and in a row of the order that uses it (typed.lua).
+
+---@return boolean false: all have been given out
+function coupons.grant_to_guest(id, campaign)
+  return move("grant/" .. id, coupons.settle(campaign), counter("out", campaign.id), { reference = campaign.id }) ~= nil
+end
+
+function coupons.take_from_guest(id, campaign)
+  local made = plugin.campaign(campaign)
+  local to = made and coupons.settle(made) or counter("gone", campaign)
+  move("ungrant/" .. id, counter("out", campaign), to, { reference = campaign })
+end
+
+function coupons.hold_for(id, campaign, order)
+  move(use_id(id, order), counter("out", campaign), counter("used", campaign), { kind = "hold", reference = order })
+end
+
+function coupons.post_use(id, order)
+  ledger.apply { { kind = "post", id = use_id(id, order) .. "/post", pending = use_id(id, order) } }
+end
+
+---@param row { coupon: string, campaign: string, state: string }
+function coupons.undo_use(row, order)
+  local id = use_id(row.coupon, order)
+  if row.state == "held" then
+    ledger.apply { { kind = "void", id = id .. "/void", pending = id } }
+  else
+    move(id .. "/back", counter("used", row.campaign), counter("out", row.campaign), { reference = order })
+  end
+end
+
 function coupons.of_order(order) return store.coupons:find({ order = order }, { limit = 1000 }) end
 
 function coupons.redeem(row)
-  local id = use_id(row.coupon, row.order)
-  ledger.apply { { kind = "post", id = id .. "/post", pending = id } }
+  coupons.post_use(row.coupon, row.order)
   store.coupons:update(row.coupon, { state = "redeemed" })
   plugin.emit("redeemed", { coupon = row.coupon, campaign = row.campaign, customer = row.customer, order = row.order })
 end
@@ -155,12 +189,8 @@ end
 
 ---Back from an order: with the time it had, which may be over.
 function coupons.give_back(row, settings)
-  local id, now = use_id(row.coupon, row.order), time.now()
-  if row.state == "held" then
-    ledger.apply { { kind = "void", id = id .. "/void", pending = id } }
-  else
-    move(id .. "/back", counter("used", row.campaign), counter("out", row.campaign), { reference = row.order })
-  end
+  local now = time.now()
+  coupons.undo_use(row, row.order)
   local expires = row.expires
   if expires and settings.grace then expires = math.max(expires, now + settings.grace) end
   local order = row.order

@@ -6,6 +6,7 @@ local plugin = require "feira.plugin"
 local store = require "feira.store"
 local time = require "feira.time"
 local timers = require "feira.timers"
+local typed = require "typed"
 
 local events = {}
 
@@ -28,12 +29,15 @@ function events.completed(event) grant_all("order.completed", event.customer, ev
 
 -- Orders -----------------------------------------------------------------------------------------------------------------------------
 
----What applied needs a coupon, in the same transaction: an order that was priced with one that is gone by now is not placed.
+---What applied needs a coupon, in the same transaction: an order that was priced with one that is gone by now is not placed. What a
+---customer holds is used before a code that was typed.
 function events.placed(event)
-  if not event.customer then return end
+  if not (event.customer or event.codes) then return end
   local order = store.of("shop").orders:get(event.order)
   for _, applied in ipairs(order and order.priced.campaigns or {}) do
-    if not coupons.hold(event.customer, applied.id, event.order) and plugin.campaign(applied.id) then
+    local held = event.customer and coupons.hold(event.customer, applied.id, event.order)
+    local campaign = not held and plugin.campaign(applied.id)
+    if campaign and not typed.take(event, campaign, plugin.settings) then
       fail.conflict("coupon_gone", ("There is no coupon for %q any more; price the cart again."):format(applied.title))
     end
   end
@@ -43,11 +47,13 @@ function events.paid(event)
   for _, row in ipairs(coupons.of_order(event.order)) do
     if row.state == "held" then coupons.redeem(row) end
   end
+  typed.redeem(event.order)
   grant_all("order.paid", event.customer, event.order)
 end
 
 local function give_all_back(order)
   for _, row in ipairs(coupons.of_order(order)) do coupons.give_back(row, plugin.settings) end
+  typed.give_back(order)
 end
 
 function events.ended(event) give_all_back(event.order) end

@@ -81,6 +81,14 @@ return {
       fields = { batch = "integer", n = "integer", coupon = { type = "string", max = 40 }, customer = "customer" },
       unique = { { "batch", "n" } },
     },
+    -- Codes that guests typed, while an order uses them.
+    guests = {
+      fields = {
+        coupon = { type = "string", max = 40 }, campaign = "campaign", order = "order", state = { type = "string", max = 10 },
+        word = { type = "string", max = 40, optional = true }, single = { type = "string", max = 20, optional = true },
+      },
+      key = "coupon", unique = { "single" }, index = { "order" },
+    },
     guesses = { fields = { customer = "customer", count = "integer", since = "time" }, key = "customer" },
     segments = {
       fields = {
@@ -97,6 +105,7 @@ return {
       run = "rules.held", type = "names", from = { collection = "held", by = "customer" },
       about = "The campaigns of which the customer has a coupon that can be used now.",
     },
+    typed = { run = "typed.look", type = "codes", about = "The campaigns that codes in the cart stand for." },
   },
   campaigns = {
     coupon = {
@@ -114,6 +123,10 @@ return {
         },
         per_customer = { type = "integer", min = 1, max = 900, default = 1, about = "How many one customer can get in all." },
         total = { type = "integer", min = 0, max = 1000000000, optional = true, about = "How many there are for all." },
+        typed = {
+          type = "choice", choices = { "customers", "anyone" }, optional = true,
+          about = "Whose codes can be typed into a cart, without a claim before; anyone: guests', too. Left out: nobody's.",
+        },
         claim = { type = "boolean", default = false, about = "Whether customers may take one themselves, without a code." },
       },
     },

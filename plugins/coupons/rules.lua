@@ -15,12 +15,12 @@ function rules.held(rows, about)
   return names
 end
 
--- Only those who hold one get as far as the function.
+-- Only those who hold one, or have typed a code for one, get as far as the function.
 function rules.coupon(fields)
   local id = fields.id
   return {
     when = {
-      promo.fact("coupons.held", { has = id }),
+      promo.any { promo.fact("coupons.held", { has = id }), promo.fact("coupons.typed", { has = id }) },
       function(cart)
         local use = cart:input "use"
         if use == nil then return true end

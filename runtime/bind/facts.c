@@ -161,20 +161,20 @@ static void nothing_to_undo(void *ctx)
     (void)ctx;
 }
 
-static int ask(struct vm *v, struct bind_state *st, struct asking *a, struct err *err)
+static int call(struct vm *v, struct bind_state *st, int fn, lua_CFunction body, enum bind_phase as, void *what, struct err *err)
 {
     struct bind_context *ctx = st->ctx;
-    int rc = bind_push_rule(v, a->fact->fn, fact_body, err);
+    int rc = bind_push_rule(v, fn, body, err);
     if (rc < 0)
         return rc;
     enum bind_phase phase = ctx->phase;
-    ctx->phase = BIND_PHASE_RULE;
+    ctx->phase = as;
     ctx->eval = NULL; /* there is no cart yet */
     st->serial++;
     vm_set_undo(v, nothing_to_undo, NULL);
     struct bind_measure m;
-    bind_measure_begin(&m, v, st, bind_function_of(st, a->fact->fn), true, 0);
-    lua_pushlightuserdata(vm_lua(v), a);
+    bind_measure_begin(&m, v, st, bind_function_of(st, fn), true, 0);
+    lua_pushlightuserdata(vm_lua(v), what);
     rc = vm_pcall(v, 1, 0, err);
     bind_measure_end(&m, v, st, rc, true, err);
     vm_set_undo(v, NULL, NULL);
@@ -212,7 +212,7 @@ int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *
     const struct fact_about about = { cart->customer, cart->at_ms, tags, cart->customer_tag_count };
     struct asking a = { .fact = f, .about = &about, .out = out };
     *out = (struct quote_fact){ .name = f->symbol, .text = { "", 0 } };
-    int rc = ask(v, st, &a, err);
+    int rc = call(v, st, f->fn, fact_body, BIND_PHASE_RULE, &a, err);
     if (rc == 0)
         return a.found;
     if (!is_the_functions(rc))
@@ -221,6 +221,101 @@ int bind_fact(struct vm *v, const struct bind_fact *f, const struct quote_cart *
     bind_report(st, "fact.failed", rc, err);
     out->kind = QUOTE_FACT_FAILED;
     out->number = 0;
+    return 1;
+}
+
+/* --- codes --------------------------------------------------------------------------------------------------------------- */
+
+struct looking {
+    const struct bind_fact *fact;
+    const struct quote_cart *cart;
+    struct slice code;
+    struct bind_code *out;
+    bool found;
+};
+
+static const char *const refusals[] = { "expired", "not_yet", "used_up",  "already_used", "not_yours",
+                                        "sign_in", "stopped", "mistyped", "claim_first",  NULL };
+
+static int64_t take_time(lua_State *L, const struct bind_fact *f, const char *name) /* of the table on top */
+{
+    int64_t at = 0;
+    if (lua_getfield(L, -1, name) != LUA_TNIL) {
+        if (!lua_isinteger(L, -1))
+            luaL_error(L, "the fact %s gives a time as an integer of milliseconds in %s", f->name, name);
+        at = lua_tointeger(L, -1);
+    }
+    lua_pop(L, 1);
+    return at;
+}
+
+static void take_code(lua_State *L, struct bind_context *c, struct looking *l) /* the table on top */
+{
+    const struct bind_fact *f = l->fact;
+    if (!lua_istable(L, -1))
+        luaL_error(L, "the fact %s says of a code { stands_for = CAMPAIGN } or { refused = \"expired\" }, or nothing", f->name);
+    if (lua_getfield(L, -1, "stands_for") == LUA_TSTRING) {
+        struct slice id = bind_check_slice(L, -1, f->name);
+        if (!is_name(id))
+            luaL_error(L, "the fact %s says that a code stands for something that is no campaign's id", f->name);
+        l->out->stands_for = arena_copy(c->arena, id);
+        if (!l->out->stands_for.data)
+            luaL_error(L, "out of memory for the fact %s", f->name);
+    }
+    lua_pop(L, 1);
+    if (lua_getfield(L, -1, "refused") == LUA_TSTRING) {
+        struct slice why = bind_check_slice(L, -1, f->name);
+        for (size_t i = 0; refusals[i] && !l->out->refused; i++)
+            l->out->refused = slice_is(why, refusals[i]) ? refusals[i] : NULL;
+        if (!l->out->refused)
+            luaL_error(L,
+                       "the fact %s refuses a code with a word that there is not; there are expired, not_yet, used_up, already_used, "
+                       "not_yours, sign_in, stopped, mistyped and claim_first",
+                       f->name);
+    }
+    lua_pop(L, 1);
+    l->out->from_ms = take_time(L, f, "from");
+    l->out->to_ms = take_time(L, f, "to");
+    if (!l->out->refused == (l->out->stands_for.len == 0))
+        luaL_error(L, "the fact %s says of a code either what it stands for or why it is refused", f->name);
+    l->found = true;
+}
+
+static int code_body(lua_State *L) /* (looking); upvalue: the function */
+{
+    struct looking *l = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(1)); /* fn */
+    l->found = false;
+    bind_push_slice(L, l->code);
+    lua_createtable(L, 0, 2); /* fn code about */
+    if (l->cart->customer.len) {
+        bind_push_slice(L, l->cart->customer);
+        lua_setfield(L, -2, "customer");
+    }
+    lua_pushinteger(L, l->cart->at_ms);
+    lua_setfield(L, -2, "now");
+    lua_call(L, 2, 1); /* said */
+    if (!lua_isnil(L, -1))
+        take_code(L, bind_state(L)->ctx, l);
+    lua_pop(L, 1);
+    return 0;
+}
+
+int bind_code(struct vm *v, const struct bind_fact *f, struct slice code, const struct quote_cart *cart, struct bind_code *out,
+              struct err *err)
+{
+    struct bind_state *st = vm_context(vm_lua(v));
+    struct looking l = { .fact = f, .cart = cart, .code = code, .out = out };
+    *out = (struct bind_code){ .stands_for = { "", 0 } };
+    int rc = call(v, st, f->fn, code_body, BIND_PHASE_CHECK, &l, err);
+    if (rc == 0)
+        return l.found;
+    if (!is_the_functions(rc))
+        return rc;
+    err_wrap(err, "fact %s", f->name);
+    bind_report(st, "fact.failed", rc, err);
+    *out = (struct bind_code){ .stands_for = { "", 0 }, .refused = "failed" };
     return 1;
 }
 

@@ -163,11 +163,30 @@ static void run_now(lua_State *L, const struct bind_subscriber *s, const struct 
         failed_inside(L);
 }
 
+/* ["TEN", ...], as they were typed. */
+static struct json_value *codes_of(lua_State *L, struct bind_context *c, const struct quote_cart *cart)
+{
+    struct json_value *out = json_new(c->arena, JSON_ARRAY), *last = NULL;
+    for (size_t i = 0; out && i < cart->code_count; i++) {
+        struct json_value *one = json_new_string(c->arena, cart->codes[i]);
+        if (!one)
+            luaL_error(L, "out of memory for an event");
+        json_append(out, last, one);
+        last = one;
+    }
+    if (!out)
+        luaL_error(L, "out of memory for an event");
+    out->key = SLICE_LIT("codes");
+    return out;
+}
+
 /* What the client sent with the order that is being placed, for the plugin that hears of it: each gets its own only. */
 static const struct json_value *with_inputs(lua_State *L, struct bind_context *c, const struct json_value *payload, const char *plugin)
 {
-    const struct json_value *own = json_get(c->quote->result->cart->inputs, plugin);
-    if (!own)
+    const struct quote_cart *cart = c->quote->result->cart;
+    const struct json_value *own = json_get(cart->inputs, plugin);
+    bool codes = cart->code_count && c->plugins->looks_at_codes && c->plugins->looks_at_codes(c->plugins_ctx, plugin);
+    if (!own && !codes)
         return payload;
     struct json_value *out = json_new(c->arena, JSON_OBJECT), *last = NULL, *copy;
     for (const struct json_value *m = payload->first; out && m; m = m->next, last = copy) {
@@ -177,20 +196,26 @@ static const struct json_value *with_inputs(lua_State *L, struct bind_context *c
         copy->next = NULL;
         json_append(out, last, copy);
     }
-    copy = arena_alloc(c->arena, sizeof *copy);
-    if (!out || out->count != payload->count || !copy)
+    if (!out || out->count != payload->count)
         luaL_error(L, "out of memory for an event");
-    *copy = *own;
-    copy->next = NULL;
-    copy->key = SLICE_LIT("inputs");
-    json_append(out, last, copy);
+    if (own) {
+        if (!(copy = arena_alloc(c->arena, sizeof *copy)))
+            luaL_error(L, "out of memory for an event");
+        *copy = *own;
+        copy->next = NULL;
+        copy->key = SLICE_LIT("inputs");
+        json_append(out, last, copy);
+        last = copy;
+    }
+    if (codes)
+        json_append(out, last, codes_of(L, c, cart));
     return out;
 }
 
 void bind_tell(lua_State *L, struct slice event, const struct bind_event *e, const struct json_value *payload)
 {
     struct bind_context *c = bind_state(L)->ctx;
-    bool inputs = c->quote && c->quote->result->cart->inputs && slice_is(event, "order.placed");
+    bool inputs = c->quote && (c->quote->result->cart->inputs || c->quote->result->cart->code_count) && slice_is(event, "order.placed");
     for (size_t i = 0; i < e->count; i++) {
         const struct json_value *its = inputs ? with_inputs(L, c, payload, e->list[i].plugin) : payload;
         if (e->list[i].after_commit)

@@ -74,6 +74,8 @@ struct bind_plugin_host {
     int (*rules)(void *ctx, const struct bind_plugin *caller, struct store_conn *conn, struct slice revision, struct arena *arena,
                  struct bind_rules *out, struct err *err);
     /* The facts that are made of these rows of a plugin, in the arena; none when it is stopped. NULL: there are none, or no memory. */
+    /* Whether the plugin looks at codes that were typed: then it is told which an order was placed with. May be NULL. */
+    bool (*looks_at_codes)(void *ctx, const char *plugin);
     const struct bind_fact *const *(*facts)(void *ctx, const char *plugin, const struct collection *rows, struct arena *arena,
                                             size_t *count);
     /* The campaign of this id, if promo.use of this plugin made it; false otherwise. */

@@ -17,6 +17,7 @@
 #include "host/plugins/streams.h"
 #include "host/webhooks/webhooks.h"
 #include "host/api/words.h"
+#include "host/api/guesses.h"
 #include "rulebook/manifests.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -167,6 +168,8 @@ static int open_rulebook(struct shop *s, struct generation **first, struct err *
     int rc = s->code ? 0 : vm_code_open(CODE_MAX_BYTES, &s->code, err);
     if (rc == 0)
         rc = words_open(&s->words, err);
+    if (rc == 0 && !(s->guesses = guesses_new()))
+        rc = err_set(err, ERR_NOMEM, "Out of memory while opening the shop.");
     if (rc == 0)
         rc = manifests_open(&s->manifests, err);
     if (rc < 0)
@@ -387,6 +390,7 @@ void shop_close(struct shop *s)
         vm_code_close(s->code);
     manifests_close(s->manifests);
     words_close(s->words);
+    guesses_free(s->guesses);
     if (s->symbols)
         symbols_free(s->symbols);
     figures_free(s->figures);

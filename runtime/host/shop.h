@@ -41,8 +41,9 @@ struct shop {
     struct store *store;
     struct ledger *ledger;
     struct symbols *symbols;
-    struct words *words;  /* sentences for people */
-    struct vm_code *code; /* what its Lua states are loaded from */
+    struct words *words;     /* sentences for people */
+    struct guesses *guesses; /* unknown codes, by caller */
+    struct vm_code *code;    /* what its Lua states are loaded from */
     struct manifests *manifests;
     struct catalogue *catalogue;
     struct soldout *soldout;

@@ -1,5 +1,6 @@
 /* The gates and campaigns that are looked at: what the index brings up, in the order of application. */
 #include "quote/run_int.h"
+#include <stdlib.h>
 
 /* Makes places for `count` more; the gates keep theirs. */
 static int grow(struct quote_eval *e, const uint32_t *list, size_t count, struct err *err)
@@ -34,25 +35,36 @@ static int everybody(struct quote_eval *e, uint32_t from, uint32_t to, struct er
     return grow(e, list, to - from, err);
 }
 
-/* The one that the cart asks about is looked at, too, whatever the index says of it. */
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The one that the cart asks about, and those that take a code that was typed, are looked at, too, whatever the index says of them. */
 static int add_asked(struct quote_eval *e, uint32_t from, uint32_t to, uint32_t **list, size_t *count, struct err *err)
 {
-    uint32_t asked = e->cart->explain_one - 1;
-    size_t at = 0;
-    if (e->cart->explain_one == 0 || asked < from || asked >= to)
-        return 0;
-    while (at < *count && (*list)[at] < asked)
-        at++;
-    if (at < *count && (*list)[at] == asked)
-        return 0;
-    uint32_t *grown = arena_alloc(e->arena, (*count + 1) * sizeof *grown);
+    uint32_t asked[CODES_ASKED_MAX + 1];
+    size_t n = codes_asked(e, asked), all = 0;
+    if (e->cart->explain_one)
+        asked[n++] = e->cart->explain_one - 1;
+    uint32_t *grown = n ? arena_alloc(e->arena, (*count + n) * sizeof *grown) : *list;
     if (!grown)
-        return eval_nomem(e, err);
+        return n ? eval_nomem(e, err) : 0;
+    if (n == 0)
+        return 0;
+    if (*count)
+        memcpy(grown, *list, *count * sizeof *grown);
+    for (size_t i = 0; i < n; i++)
+        if (asked[i] >= from && asked[i] < to)
+            grown[(*count)++] = asked[i];
+    if (*count)
+        qsort(grown, *count, sizeof *grown, by_number);
     for (size_t i = 0; i < *count; i++)
-        grown[i + (i >= at)] = (*list)[i];
-    grown[at] = asked;
+        if (i == 0 || grown[i] != grown[i - 1])
+            grown[all++] = grown[i];
     *list = grown;
-    ++*count;
+    *count = all;
     return 0;
 }
 

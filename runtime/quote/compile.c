@@ -332,6 +332,8 @@ static int campaigns_compile(struct spec *s, const struct json_value *campaigns,
     for (uint32_t i = 0; i < r->count; i++)
         r->rank[r->by_id[i]] = i;
     int rc = exclusions_link(s, r);
+    if (rc == 0)
+        rc = codes_link(s, r);
     uint32_t gates = (uint32_t)r->gate_count, all = (uint32_t)r->count;
     if (rc == 0)
         rc = index_build(r, s->arena, 0, gates, &r->gate_index, s->err);

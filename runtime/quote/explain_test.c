@@ -180,7 +180,8 @@ static void sentences_have_their_values_in_the_form_of_the_language(void **state
     struct fixture *f = *state;
     const struct quote_words *w = words(
         f, "{'group': '.', 'decimal': ',', 'money': {'CNY': 'Y {n}', '*': '{n} {code}'}, 'time': '{day}/{month}/{year} {hour}h{minute}',"
-           " 'yes': 'ja', 'no': 'nein', 'offers': {}, 'reasons': {'m': '<{x}>', 'two': ['{a} and {b}', 'only {a}', 'none'], 'plain': 'P',"
+           " 'yes': 'ja', 'no': 'nein', 'offers': {}, 'codes': {}, 'reasons': {'m': '<{x}>', 'two': ['{a} and {b}', 'only {a}', 'none'], "
+           "'plain': 'P',"
            " 'lost': 'generic', 'lost/alone': 'alone to {to}'}}");
     assert_string_equal(SAID("m", (struct quote_param[]){ P("x", MONEY, .number = 123456789) }, 1), "<Y 1.234.567,89>");
     assert_string_equal(SAID("m", (struct quote_param[]){ P("x", MONEY, .number = -12345) }, 1), "<Y -123,45>");
@@ -215,9 +216,9 @@ static void the_text_stands_beside_the_code(void **state)
 {
     struct fixture *f = *state;
     fixture_rules(f, "[{'id': 'x', 'when': {'subtotal': {'at_least': '50.00'}}, 'give': {'percent_off': {'percent': 10}}}]");
-    const struct quote_words *w =
-        words(f, "{'group': ',', 'decimal': '.', 'money': {'*': '{n} {code}'}, 'time': '', 'yes': 'y', 'no': 'n', 'offers': {},"
-                 " 'reasons': {'subtotal_below': '{seen} of {needed}'}}");
+    const struct quote_words *w = words(
+        f, "{'group': ',', 'decimal': '.', 'money': {'*': '{n} {code}'}, 'time': '', 'yes': 'y', 'no': 'n', 'offers': {}, 'codes': {},"
+           " 'reasons': {'subtotal_below': '{seen} of {needed}'}}");
     struct quote_telling how = { .full = true, .voice = { .words = w, .zone = f->zone, .currency = { "CNY", 2 } } };
     assert_non_null(strstr(told(f, "{'lines': [{'sku': 'A', 'price': 1000}]}", &how),
                            "\"needed\":5000,\"seen\":1000,\"text\":\"10.00 CNY of 50.00 CNY\"}"));

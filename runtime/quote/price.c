@@ -428,27 +428,6 @@ static int outcomes_finish(struct quote_eval *e, struct quote_result *out, struc
     return 0;
 }
 
-static int codes_finish(struct quote_eval *e, struct quote_result *out, struct err *err)
-{
-    uint32_t used = 0;
-    if (e->cart->code_count == 0)
-        return 0;
-    for (size_t i = 0; i < out->outcome_count; i++)
-        if (out->outcomes[i].applied)
-            used |= e->slot_codes[slot_of(e, out->outcomes[i].campaign) - e->slots];
-    for (size_t i = 0; i < out->gate_count; i++)
-        if (out->gates[i].open)
-            used |= e->slot_codes[slot_of(e, out->gates[i].campaign) - e->slots];
-    struct slice *unused = arena_alloc(e->arena, e->cart->code_count * sizeof *unused);
-    if (!unused)
-        return eval_nomem(e, err);
-    for (size_t i = 0; i < e->cart->code_count; i++)
-        if (!(used >> i & 1))
-            unused[out->unused_code_count++] = e->cart->codes[i];
-    out->unused_codes = unused;
-    return 0;
-}
-
 int quote_price(const struct quote_rules *r, struct quote_cart *cart, const struct quote_hooks *hooks, struct arena *arena,
                 struct quote_result *out, struct err *err)
 {

@@ -84,12 +84,22 @@ struct quote_extra {
     int64_t left; /* pieces that can be taken; INT64_MAX: not counted */
 };
 
+/* What a plugin says of a typed code. It changes no amount: what the code stands for is among the customer's tags. */
+struct quote_typed {
+    uint32_t campaign;      /* 1 + the one that it stands for; 0: none */
+    const char *refused;    /* a status of quote_code; NULL: it is not */
+    int64_t from_ms, to_ms; /* when it can be used; 0: not said */
+};
+
 struct quote_cart {
     struct quote_line *lines;
     size_t line_count;                   /* with the gifts */
     size_t gift_count;                   /* a result: the last so many lines. Pricing the cart again begins without them */
     struct slice codes[QUOTE_CODES_MAX]; /* as typed */
     size_t code_count;
+    const struct quote_typed *typed; /* by code; NULL = nothing is said of any. Not in the evidence */
+    const struct slice *blocked;     /* codes that nobody looks at, after too many guesses. Not in the evidence */
+    size_t blocked_count;
     int64_t at_ms;            /* the clock value the rules see */
     uint64_t seed;            /* the random seed functions see */
     struct slice customer;    /* pseudonymous id; empty = guest */
@@ -189,6 +199,7 @@ struct quote_question {
     int64_t within_ms;         /* UNITS, SPENT: paid for no longer before cart.at_ms; 0 = whenever */
     const struct selector *of; /* UNITS, SPENT: of which products, as they are in the catalogue now; NULL = all */
 };
+bool quote_rules_take_code(const struct quote_rules *r, struct slice typed); /* a campaign or gate takes it, as it was typed */
 const struct quote_question *quote_rules_questions(const struct quote_rules *r, bool no_campaigns, size_t *count);
 bool quote_question_counts(const struct quote_question *q, const struct quote_product *p);
 /* No rule has a say in what a cart without campaigns costs: its prices came with it. */
@@ -359,6 +370,16 @@ struct quote_take {
     bool kept_when_cancelled; /* nor does the end of an order that is cancelled, or not paid in time */
 };
 
+/* What became of a code: applied, or why not. status: applied minimum_not_met not_with sign_in already_used used_up nothing_left
+ * not_for_this_cart not_yours not_yet expired stopped failed unknown mistyped claim_first too_many_guesses. */
+struct quote_code {
+    struct slice code; /* as it was typed */
+    const char *status;
+    uint32_t campaign;                   /* 1 + the one that took it, or came nearest to; 0: none */
+    const struct quote_outcome *outcome; /* its, with the values of the reason; NULL: none */
+    const struct quote_typed *typed;
+};
+
 struct action;
 struct quote_near { /* a threshold, or the next step of an action, that is within reach (policy offers_within) */
     uint32_t campaign;
@@ -397,6 +418,8 @@ struct quote_result {
     bool searched, proven;      /* the shop takes the set that costs least; it was found for certain, not cut short */
     struct slice *unused_codes; /* codes that no campaign took */
     size_t unused_code_count;
+    const struct quote_code *codes; /* each that was typed */
+    size_t code_count;
 };
 
 /* How a cart stands to an owner of rules. */
@@ -427,6 +450,7 @@ struct quote_voice {
 bool quote_reason_say(const struct quote_voice *voice, const char *code, const struct quote_param *params,
                       struct buf *out); /* false: it has none */
 bool quote_offer_say(const struct quote_voice *voice, const char *code, const struct quote_param *params, struct buf *out);
+bool quote_code_say(const struct quote_voice *voice, const char *status, const struct quote_param *params, struct buf *out);
 extern const char *const quote_reason_codes[]; /* all that the kernel gives, ended by NULL */
 
 struct quote_telling {

@@ -367,6 +367,12 @@ struct quote_campaign {
     struct slice id_json, title_json; /* with quotes, ready to be written */
 };
 
+struct coded { /* a campaign that takes a code */
+    symbol code;
+    uint32_t campaign;
+};
+int codes_link(struct spec *s, struct quote_rules *r); /* codes.c: when the campaigns are in order */
+
 struct quote_rules {
     struct arena arena; /* everything below */
     const struct quote_watch *watch;
@@ -388,6 +394,8 @@ struct quote_rules {
     struct quote_rule_list pricing, shipping_rates, tax_rates;
     const uint32_t *facts; /* that they can ask for */
     size_t fact_count;
+    const struct coded *coded; /* by code, then campaign */
+    size_t coded_count;
     const struct quote_question *questions;
     size_t question_count;
     const struct quote_fact_type *fact_types; /* all there are */

@@ -187,6 +187,14 @@ int active_gates(struct quote_eval *e, struct err *err);
 int active_campaigns(struct quote_eval *e, struct err *err);                  /* when prices are known */
 struct quote_outcome *slot_of(const struct quote_eval *e, uint32_t campaign); /* NULL: it is not looked at */
 
+/* --- codes.c: what became of what was typed. */
+enum { CODES_ASKED_MAX = QUOTE_CODES_MAX * 9 };
+size_t codes_asked(const struct quote_eval *e,
+                   uint32_t out[CODES_ASKED_MAX]); /* campaigns that take a typed code; in no order, some twice */
+int codes_finish(struct quote_eval *e, struct quote_result *out, struct err *err);
+void codes_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_voice *voice, struct json_writer *w);
+void params_write(const struct quote_param *p, struct json_writer *w); /* write.c */
+
 /* --- price.c: its window is open and it has lines, which are then e->scope; all its conditions hold. When not, why says so. */
 bool campaign_stands(struct quote_eval *e);
 int campaign_conditions(struct quote_eval *e, bool *holds, struct err *err);

@@ -2,7 +2,7 @@
 #include "quote/run_int.h"
 
 struct quote_words {
-    const struct json_value *reasons, *offers, *money;
+    const struct json_value *reasons, *offers, *codes, *money;
     struct slice group, decimal, time, yes, no;
 };
 
@@ -19,7 +19,7 @@ int quote_words_read(const struct json_value *file, struct arena *arena, struct 
     const struct {
         const char *key;
         const struct json_value **to;
-    } tables[] = { { "reasons", &w->reasons }, { "offers", &w->offers }, { "money", &w->money } };
+    } tables[] = { { "reasons", &w->reasons }, { "offers", &w->offers }, { "codes", &w->codes }, { "money", &w->money } };
     const struct {
         const char *key;
         struct slice *to;
@@ -228,4 +228,9 @@ bool quote_reason_say(const struct quote_voice *voice, const char *code, const s
 bool quote_offer_say(const struct quote_voice *voice, const char *code, const struct quote_param *params, struct buf *out)
 {
     return say(voice->words->offers, voice, code, params, out);
+}
+
+bool quote_code_say(const struct quote_voice *voice, const char *status, const struct quote_param *params, struct buf *out)
+{
+    return say(voice->words->codes, voice, status, params, out);
 }

@@ -43,7 +43,7 @@ static void tax_emit(const struct quote_tax *t, int64_t amount, int64_t tax, str
     emit_int(e, amount + tax);
 }
 
-static void params_write(const struct quote_param *p, struct json_writer *w)
+void params_write(const struct quote_param *p, struct json_writer *w)
 {
     for (; p; p = p->next) {
         json_key(w, p->name);
@@ -522,6 +522,7 @@ void quote_result_write(const struct quote_rules *r, const struct quote_result *
         json_bool(w, q->proven);
     }
     gates_write(r, q, how, w);
+    codes_write(r, q, &how->voice, w);
     if (q->unused_code_count == 0)
         return;
     json_key(w, "unused_codes");

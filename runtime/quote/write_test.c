@@ -34,7 +34,7 @@ static void the_answer_has_the_members_of_the_api(void **state)
         "{\"id\":\"big\",\"title\":\"big\",\"applied\":false,\"reason\":{\"code\":\"subtotal_below\",\"needed\":50000,\"seen\":2005},"
         "\"at\":\"when.subtotal\"},"
         "{\"id\":\"soon\",\"title\":\"soon\",\"applied\":false,\"reason\":{\"code\":\"not_yet\",\"from\":\"2026-11-19T16:00:00Z\"}}],"
-        "\"unused_codes\":[\"nope\"]}");
+        "\"codes\":[{\"code\":\"nope\",\"status\":\"unknown\"}],\"unused_codes\":[\"nope\"]}");
 }
 
 static const char *brief(struct fixture *f, const char *cart)

@@ -77,6 +77,7 @@ struct hook {
     /* ROUTE: an account of the plugin's with {parameters} of the path; while nothing is left of it a worker answers 409. NULL = none */
     const char *unless_exhausted;
     enum field_type fact_type; /* FACT; FIELD_JSON: a set of names, which stand among the customer's tags */
+    bool of_codes;             /* FACT: it is asked for each code that was typed, and may read the store; its type is FIELD_JSON */
     const char *from, *by;     /* FACT: rows of this collection whose field `by` is the customer; NULL = the fact's function gets none */
     const char *const *after, *const *before; /* names of plugins, ended by NULL; SUBSCRIBER, PRICING, SHIPPING_RATES, TAX_RATES, CHECK */
 };

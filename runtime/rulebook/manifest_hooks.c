@@ -28,6 +28,17 @@ static const char *const failures[] = { "skip", "refuse", NULL };
 
 /* --- pieces ---------------------------------------------------------------------------------------------------------------- */
 
+static int run_is_at_home(const struct reader *r, const struct place *at, enum home home, const struct hook *h)
+{
+    bool rules = slice_is(h->module, "rules");
+    if (home == HOME_RULES && !rules)
+        return reader_fail(r, at, "must be a function of rules.lua, where the pure ones are; write \"rules.%.*s\"", SLICE_FMT(h->function));
+    if (home == HOME_EFFECTS && rules)
+        return reader_fail(r, at, "has effects, so it can't be in rules.lua; move it to events.lua and write \"events.%.*s\"",
+                           SLICE_FMT(h->function));
+    return 0;
+}
+
 static int read_run(const struct reader *r, const struct place *at, struct slice text, enum home home, struct hook *h)
 {
     const char *dot = NULL;
@@ -40,13 +51,7 @@ static int read_run(const struct reader *r, const struct place *at, struct slice
         return reader_fail(r, at, "names no function; write \"%s\" for function %s of the file %s.lua",
                            home == HOME_RULES ? "rules.price" : "events.paid", home == HOME_RULES ? "price" : "paid",
                            home == HOME_RULES ? "rules" : "events");
-    bool rules = slice_is(h->module, "rules");
-    if (home == HOME_RULES && !rules)
-        return reader_fail(r, at, "must be a function of rules.lua, where the pure ones are; write \"rules.%.*s\"", SLICE_FMT(h->function));
-    if (home == HOME_EFFECTS && rules)
-        return reader_fail(r, at, "has effects, so it can't be in rules.lua; move it to events.lua and write \"events.%.*s\"",
-                           SLICE_FMT(h->function));
-    return 0;
+    return run_is_at_home(r, at, home, h);
 }
 
 static int read_described(const struct reader *r, const struct place *at, const struct json_value *v, const char *key, enum value_use use,
@@ -336,16 +341,21 @@ static int read_from(const struct reader *r, const struct place *at, const struc
 
 static int read_fact(const struct reader *r, const struct place *at, const struct json_value *v, struct manifest *m, struct hook *h)
 {
-    static const char *const types[] = { "integer", "string", "boolean", "money", "percent", "time", "names", NULL };
+    static const char *const types[] = { "integer", "string", "boolean", "money", "percent", "time", "names", "codes", NULL };
     static const enum field_type type_of[] = { FIELD_INTEGER, FIELD_STRING, FIELD_BOOLEAN, FIELD_MONEY,
-                                               FIELD_PERCENT, FIELD_TIME,   FIELD_JSON };
+                                               FIELD_PERCENT, FIELD_TIME,   FIELD_JSON,    FIELD_JSON };
     const struct json_value *from = json_get(v, "from");
-    struct place here = place_in(at, "from");
+    struct place here = place_in(at, "from"), run = place_in(at, "run");
     int type = 0;
     if (!name_is(slice_str(h->name), '_', 40))
         return reader_fail(r, at, "is no name of a fact; use small letters, digits and single _");
     int rc = reader_choice(r, at, v, "type", false, types, &type);
     h->fact_type = type_of[type];
+    h->of_codes = rc == 0 && strcmp(types[type], "codes") == 0;
+    if (h->of_codes && from)
+        return reader_fail(r, &here, "is for facts of a customer; one of codes reads the store itself");
+    if (rc == 0)
+        rc = run_is_at_home(r, v->type == JSON_STRING ? at : &run, h->of_codes ? HOME_EFFECTS : HOME_RULES, h);
     return rc < 0 || !from ? rc : read_from(r, &here, from, m, h);
 }
 
@@ -382,7 +392,7 @@ static const struct section sections[HOOK_KINDS] = {
     [HOOK_PRICING] = { "pricing", HOME_RULES, true, rule_keys, read_rule },
     [HOOK_SHIPPING_RATES] = { "shipping_rates", HOME_RULES, true, rule_keys, read_rule },
     [HOOK_TAX_RATES] = { "tax_rates", HOME_RULES, true, rule_keys, read_rule },
-    [HOOK_FACT] = { "facts", HOME_RULES, true, fact_keys, read_fact },
+    [HOOK_FACT] = { "facts", HOME_ANY /* read_fact() says */, true, fact_keys, read_fact },
     [HOOK_CHECK] = { "checks", HOME_ANY, true, check_keys, read_check },
     [HOOK_PAYMENT] = { "payments", HOME_EFFECTS, true, payment_keys, read_payment },
 };

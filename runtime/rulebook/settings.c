@@ -8,29 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000, PAY_WITHIN_DEFAULT_MS = 30 * 60 * 1000, CHECKOUT_TTL_DEFAULT_MS = 86400000, LIST_MAX = 1000 };
+enum {
+    QUOTE_TTL_DEFAULT_MS = 15 * 60 * 1000,
+    PAY_WITHIN_DEFAULT_MS = 30 * 60 * 1000,
+    CHECKOUT_TTL_DEFAULT_MS = 86400000,
+    LIST_MAX = 1000,
+    CODE_GUESSES_DEFAULT = 1000
+};
 #define DAY_MS                    INT64_C(86400000)
 #define COMPLETE_AFTER_DEFAULT_MS (14 * DAY_MS)
 
-static const char *const keys[] = { "name",
-                                    "currency",
-                                    "zone",
-                                    "policies",
-                                    "quote_ttl",
-                                    "pay_within",
-                                    "shipping",
-                                    "tax",
-                                    "trusted_proxies",
-                                    "cors_origins",
-                                    "test_payments",
-                                    "plugins",
-                                    "limits",
-                                    "watch",
-                                    "complete_after",
-                                    "checkout_ttl",
-                                    "stock_low",
-                                    "privacy",
-                                    NULL };
+static const char *const keys[] = { "name",          "currency",  "zone",    "policies",        "quote_ttl",
+                                    "pay_within",    "shipping",  "tax",     "trusted_proxies", "cors_origins",
+                                    "test_payments", "plugins",   "limits",  "watch",           "complete_after",
+                                    "checkout_ttl",  "stock_low", "privacy", "code_guesses",    NULL };
 
 struct check {
     const struct sources *src;
@@ -65,7 +56,7 @@ static int known_keys(const struct check *c)
             return wrong(c, key, "there is no such setting; did you mean %s?", near);
         return wrong(c, key,
                      "there is no such setting; the settings of a shop are name, currency, zone, policies, quote_ttl, pay_within, "
-                     "complete_after, checkout_ttl, stock_low, shipping, tax, trusted_proxies, "
+                     "complete_after, checkout_ttl, stock_low, code_guesses, shipping, tax, trusted_proxies, "
                      "cors_origins, test_payments, plugins, limits, watch and privacy");
     }
     return 0;
@@ -204,6 +195,16 @@ static int names(const struct check *c, struct shop_settings *out, struct zone *
     return 0;
 }
 
+static int code_guesses(const struct check *c, int64_t *out)
+{
+    const struct json_value *v = json_get(c->tree, "code_guesses");
+    *out = CODE_GUESSES_DEFAULT;
+    if (v && (v->type != JSON_INT || v->integer < 1 || v->integer > 1000000000))
+        return wrong(c, "code_guesses", "expected a whole number from 1, how many unknown codes a storefront's guests may type in an hour");
+    *out = v ? v->integer : *out;
+    return 0;
+}
+
 int settings_check(const struct sources *src, const struct json_value *tree, struct arena *arena, struct shop_settings *out,
                    struct zone **zone, struct err *err)
 {
@@ -225,6 +226,8 @@ int settings_check(const struct sources *src, const struct json_value *tree, str
         rc = duration(&c, "checkout_ttl", CHECKOUT_TTL_DEFAULT_MS, 30 * DAY_MS, &out->checkout_ttl_ms);
     if (rc == 0)
         rc = stock_low(&c, &out->stock_low);
+    if (rc == 0)
+        rc = code_guesses(&c, &out->code_guesses);
     if (rc == 0)
         rc = strings(&c, "trusted_proxies", is_network, "10.0.0.0/8", &out->trusted_proxies);
     if (rc == 0)

@@ -254,6 +254,7 @@ local promo = {}
 ---@field per_customer? integer how many one customer can get in all; default 1
 ---@field total? integer how many there are for all
 ---@field claim? boolean customers may take one themselves, without a code
+---@field typed? "customers"|"anyone" whose codes can be typed into a cart, without a claim before; anyone: guests', too
 
 ---Declares a campaign. Mistakes are refused with the line of this call.
 ---

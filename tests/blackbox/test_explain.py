@@ -37,7 +37,7 @@ def test_every_reason_of_the_kernel_has_a_sentence_in_every_language():
     for reading in readings:
         assert {x for x in reading["reasons"] if "/" not in x} == codes
     assert readings[0].keys() == readings[1].keys()
-    for table in ("reasons", "offers"):
+    for table in ("reasons", "offers", "codes"):
         assert readings[0][table].keys() == readings[1][table].keys()
         for code in readings[0][table]:
             names = [set(re.findall(r"\{(\w+)\}", str(x[table][code]))) for x in readings]

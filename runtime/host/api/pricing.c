@@ -1,4 +1,5 @@
 #include "host/api/pricing.h"
+#include "host/api/guesses.h"
 #include "host/plugins/facts.h"
 #include "host/care/plugin_stops.h"
 #include "host/past/record.h"
@@ -136,6 +137,64 @@ static int read_inputs(struct call *c, const struct json_value *inputs, struct q
     return 0;
 }
 
+/* --- guessing codes ---------------------------------------------------------------------------------------------------- */
+
+enum { CUSTOMER_GUESSES = 30 }; /* of one customer in an hour; the guests of a storefront have what shop.lua says */
+
+/* Whose guesses count: a customer's, or those of all guests of a storefront; of a server nobody counts. */
+static bool may_guess(const struct call *c, struct slice *who, int64_t *most)
+{
+    int64_t all = generation_settings(c->seat->generation)->code_guesses;
+    *who = arena_printf(c->arena, "%s/%s", caller_kind_name(c->who.kind), c->who.kind == CALLER_CUSTOMER ? c->who.customer : c->who.id);
+    *most = c->who.kind == CALLER_CUSTOMER && all > CUSTOMER_GUESSES ? CUSTOMER_GUESSES : all;
+    return c->who.kind == CALLER_CUSTOMER || c->who.kind == CALLER_STOREFRONT;
+}
+
+/* Whoever guessed too often has no code looked at: there is nothing to be learnt then. */
+static int block_codes(struct call *c, struct quote_cart *cart)
+{
+    struct slice who;
+    int64_t most;
+    cart->blocked = NULL;
+    cart->blocked_count = 0;
+    if (cart->code_count == 0 || !may_guess(c, &who, &most) ||
+        guesses_of(c->shop->guesses, who, clock_wall_ms(c->shop->options.clock)) < most)
+        return 0;
+    struct slice *blocked = arena_array(c->arena, cart->code_count, sizeof *blocked);
+    if (!blocked)
+        return err_set(&c->err, ERR_NOMEM, "The shop is short of memory; try again.");
+    memcpy(blocked, cart->codes, cart->code_count * sizeof *blocked);
+    cart->blocked = blocked;
+    cart->blocked_count = cart->code_count;
+    cart->code_count = 0;
+    return 0;
+}
+
+/* Typing errors that a check character tells are no guesses. */
+static void count_guesses(struct call *c, const struct quote_cart *cart)
+{
+    struct slice who;
+    int64_t most;
+    if (cart->code_count == 0 || cart->no_campaigns || !may_guess(c, &who, &most))
+        return;
+    for (size_t i = 0; i < cart->code_count; i++) {
+        const struct quote_typed *typed = cart->typed ? &cart->typed[i] : NULL;
+        bool known = typed && (typed->campaign || typed->refused);
+        if (!known && !quote_rules_take_code(generation_rules(c->seat->generation), cart->codes[i]))
+            guesses_add(c->shop->guesses, who, cart->codes[i], clock_wall_ms(c->shop->options.clock));
+    }
+}
+
+static int facts_and_codes(struct call *c, struct quote_cart *cart)
+{
+    int rc = block_codes(c, cart);
+    if (rc == 0)
+        rc = facts_load(c, cart);
+    if (rc == 0)
+        count_guesses(c, cart);
+    return rc;
+}
+
 static int pricing_begin(struct call *c, struct pricing *p)
 {
     *p = (struct pricing){ .seat = c->seat };
@@ -159,7 +218,7 @@ static int from_said(struct call *c, const struct cart_said *said, bool vetted, 
         return rc;
     random_fill(c->shop->options.random, &p->cart.seed, sizeof p->cart.seed);
     p->cart.seed >>= 1; /* stays a JSON integer */
-    return facts_load(c, &p->cart);
+    return facts_and_codes(c, &p->cart);
 }
 
 static int from_body(struct call *c, const struct json_value *body, bool vetted, struct pricing *p)

@@ -31,7 +31,7 @@ int plugin_facts_open(struct vm *vm, struct generation *g, struct symbols *symbo
         const struct hook *h = refs[i].hook;
         struct bind_fact *f = &s->facts[i];
         struct slice name = arena_printf(&s->arena, "%s.%s", refs[i].plugin->name, h->name);
-        *f = (struct bind_fact){ .fn = generation_hook(g, &refs[i]), .type = h->fact_type };
+        *f = (struct bind_fact){ .fn = generation_hook(g, &refs[i]), .type = h->fact_type, .of_codes = h->of_codes };
         f->name = name.data ? arena_strdup(&s->arena, name) : NULL;
         f->symbol = f->name ? symbols_intern(symbols, name) : 0;
         if (!f->symbol)
@@ -52,6 +52,16 @@ const struct bind_fact *const *plugin_facts_of(void *state, const char *plugin, 
         if (s->facts[i].rows == rows)
             list[(*count)++] = &s->facts[i];
     return list;
+}
+
+bool plugin_looks_at_codes(void *state, const char *plugin)
+{
+    const struct plugin_state *s = state;
+    const struct hook_ref *refs = plugin_set_hooks(generation_plugins(s->generation), HOOK_FACT, &(size_t){ 0 });
+    for (size_t i = 0; i < s->fact_count; i++)
+        if (s->facts[i].of_codes && strcmp(refs[i].plugin->name, plugin) == 0)
+            return true;
+    return false;
 }
 
 /* --- of a customer -------------------------------------------------------------------------------------------------------- */
@@ -149,7 +159,7 @@ static int ask(struct call *c, const uint32_t *wanted, size_t count, struct quot
     c->seat->bind->arena = c->arena;
     for (size_t i = 0; i < count; i++) {
         size_t k = wanted ? wanted[i] : i;
-        if (wanted && s->facts[k].type == FIELD_JSON)
+        if (s->facts[k].of_codes || (wanted && s->facts[k].type == FIELD_JSON))
             continue;
         int rc = ask_one(c, k, cart, &facts[cart->fact_count]);
         if (rc < 0)
@@ -174,13 +184,18 @@ static int add_names(struct call *c, const struct bind_fact *f, struct slice nam
     return 0;
 }
 
+static bool is_names(const struct bind_fact *f)
+{
+    return f->type == FIELD_JSON && !f->of_codes;
+}
+
 /* Facts that are sets of names, as tags of the customer. */
 static int ask_names(struct call *c, struct quote_cart *cart)
 {
     const struct plugin_state *s = plugin_state_of(c->seat->vm);
     for (size_t k = 0; k < s->fact_count; k++) {
         struct quote_fact fact;
-        int rc = s->facts[k].type == FIELD_JSON ? ask_one(c, k, cart, &fact) : 0;
+        int rc = is_names(&s->facts[k]) ? ask_one(c, k, cart, &fact) : 0;
         if (rc < 0)
             return rc;
         if (rc == 0 || fact.kind == QUOTE_FACT_FAILED)
@@ -203,7 +218,76 @@ static bool has_names(const struct call *c)
 {
     const struct plugin_state *s = plugin_state_of(c->seat->vm);
     for (size_t k = 0; k < s->fact_count; k++)
-        if (s->facts[k].type == FIELD_JSON)
+        if (is_names(&s->facts[k]))
+            return true;
+    return false;
+}
+
+/* --- codes that were typed ------------------------------------------------------------------------------------------------- */
+
+/* What a code stands for is a tag of the customer, so that it is in the evidence; what is said of it besides is only said. */
+static int take_code(struct call *c, size_t k, const struct bind_code *said, struct quote_cart *cart, struct quote_typed *out)
+{
+    const struct plugin_state *s = plugin_state_of(c->seat->vm);
+    uint32_t campaign;
+    *out = (struct quote_typed){ .refused = said->refused, .from_ms = said->from_ms, .to_ms = said->to_ms };
+    if (said->refused)
+        return 0;
+    if (quote_campaign_find(generation_rules(c->seat->generation), said->stands_for, &campaign))
+        out->campaign = campaign + 1;
+    struct slice tag = arena_printf(c->arena, "%s:%.*s", s->facts[k].name, SLICE_FMT(said->stands_for));
+    symbol known = tag.data ? symbols_find(c->shop->symbols, tag) : 0;
+    symbol *tags = arena_array(c->arena, cart->customer_tag_count + 1, sizeof *tags);
+    if (!tag.data || !tags)
+        return nomem(&c->err);
+    if (!known)
+        return 0; /* no rule asks for it */
+    if (cart->customer_tag_count)
+        memcpy(tags, cart->customer_tags, cart->customer_tag_count * sizeof *tags);
+    tags[cart->customer_tag_count++] = known;
+    cart->customer_tags = tags;
+    return 0;
+}
+
+/* The first plugin that knows it has the say. */
+static int look_up(struct call *c, struct slice code, struct quote_cart *cart, struct quote_typed *out)
+{
+    struct plugin_state *s = plugin_state_of(c->seat->vm);
+    const struct hook_ref *refs = plugin_set_hooks(generation_plugins(c->seat->generation), HOOK_FACT, &(size_t){ 0 });
+    c->seat->bind->conn = c->worker->conn;
+    c->seat->bind->arena = c->arena;
+    for (size_t k = 0; k < s->fact_count; k++) {
+        struct bind_code said;
+        if (!s->facts[k].of_codes || plugin_stopped(s, refs[k].plugin->name))
+            continue;
+        int rc = bind_code(c->seat->vm, &s->facts[k], code, cart, &said, &c->err);
+        bool failed = rc == 1 && said.refused && strcmp(said.refused, "failed") == 0;
+        guard_function(c->seat->edition, s->facts[k].fn, failed ? c->err.code : rc < 0 ? rc : 0, &c->err);
+        if (failed)
+            err_clear(&c->err);
+        if (rc != 0)
+            return rc < 0 ? rc : take_code(c, k, &said, cart, out);
+    }
+    return 0;
+}
+
+static int ask_codes(struct call *c, struct quote_cart *cart)
+{
+    struct quote_typed *typed = arena_array(c->arena, cart->code_count + 1, sizeof *typed);
+    if (!typed)
+        return nomem(&c->err);
+    cart->typed = typed;
+    int rc = 0;
+    for (size_t i = 0; i < cart->code_count && rc == 0; i++)
+        rc = look_up(c, cart->codes[i], cart, &typed[i]);
+    return rc;
+}
+
+static bool has_codes(const struct call *c)
+{
+    const struct plugin_state *s = plugin_state_of(c->seat->vm);
+    for (size_t k = 0; k < s->fact_count; k++)
+        if (s->facts[k].of_codes)
             return true;
     return false;
 }
@@ -211,7 +295,7 @@ static bool has_names(const struct call *c)
 struct wanted {
     const uint32_t *facts; /* of plugins; NULL: the first `count` */
     size_t count;
-    bool names;
+    bool names, codes;
     const struct quote_question *questions; /* of the shop's own knowledge */
     size_t question_count;
 };
@@ -219,26 +303,33 @@ struct wanted {
 static int read_all(struct call *c, const struct wanted *w, struct quote_cart *cart, struct quote_fact *facts)
 {
     struct history of = { 0 };
-    int rc = read_customer(c, cart, &of);
-    if (rc == 0)
+    bool known = cart->customer.len > 0;
+    int rc = known ? read_customer(c, cart, &of) : 0;
+    if (rc == 0 && known)
         rc = ask(c, w->facts, w->count, cart, facts);
-    if (rc == 0 && w->question_count)
+    if (rc == 0 && known && w->question_count)
         rc = history_answer(c, &of, w->questions, w->question_count, cart, facts);
-    return rc == 0 && w->names ? ask_names(c, cart) : rc;
+    if (rc == 0 && known && w->names)
+        rc = ask_names(c, cart);
+    return rc == 0 && w->codes ? ask_codes(c, cart) : rc;
 }
 
 static int load(struct call *c, struct wanted w, struct quote_cart *cart)
 {
     cart->facts = NULL;
     cart->fact_count = 0;
-    if (cart->customer.len == 0)
+    cart->customer_tags = NULL;
+    cart->customer_tag_count = 0;
+    cart->typed = NULL;
+    w.codes = w.codes && cart->code_count && has_codes(c);
+    if (cart->customer.len == 0 && !w.codes)
         return 0;
     struct quote_fact *facts = arena_array(c->arena, w.count + w.question_count + 1, sizeof *facts);
     if (!facts)
         return nomem(&c->err);
     cart->facts = facts;
     w.names = w.names && has_names(c);
-    if (w.count == 0 && !w.names && !history_reads_purchases(w.questions, w.question_count))
+    if (w.count == 0 && !w.names && !w.codes && !history_reads_purchases(w.questions, w.question_count))
         return read_all(c, &w, cart, facts);
     int rc = store_begin(c->worker->conn, &c->err); /* one snapshot, so that facts and version are of one moment */
     if (rc < 0)
@@ -251,7 +342,7 @@ static int load(struct call *c, struct wanted w, struct quote_cart *cart)
 int facts_load(struct call *c, struct quote_cart *cart)
 {
     const struct quote_rules *rules = generation_rules(c->seat->generation);
-    struct wanted w = { .names = !cart->no_campaigns };
+    struct wanted w = { .names = !cart->no_campaigns, .codes = !cart->no_campaigns };
     w.facts = quote_rules_facts(rules, cart->no_campaigns, &w.count);
     w.questions = quote_rules_questions(rules, cart->no_campaigns, &w.question_count);
     return load(c, w, cart);

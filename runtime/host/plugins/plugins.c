@@ -201,6 +201,7 @@ static const struct bind_plugin_host plugin_host = { .procedure = find_procedure
                                                      .event = find_event,
                                                      .publish = publish,
                                                      .input = plugin_input,
+                                                     .looks_at_codes = plugin_looks_at_codes,
                                                      .facts = plugin_facts_of,
                                                      .enter = enter,
                                                      .leave = leave,

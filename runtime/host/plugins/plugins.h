@@ -44,6 +44,7 @@ int plugin_facts_open(struct vm *vm, struct generation *g, struct symbols *symbo
 /* For bind: see bind_plugin_host.facts. */
 const struct bind_fact *const *plugin_facts_of(void *state, const char *plugin, const struct collection *rows, struct arena *arena,
                                                size_t *count);
+bool plugin_looks_at_codes(void *state, const char *plugin);                  /* for bind */
 int plugin_inputs_open(struct vm *vm, struct generation *g, struct err *err); /* inputs.c */
 /* The body of a route under these rules: quotes and orders have `inputs` of plugins. NULL = none. */
 const struct schema *plugin_body(const struct plugin_state *s, const struct route *r);

@@ -176,6 +176,8 @@ static int read_facts(struct trying *t, struct store_conn *conn, struct quote_ca
     for (size_t i = 0; i < s->fact_count && !is_late(t); i++) {
         struct err cause = { 0 };
         struct quote_fact *f = &facts[cart->fact_count];
+        if (s->facts[i].of_codes)
+            continue; /* there are no codes that a sample could type */
         int rc = bind_fact(t->vm, &s->facts[i], cart, t->shop->symbols, f, &cause);
         if (rc < 0)
             continue;
