@@ -1,5 +1,5 @@
 -- P17, P18, P24 to P30: what is said and shown.
-local law = require "law"
+local law = require "feira.law"
 
 local advertising = {}
 

@@ -1,5 +1,5 @@
 -- P31 to P38: what is known of persons, and who decides.
-local law = require "law"
+local law = require "feira.law"
 
 local personal = {}
 

@@ -1,5 +1,5 @@
 -- P6 to P10: what prices are compared with.
-local law = require "law"
+local law = require "feira.law"
 local time = require "feira.time"
 
 local prices = {}

@@ -1,5 +1,5 @@
 -- P11 to P16, P19, P20, P22, P23: what is promised, and how it is kept.
-local law = require "law"
+local law = require "feira.law"
 
 local promotions = {}
 

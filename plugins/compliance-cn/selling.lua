@@ -1,28 +1,9 @@
 -- P1 to P5c: who earns by what others buy, and what may be rewarded.
-local law = require "law"
+local law = require "feira.law"
 
 local selling = {}
 
 local BUYER, SELLER = "buyer", "seller"
-
--- How far from the buyer each payee is, along the edges that are declared. nil, role: nobody knows whom that one stands above, or it
--- goes round.
-local function distances(payees)
-  local above, out, first = {}, {}, true
-  for _, p in ipairs(payees) do
-    if not p.of and not first then return nil, p.role end
-    above[p.role], first = p.of or BUYER, first and p.of ~= nil
-  end
-  for _, p in ipairs(payees) do
-    local n, at = 0, p.role
-    while at ~= BUYER do
-      at, n = above[at], n + 1
-      if not at or n > #payees then return nil, p.role end
-    end
-    out[p.role] = n
-  end
-  return out
-end
 
 ---P1. At run time `depth` counts, too.
 function selling.levels(subject, settings)
@@ -31,7 +12,7 @@ function selling.levels(subject, settings)
   local rewards, field = law.rewards(subject)
   for i, reward in ipairs(rewards) do
     local payees = type(reward.payees) == "table" and reward.payees or {}
-    local far, lost = distances(payees)
+    local far, lost = law.distances(payees)
     if not far then
       add(lost, ("Nobody can say how far %s is from the buyer."):format(lost),
         "Name of each payee the role it stands above, down to \"buyer\".", law.at(field, i, "payees"))

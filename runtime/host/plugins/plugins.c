@@ -16,8 +16,9 @@
 enum { NAME_MAX_BYTES = 160 };
 
 /* What is harmless wherever it is called, or asks for its moment itself. */
-const char *const plugin_modules[] = { "feira.promo", "feira.money", "feira.json", "feira.time",   "feira.log",        "feira.fail",
-                                       "feira.ids",   "feira.check", "feira.vm",   "feira.crypto", "feira.signatures", NULL };
+const char *const plugin_modules[] = { "feira.promo",      "feira.money", "feira.json",  "feira.time", "feira.log",
+                                       "feira.fail",       "feira.ids",   "feira.check", "feira.vm",   "feira.crypto",
+                                       "feira.signatures", "feira.law",   NULL };
 
 struct plugin_state *plugin_state_new(void)
 {

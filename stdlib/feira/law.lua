@@ -1,4 +1,5 @@
--- What all checks share: what a merchant declared, and how a finding is written.
+-- feira.law: what checks of a law share, whichever it is: what a merchant declared, how a finding is written, what a price was. Plugins
+-- may require it.
 local money = require "feira.money"
 
 local law = {}
@@ -75,6 +76,25 @@ function law.texts(subject)
     if claim.text then out[#out + 1] = { ("declares.claims[%d].text"):format(i), claim.text } end
   end
   if declared.group and declared.group.rule_text then out[#out + 1] = { "declares.group.rule_text", declared.group.rule_text } end
+  return out
+end
+
+---How far from the buyer each payee of a reward is, along the edges that are declared: { [role] = 1, ... }. nil, role: nobody knows whom
+---that one stands above (of several, each says it), or it goes round.
+function law.distances(payees)
+  local above, out, first = {}, {}, true
+  for _, p in ipairs(payees) do
+    if not p.of and not first then return nil, p.role end
+    above[p.role], first = p.of or "buyer", first and p.of ~= nil
+  end
+  for _, p in ipairs(payees) do
+    local n, at = 0, p.role
+    while at ~= "buyer" do
+      at, n = above[at], n + 1
+      if not at or n > #payees then return nil, p.role end
+    end
+    out[p.role] = n
+  end
   return out
 end
 
