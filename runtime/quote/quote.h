@@ -464,8 +464,14 @@ enum { QUOTE_TOLD_MAX = 1000 };
 void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_voice *voice, struct json_writer *w);
 
 /* --- trying rules out before they are live */
-/* Every SKU that campaigns give, offer or price. `at`: "campaigns/tea.lua:3"; field: "gift.sku". */
-typedef void (*quote_sku_fn)(void *ctx, struct slice campaign, struct slice at, const char *field, symbol sku);
+/* Every SKU that campaigns give, offer or price. */
+struct quote_named_sku {
+    struct slice campaign, at; /* "campaigns/tea.lua:3" */
+    const char *field;         /* "gift.sku" */
+    symbol sku;
+    int64_t price_minor; /* that it is to have; -1: none is said */
+};
+typedef void (*quote_sku_fn)(void *ctx, const struct quote_named_sku *one);
 void quote_rules_skus(const struct quote_rules *r, quote_sku_fn fn, void *ctx);
 bool quote_campaign_calls(const struct quote_rules *r, uint32_t campaign);                                /* it has a function */
 bool quote_campaign_wants(const struct quote_rules *r, uint32_t campaign, const struct quote_product *p); /* it is of its lines */

@@ -7,35 +7,36 @@ struct telling {
     void *ctx;
 };
 
-static void one(const struct telling *t, const char *field, symbol sku)
+static void one(const struct telling *t, const char *field, symbol sku, int64_t price_minor)
 {
-    t->fn(t->ctx, t->c->id, t->c->at, field, sku);
+    t->fn(t->ctx, &(struct quote_named_sku){ t->c->id, t->c->at, field, sku, price_minor });
 }
 
-static void names(const struct telling *t, const char *field, const struct names *n)
+static void actions(const struct telling *t, const struct action *list, uint32_t count);
+
+static void action(const struct telling *t, const struct action *a)
 {
-    for (uint32_t i = 0; i < n->count; i++)
-        one(t, field, n->items[i]);
+    if (a->type == &gift_type) {
+        one(t, "gift.sku", a->gift.sku, -1);
+        if (a->gift.substitute)
+            one(t, "gift.substitute", a->gift.substitute, -1);
+    } else if (a->type == &add_on_price_type) {
+        for (uint32_t i = 0; i < a->add_on.skus.count; i++)
+            one(t, "add_on_price.sku", a->add_on.skus.items[i], a->add_on.price_minor);
+    } else if (a->type == &price_list_type) {
+        for (uint32_t i = 0; i < a->prices->skus.names.count; i++)
+            one(t, "price_list.prices", a->prices->skus.names.items[i], a->prices->prices_minor[i]);
+    } else if (a->type == &tiered_type) {
+        for (uint32_t k = 0; k < a->tiered.count; k++)
+            actions(t, a->tiered.steps[k].give, a->tiered.steps[k].give_count);
+        actions(t, a->tiered.below, a->tiered.below_count);
+    }
 }
 
 static void actions(const struct telling *t, const struct action *list, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct action *a = &list[i];
-        if (a->type == &gift_type) {
-            one(t, "gift.sku", a->gift.sku);
-            if (a->gift.substitute)
-                one(t, "gift.substitute", a->gift.substitute);
-        } else if (a->type == &add_on_price_type) {
-            names(t, "add_on_price.sku", &a->add_on.skus);
-        } else if (a->type == &price_list_type) {
-            names(t, "price_list.prices", &a->prices->skus.names);
-        } else if (a->type == &tiered_type) {
-            for (uint32_t k = 0; k < a->tiered.count; k++)
-                actions(t, a->tiered.steps[k].give, a->tiered.steps[k].give_count);
-            actions(t, a->tiered.below, a->tiered.below_count);
-        }
-    }
+    for (uint32_t i = 0; i < count; i++)
+        action(t, &list[i]);
 }
 
 void quote_rules_skus(const struct quote_rules *r, quote_sku_fn fn, void *ctx)

@@ -11,6 +11,7 @@
 ---@field any feira.Selector[]|nil
 ---@field none feira.Selector[]|nil
 
+---Gifts are not in it, nor add-ons: what is added to a cart counts for nothing else.
 ---@class feira.Cart
 ---@field subtotal integer what the campaign's lines still cost, minor units
 ---@field qty integer their units

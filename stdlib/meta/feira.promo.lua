@@ -80,8 +80,8 @@ local promo = {}
 ---```
 ---@class feira.promo.Limits
 ---@field uses? feira.promo.Count orders
----@field units? feira.promo.Count units that it takes something off; of a line that is discounted as a whole, all
----@field budget? feira.promo.Amount what it takes off, shipping included
+---@field units? feira.promo.Count units that it takes something off; of a line that is discounted as a whole, all; and those it gives
+---@field budget? feira.promo.Amount what it takes off, shipping included, and what its gifts cost otherwise
 ---@field per_customer? feira.promo.Count orders of each customer; a guest is asked to sign in
 ---@field units_per_customer? feira.promo.Count
 ---@field budget_per_customer? feira.promo.Amount
@@ -650,7 +650,8 @@ function promo.gift(spec) end
 function promo.add_on_price(spec) end
 
 ---What units cost, SKU by SKU, up to 200,000 of them: the campaign is of the stage price, so the old price is shown beside the new one, and
----discounts come after. A unit that costs less stays as it is. Prices by SKU, or rows with `sku` and `price`, such as those of a table:
+---discounts come after. A unit that costs less stays as it is, and a publish warns of it. Prices by SKU, or rows with `sku` and `price`,
+---such as those of a table:
 ---
 ---```lua
 ---return promo.campaign { id = "trade", when = promo.customer_tag "trade", give = promo.price_list(promo.data "trade.csv") }

@@ -1,7 +1,11 @@
 """Gifts, add-ons and price lists, from what a merchant writes to what an order holds, sends and gives back."""
 
+import functools
+import json
+
 import pytest
 from market import feira, ok, problem, unique
+from test_campaign_limits import all_at_once
 from test_reload import publish
 
 HEAD = 'local promo = require "feira.promo"\n'
@@ -127,6 +131,34 @@ def test_a_gift_that_was_sold_out_between_the_quote_and_the_order(gives):
     assert gifts_of(shop.place({"TEA": 1})) == [("MUG", 1, 3900, 0)]
 
 
+def test_twenty_want_the_last_gift_and_one_has_it(gives):
+    shop = gives(stock=1)
+    key = shop.server.keys()["sk"]
+    token = [shop.quote({"TEA": 1})["token"] for _ in range(20)]
+    answers = all_at_once([functools.partial(shop.client(key).request, "POST", "/v1/orders", {"quote_token": x}, idempotency=unique("o")) for x in token])
+    assert sorted(a.status for a in answers) == [201] + [409] * 19
+    assert all(gifts_of(a.json()["quote"]) == [] for a in answers if a.status == 409)
+    assert shop.available("MUG") == {"on_hand": 1, "held": 1, "available": 0} and shop.available("TEA")["held"] == 1
+
+
+def test_checkouts_and_batches_give_and_add(gives):
+    shop = gives(extra="""promo.campaign { id = "pens", give = promo.add_on_price { sku = "PEN", price = "1.00" } },""")
+    shop.product("PEN", price=500)
+    lines = [{"sku": "TEA", "qty": 1}, {"sku": "PEN", "qty": 2, "from": "pens"}]
+    made = ok(shop.sk.request("POST", "/v1/checkouts", {"lines": lines}, idempotency=unique("c")), 201)
+    assert gifts_of(made["quote"]) == [("MUG", 1, 3900, 0)] and made["quote"]["total"] == 10000 + 100 + 500
+    body = {"quote_token": made["quote"]["token"]}
+    order = ok(shop.sk.request("POST", f"/v1/checkouts/{made['id']}/complete", body, idempotency=unique("c")), 201)
+    assert gifts_of(order) == [("MUG", 1, 3900, 0)] and order["lines"][1]["origin"] == "pens" and order["total"] == 10600
+    carts = [{"lines": lines}, {"lines": [{"sku": "PEN", "qty": 1, "from": "cups"}]}, {"lines": lines[:1]}]
+    answer = ok(shop.sk.request("POST", "/v1/quotes/batch", {"carts": carts}), 200)
+    first, second, third = answer["results"] if "results" in answer else answer["quotes"]
+    assert "unknown_add_on" in str(second)
+    assert str(first).count("'gift': True") == str(third).count("'gift': True") == 1
+    table = feira("explain", shop.folder, "-", input=json.dumps({"lines": lines}))
+    assert table.returncode == 0 and "MUG" in table.stdout and "cups" in table.stdout, table
+
+
 def test_what_is_bought_comes_before_what_is_given(gives):
     shop = gives(stock=2)
     assert gifts_of(shop.quote({"TEA": 1, "MUG": 1})) == [("MUG", 1, 3900, 0)]
@@ -156,7 +188,18 @@ def test_a_gift_that_nobody_sells_is_told_when_rules_are_looked_at(gives):
         ("unknown_sku", "warn", "price_list.prices", "campaign list"), ("unknown_sku", "warn", "add_on_price.sku", "campaign addon"),
         ("unknown_sku", "warn", "gift.substitute", "campaign cups")]  # fmt: skip
     assert [f["at"] for f in found] == ["campaigns/cups.lua:5", "campaigns/cups.lua:4", "campaigns/cups.lua:2"]
-    assert '"NAUGHT", nor 1 more' in found[0]["text"] and '"NEITHER".' in found[1]["text"] and '"NOBODY".' in found[2]["text"]
+    assert '"NAUGHT", nor 1 more that it names.' in found[0]["text"] and '"NEITHER".' in found[1]["text"] and '"NOBODY".' in found[2]["text"]
+
+
+def test_a_price_that_is_none_lower_is_told_when_it_goes_live(gives):
+    shop = gives(price=100, extra="""
+        promo.campaign { id = "addon", give = promo.add_on_price { sku = { "MUG", "TEA" }, price = "1.01" } },
+        promo.campaign { id = "list", give = promo.price_list { MUG = "1.00", TEA = "100.01" } },""")
+    (shop.folder / "campaigns" / "more.lua").write_text("return {}\n", encoding="utf-8")
+    found = publish(shop)["findings"]
+    assert [(f["rule"], f["subject"], f["text"]) for f in found] == [
+        ("price_not_lower", "campaign list", 'No price is raised, and less is asked already for "TEA".'),
+        ("price_not_lower", "campaign addon", 'No price is raised, and less is asked already for "MUG".')]  # fmt: skip
 
 
 def test_an_add_on_is_offered_taken_and_ordered(own_shop):

@@ -21,11 +21,13 @@ struct selling {
     struct catalogue_snapshot *catalogue;
 };
 
-static bool is_sold(void *ctx, struct slice sku)
+static bool is_sold(void *ctx, struct slice sku, int64_t *price_minor)
 {
     const struct selling *s = ctx;
     symbol known = symbols_find(s->symbols, sku);
-    return known && catalogue_find(s->catalogue, known);
+    const struct catalogue_product *p = known ? catalogue_find(s->catalogue, known) : NULL;
+    *price_minor = p ? p->facts.price_minor : 0;
+    return p != NULL;
 }
 
 static int check_skus(struct shop *s, const struct generation *g, struct submission *found, struct err *err)

@@ -401,87 +401,109 @@ int submission_check(struct generation *g, const struct generation *before, stru
 
 /* --- SKUs ------------------------------------------------------------------------------------------------------------------- */
 
+struct named { /* of what one word of a campaign names */
+    size_t count;
+    struct slice first;
+};
+
 struct naming {
     struct submitting s;
     const struct manifest *plugin;
-    bool (*has)(void *ctx, struct slice sku);
+    submission_sold sold;
     void *ctx;
     int rc;
-    struct slice campaign, at, first; /* whose word is looked at, and the first that it names and nobody sells */
+    struct slice campaign, at; /* whose word is looked at */
     const char *field;
-    size_t missing;
+    struct named missing, dear; /* that nobody sells; that cost less already */
 };
 
-/* further: how many more of the same field nobody sells */
-static struct json_value *unknown_sku(struct arena *a, struct slice field, struct slice sku, size_t further, const char *satisfy)
+static struct json_value *sku_finding(struct arena *a, const char *rule, struct slice field, struct slice text, const char *satisfy)
 {
-    char quoted[JSON_QUOTE_MAX], more[40] = "";
     struct thing t = { .subject = json_new(a, JSON_OBJECT) };
-    if (further)
-        snprintf(more, sizeof more, ", nor %zu more that it names", further);
-    put_text(&t, a, "rule", SLICE_LIT("unknown_sku"));
+    put_text(&t, a, "rule", slice_str(rule));
     put_text(&t, a, "level", SLICE_LIT("warn"));
-    put_text(&t, a, "text", arena_printf(a, "There is no product %s%s.", json_quote(quoted, sku), more));
+    put_text(&t, a, "text", text);
     put_text(&t, a, "field", field);
     put_text(&t, a, "satisfy", slice_str(satisfy));
-    struct json_value *list = t.failed ? NULL : json_new(a, JSON_ARRAY);
+    struct json_value *list = t.failed || !text.data ? NULL : json_new(a, JSON_ARRAY);
     if (list)
         json_append(list, NULL, t.subject);
     return list;
 }
 
+static void tell(struct naming *n, const char *check, struct json_value *list, const struct thing *t)
+{
+    const struct bind_check by = { .plugin = "", .name = check };
+    n->rc = list ? bind_findings_add(&n->s.out->found, &by, list, n->s.err) : nomem(n->s.err);
+    if (n->rc == 0 && !mark(&n->s, n->s.out->found.last, t))
+        n->rc = nomem(n->s.err);
+}
+
 /* A warning, no refusal: products may come after the rules. */
 static void look_at_sku(void *ctx, struct slice setting, struct slice sku)
 {
-    static const struct bind_check settings = { .plugin = "", .name = "settings" };
     struct naming *n = ctx;
-    struct bind_findings *found = &n->s.out->found;
-    if (n->rc < 0 || n->has(n->ctx, sku))
+    struct arena *a = n->s.out->found.arena;
+    char quoted[JSON_QUOTE_MAX];
+    int64_t price;
+    if (n->rc < 0 || n->sold(n->ctx, sku, &price))
         return;
-    struct slice field = arena_printf(found->arena, "settings.%.*s", SLICE_FMT(setting));
-    struct json_value *list = unknown_sku(found->arena, field, sku, 0, "Put it into the catalogue, or name another in shop.lua.");
-    struct thing t = { .kind = "plugin", .name = slice_str(n->plugin->name), .at = arena_printf(found->arena, "%s:1", n->plugin->file) };
-    n->rc = list ? bind_findings_add(found, &settings, list, n->s.err) : nomem(n->s.err);
-    if (n->rc == 0 && !mark(&n->s, found->last, &t))
-        n->rc = nomem(n->s.err);
-}
-
-static void tell_missing(struct naming *n)
-{
-    static const struct bind_check campaigns = { .plugin = "", .name = "campaigns" };
-    struct bind_findings *found = &n->s.out->found;
-    if (n->rc < 0 || n->missing == 0)
-        return;
-    struct json_value *list = unknown_sku(found->arena, slice_str(n->field), n->first, n->missing - 1,
-                                          "Put it into the catalogue, or name another; until then the campaign goes without it.");
-    struct thing t = { .kind = "campaign", .name = n->campaign, .at = n->at };
-    n->rc = list ? bind_findings_add(found, &campaigns, list, n->s.err) : nomem(n->s.err);
-    if (n->rc == 0 && !mark(&n->s, found->last, &t))
-        n->rc = nomem(n->s.err);
-    n->missing = 0;
+    struct json_value *list = sku_finding(a, "unknown_sku", arena_printf(a, "settings.%.*s", SLICE_FMT(setting)),
+                                          arena_printf(a, "There is no product %s.", json_quote(quoted, sku)),
+                                          "Put it into the catalogue, or name another in shop.lua.");
+    struct thing t = { .kind = "plugin", .name = slice_str(n->plugin->name), .at = arena_printf(a, "%s:1", n->plugin->file) };
+    tell(n, "settings", list, &t);
 }
 
 /* One warning for all that one word of a campaign names: a price list may be of a catalogue that is still to come. */
-static void look_at_campaign(void *ctx, struct slice campaign, struct slice at, const char *field, symbol sku)
+static void tell_named(struct naming *n, struct named *of, const char *rule, const char *one, const char *several, const char *satisfy)
 {
-    struct naming *n = ctx;
-    struct slice name = symbols_name(quote_rules_symbols(generation_rules(n->s.g)), sku);
-    if (!slice_eq(campaign, n->campaign) || field != n->field)
-        tell_missing(n);
-    n->campaign = campaign;
-    n->at = at;
-    n->field = field;
-    if (n->has(n->ctx, name))
+    struct arena *a = n->s.out->found.arena;
+    char quoted[JSON_QUOTE_MAX];
+    if (n->rc < 0 || of->count == 0)
         return;
-    if (n->missing++ == 0)
-        n->first = name;
+    json_quote(quoted, of->first);
+    struct slice text = of->count == 1 ? arena_printf(a, "%s %s.", one, quoted)
+                                       : arena_printf(a, "%s %s, %s %zu more that it names.", one, quoted, several, of->count - 1);
+    struct thing t = { .kind = "campaign", .name = n->campaign, .at = n->at };
+    tell(n, "campaigns", sku_finding(a, rule, slice_str(n->field), text, satisfy), &t);
+    *of = (struct named){ 0 };
 }
 
-int submission_skus(const struct generation *g, bool (*has)(void *ctx, struct slice sku), void *ctx, struct submission *out,
-                    struct err *err)
+static void tell_word(struct naming *n)
+{
+    tell_named(n, &n->missing, "unknown_sku", "There is no product", "nor",
+               "Put it into the catalogue, or name another; until then the campaign goes without it.");
+    tell_named(n, &n->dear, "price_not_lower", "No price is raised, and less is asked already for", "and for",
+               "Write a lower price, or raise the one in the catalogue.");
+}
+
+static void note(struct named *of, struct slice sku)
+{
+    if (of->count++ == 0)
+        of->first = sku;
+}
+
+static void look_at_campaign(void *ctx, const struct quote_named_sku *one)
+{
+    struct naming *n = ctx;
+    struct slice sku = symbols_name(quote_rules_symbols(generation_rules(n->s.g)), one->sku);
+    int64_t price;
+    if (!slice_eq(one->campaign, n->campaign) || one->field != n->field)
+        tell_word(n);
+    n->campaign = one->campaign;
+    n->at = one->at;
+    n->field = one->field;
+    if (!n->sold(n->ctx, sku, &price))
+        note(&n->missing, sku);
+    else if (one->price_minor > price)
+        note(&n->dear, sku);
+}
+
+int submission_skus(const struct generation *g, submission_sold sold, void *ctx, struct submission *out, struct err *err)
 {
     const struct plugin_set *set = generation_plugins(g);
-    struct naming n = { .s = { .g = (struct generation *)(uintptr_t)g, .out = out, .err = err }, .has = has, .ctx = ctx };
+    struct naming n = { .s = { .g = (struct generation *)(uintptr_t)g, .out = out, .err = err }, .sold = sold, .ctx = ctx };
     for (size_t i = 0; i < plugin_set_count(set) && n.rc == 0; i++) {
         n.plugin = plugin_set_at(set, i);
         values_texts(n.plugin->settings, n.plugin->setting_count, VALUE_SKU, generation_plugin(g, n.plugin)->settings, &out->arena,
@@ -489,7 +511,7 @@ int submission_skus(const struct generation *g, bool (*has)(void *ctx, struct sl
     }
     if (n.rc == 0)
         quote_rules_skus(generation_rules(g), look_at_campaign, &n);
-    tell_missing(&n);
+    tell_word(&n);
     return n.rc;
 }
 
