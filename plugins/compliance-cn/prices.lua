@@ -76,11 +76,7 @@ function prices.was(subject, settings)
     return found
   end
   if not known then return found end
-  if not known.start_known then
-    add("no start", "Nobody said since when it is cheaper, so the days before can't be counted.",
-      "Write window = { from = ... }, or claims = { { from = ... } }.", "window", "warn")
-    return found
-  end
+  if not known.start_known then return found end -- it claims nothing, and nobody knows since when it is cheaper
   each_claim(subject, function(p, was, field)
     local why, floor = check_was(p, was, known, rule.days)
     if why and #found < SAID_MAX then

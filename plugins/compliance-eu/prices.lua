@@ -126,11 +126,7 @@ function prices.prior(subject, settings)
     end
     return found
   end
-  if not known.start_known then
-    add("no start", "Nobody said since when it is cheaper, so the days before can't be counted.",
-      "Write window = { from = ... }, or claims = { { from = ... } }.", "window", "warn")
-    return found
-  end
+  if not known.start_known then return found end -- it claims nothing, and nobody knows since when it is cheaper
   for i, claim in ipairs(claims or {}) do
     for _, p in ipairs(known.products) do
       if (not claim.sku or claim.sku == p.sku) and #found < SAID_MAX then

@@ -143,3 +143,23 @@ def test_feira_check_says_the_article_and_the_value(tmp_path):
     write_shop(tmp_path, settings=ON, campaigns={"tea": campaign()}, plugins=PLUGINS)
     answer = feira("check", tmp_path)
     assert answer.returncode == 0 and "An article" in answer.stdout, answer
+
+
+def test_a_claim_begins_when_it_went_live_and_nobody_backdates_it(own_shop):
+    shop = own_shop(settings=ON, campaigns={}, plugins=PLUGINS)
+    shop.product("TEA", price=1000, tags=["tea"])
+
+    def start(more="", claims='{ was = "9.00" }'):
+        declares = f"declares = {{ claims = {{ {claims} }} }}, " if claims else ""
+        return seen(publish(shop, {"tea": campaign(declares + more)}), "campaign tea").get("start")
+
+    first = start()
+    time.sleep(0.02)
+    assert int(first) <= int(start('title = "Another"')) <= int(first) + 10_000
+    live = start('title = "A third"')
+    assert start('title = "A fourth"', '{ was = "9.00", from = "2020-01-01 00:00" }') == live
+    assert start('title = "A fifth", window = { from = "2020-01-01 00:00" }') == live
+    assert int(start('title = "A sixth", window = { from = "2099-01-01 00:00" }')) > int(live)
+    assert start('title = "A seventh"', "").endswith("?")  # it claims nothing any more
+    time.sleep(0.02)
+    assert int(start('title = "An eighth"')) > int(live)  # and begins anew

@@ -1,4 +1,5 @@
 #include "host/publish/price_history.h"
+#include "base/map.h"
 #include "base/zone.h"
 #include "store/store.h"
 #include <stdlib.h>
@@ -267,16 +268,39 @@ static bool moment(const struct generation *g, struct slice text, int64_t *out)
     return true;
 }
 
-/* Backdated it would not have to answer for the prices of yesterday. */
-static bool find_start(const struct price_history *h, const struct generation *g, const struct json_value *spec, bool live, int64_t *out)
+/* 1 with since when it is live with its claims; 0 when it is not. */
+static int claimed_since(const struct price_history *h, struct slice id, int64_t *since_ms, struct err *err)
+{
+    struct store_stmt *q;
+    int rc = store_prepare(h->conn, "SELECT since_ms FROM claim_starts WHERE campaign = ?1", &q, err);
+    if (rc < 0)
+        return rc;
+    store_bind_text(q, 1, id);
+    rc = store_step(q, err);
+    if (rc == 1) {
+        *since_ms = store_column_int(q, 0);
+        store_reset(q);
+    }
+    return rc;
+}
+
+static int find_start(const struct price_history *h, const struct generation *g, const struct json_value *spec, bool live, int64_t *out,
+                      bool *known, struct err *err)
 {
     const struct json_value *claims = declared_list(spec, "claims"), *window = json_get(spec, "window");
-    *out = h->now_ms;
-    bool known = (claims && claims->first && moment(g, text_of(claims->first, "from"), out)) ||
-                 (window && moment(g, text_of(window, "from"), out)) || !live;
-    if (!live && *out < h->now_ms)
-        *out = h->now_ms;
-    return known;
+    bool claims_something = price_history_matters(spec);
+    int64_t since_ms = h->now_ms;
+    int rc = live && claims_something ? claimed_since(h, text_of(spec, "id"), &since_ms, err) : 0;
+    if (rc < 0)
+        return rc;
+    bool said =
+        (claims && claims->first && moment(g, text_of(claims->first, "from"), out)) || (window && moment(g, text_of(window, "from"), out));
+    if (!said)
+        *out = since_ms;
+    if ((!live || claims_something) && *out < since_ms)
+        *out = since_ms;
+    *known = said || !live || claims_something;
+    return 0;
 }
 
 static int prepare(struct looking *l)
@@ -327,8 +351,10 @@ int price_history_of(const struct price_history *h, const struct generation *g, 
     *out = NULL;
     if (!is_campaign && !price_history_matters(spec))
         return 0;
-    bool known = find_start(h, g, spec, live, &l.start_ms);
-    int rc = prepare(&l);
+    bool known = false;
+    int rc = find_start(h, g, spec, live, &l.start_ms, &known, err);
+    if (rc == 0)
+        rc = prepare(&l);
     if (rc == 0)
         rc = look_at_claimed(&l, g, campaign, is_campaign, declared_list(spec, "claims"));
     if (rc == 0)
@@ -336,4 +362,71 @@ int price_history_of(const struct price_history *h, const struct generation *g, 
     if (rc == 0 && is_campaign)
         rc = look_at_scope(&l, g, campaign);
     return rc < 0 ? rc : finish(&l, known, out);
+}
+
+/* --- since when something is claimed ------------------------------------------------------------------------------------------------- */
+
+static int keep_claims(struct store_stmt *insert, const struct json_value *list, int64_t now_ms, struct map *seen, struct err *err)
+{
+    int rc = 0;
+    for (const struct json_value *c = list->first; c && rc == 0; c = c->next) {
+        if (!price_history_matters(c))
+            continue;
+        if (!map_set(seen, text_of(c, "id"), insert))
+            return nomem(err);
+        store_bind_text(insert, 1, text_of(c, "id"));
+        store_bind_int(insert, 2, now_ms);
+        rc = store_step(insert, err);
+    }
+    return rc;
+}
+
+/* A statement that is read must not be changed under it: first which, then away. */
+static int forget_others(struct store_conn *conn, const struct map *seen, struct arena *arena, struct err *err)
+{
+    struct store_stmt *all, *forget;
+    struct json_value *gone = json_new(arena, JSON_ARRAY), *last = NULL;
+    int rc = store_prepare(conn, "SELECT campaign FROM claim_starts", &all, err);
+    if (rc == 0)
+        rc = store_prepare(conn, "DELETE FROM claim_starts WHERE campaign = ?1", &forget, err);
+    if (rc < 0 || !gone)
+        return rc < 0 ? rc : nomem(err);
+    while ((rc = store_step(all, err)) == 1) {
+        if (map_get(seen, store_column_text(all, 0)))
+            continue;
+        struct slice id = arena_copy(arena, store_column_text(all, 0));
+        struct json_value *v = id.data ? json_new_string(arena, id) : NULL;
+        if (!v) {
+            store_reset(all);
+            return nomem(err);
+        }
+        json_append(gone, last, v);
+        last = v;
+    }
+    for (const struct json_value *v = gone->first; v && rc == 0; v = v->next) {
+        store_bind_text(forget, 1, v->string);
+        rc = store_step(forget, err);
+    }
+    return rc;
+}
+
+int price_history_keep(struct store_conn *conn, const struct generation *g, int64_t now_ms, struct err *err)
+{
+    struct store_stmt *insert;
+    struct map seen;
+    struct arena arena;
+    int rc = store_prepare(conn, "INSERT INTO claim_starts (campaign, since_ms) VALUES (?1, ?2) ON CONFLICT (campaign) DO NOTHING", &insert,
+                           err);
+    if (rc < 0)
+        return rc;
+    map_init(&seen, NULL);
+    arena_init(&arena, NULL, 0);
+    rc = keep_claims(insert, generation_campaigns(g), now_ms, &seen, err);
+    if (rc == 0)
+        rc = keep_claims(insert, generation_announcements(g), now_ms, &seen, err);
+    if (rc == 0)
+        rc = forget_others(conn, &seen, &arena, err);
+    arena_release(&arena);
+    map_release(&seen);
+    return rc;
 }

@@ -7,8 +7,9 @@
  *              deals = { { at, price, order } ... }, last_deal? = { at, price, order }, raises = { { at, from, to } ... } } ... },
  *              in_scope, left_out }
  *
- * Times are milliseconds UTC. start: of claims[1].from, of the campaign's window, or now; a campaign that was not live before can't have
- * begun before now. Products that have something to be asked about come first; left_out: how many there was no room for. */
+ * Times are milliseconds UTC. start: of claims[1].from, of the campaign's window, or when it went live with its claims; never before that,
+ * so that nobody backdates it. What is not live begins now, or later. start_known: false for what is live, claims nothing and has no
+ * window. Products that have something to be asked about come first; left_out: how many there was no room for. */
 #pragma once
 #include "base/json.h"
 #include "host/api/catalogue.h"
@@ -22,6 +23,9 @@ struct price_history {
     struct symbols *symbols;
     int64_t now_ms;
 };
+
+/* On the writer, with what goes live: since when it claims something of prices. */
+int price_history_keep(struct store_conn *conn, const struct generation *g, int64_t now_ms, struct err *err);
 
 /* It names products of which somebody has to know the prices. */
 bool price_history_matters(const struct json_value *spec);

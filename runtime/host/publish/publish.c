@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "host/admin/act.h"
 #include "host/publish/pins.h"
+#include "host/publish/price_history.h"
 #include "host/plugins/plugin_data.h"
 #include "host/publish/rescue.h"
 #include "host/publish/revisions.h"
@@ -209,6 +210,7 @@ struct recording {
     const struct revision_entry *entry;
     const struct generation *generation; /* whose plugins' tables are to be there; NULL = none */
     const struct generation *live;       /* whose are; NULL = nobody knows */
+    const struct generation *next;       /* what goes live; NULL: nothing does */
 };
 
 /* What goes live, and what was refused, is in the audit log: who, how, which sources. */
@@ -251,6 +253,8 @@ static int record_run(void *ctx, struct store_conn *conn, struct err *err)
     int rc = r->generation ? plugin_tables_grow(conn, generation_plugins(r->generation), live, NULL, err) : 0;
     if (rc == 0 && r->generation)
         rc = pins_keep(conn, r->generation, r->entry->at_ms, err);
+    if (rc == 0 && r->next)
+        rc = price_history_keep(conn, r->next, r->entry->at_ms, err);
     if (rc == 0)
         rc = revision_log(conn, r->entry, err);
     if (rc == 0)
@@ -261,9 +265,9 @@ static int record_run(void *ctx, struct store_conn *conn, struct err *err)
 }
 
 static int record(struct publisher *p, struct publish_job *job, const struct revision_entry *entry, const struct generation *g,
-                  const struct generation *live, struct err *err)
+                  const struct generation *live, const struct generation *next, struct err *err)
 {
-    struct recording r = { p->shop, job, entry, g, live };
+    struct recording r = { p->shop, job, entry, g, live, next };
     return publisher_write(p, record_run, &r, err);
 }
 
@@ -401,7 +405,7 @@ static int make_ready(struct publisher *p, struct publish_job *job, const struct
     snprintf(job->previous, sizeof job->previous, "%s", generation_id(old->generation));
     job->campaigns = quote_rules_count(generation_rules(g));
     job->changed = true;
-    return record(p, job, &entry, g, old->generation, err);
+    return record(p, job, &entry, g, old->generation, g, err);
 }
 
 static int go_live(struct publisher *p, struct publish_job *job, struct generation *g, struct err *err)
@@ -535,7 +539,7 @@ static void log_refused(struct publisher *p, struct publish_job *job)
     if (job->err.code != ERR_INVALID)
         return; /* not the rules' fault: no part of their history */
     struct revision_entry entry = { .how = job->how, .author = job->author, .error = job->err.text, .at_ms = now_ms(p) };
-    record(p, job, &entry, NULL, NULL, &ignored);
+    record(p, job, &entry, NULL, NULL, NULL, &ignored);
 }
 
 static void tell(struct publisher *p, const struct publish_job *job)
@@ -713,7 +717,7 @@ static int record_start(struct publisher *p, struct err *err)
     if (rc != 0)
         return rc < 0 ? rc : 0;
     struct revision_entry entry = { generation_id(g), generation_sources(g), "start", "operator", NULL, now_ms(p) };
-    return record(p, NULL, &entry, NULL, NULL, err);
+    return record(p, NULL, &entry, NULL, NULL, g, err);
 }
 
 int publisher_start(struct publisher *p, struct err *err)
