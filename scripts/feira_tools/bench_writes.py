@@ -54,13 +54,17 @@ def import_catalogue(work, data, products):
         subprocess.run([str(program()), "import", str(SHOP), f.name, "--data", str(data)], check=True, stdout=subprocess.DEVNULL)
 
 
+def line_total(n, qty):
+    subtotal = price(n) * qty
+    return subtotal - ((subtotal * 10 + 50) // 100 if category(n) == "tea" else 0)
+
+
 def order_body(chance, products):
     lines, total = [], 0
     for n in chance.sample(range(products), 3):
         qty = chance.randint(1, 3)
         lines.append({"sku": f"P-{n:06d}", "qty": qty})
-        subtotal = price(n) * qty
-        total += subtotal - ((subtotal * 10 + 50) // 100 if category(n) == "tea" else 0)
+        total += line_total(n, qty)
     contact = {"name": "Ada Example", "phone": "+44 20 7946 0000"}
     address = {"line1": "1 Example Street", "city": "London", "postal_code": "N1 1AA", "country": "GB"}
     return {"lines": lines, "expected_total": total, "contact": contact, "address": address}
@@ -146,7 +150,33 @@ def open_base(work, products):
         paid = client.request("POST", f"/v1/orders/{placed.json()['id']}/payments", {"provider": "test"}, idempotency="first payment")
         if paid.status != 201:
             sys.exit(f"the shop of the bench takes no payment: {paid}")
+    this_hour = int(time.time() * 1000) // HOUR_MS
+    deal_before(data, (this_hour, this_hour + 1))
     return data
+
+
+HOUR_MS = 3600 * 1000
+
+
+def deal_before(data, hours):
+    """Each product was sold at each of its prices in these hours: so a payment changes the rows of deals of which it would otherwise add some, and
+    how many depends on those before it."""
+    db = sqlite3.connect(data / "shop.db")
+    deals = {(product, line_total(int(sku[2:]), qty) // qty) for product, sku in db.execute("SELECT id, sku FROM products") for qty in (1, 2, 3)}
+    for hour in hours:
+        db.executemany(
+            "INSERT OR IGNORE INTO deal_prices (product, hour, channel, price, units, first_at, last_at, last_order) VALUES (?1, ?3, '', ?2, 1, ?3, ?3, '')",
+            [(product, unit, hour * HOUR_MS) for product, unit in sorted(deals)],
+        )
+    db.commit()
+    db.close()
+
+
+def hours_of_unpaid(data):
+    with sqlite3.connect(data / "shop.db") as db:
+        hours = [hour for (hour,) in db.execute(f"SELECT DISTINCT placed_at / {HOUR_MS} FROM orders WHERE state = ?", (PLACED,))]
+    db.close()
+    return hours
 
 
 def make_trace(work, base, products, sample):
@@ -215,6 +245,7 @@ def shop_with(work, products, orders, waiting, sample):
         if n + sample <= orders - waiting:
             replay.run("pay", sample, FILL_BATCH)
     replay.close()
+    deal_before(making, hours_of_unpaid(making))
     sum_hours(making)
     doctor(making)
     STORES.mkdir(parents=True, exist_ok=True)

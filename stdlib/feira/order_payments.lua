@@ -40,8 +40,11 @@ end
 function order_payments.receive(order, payment, list, due, now)
   dues.pay(order, due, payment.amount)
   local is_paid = not dues.first_open(list)
-  if is_paid then states.move(order, "paid", now, "Nothing was taken.") end
-  if count_payment:run(order.id, payment.amount) ~= 1 then error("order " .. order.order_id .. " was paid twice at once") end
+  if is_paid then
+    states.move(order, "paid", now, "Nothing was taken.", nil, payment.amount)
+  elseif count_payment:run(order.id, payment.amount) ~= 1 then
+    error("order " .. order.order_id .. " was paid twice at once")
+  end
   order.paid = order.paid + payment.amount
   if is_paid then
     stock.settle(order, "post")

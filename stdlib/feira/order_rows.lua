@@ -139,10 +139,12 @@ function rows.document_of_new(order, contact) return write(order, contact, json.
 
 ---The document of an order as it is now.
 ---@param personal { contact: string?, address: string?, note: string? }? instead of what is known of its customer
-function rows.document(order, personal)
+---@param is_new boolean? nothing of it can have gone back yet
+function rows.document(order, personal, is_new)
   local of_refund, of_attempt = refund_parts.of_order(order)
-  local sent_back, sent = refunds(order, of_refund), states.is_sent(order.state) and fulfilments(order) or {}
+  local sent_back, sent = is_new and {} or refunds(order, of_refund), states.is_sent(order.state) and fulfilments(order) or {}
   local lines = #sent_back + #sent > 0 and lines_now(order) or json.raw(order.lines)
+  if is_new then sent_back = EMPTY end
   return write(order, personal or contact_of:row(order.id) or NOTHING, lines, payments(order, of_attempt), sent_back, json.array(sent),
     states.is_blockable(order.state) and blocks(order) or EMPTY)
 end

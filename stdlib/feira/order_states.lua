@@ -29,8 +29,10 @@ local blockable = { placed = true, paid = true, fulfilling = true }
 local sent = { fulfilling = true, fulfilled = true, completed = true }
 local refundable = { paid = true, fulfilling = true, fulfilled = true, completed = true }
 
-local move = sql.statement
-  "UPDATE orders SET state = ?3, version = version + 1, updated_at = ?4, close_reason = ?5 WHERE id = ?1 AND state = ?2"
+-- Money that comes in with the move is counted by the same statement: the row and its indexes are written once.
+local move = sql.statement [[
+  UPDATE orders SET state = ?3, version = version + 1, updated_at = ?4, close_reason = ?5, paid = paid + ?6
+  WHERE id = ?1 AND state = ?2 AND paid + ?6 <= total]]
 
 ---@param code integer as it is stored
 ---@return string
@@ -70,11 +72,12 @@ end
 ---@param order { id: integer, state: string }
 ---@param to string
 ---@param what string a sentence that says what can't be done then
-function states.move(order, to, now, what, reason)
+---@param paid integer? what was paid with it
+function states.move(order, to, now, what, reason, paid)
   local allowed = next_of[order.state]
   if not allowed or not allowed[to] then states.refuse(order.state, what) end
-  if move:run(order.id, codes[order.state], codes[to], now, reason) ~= 1 then
-    error(("order %s was not %s when it was moved"):format(order.order_id, order.state))
+  if move:run(order.id, codes[order.state], codes[to], now, reason, paid or 0) ~= 1 then
+    error(("order %s was not %s when it was moved, or was paid twice at once"):format(order.order_id, order.state))
   end
   order.state, order.updated_at, order.close_reason = to, now, reason
 end

@@ -164,8 +164,9 @@ function orders.pay(args)
   local body, now = args.body or {}, time.now()
   require_open(order, now)
   payments.require(body.provider, args.shop or {})
-  if take(order, body.provider, body, now) then order = rows.find(order.order_id) end -- who heard it may have done something with it
-  return { status = 201, body = rows.document(order) }
+  local heard = take(order, body.provider, body, now)
+  if heard then order = rows.find(order.order_id) end -- who heard it may have done something with it
+  return { status = 201, body = rows.document(order, nil, not heard) } -- until a moment ago it was placed, and had nothing to give back
 end
 
 ---Takes what a plugin pays out of its own accounts (points, stored value), which it does in the same transaction. payment.returned tells it

@@ -19,10 +19,9 @@ local built_in = {
   },
 }
 
-local next_number = sql.statement "SELECT coalesce(max(n), 0) + 1 FROM payments WHERE order_id = ?1"
 local insert = sql.statement [[
   INSERT INTO payments (order_id, n, payment_id, provider, provider_reference, amount, state, at, due)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'succeeded', ?7, ?8)]]
+  VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM payments WHERE order_id = ?1), ?2, ?3, ?4, ?5, 'succeeded', ?6, ?7)]]
 local unspent = sql.statement [[
   SELECT n, payment_id, provider, amount - refunded AS left_over FROM payments WHERE order_id = ?1 AND amount > refunded ORDER BY n]]
 local give_back = sql.statement
@@ -43,7 +42,7 @@ end
 ---@param due integer which of the order's dues it meets
 function payments.record(order, payment, due, now)
   local id = payment.id or ids.new "pay"
-  insert:run(order.id, next_number:values(order.id), id, payment.provider, payment.transaction, payment.amount, now, due)
+  insert:run(order.id, id, payment.provider, payment.transaction, payment.amount, now, due)
   return {
     kind = "transfer", id = id, debit = purses.provider(payment.provider), credit = purses.sales(), amount = payment.amount,
     reference = order.order_id,
