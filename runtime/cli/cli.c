@@ -133,6 +133,16 @@ static const struct cli_option replay_options[] = {
     { "--threads", "N", "How many compute; default one for each core." },
     { "--json", NULL, "Print the result as one JSON document." },
     { NULL, NULL, NULL } };
+static const struct cli_option backtest_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--since", "TIME", "Orders placed from then on: 2026-11-01 (the shop's zone), 2026-11-01T00:00:00Z, or 30d for the time since then." },
+    { "--until", "TIME", "The first moment whose orders are left out." },
+    { "--without", "A,B", "Files of the live rules that are left out, as campaigns/tea.lua." },
+    { "--threads", "N", "How many compute; default one for each core." },
+    { "--orders", NULL, "With --json: also list each order with both totals." },
+    { "--json", NULL, "Print the result as one JSON document." },
+    { "--html", NULL, "Print a report with plots, as one page that needs nothing else." },
+    { NULL, NULL, NULL } };
 static const struct cli_option new_options[] = {
     { "--currency", "CODE", "Of a new shop; default EUR." },
     { "--zone", "NAME", "Time zone of a new shop; default UTC." },
@@ -250,6 +260,10 @@ const struct cli_command cli_commands[] = {
       "Each order is priced from what its quote saw, under the rules that it was made with, and compared with what was kept, to the byte:\n"
       "lines, discounts, shipping, tax, total, and why each campaign did or did not apply. Any difference is named, order and field, and is\n"
       "exit code 1. Beside a shop that is served it runs on threads of low priority." },
+    { "backtest", "SHOP [CANDIDATE...]", "Price the orders that were under rules that are not live.", 1, 7, backtest_options, cmd_backtest,
+      "A CANDIDATE is a file of campaigns (it takes the place of the live one of its name), a plugin's folder (another version of it), a shop.lua\n"
+      "(other settings), or a whole shop's folder; several go together. Orders are priced in their order from their evidence, so that limits of\n"
+      "campaigns run out as they would have. Says what it can't know: people would have bought otherwise. Nothing becomes live." },
     { "explain", "SHOP CART.json|ORDER", "Say why each campaign applied to a cart or an order, or why not.", 2, 2, explain_options, cmd_explain,
       "CART.json is the body of POST /v1/quotes, with the codes that were typed; \"-\" reads standard input. Of each campaign: what it took off which\n"
       "line, or the reason why not with what it needed and what it saw, the place of that in its file (when[2].subtotal), or the\n"

@@ -63,6 +63,7 @@ int cmd_webhooks(const struct cli_args *a);
 int cmd_quote(const struct cli_args *a);
 int cmd_explain(const struct cli_args *a);
 int cmd_replay(const struct cli_args *a);
+int cmd_backtest(const struct cli_args *a);
 int cmd_status(const struct cli_args *a);
 int cmd_new(const struct cli_args *a);
 int cmd_check(const struct cli_args *a);

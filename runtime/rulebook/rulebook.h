@@ -19,6 +19,15 @@ struct sources;
  * with control characters. */
 int sources_read(const char *shop_dir, struct sources **out, struct err *err);
 int sources_make(const struct source_file *files, size_t n, struct sources **out, struct err *err); /* tests; copies */
+/* Other sources made of some: files that are added or replaced, and what goes: all whose path begins with one of `without`. Plugins that
+ * ship are added as sources_read() does. base may be NULL. Copies. */
+struct source_change {
+    const struct source_file *files;
+    size_t count;
+    const struct slice *without;
+    size_t without_count;
+};
+int sources_change(const struct sources *base, const struct source_change *c, struct sources **out, struct err *err);
 void sources_free(struct sources *s);
 size_t sources_count(const struct sources *s);
 const struct source_file *sources_at(const struct sources *s, size_t i);

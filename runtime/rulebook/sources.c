@@ -319,6 +319,46 @@ int sources_read(const char *shop_dir, struct sources **out, struct err *err)
     return rc;
 }
 
+static bool is_under(struct slice path, struct slice prefix)
+{
+    return path.len >= prefix.len && memcmp(path.data, prefix.data, prefix.len) == 0;
+}
+
+/* A file of the base that stays: nothing under `without`, nothing that is written anew. */
+static bool stays(struct slice path, const struct source_change *c)
+{
+    for (size_t i = 0; i < c->without_count; i++)
+        if (is_under(path, c->without[i]))
+            return false;
+    for (size_t i = 0; i < c->count; i++)
+        if (slice_eq(path, c->files[i].path))
+            return false;
+    return true;
+}
+
+int sources_change(const struct sources *base, const struct source_change *c, struct sources **out, struct err *err)
+{
+    *out = NULL;
+    int rc = 0;
+    struct sources *s = sources_new(err);
+    if (!s)
+        return ERR_NOMEM;
+    for (size_t i = 0; base && i < base->count && rc == 0; i++)
+        if (stays(base->files[i].path, c))
+            rc = add(s, base->files[i].path, base->files[i].text, err);
+    for (size_t i = 0; i < c->count && rc == 0; i++)
+        rc = add(s, c->files[i].path, c->files[i].text, err);
+    if (rc == 0)
+        rc = add_shipped(s, err);
+    if (rc == 0)
+        rc = seal(s, err);
+    if (rc < 0)
+        sources_free(s);
+    else
+        *out = s;
+    return rc;
+}
+
 /* --- a plugin's folder, for check.h ---------------------------------------------------------------------------------- */
 
 static int read_plugin_folder(struct folder *f, const char *under, int depth, struct err *err)

@@ -36,6 +36,7 @@ ROUTES = {
     ("get", "/v1/ledger/accounts/{account}/statement"),
     ("get", "/v1/doctor"), ("post", "/v1/backup"),
     ("get", "/v1/orders/{id}/explanation"), ("post", "/v1/replay"), ("get", "/v1/replay"), ("delete", "/v1/replay"),
+    ("post", "/v1/backtest"), ("get", "/v1/backtest"), ("delete", "/v1/backtest"),
     ("get", "/v1/follow"), ("put", "/v1/follow"), ("delete", "/v1/follow"),
     ("post", "/v1/admin/sessions"), ("delete", "/v1/admin/sessions"), ("get", "/v1/admin/me"),
     ("get", "/v1/admin/operators"), ("post", "/v1/admin/operators"), ("patch", "/v1/admin/operators/{name}"), ("delete", "/v1/admin/operators/{name}"),

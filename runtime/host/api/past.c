@@ -3,6 +3,7 @@
 #include "host/api/routes.h"
 #include "host/api/words.h"
 #include "host/care/errand.h"
+#include "host/past/backtest.h"
 #include "host/past/explanation.h"
 #include "host/past/replay.h"
 #include "host/publish/publish.h"
@@ -21,6 +22,28 @@ void handle_replay_look(struct call *c)
 void handle_replay_cancel(struct call *c)
 {
     errand_cancel(c, "replay");
+}
+
+/* Files of the machine are named by who works on it; others send them. */
+void handle_backtest(struct call *c)
+{
+    if (!json_get(c->body, "candidates") || c->req->peer->local_socket) {
+        errand_begin(c, "backtest", backtest_run);
+        return;
+    }
+    err_field(&c->err, ERR_DENIED, "/candidates",
+              "Paths are named on the machine of the shop: feira backtest SHOP CANDIDATE; from elsewhere send files.");
+    call_fail(c, NULL, (struct slice){ 0 });
+}
+
+void handle_backtest_look(struct call *c)
+{
+    errand_look(c, "backtest");
+}
+
+void handle_backtest_cancel(struct call *c)
+{
+    errand_cancel(c, "backtest");
 }
 
 /* --- GET /v1/orders/{id}/explanation ------------------------------------------------------------------------------------------ */

@@ -54,6 +54,9 @@ void handle_explanation(struct call *c); /* api/past.c */
 void handle_replay(struct call *c);
 void handle_replay_look(struct call *c);
 void handle_replay_cancel(struct call *c);
+void handle_backtest(struct call *c);
+void handle_backtest_look(struct call *c);
+void handle_backtest_cancel(struct call *c);
 void handle_repin(struct call *c);      /* api/repin.c */
 void handle_event_list(struct call *c); /* api/events.c */
 void handle_event_replay(struct call *c);

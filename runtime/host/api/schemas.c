@@ -249,6 +249,22 @@ static const struct schema replay_fields[] = {
     { .name = "threads", .type = SCHEMA_INT, .min = 1, .max = 64, .about = "Default: one for each core." }, END };
 const struct schema schema_replay = { .type = SCHEMA_OBJECT, .fields = replay_fields };
 
+static const struct schema path_text = { .type = SCHEMA_STRING, .min = 1, .max = 4000 };
+static const struct schema source_path = { .type = SCHEMA_STRING, .min = 1, .max = 500 };
+static const struct schema source_fields[] = {
+    { .name = "path", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 500, .about = "Within a shop's folder: campaigns/tea.lua, plugins/club/rules.lua, shop.lua." },
+    { .name = "text", .type = SCHEMA_STRING, .multiline = true, .required = true, .max = 1048576 }, END };
+static const struct schema source_file = { .type = SCHEMA_OBJECT, .fields = source_fields };
+static const struct schema backtest_fields[] = {
+    { .name = "candidates", .type = SCHEMA_ARRAY, .max = 20, .item = &path_text, .about = "Whole paths on the shop's machine: a file of campaigns, shop.lua, a plugin's folder, a shop's folder; through the socket only." },
+    { .name = "files", .type = SCHEMA_ARRAY, .max = 500, .item = &source_file, .about = "Files that are other ones than those that are live, or new." },
+    { .name = "without", .type = SCHEMA_ARRAY, .max = 500, .item = &source_path, .about = "Files of the live rules that are left out: all whose path begins so." },
+    { .name = "since", .type = SCHEMA_STRING, .min = 2, .max = 40, .about = "Orders placed from then on, as of POST /v1/replay." },
+    { .name = "until", .type = SCHEMA_STRING, .min = 2, .max = 40, .about = "The first moment whose orders are left out." },
+    { .name = "threads", .type = SCHEMA_INT, .min = 1, .max = 64, .about = "Default: one for each core." },
+    { .name = "orders", .type = SCHEMA_BOOL, .about = "Also list each order with its total as it was and as it would have been." }, END };
+const struct schema schema_backtest = { .type = SCHEMA_OBJECT, .fields = backtest_fields };
+
 static const struct schema follow_fields[] = {
     { .name = "dir", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 3900, .about = "Where to: a folder on another disk, by its whole path." },
     { .name = "keep", .type = SCHEMA_STRING, .min = 2, .max = 12, .about = "How long every moment can be brought back; default 7d." },

@@ -28,7 +28,7 @@ extern const struct schema schema_contact_fields[], schema_address_fields[]; /* 
 extern const struct schema schema_product_put, schema_product_patch, schema_product_import, schema_stock, schema_quote, schema_quote_batch,
     schema_order, schema_checkout, schema_checkout_complete, schema_payment, schema_cancel, schema_refund, schema_refund_settle,
     schema_refund_retry, schema_fulfilment, schema_complete, schema_customer, schema_customer_token, schema_key, schema_publish,
-    schema_rollback, schema_stop, schema_prune, schema_repin, schema_backup, schema_replay, schema_follow, schema_account,
+    schema_rollback, schema_stop, schema_prune, schema_repin, schema_backup, schema_replay, schema_backtest, schema_follow, schema_account,
     schema_event_replay, schema_webhook_new, schema_webhook_change, schema_webhook_rotate, schema_webhook_act, schema_webhook_replay;
 
 /* Of operators. */

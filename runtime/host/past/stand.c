@@ -141,6 +141,7 @@ struct stand {
     char id[GENERATION_ID_MAX]; /* by which it was asked for; another one than its own under another version of the program */
     stand_left left;
     void *left_ctx;
+    struct catalogue_snapshot *catalogue;
 };
 
 int stand_open(struct shop *s, struct generation *g, struct stand **out, struct err *err)
@@ -179,6 +180,11 @@ void stand_close(struct stand *st)
     figures_free(st->figures);
     generation_unref(st->generation);
     free(st);
+}
+
+void stand_give(struct stand *st, struct catalogue_snapshot *catalogue)
+{
+    st->catalogue = catalogue;
 }
 
 struct generation *stand_generation(const struct stand *st)
@@ -224,6 +230,16 @@ static bool left_over(void *ctx, struct slice account, int64_t *left)
     return st->left && st->left(st->left_ctx, account, left);
 }
 
+static bool product(void *ctx, symbol sku, struct quote_extra *out)
+{
+    struct stand *st = ctx;
+    const struct catalogue_product *p = st->catalogue ? catalogue_find(st->catalogue, sku) : NULL;
+    if (!p || p->status != PRODUCT_ACTIVE || p->has_variants)
+        return false;
+    *out = (struct quote_extra){ .product = p->facts, .for_sale = true, .left = INT64_MAX };
+    return true;
+}
+
 int stand_price(struct stand *st, struct quote_cart *cart, stand_left left, void *ctx, struct arena *arena, struct quote_result *out,
                 struct err *err)
 {
@@ -235,6 +251,7 @@ int stand_price(struct stand *st, struct quote_cart *cart, stand_left left, void
         .shipping_rates = shipping_rates,
         .tax_rates = tax_rates,
         .left = left_over,
+        .product = product,
     };
     st->left = left;
     st->left_ctx = ctx;

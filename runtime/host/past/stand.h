@@ -16,6 +16,9 @@ struct stand;
 int stand_open(struct shop *s, struct generation *g, struct stand **out, struct err *err); /* counts g up */
 void stand_close(struct stand *s);
 struct generation *stand_generation(const struct stand *s);
+/* For rules that give goods of which the cart does not say what they were: they are as in this catalogue, and there are enough of them. It
+ * must outlive the stand. Without one nothing else is given. */
+void stand_give(struct stand *s, struct catalogue_snapshot *catalogue);
 /* cart → result, in the arena. What is left of accounts is what the cart says; `left` answers for those that it does not know, and may be
  * NULL. As quote_price(). */
 typedef bool (*stand_left)(void *ctx, struct slice account, int64_t *left);
