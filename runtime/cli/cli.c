@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 /* clang-format off */
+#define AS_OPTION { "--as", "NAME", "As this operator, who has signed in with feira login; default as who owns the machine." }
 static const struct cli_option serve_options[] = {
     { "--listen", "HOST:PORT", "Where to answer; default 127.0.0.1:8080. Port 0 takes a free one." },
     { "--workers", "N", "Threads that answer; default one per core." },
@@ -17,6 +18,10 @@ static const struct cli_option serve_options[] = {
     { "--allow-private", NULL, "Webhooks may go to this machine and private networks, also without TLS: for development." },
     { NULL, NULL, NULL } };
 static const struct cli_option data_option[] = { { "--data", "DIR", "Where the shop's data is; default SHOP/data." }, { NULL, NULL, NULL } };
+static const struct cli_option publish_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    AS_OPTION,
+    { NULL, NULL, NULL } };
 static const struct cli_option doctor_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--json", NULL, "Print the findings as one JSON document." },
@@ -57,6 +62,7 @@ static const struct cli_option repin_options[] = {
     { "--to", "REVISION", "The rules they shall go by; default the live ones." },
     { "--collection", "NAME", "Only rows of this collection." },
     { "--dry-run", NULL, "Only say which rows would be moved." },
+    AS_OPTION,
     { NULL, NULL, NULL } };
 static const struct cli_option events_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
@@ -97,17 +103,20 @@ static const struct cli_option webhooks_options[] = {
 static const struct cli_option rollback_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--to", "GENERATION", "A generation that was live; default the one before." },
+    AS_OPTION,
     { NULL, NULL, NULL } };
 static const struct cli_option resume_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--campaign", NULL, "NAME is a campaign, where a plugin has that name too." },
     { "--plugin", NULL, "NAME is a plugin, where a campaign has that name too." },
+    AS_OPTION,
     { NULL, NULL, NULL } };
 static const struct cli_option stop_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--campaign", NULL, "NAME is a campaign, where a plugin has that name too." },
     { "--plugin", NULL, "NAME is a plugin, where a campaign has that name too." },
     { "--reason", "TEXT", "Why, for those who look later." },
+    AS_OPTION,
     { NULL, NULL, NULL } };
 static const struct cli_option key_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
@@ -153,12 +162,37 @@ static const struct cli_option check_options[] = {
     { "--in", "SHOP", "With --compliance: the shop that a draft is for, when it does not lie in its folder campaigns/." },
     { "--data", "DIR", "With --compliance: where the shop's data is; default SHOP/data." },
     { NULL, NULL, NULL } };
-#define AS_OPTION { "--as", "NAME", "As this operator, who has signed in with feira login; default as who owns the machine." }
 static const struct cli_option operators_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     AS_OPTION,
     { "--roles", "A,B", "viewer, author, business, legal, owner (add, role)." },
     { "--off", NULL, "Take the second factor of NAME away, because it was lost (totp)." },
+    { NULL, NULL, NULL } };
+#define DATA_OPTION { "--data", "DIR", "Where the shop's data is; default SHOP/data." }
+static const struct cli_option submit_options[] = {
+    DATA_OPTION, AS_OPTION,
+    { "--draft", "DRAFT", "Which draft says this from now on; its approvals are void. Default a new one." },
+    { "--at", "TIME", "When it goes live: \"2026-11-20 20:00\" (the shop's zone) or RFC 3339; default when it is approved." },
+    { "--note", "TEXT", "For those who approve." },
+    { NULL, NULL, NULL } };
+static const struct cli_option drafts_options[] = {
+    DATA_OPTION, AS_OPTION,
+    { "--json", NULL, "Print it as one JSON document." },
+    { "--files", NULL, "Of one draft: the files that differ, before and after." },
+    { NULL, NULL, NULL } };
+static const struct cli_option approve_options[] = {
+    DATA_OPTION, AS_OPTION,
+    { "--note", "TEXT", "For the record." },
+    { NULL, NULL, NULL } };
+static const struct cli_option reject_options[] = {
+    DATA_OPTION, AS_OPTION,
+    { "--reason", "TEXT", "Why; it is kept." },
+    { "--withdraw", NULL, "It is not wanted any more, and is no draft either." },
+    { NULL, NULL, NULL } };
+static const struct cli_option schedule_options[] = {
+    DATA_OPTION, AS_OPTION,
+    { "--at", "TIME", "\"2026-11-20 20:00\" (the shop's zone) or RFC 3339." },
+    { "--soon", NULL, "As soon as it is approved." },
     { NULL, NULL, NULL } };
 static const struct cli_option audit_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
@@ -179,7 +213,7 @@ const struct cli_command cli_commands[] = {
       "SIGTERM finishes what has begun and stops; SIGHUP publishes what is in the folder; SIGUSR2 hands over to the program as it is\n"
       "now on disk, while new connections wait. Sockets from systemd (LISTEN_FDS) are served instead of --listen.\n"
       "Secrets that settings of plugins name come from the environment (FEIRA_SECRET_NAME) or from files data/secrets/NAME of mode 0600." },
-    { "publish", "SHOP", "Make what is in the folder live, under load, or say what is wrong.", 1, 1, data_option, cmd_publish,
+    { "publish", "SHOP", "Make what is in the folder live, under load, or say what is wrong.", 1, 1, publish_options, cmd_publish,
       "The shop goes on under the rules that are live until all is built and checked. A mistake changes nothing." },
     { "rollback", "SHOP", "Go back to rules that were live before.", 1, 1, rollback_options, cmd_rollback,
       "From the store, not from the folder: while the shop is served it works also when the files are broken or gone.\n"
@@ -254,6 +288,18 @@ const struct cli_command cli_commands[] = {
       "Each entry holds a hash over the one before it: feira doctor finds one that was removed, changed or moved, and, by data/audit.head,\n"
       "a log that was cut off. A head that is kept on another machine finds it also where that file was changed: feira audit SHOP --head,\n"
       "and later --compare FILE. Names of operators stay in the log after they have left." },
+    { "submit", "SHOP", "Submit what is in the folder, for those who approve.", 1, 1, submit_options, cmd_submit,
+      "Built and checked, it becomes a draft: what differs from the live rules, which steps of approval that needs (shop.lua, approvals),\n"
+      "and a hash over everything that can change the outcome. Approved, it goes live by itself, at its time; on the rules that it was\n"
+      "compared with and no others. Where shop.lua asks for approvals, feira publish, SIGHUP and serve --dev make drafts, too." },
+    { "drafts", "SHOP [DRAFT]", "Changes on their way, or one of them with all that is known.", 1, 2, drafts_options, cmd_drafts, NULL },
+    { "approve", "SHOP DRAFT HASH", "Approve the next step of a draft.", 3, 3, approve_options, cmd_approve,
+      "HASH is the one that feira drafts SHOP DRAFT shows: what you approve is what you saw. Needs --as: people approve, each another one,\n"
+      "and none who had a hand in it. Whatever of the draft changes, its time too, makes approvals void." },
+    { "reject", "SHOP DRAFT", "Send a draft back, with the reason; one person can, until it is live.", 2, 2, reject_options, cmd_reject,
+      "What is live is stopped with feira stop, by one person and at once." },
+    { "schedule", "SHOP DRAFT", "Give a draft another time to go live; it has to be approved again.", 2, 2, schedule_options, cmd_schedule,
+      "A time that has come while nobody served the shop comes at its start, once." },
     { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
       "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
     { "replay", "SHOP [ORDER]", "Compute orders again from their evidence, and compare.", 1, 2, replay_options, cmd_replay,

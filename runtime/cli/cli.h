@@ -73,6 +73,11 @@ int cmd_login(const struct cli_args *a);
 int cmd_logout(const struct cli_args *a);
 int cmd_operators(const struct cli_args *a);
 int cmd_audit(const struct cli_args *a);
+int cmd_submit(const struct cli_args *a);
+int cmd_drafts(const struct cli_args *a);
+int cmd_approve(const struct cli_args *a);
+int cmd_reject(const struct cli_args *a);
+int cmd_schedule(const struct cli_args *a);
 int cmd_help(const struct cli_args *a);
 int cmd_version(const struct cli_args *a);
 

@@ -17,13 +17,18 @@ static void say_findings(const struct json_value *list)
 
 static int say(const struct cli_args *a, const struct json_value *v, struct slice raw)
 {
-    (void)a;
     (void)raw;
     int64_t campaigns = 0, took_ms = -1;
     json_is_int(json_get(v, "campaigns"), &campaigns);
     json_is_int(json_get(v, "took_ms"), &took_ms);
     if (slice_is(cli_text(v, "result"), "unchanged")) {
         printf("Nothing has changed; %.*s is live.\n", SLICE_FMT(cli_text(v, "generation")));
+        return EXIT_DONE;
+    }
+    if (slice_is(cli_text(v, "result"), "draft")) {
+        printf("This has to be approved: it is draft %.*s now. Submit it: feira submit %s\n", SLICE_FMT(cli_text(v, "draft")),
+               a->positional[0]);
+        say_findings(json_get(v, "findings"));
         return EXIT_DONE;
     }
     printf("%.*s is live: %lld campaigns", SLICE_FMT(cli_text(v, "generation")), (long long)campaigns);
@@ -37,8 +42,8 @@ static int say(const struct cli_args *a, const struct json_value *v, struct slic
 /* To be asked at all the shop was opened, with what is in the folder: so there is nothing left to publish. */
 static int say_unserved(const struct cli_args *a, const struct json_value *v, struct slice raw)
 {
-    (void)a;
-    (void)raw;
+    if (slice_is(cli_text(v, "result"), "draft"))
+        return say(a, v, raw);
     int64_t campaigns = 0;
     json_is_int(json_get(v, "campaigns"), &campaigns);
     printf("Nobody serves the shop now; its next start takes what is in the folder: %.*s, %lld campaigns.\n",

@@ -1,4 +1,5 @@
 /* Serving: W workers on threads of their own, the keeper (signals, timers) on the calling one. */
+#include "host/admin/due.h"
 #include "host/admin/hasher.h"
 #include "host/descriptors.h"
 #include "host/care/errand.h"
@@ -37,6 +38,7 @@ struct keeper {
     struct timer_pump *timers;
     struct webhook_sender *webhooks;
     struct sweep *sweep;
+    struct due *due;
     struct loop_timer *second;
     struct watch *watch;
     const struct serve_options *options;
@@ -172,9 +174,12 @@ struct unasked {
 static void say_result(const struct serve_options *o, const struct publish_job *job)
 {
     char text[128];
-    if (!o->published || (job->rc == 0 && !job->changed))
+    if (!o->published || (job->rc == 0 && !job->changed && !job->drafted))
         return;
-    snprintf(text, sizeof text, "live: %s, %zu campaigns, after %lld ms", job->live, job->campaigns, (long long)job->took_ms);
+    if (job->drafted)
+        snprintf(text, sizeof text, "draft: %s; it goes live when it is approved (feira submit)", job->saved);
+    else
+        snprintf(text, sizeof text, "live: %s, %zu campaigns, after %lld ms", job->live, job->campaigns, (long long)job->took_ms);
     o->published(o->ctx, job->rc == 0, job->rc == 0 ? text : job->err.text);
 }
 
@@ -292,6 +297,8 @@ static int open_keeper(struct keeper *k, const struct serve_options *o, int *por
         rc = timer_pump_open(k->shop, k->loop, &k->timers, err);
     if (rc == 0)
         rc = sweep_open(k->shop, k->loop, &k->sweep, err);
+    if (rc == 0)
+        rc = due_open(k->shop, k->loop, &k->due, err);
     if (rc == 0) {
         k->second = loop_timer_new(k->loop, every_second, k);
         rc = k->second ? 0 : err_set(err, ERR_NOMEM, "Out of memory.");
@@ -355,6 +362,7 @@ static void close_keeper(struct keeper *k)
         timer_pump_finish(k->timers);
     webhook_sender_close(k->webhooks);
     sweep_close(k->sweep);
+    due_close(k->due);
     timer_pump_close(k->timers);
     loop_timer_free(k->second);
     k->shop->worker_count = 0;

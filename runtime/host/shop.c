@@ -5,6 +5,7 @@
 #include "host/care/access.h"
 #include "host/care/errand.h"
 #include "host/care/follower.h"
+#include "host/publish/gate.h"
 #include "host/publish/pins.h"
 #include "host/care/discounts.h"
 #include "host/plugins/plugins.h"
@@ -254,6 +255,54 @@ static int open_live(struct shop *s, struct generation **first, struct err *err)
     return broken.code;
 }
 
+/* The folder is broken. Whether that matters: where approvals are asked for, it is no more than a draft. Nothing is written. */
+static bool is_gated_on_disk(const struct shop *s)
+{
+    struct store *store;
+    struct store_conn *conn;
+    struct err ignored = { 0 };
+    bool gated = false;
+    if (s->options.vfs || !has_bytes(s->store_path) ||
+        store_open(&(struct store_options){ .path = s->store_path, .read_only = true }, &store, &ignored) < 0)
+        return false;
+    if (store_reader_open(store, &conn, &ignored) == 0) {
+        gated = gate_was_closed(conn, &ignored) == 1;
+        store_reader_close(conn);
+    }
+    store_close(store);
+    return gated;
+}
+
+/* Where what was live last asks for approvals, that is what is served, whatever the folder has now. */
+static int keep_approved(struct shop *s, struct generation **first, struct err *err)
+{
+    struct store_conn *conn = store_writer_conn(s->store);
+    char id[GENERATION_ID_MAX];
+    struct sources *src = NULL;
+    struct generation *approved;
+    int rc = gate_was_closed(conn, err);
+    if (rc <= 0)
+        return rc;
+    rc = revision_before(conn, "", id, err);
+    if (rc == 0)
+        rc = revision_load(conn, slice_str(id), &src, err);
+    if (rc < 0 || strcmp(sources_hash(src), sources_hash(generation_sources(*first))) == 0) {
+        sources_free(src);
+        return rc;
+    }
+    rc = generation_build(&s->rulebook, src, &approved, err);
+    if (rc < 0) {
+        sources_free(src);
+        return err_wrap(err, "The rules that were approved can't be used by this program, and others were not approved");
+    }
+    generation_unref(*first);
+    *first = approved;
+    log_warn(s->options.log, "rules.approved",
+             "The folder has other rules than those that were approved; these are served. To change that: feira submit SHOP.",
+             LOG_STR("generation", generation_id(approved)));
+    return 0;
+}
+
 static int open_memory(struct shop *s, struct err *err)
 {
     struct store_conn *conn = store_writer_conn(s->store);
@@ -321,11 +370,13 @@ int shop_open(const struct shop_options *o, struct shop **out, struct err *err)
         rc = make_data_dir(s, err);
     if (rc == 0)
         rc = open_rulebook(s, &first, err); /* before the store: a shop whose rules are broken does not touch its data */
-    bool from_store = rc < 0 && rc != ERR_NOMEM && o->or_live_rules;
+    bool from_store = rc < 0 && rc != ERR_NOMEM && (o->or_live_rules || is_gated_on_disk(s));
     if (from_store)
         rc = open_live(s, &first, err);
     if (rc == 0 && !from_store)
         rc = open_store(s, err);
+    if (rc == 0 && !from_store)
+        rc = keep_approved(s, &first, err);
     if (rc == 0)
         rc = publish_check_start(s, first, err);
     if (rc == 0)

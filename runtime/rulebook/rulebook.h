@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "quote/quote.h"
+#include "rulebook/approvals.h"
 #include "rulebook/limits.h"
 #include "vm/vm.h"
 
@@ -51,6 +52,7 @@ struct shop_settings {
     int64_t checkout_ttl_ms;            /* how long a checkout lives after its last change; default 24 h */
     const char *const *trusted_proxies; /* NULL-terminated, may be NULL */
     const char *const *cors_origins;
+    struct approval_rules approvals;
     const struct json_value *tree; /* the whole checked table */
 };
 

@@ -18,10 +18,11 @@ enum {
 #define DAY_MS                    INT64_C(86400000)
 #define COMPLETE_AFTER_DEFAULT_MS (14 * DAY_MS)
 
-static const char *const keys[] = { "name",          "currency",  "zone",    "policies",        "quote_ttl",
-                                    "pay_within",    "shipping",  "tax",     "trusted_proxies", "cors_origins",
-                                    "test_payments", "plugins",   "limits",  "watch",           "complete_after",
-                                    "checkout_ttl",  "stock_low", "privacy", "code_guesses",    NULL };
+static const char *const keys[] = {
+    "name",         "currency",      "zone",    "policies", "quote_ttl", "pay_within",     "shipping",     "tax",       "trusted_proxies",
+    "cors_origins", "test_payments", "plugins", "limits",   "watch",     "complete_after", "checkout_ttl", "stock_low", "privacy",
+    "code_guesses", "approvals",     NULL
+};
 
 struct check {
     const struct sources *src;
@@ -57,7 +58,7 @@ static int known_keys(const struct check *c)
         return wrong(c, key,
                      "there is no such setting; the settings of a shop are name, currency, zone, policies, quote_ttl, pay_within, "
                      "complete_after, checkout_ttl, stock_low, code_guesses, shipping, tax, trusted_proxies, "
-                     "cors_origins, test_payments, plugins, limits, watch and privacy");
+                     "cors_origins, test_payments, plugins, limits, watch, privacy and approvals");
     }
     return 0;
 }
@@ -240,5 +241,7 @@ int settings_check(const struct sources *src, const struct json_value *tree, str
     struct reader r = { .arena = arena, .file = "shop.lua", .err = err, .source = file ? file->text : slice_str("") };
     if (rc == 0)
         rc = privacy_check(&r, json_get(tree, "privacy"));
+    if (rc == 0)
+        rc = approvals_check(&r, json_get(tree, "approvals"), &out->approvals);
     return rc;
 }

@@ -42,6 +42,9 @@ ROUTES = {
     ("get", "/v1/admin/operators"), ("post", "/v1/admin/operators"), ("patch", "/v1/admin/operators/{name}"), ("delete", "/v1/admin/operators/{name}"),
     ("post", "/v1/admin/operators/{name}/password"), ("post", "/v1/admin/operators/{name}/totp"),
     ("post", "/v1/admin/operators/{name}/totp/confirm"), ("delete", "/v1/admin/operators/{name}/totp"),
+    ("get", "/v1/admin/drafts"), ("post", "/v1/admin/drafts"), ("get", "/v1/admin/drafts/{id}"), ("get", "/v1/admin/drafts/{id}/files"),
+    ("post", "/v1/admin/drafts/{id}/approve"), ("post", "/v1/admin/drafts/{id}/reject"), ("post", "/v1/admin/drafts/{id}/withdraw"),
+    ("post", "/v1/admin/drafts/{id}/schedule"),
     ("get", "/v1/admin/audit"), ("get", "/v1/admin/audit/head"), ("post", "/v1/admin/audit/compare"),
     ("get", "/v1/status"), ("post", "/v1/keys"), ("get", "/v1/keys"), ("delete", "/v1/keys/{id}"),
 }  # fmt: skip

@@ -56,9 +56,11 @@ def test_a_role_opens_what_names_it_and_nothing_else(house):
         ("GET", "/v1/customers/anybody", None),
         ("GET", "/v1/keys", None),
         ("POST", "/v1/keys", {"kind": "sk", "label": "mine", "scopes": ["admin"]}),
-        ("GET", "/v1/status", None),
+        ("POST", "/v1/generations", {}),
+        ("POST", "/v1/generations/rollback", {}),
+        ("POST", "/v1/stops", {"campaign": "sale"}),
     ):
-        problem(viewer.request(method, target, body), 403)
+        problem(viewer.request(method, target, body, idempotency=unique("k")), 403)
     assert [e for e in audit(house) if e["action"] == "call.refused" and e["actor"] == viewer.name]
     ok(owner.request("GET", "/v1/orders"), 200)
     ok(owner.request("GET", "/v1/status"), 200)

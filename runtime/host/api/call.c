@@ -588,8 +588,8 @@ static bool refuse(struct call *c, int status, const char *type)
 static bool check_request(struct call *c)
 {
     if (check_caller(c) < 0) {
-        bool known = c->who.kind == CALLER_SERVER || c->who.kind == CALLER_OPERATOR;
-        if (c->route->audited && known && c->err.code == ERR_DENIED)
+        bool logged = c->who.kind == CALLER_OPERATOR || (c->route->audited && c->who.kind == CALLER_SERVER);
+        if (logged && c->err.code == ERR_DENIED)
             act_refuse(c);
         else
             call_fail(c, NULL, (struct slice){ 0 });

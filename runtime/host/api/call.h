@@ -33,7 +33,7 @@ struct route {
     const char *summary;
     bool apart;     /* the body has many parts that the handler reads, each on its own: `body` only describes it */
     unsigned roles; /* of operators with a session who may call beside owners */
-    bool audited;   /* a caller who is known and may not is written into the audit log */
+    bool audited;   /* a key that may not is written into the audit log, as operators always are */
 };
 
 struct call {

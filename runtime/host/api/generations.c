@@ -1,5 +1,7 @@
 /* Publishing over HTTP: the publisher does it, the call waits. */
 #include "host/admin/act.h"
+#include "host/admin/drafts.h"
+#include "host/publish/gate.h"
 #include "host/publish/publish.h"
 #include "host/publish/revisions.h"
 #include "host/api/routes.h"
@@ -31,7 +33,11 @@ static struct slice document(struct call *c, const struct publish_job *job, int6
     json_key(&w, "previous");
     json_str(&w, job->previous);
     json_key(&w, "result");
-    json_str(&w, job->changed ? "live" : "unchanged");
+    json_str(&w, job->drafted ? "draft" : job->changed ? "live" : "unchanged");
+    if (job->drafted) {
+        json_key(&w, "draft");
+        json_str(&w, job->saved);
+    }
     json_key(&w, "campaigns");
     json_int(&w, (int64_t)job->campaigns);
     if (took_ms >= 0) {
@@ -153,6 +159,33 @@ void handle_publish(struct call *c)
     struct publishing *p = begin(c, PUBLISH_FOLDER, "publish");
     if (p)
         submit(c, p);
+}
+
+/* Without approvals a draft is live as soon as it is due: so only who may publish may submit. */
+static bool may_submit(struct call *c)
+{
+    if (changes_are_gated(c->seat->generation) || c->who.roles & ROLE_OWNER)
+        return true;
+    err_reason(&c->err, ERR_DENIED, "role_missing", "This shop asks for no approvals, so only an owner submits.");
+    act_refuse(c);
+    return false;
+}
+
+void handle_draft_submit(struct call *c)
+{
+    struct publishing *p = may_submit(c) ? begin(c, PUBLISH_SUBMIT, "submit") : NULL;
+    struct slice text = { "", 0 };
+    if (!p)
+        return;
+    json_is_string(json_get(c->body, "note"), &p->job.note);
+    json_is_string(json_get(c->body, "at"), &text);
+    if (draft_time(c->seat->generation, text, &p->job.go_live_ms, &c->err) < 0) {
+        call_fail(c, NULL, (struct slice){ 0 });
+        return;
+    }
+    if (json_is_string(json_get(c->body, "draft"), &text))
+        snprintf(p->job.draft, sizeof p->job.draft, "%.*s", SLICE_FMT(text));
+    submit(c, p);
 }
 
 void handle_rollback(struct call *c)

@@ -1,6 +1,7 @@
 /* Moving rows of a plugin to the rules of another revision. */
 #include "base/log.h"
 #include "host/admin/act.h"
+#include "host/admin/changes.h"
 #include "host/publish/pins.h"
 #include "host/publish/publish.h"
 #include "host/api/routes.h"
@@ -68,6 +69,12 @@ void handle_repin(struct call *c)
     if (failed) {
         nomem(&c->err);
         call_fail(c, NULL, (struct slice){ 0 });
+        return;
+    }
+    if (r->to && changes_are_gated(c->seat->generation)) {
+        err_reason(&c->err, ERR_DENIED, "approval_needed",
+                   "Where approvals are asked for, rows move to the live rules only, which were approved.");
+        act_refuse(c);
         return;
     }
     c->state = r;

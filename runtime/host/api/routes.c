@@ -8,6 +8,8 @@ enum {
     KNOWN = CALLER_CUSTOMER | CALLER_SERVER | CALLER_OPERATOR,
     SERVERS = CALLER_SERVER | CALLER_OPERATOR,
     PEOPLE = CALLER_OPERATOR,
+    APPROVERS = ROLE_BUSINESS | ROLE_LEGAL | ROLE_OWNER,
+    STOPPERS = ROLE_AUTHOR | APPROVERS,
 };
 
 /* clang-format off */
@@ -106,13 +108,13 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/privacy", SHOPPERS, 0, NULL, notice_query, false, false, 200, call_read, "privacy.notice", "The privacy notice that follows from what is configured, and the field catalogue that it is made of." },
     { HTTP_METHOD_GET, "/v1/privacy/access", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_access, NULL, "How often plugins read personal fields, by day, and for what purpose." },
 
-    { HTTP_METHOD_GET, "/v1/status", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_status, NULL, "One screen: generation, rates, queue, commit times, what is wrong." },
-    { HTTP_METHOD_GET, "/v1/generations", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_generation_list, NULL, "Which rules were live when, the last 100 attempts, and what is stopped." },
+    { HTTP_METHOD_GET, "/v1/status", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_status, NULL, "One screen: generation, rates, queue, commit times, what is wrong.", .roles = ROLE_ANY },
+    { HTTP_METHOD_GET, "/v1/generations", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_generation_list, NULL, "Which rules were live when, the last 100 attempts, and what is stopped.", .roles = ROLE_ANY },
     { HTTP_METHOD_POST, "/v1/generations", SERVERS, SCOPE_ADMIN, &schema_publish, NULL, false, false, 200, handle_publish, NULL, "Makes what is in the shop's folder live, or says what is wrong with it." },
     { HTTP_METHOD_POST, "/v1/generations/rollback", SERVERS, SCOPE_ADMIN, &schema_rollback, NULL, true, false, 200, handle_rollback, NULL, "Makes a generation live that was live before." },
-    { HTTP_METHOD_GET, "/v1/stops", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_stop_list, NULL, "Campaigns and plugins that are stopped or quarantined: since when, by whom, why." },
-    { HTTP_METHOD_POST, "/v1/stops", SERVERS, SCOPE_ADMIN, &schema_stop, NULL, false, false, 201, handle_stop, NULL, "Stops a campaign or a plugin at once, until it is resumed." },
-    { HTTP_METHOD_DELETE, "/v1/stops/{name}", SERVERS, SCOPE_ADMIN, NULL, stop_query, false, false, 200, handle_resume, NULL, "Lets a stopped or quarantined campaign or plugin work again." },
+    { HTTP_METHOD_GET, "/v1/stops", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_stop_list, NULL, "Campaigns and plugins that are stopped or quarantined: since when, by whom, why.", .roles = ROLE_ANY },
+    { HTTP_METHOD_POST, "/v1/stops", SERVERS, SCOPE_ADMIN, &schema_stop, NULL, false, false, 201, handle_stop, NULL, "Stops a campaign or a plugin at once, until it is resumed.", .roles = STOPPERS },
+    { HTTP_METHOD_DELETE, "/v1/stops/{name}", SERVERS, SCOPE_ADMIN, NULL, stop_query, false, false, 200, handle_resume, NULL, "Lets a stopped or quarantined campaign or plugin work again.", .roles = APPROVERS },
     { HTTP_METHOD_GET, "/v1/doctor", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_doctor, NULL, "Looks all data through: the file, the books, holds, payments, timers, the disk." },
     { HTTP_METHOD_GET, "/v1/follow", SERVERS, SCOPE_ADMIN, NULL, NULL, false, false, 200, handle_follow_look, NULL, "The second copy: where it is, and how far behind." },
     { HTTP_METHOD_PUT, "/v1/follow", SERVERS, SCOPE_ADMIN, &schema_follow, NULL, false, false, 200, handle_follow_set, NULL, "Keeps a second copy of all data in a folder of the shop's machine, from now on." },
@@ -167,6 +169,16 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/admin/audit", PEOPLE, 0, NULL, audit_query, false, false, 200, handle_audit_list, NULL, "The audit log, newest first: who did what, and what was refused.", .roles = ROLE_ANY, .audited = true },
     { HTTP_METHOD_GET, "/v1/admin/audit/head", PEOPLE, 0, NULL, NULL, false, false, 200, handle_audit_head, NULL, "Number and hash of the last entry, signed; to be kept elsewhere.", .roles = ROLE_ANY, .audited = true },
     { HTTP_METHOD_POST, "/v1/admin/audit/compare", PEOPLE, 0, &schema_audit_head, NULL, false, true, 200, handle_audit_compare, NULL, "Reads the whole log and holds it against a head that was kept: 409 when an entry is missing, changed or moved.", .roles = ROLE_ANY, .audited = true },
+
+    /* Changes on their way. */
+    { HTTP_METHOD_GET, "/v1/admin/drafts", PEOPLE, 0, NULL, NULL, false, false, 200, handle_draft_list, NULL, "The newest 100 drafts: state, hash, steps.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/drafts", PEOPLE, 0, &schema_submit, NULL, false, false, 200, handle_draft_submit, NULL, "Submits what is in the shop's folder: checked, it waits for its approvals and its time, and then goes live by itself.", .roles = ROLE_AUTHOR, .audited = true },
+    { HTTP_METHOD_GET, "/v1/admin/drafts/{id}", PEOPLE, 0, NULL, NULL, false, false, 200, handle_draft_get, NULL, "One draft: what changes and which steps that needs, what the checks found, who had a hand in it, who approved what.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_GET, "/v1/admin/drafts/{id}/files", PEOPLE, 0, NULL, NULL, false, false, 200, handle_draft_files, NULL, "The files that differ from what it was compared with, before and after.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/drafts/{id}/approve", PEOPLE, 0, &schema_approve, NULL, false, false, 200, handle_draft_approve, NULL, "Approves the next step, for the hash that was looked at. With the last one the draft goes live, at its time.", .roles = APPROVERS, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/drafts/{id}/reject", PEOPLE, 0, &schema_reason, NULL, false, false, 200, handle_draft_reject, NULL, "Back to a draft, with the reason; one person can, until it is live.", .roles = ROLE_AUTHOR | APPROVERS, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/drafts/{id}/withdraw", PEOPLE, 0, &schema_reason, NULL, false, false, 200, handle_draft_withdraw, NULL, "It is not wanted any more.", .roles = ROLE_AUTHOR | APPROVERS, .audited = true },
+    { HTTP_METHOD_POST, "/v1/admin/drafts/{id}/schedule", PEOPLE, 0, &schema_schedule, NULL, false, false, 200, handle_draft_schedule, NULL, "Another time to go live; what was approved has to be approved again.", .roles = ROLE_AUTHOR | APPROVERS, .audited = true },
     { 0 },
 };
 /* clang-format on */

@@ -88,3 +88,11 @@ void handle_operator_totp_remove(struct call *c);
 void handle_audit_list(struct call *c); /* api/audit.c */
 void handle_audit_head(struct call *c);
 void handle_audit_compare(struct call *c);
+void handle_draft_submit(struct call *c); /* api/generations.c */
+void handle_draft_list(struct call *c);   /* api/drafts.c */
+void handle_draft_get(struct call *c);
+void handle_draft_files(struct call *c);
+void handle_draft_approve(struct call *c);
+void handle_draft_reject(struct call *c);
+void handle_draft_withdraw(struct call *c);
+void handle_draft_schedule(struct call *c);

@@ -331,6 +331,20 @@ const struct schema schema_operator_password = { .type = SCHEMA_OBJECT, .fields 
 static const struct schema code_fields[] = { { .name = "code", .type = SCHEMA_STRING, .required = true, .min = 6, .max = 6, .about = "Six digits." }, END };
 const struct schema schema_code = { .type = SCHEMA_OBJECT, .fields = code_fields };
 const struct schema schema_nothing = { .type = SCHEMA_OBJECT, .fields = no_fields };
+#define GO_LIVE_AT { .name = "at", .type = SCHEMA_STRING, .min = 1, .max = 40, .about = "When it goes live: 2026-11-20 20:00 in the shop's zone, or RFC 3339. Left out: as soon as it is approved." }
+static const struct schema submit_fields[] = {
+    { .name = "draft", .type = SCHEMA_STRING, .min = 1, .max = 39, .about = "The draft that says this from now on; its approvals are void. Left out: a new one, or yours that was not submitted yet." },
+    { .name = "note", .type = SCHEMA_STRING, .multiline = true, .max = 2000, .about = "For those who approve." },
+    GO_LIVE_AT, END };
+const struct schema schema_submit = { .type = SCHEMA_OBJECT, .fields = submit_fields };
+static const struct schema approve_fields[] = {
+    { .name = "hash", .type = SCHEMA_STRING, .required = true, .min = 64, .max = 64, .about = "Of the draft as it was looked at." },
+    { .name = "note", .type = SCHEMA_STRING, .multiline = true, .max = 2000 }, END };
+const struct schema schema_approve = { .type = SCHEMA_OBJECT, .fields = approve_fields };
+static const struct schema reason_fields[] = { { .name = "reason", .type = SCHEMA_STRING, .required = true, .multiline = true, .min = 1, .max = 2000, .about = "Why, for the record." }, END };
+const struct schema schema_reason = { .type = SCHEMA_OBJECT, .fields = reason_fields };
+static const struct schema schedule_fields[] = { GO_LIVE_AT, END };
+const struct schema schema_schedule = { .type = SCHEMA_OBJECT, .fields = schedule_fields };
 static const struct schema audit_head_fields[] = {
     { .name = "head", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 255, .about = "As GET /v1/admin/audit/head gave it." }, END };
 const struct schema schema_audit_head = { .type = SCHEMA_OBJECT, .fields = audit_head_fields };

@@ -1,6 +1,7 @@
 #include "host/publish/publish.h"
 #include "base/log.h"
 #include "host/admin/act.h"
+#include "host/publish/gate.h"
 #include "host/publish/pins.h"
 #include "host/publish/price_history.h"
 #include "host/plugins/plugin_data.h"
@@ -250,13 +251,21 @@ static int record_run(void *ctx, struct store_conn *conn, struct err *err)
 {
     struct recording *r = ctx;
     const struct plugin_set *live = r->live ? generation_plugins(r->live) : NULL;
-    int rc = r->generation ? plugin_tables_grow(conn, generation_plugins(r->generation), live, NULL, err) : 0;
+    char warrant[40] = "";
+    struct revision_entry entry = *r->entry;
+    int rc = r->generation && r->job && r->live ? gate_admit(r->shop, conn, r->job, r->live, r->generation, warrant, err) : 0;
+    if (warrant[0])
+        entry.warrant = warrant;
+    if (rc == 0 && r->generation)
+        rc = plugin_tables_grow(conn, generation_plugins(r->generation), live, NULL, err);
     if (rc == 0 && r->generation)
         rc = pins_keep(conn, r->generation, r->entry->at_ms, err);
     if (rc == 0 && r->next)
         rc = price_history_keep(conn, r->next, r->entry->at_ms, err);
     if (rc == 0)
-        rc = revision_log(conn, r->entry, err);
+        rc = revision_log(conn, &entry, err);
+    if (rc == 0 && r->next)
+        rc = gate_remember(conn, r->next, err);
     if (rc == 0)
         rc = note_entry(r, conn, err);
     if (rc == 0 && r->job && r->job->with && r->entry->sources)
@@ -400,7 +409,7 @@ static int make_ready(struct publisher *p, struct publish_job *job, const struct
     if (rc < 0 || (rc = open_seats(p, out, err)) < 0)
         return rc;
     pthread_mutex_unlock(&p->lock);
-    struct revision_entry entry = { generation_id(g), generation_sources(g), job->how, job->author, NULL, now_ms(p) };
+    struct revision_entry entry = { generation_id(g), generation_sources(g), job->how, job->author, NULL, now_ms(p), NULL };
     snprintf(job->live, sizeof job->live, "%s", generation_id(g));
     snprintf(job->previous, sizeof job->previous, "%s", generation_id(old->generation));
     job->campaigns = quote_rules_count(generation_rules(g));
@@ -420,7 +429,7 @@ static int go_live(struct publisher *p, struct publish_job *job, struct generati
         edition_unref(old);
         return rc;
     }
-    rescue_watch(next.edition, old, job->kind == PUBLISH_FOLDER);
+    rescue_watch(next.edition, old, job->kind != PUBLISH_ROLLBACK);
     p->live = next.edition;
     drain(p, old);
     offer_seats(p, &next);
@@ -469,6 +478,20 @@ static bool same_as_live(struct publisher *p, const char *hash, struct publish_j
     return same;
 }
 
+/* Checked, they go live, or become a draft. */
+static int go_on(struct publisher *p, struct publish_job *job, struct generation *g, const struct generation *live, struct err *err)
+{
+    struct arena arena;
+    struct slice changes = { "[]", 2 };
+    unsigned steps = 0;
+    arena_init(&arena, NULL, 0);
+    int rc = changes_find(live, g, &arena, &steps, &changes, err);
+    if (rc == 0 && (job->kind == PUBLISH_SUBMIT || steps))
+        rc = gate_save(p, p->shop, job, live, g, steps, changes, err);
+    arena_release(&arena);
+    return rc < 0 || job->drafted ? rc : go_live(p, job, g, err);
+}
+
 static int publish_folder(struct publisher *p, struct publish_job *job, struct submission *found, struct err *err)
 {
     struct sources *src;
@@ -480,7 +503,9 @@ static int publish_folder(struct publisher *p, struct publish_job *job, struct s
     }
     if (same_as_live(p, sources_hash(src), job)) {
         sources_free(src);
-        return 0;
+        return job->kind == PUBLISH_SUBMIT
+                   ? err_reason(err, ERR_STATE, "nothing_changed", "What is in the folder is live already; there is nothing to submit.")
+                   : 0;
     }
     rc = generation_build(&p->shop->rulebook, src, &g, err);
     if (rc < 0) {
@@ -490,13 +515,40 @@ static int publish_folder(struct publisher *p, struct publish_job *job, struct s
     }
     struct edition *live = publisher_live(p);
     rc = publish_check(p->shop, p->conn, g, live->generation, found, &job->findings, err);
+    if (rc < 0)
+        refuse_as_rules(err);
+    else if ((rc = go_on(p, job, g, live->generation, err)) < 0 && !job->drafted)
+        refuse_as_rules(err);
+    edition_unref(live);
+    generation_unref(g);
+    return rc < 0 ? err->code : 0;
+}
+
+/* An approved draft; from the store, whatever the folder has. */
+static int publish_draft(struct publisher *p, struct publish_job *job, struct submission *found, struct err *err)
+{
+    struct sources *src;
+    struct generation *g;
+    int rc = gate_sources(p->conn, job->draft, &src, err);
+    if (rc < 0)
+        return rc;
+    rc = generation_build(&p->shop->rulebook, src, &g, err);
+    if (rc < 0) {
+        sources_free(src);
+        return rc;
+    }
+    struct edition *live = publisher_live(p);
+    rc = publish_check(p->shop, p->conn, g, live->generation, found, &job->findings, err);
     edition_unref(live);
     if (rc == 0)
         rc = go_live(p, job, g, err);
     generation_unref(g);
-    if (rc < 0)
-        refuse_as_rules(err);
-    return rc < 0 ? err->code : 0;
+    return rc;
+}
+
+static bool is_of_the_machine(int rc)
+{
+    return rc == ERR_NOMEM || rc == ERR_IO || rc == ERR_BUSY || rc == ERR_FULL;
 }
 
 static int roll_back(struct publisher *p, struct publish_job *job, struct err *err)
@@ -536,7 +588,8 @@ static int reopen(struct publisher *p, struct publish_job *job, struct err *err)
 static void log_refused(struct publisher *p, struct publish_job *job)
 {
     struct err ignored;
-    if (job->err.code != ERR_INVALID)
+    bool by_gate = job->err.code == ERR_DENIED && strcmp(job->err.reason, "never_approved") == 0;
+    if (job->err.code != ERR_INVALID && !by_gate)
         return; /* not the rules' fault: no part of their history */
     struct revision_entry entry = { .how = job->how, .author = job->author, .error = job->err.text, .at_ms = now_ms(p) };
     record(p, job, &entry, NULL, NULL, NULL, &ignored);
@@ -547,6 +600,9 @@ static void tell(struct publisher *p, const struct publish_job *job)
     struct log *log = p->shop->options.log;
     if (job->rc < 0)
         log_warn(log, "publish.refused", job->err.text, LOG_STR("how", job->how), LOG_STR("by", job->author));
+    else if (job->drafted)
+        log_info(log, "publish.draft", "The rules are a draft; they go live when they are approved.", LOG_STR("draft", job->saved),
+                 LOG_STR("how", job->how), LOG_STR("by", job->author));
     else if (job->changed)
         log_info(log, "publish.live", "New rules are live.", LOG_STR("generation", job->live), LOG_STR("previous", job->previous),
                  LOG_INT("campaigns", (int64_t)job->campaigns), LOG_INT("took_ms", job->took_ms), LOG_STR("how", job->how),
@@ -560,12 +616,17 @@ static void run_job(struct publisher *p, struct publish_job *job)
     submission_init(&found);
     err_clear(&job->err);
     job->findings = (struct slice){ 0 };
-    job->rc = job->kind == PUBLISH_FOLDER     ? publish_folder(p, job, &found, &job->err)
+    job->drafted = false;
+    bool of_folder = job->kind == PUBLISH_FOLDER || job->kind == PUBLISH_SUBMIT;
+    job->rc = of_folder                       ? publish_folder(p, job, &found, &job->err)
+              : job->kind == PUBLISH_DRAFT    ? publish_draft(p, job, &found, &job->err)
               : job->kind == PUBLISH_ROLLBACK ? roll_back(p, job, &job->err)
               : job->kind == PUBLISH_TASK     ? job->task(job, p->conn, &job->err)
                                               : reopen(p, job, &job->err);
     job->took_ms = (clock_mono_ns(p->shop->options.clock) - begin_ns) / 1000000;
-    if (job->kind == PUBLISH_FOLDER || job->kind == PUBLISH_ROLLBACK) {
+    if (job->rc < 0 && job->kind == PUBLISH_DRAFT && !is_of_the_machine(job->rc))
+        gate_fall_back(p, p->shop, job->draft, &job->err);
+    if (of_folder || job->kind == PUBLISH_DRAFT || job->kind == PUBLISH_ROLLBACK) {
         if (job->rc < 0)
             log_refused(p, job);
         pthread_mutex_lock(&p->lock);
@@ -716,7 +777,11 @@ static int record_start(struct publisher *p, struct err *err)
     int rc = revision_is_last(p->conn, generation_id(g), err);
     if (rc != 0)
         return rc < 0 ? rc : 0;
-    struct revision_entry entry = { generation_id(g), generation_sources(g), "start", "operator", NULL, now_ms(p) };
+    char warrant[40]; /* the same sources under another program are still those that were approved */
+    rc = revision_warrant(p->conn, sources_hash(generation_sources(g)), warrant, err);
+    if (rc < 0)
+        return rc;
+    struct revision_entry entry = { generation_id(g), generation_sources(g), "start", "operator", NULL, now_ms(p), warrant };
     return record(p, NULL, &entry, NULL, NULL, g, err);
 }
 

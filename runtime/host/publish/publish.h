@@ -15,8 +15,10 @@ struct publisher;
 struct worker;
 
 enum publish_kind {
-    PUBLISH_FOLDER,   /* what is in the shop's folder now */
+    PUBLISH_FOLDER,   /* what is in the shop's folder now; where it has to be approved, it becomes a draft */
     PUBLISH_ROLLBACK, /* a generation that was live before */
+    PUBLISH_SUBMIT,   /* what is in the folder becomes a draft that people approve */
+    PUBLISH_DRAFT,    /* an approved draft, whose time has come */
     PUBLISH_REOPEN,   /* nothing goes live: a seat for the quotes of an earlier generation */
     PUBLISH_TASK,     /* nothing goes live: task(), which must not meet a publish */
 };
@@ -28,6 +30,9 @@ struct publish_job {
     char actor[CALLER_ID_MAX + 8];      /* as the audit log names him; "" = the author, or who owns the machine */
     char generation[GENERATION_ID_MAX]; /* ROLLBACK: where to, "" = the one before the live one. REOPEN: which */
     char only_from[GENERATION_ID_MAX];  /* ROLLBACK: not when other rules than these are live by then; "" = whatever is */
+    char draft[ID_MAX];                 /* DRAFT: which. SUBMIT: whose content it replaces; "" = a new one */
+    struct slice note;                  /* SUBMIT: for those who approve */
+    int64_t go_live_ms;                 /* SUBMIT: 0 = as soon as it is approved */
     /* Runs in the transaction that keeps the revision, so that an answer can be remembered with it. May be NULL. */
     int (*with)(struct publish_job *job, struct store_conn *conn, struct err *err);
     int (*task)(struct publish_job *job, struct store_conn *reader, struct err *err); /* TASK */
@@ -36,7 +41,9 @@ struct publish_job {
     /* results */
     int rc;
     struct err err; /* ERR_INVALID, reason "rules_refused": the sources are wrong; the text has file, line, source line */
-    bool changed;   /* false: they are what is live already */
+    bool changed;   /* false: they are what is live already, or became a draft */
+    bool drafted;   /* `saved` names it */
+    char saved[ID_MAX];
     char live[GENERATION_ID_MAX], previous[GENERATION_ID_MAX];
     size_t campaigns;
     struct slice findings; /* of the plugins' checks, a JSON array; good until done() returns; data NULL = none were made */

@@ -53,7 +53,7 @@ static int insert_file(struct store_conn *conn, int64_t revision, const struct s
     return store_run(q, NULL, err);
 }
 
-static int keep(struct store_conn *conn, const struct sources *src, int64_t now_ms, int64_t *id, struct err *err)
+int revision_keep(struct store_conn *conn, const struct sources *src, int64_t now_ms, int64_t *id, struct err *err)
 {
     struct store_stmt *q;
     int rc = find_revision(conn, sources_hash(src), id, err);
@@ -83,11 +83,12 @@ int revision_log(struct store_conn *conn, const struct revision_entry *e, struct
 {
     struct store_stmt *q;
     int64_t revision = 0;
-    int rc = e->sources ? keep(conn, e->sources, e->at_ms, &revision, err) : 0;
+    int rc = e->sources ? revision_keep(conn, e->sources, e->at_ms, &revision, err) : 0;
     if (rc == 0)
-        rc = store_prepare(
-            conn, "INSERT INTO generations (generation, revision, how, author, result, error, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", &q,
-            err);
+        rc = store_prepare(conn,
+                           "INSERT INTO generations (generation, revision, how, author, result, error, at, warrant) VALUES (?1, ?2, ?3, "
+                           "?4, ?5, ?6, ?7, ?8)",
+                           &q, err);
     if (rc < 0)
         return rc;
     bind_text_or_null(q, 1, e->generation);
@@ -100,6 +101,7 @@ int revision_log(struct store_conn *conn, const struct revision_entry *e, struct
     store_bind_text(q, 5, e->error ? SLICE_LIT("refused") : SLICE_LIT("live"));
     bind_text_or_null(q, 6, e->error);
     store_bind_int(q, 7, e->at_ms);
+    bind_text_or_null(q, 8, e->warrant && e->warrant[0] ? e->warrant : NULL);
     return store_run(q, NULL, err);
 }
 
@@ -128,17 +130,32 @@ static bool files_add(struct files *f, struct slice path, struct slice text)
     return one.path.data && one.text.data;
 }
 
-static int read_files(struct store_conn *conn, struct slice generation, struct files *f, struct err *err)
+/* The number of the revision of a generation that was live; 0: there is none. */
+static int revision_of(struct store_conn *conn, struct slice generation, int64_t *id, struct err *err)
 {
     struct store_stmt *q;
-    int rc = store_prepare(conn,
-                           "SELECT f.path, t.text FROM revision_files f JOIN source_texts t ON t.id = f.text WHERE f.revision = "
-                           "(SELECT revision FROM generations WHERE generation = ?1 AND revision IS NOT NULL ORDER BY id DESC LIMIT 1) "
-                           "ORDER BY f.path",
+    int rc = store_prepare(conn, "SELECT revision FROM generations WHERE generation = ?1 AND revision IS NOT NULL ORDER BY id DESC LIMIT 1",
                            &q, err);
+    *id = 0;
     if (rc < 0)
         return rc;
     store_bind_text(q, 1, generation);
+    rc = store_step(q, err);
+    if (rc == 1)
+        *id = store_column_int(q, 0);
+    store_reset(q);
+    return rc < 0 ? rc : 0;
+}
+
+static int read_files(struct store_conn *conn, int64_t revision, struct files *f, struct err *err)
+{
+    struct store_stmt *q;
+    int rc = store_prepare(
+        conn, "SELECT f.path, t.text FROM revision_files f JOIN source_texts t ON t.id = f.text WHERE f.revision = ?1 ORDER BY f.path", &q,
+        err);
+    if (rc < 0)
+        return rc;
+    store_bind_int(q, 1, revision);
     while ((rc = store_step(q, err)) == 1) {
         if (!files_add(f, store_column_text(q, 0), store_column_text(q, 1))) {
             store_reset(q);
@@ -150,17 +167,44 @@ static int read_files(struct store_conn *conn, struct slice generation, struct f
 
 int revision_load(struct store_conn *conn, struct slice generation, struct sources **out, struct err *err)
 {
+    int64_t id;
+    *out = NULL;
+    int rc = revision_of(conn, generation, &id, err);
+    if (rc == 0 && id == 0)
+        rc = err_reason(err, ERR_NOT_FOUND, "no_such_generation",
+                        "No generation \"%.*s\" was ever live here; feira generations lists those that were.", SLICE_FMT(generation));
+    return rc < 0 ? rc : revision_load_kept(conn, id, out, err);
+}
+
+int revision_load_kept(struct store_conn *conn, int64_t revision, struct sources **out, struct err *err)
+{
     struct files f = { .count = 0 };
     *out = NULL;
     arena_init(&f.arena, NULL, 0);
-    int rc = read_files(conn, generation, &f, err);
-    if (rc == 0 && f.count == 0)
-        rc = err_reason(err, ERR_NOT_FOUND, "no_such_generation",
-                        "No generation \"%.*s\" was ever live here; feira generations lists those that were.", SLICE_FMT(generation));
+    int rc = read_files(conn, revision, &f, err);
     if (rc == 0)
         rc = sources_make(f.list, f.count, out, err);
     arena_release(&f.arena);
     return rc;
+}
+
+int revision_warrant(struct store_conn *conn, const char *hash, char out[40], struct err *err)
+{
+    struct store_stmt *q;
+    int rc =
+        store_prepare(conn,
+                      "SELECT g.warrant FROM generations g JOIN revisions r ON r.id = g.revision WHERE r.hash = ?1 AND g.warrant IS NOT "
+                      "NULL AND g.result = 'live' ORDER BY g.id DESC LIMIT 1",
+                      &q, err);
+    out[0] = '\0';
+    if (rc < 0)
+        return rc;
+    store_bind_text(q, 1, slice_str(hash));
+    rc = store_step(q, err);
+    if (rc == 1)
+        snprintf(out, 40, "%.*s", SLICE_FMT(store_column_text(q, 0)));
+    store_reset(q);
+    return rc < 0 ? rc : 0;
 }
 
 int revision_before(struct store_conn *conn, const char *than, char out[32], struct err *err)

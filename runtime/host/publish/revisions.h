@@ -11,9 +11,16 @@ struct revision_entry {
     const char *how, *author;
     const char *error; /* NULL when it went live */
     int64_t at_ms;
+    const char *warrant; /* why it might go live where approvals are asked for; "" or NULL = nobody approved it */
 };
 /* Keeps the sources, unless they are there already, and logs. */
 int revision_log(struct store_conn *conn, const struct revision_entry *e, struct err *err);
+
+/* The number of the revision with these sources, made when there is none. */
+int revision_keep(struct store_conn *conn, const struct sources *src, int64_t now_ms, int64_t *id, struct err *err);
+int revision_load_kept(struct store_conn *conn, int64_t revision, struct sources **out, struct err *err);
+/* Why the revision with this hash was let live when it was, the last time; "" = it was never approved. */
+int revision_warrant(struct store_conn *conn, const char *hash, char out[40], struct err *err);
 
 /* The number of the row with this text, made when there is none; inside of the caller's transaction. */
 int revision_text(struct store_conn *conn, struct slice text, int64_t *id, struct err *err);
