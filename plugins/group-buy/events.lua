@@ -33,14 +33,14 @@ local function require_price(order, campaign)
   fail.conflict("no_group_price", "The price of the group does not hold for this order; price it again.")
 end
 
--- One order is one member: nothing else is in it that would wait, or come back, with the group.
+-- One order is one member: nothing else is in it that would wait, or come back, with the group. Gifts do.
 local function units_of(order, terms)
   local units = 0
   for _, line in ipairs(order.lines) do
-    if line.sku ~= terms.sku then
+    if line.sku ~= terms.sku and not line.gift then
       fail.invalid("/lines", "In a group only what it buys is ordered; order the rest by itself.", "group_alone")
     end
-    units = units + line.qty
+    if not line.gift then units = units + line.qty end
   end
   local most = terms.per_customer.units
   if units > most then

@@ -453,6 +453,9 @@ local function price_rows(at, path, v)
     return v
   end
   local out = {}
+  for key in pairs(v) do
+    if type(key) == "string" then fail(at, path, "%s stands among rows; write rows only, or prices by SKU only", key) end
+  end
   for i, row in ipairs(v) do
     local where = path .. "[" .. i .. "]"
     if type(row) ~= "table" or type(row.sku) ~= "string" then

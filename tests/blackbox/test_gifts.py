@@ -250,6 +250,35 @@ def test_a_price_list_of_a_table(own_shop):
     assert "campaigns/trade.lua:2" in checked.stdout and "prices[2].price" in checked.stdout and '"free" is no amount' in checked.stdout
 
 
+MISTAKES = {
+    "promo.gift {}": "sku is missing",
+    'promo.gift { sku = "MUG", qty = 0 }': "gift.qty: 0 is too small",
+    'promo.gift { sku = "MUG", every = 300 }': 'write "300.00" in quotes',
+    'promo.gift { sku = "MUG", when_none = "substitute" }': 'write substitute = "SKU" beside it',
+    'promo.gift { sku = "MUG", when_none = "skip", substitute = "CUP" }': "leave one of them out",
+    'promo.gift { sku = "MUG", every = "1.00", every_qty = 2 }': "give one of them",
+    'promo.gift { sku = "MUG", whennone = "skip" }': "did you mean when_none?",
+    'promo.add_on_price { sku = "MUG", price = 9.9 }': 'write "9.90" in quotes',
+    'promo.add_on_price { sku = {}, price = "9.90" }': "the list of names is empty",
+    'promo.add_on_price { sku = "MUG", price = "9.90", on = promo.tag "a" }': "is what every measures",
+    "promo.price_list {}": "expected prices by SKU, got none",
+    "promo.price_list { A = 9 }": 'write "9.00" in quotes',
+    'promo.price_list { A = "9.00", { sku = "B", price = "1.00" } }': "A stands among rows",
+    'promo.price_list { { sku = "B", price = "1.00" }, { sku = "B", price = "2.00" } }': "has a price already, in row 1",
+    'promo.tiered { steps = { { at = 2, give = promo.add_on_price { sku = "A", price = "1.00" } } } }': "a step can't hold add_on_price",
+}
+
+
+def test_mistakes_are_told_with_the_line_of_the_campaign(tmp_path):
+    (tmp_path / "campaigns").mkdir()
+    (tmp_path / "shop.lua").write_text('return { name = "Shop", currency = "GBP", zone = "Europe/London" }\n', encoding="utf-8")
+    for i, give in enumerate(MISTAKES):
+        (tmp_path / "campaigns" / f"c{i:02}.lua").write_text(f'{HEAD}\nreturn promo.campaign {{ id = "c{i}", give = {give} }}\n', encoding="utf-8")
+    for i, said in enumerate(MISTAKES.values()):
+        checked = feira("check", tmp_path / "campaigns" / f"c{i:02}.lua").stdout.splitlines()
+        assert any(line.startswith(f"campaigns/c{i:02}.lua:3: ") and said in line for line in checked), (said, checked)
+
+
 def test_a_gift_that_failed_its_condition_is_gone_with_the_next_quote(gives):
     shop = gives()
     assert gifts_of(shop.quote({"TEA": 1})) == [("MUG", 1, 3900, 0)]

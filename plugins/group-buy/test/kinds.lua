@@ -287,3 +287,18 @@ t:it("a group of a hundred is full, or all of it is given back, in one piece", f
   end
   t:expect(t:get "/v1/x/group-buy/campaigns/tea/report", { groups = 2, succeeded = 1, failed = 1, running = 0 })
 end)
+
+t:it("what is given to a member waits, and comes back, with the group", function()
+  local made = shop(ORDINARY)
+  made.campaigns.mug = [[local promo = require "feira.promo"
+return promo.campaign { id = "mug", scope = promo.sku "TEA", give = promo.gift { sku = "MUG" } }]]
+  t:shop(made)
+  setup("ann")
+  t:product { sku = "MUG", price = "39.00", stock = 5 }
+  local a = t:pay(order("ann", { open = "tea" }))
+  t:expect(a.lines[2], { sku = "MUG", total = 0, gift = true })
+  t:expect(t:stock "MUG", 4)
+  t:advance "25h"
+  t:expect(t:look(a), { state = "cancelled", refunded = 6000 })
+  t:expect(t:stock "MUG", 5)
+end)
