@@ -68,17 +68,72 @@ static int add_asked(struct quote_eval *e, uint32_t from, uint32_t to, uint32_t 
     return 0;
 }
 
+static bool mark_one(uint64_t *marks, uint32_t i)
+{
+    uint64_t bit = UINT64_C(1) << (i & 63);
+    bool is_new = !(marks[i >> 6] & bit);
+    marks[i >> 6] |= bit;
+    return is_new;
+}
+
+static size_t mark(uint64_t *marks, uint32_t from, const uint32_t *list, size_t count, size_t room)
+{
+    size_t marked = 0;
+    for (size_t i = 0; i < count && marked < room; i++)
+        marked += mark_one(marks, list[i] - from);
+    return marked;
+}
+
+/* Of very many: all that can apply, and as many more as may be looked at, first those that have a name with the cart in common. */
+static int nearest(struct quote_eval *e, const struct index *ix, uint32_t from, uint32_t to, uint32_t **list, size_t *count,
+                   struct err *err)
+{
+    uint32_t *named, *out;
+    size_t named_count, marked, n = 0;
+    uint64_t *marks = arena_array(e->arena, ((size_t)(to - from) >> 6) + 1, sizeof *marks);
+    if (!marks)
+        return eval_nomem(e, err);
+    int rc = index_find_named(ix, e, &named, &named_count, err);
+    if (rc < 0)
+        return rc;
+    marked = mark(marks, from, *list, *count, *count);
+    size_t room = marked < QUOTE_EXPLAINED_MAX ? QUOTE_EXPLAINED_MAX - marked : 0;
+    size_t more = mark(marks, from, named, named_count, room);
+    marked += more;
+    for (uint32_t i = 0; i < to - from && more < room; i++) {
+        bool is_new = mark_one(marks, i);
+        more += is_new;
+        marked += is_new;
+    }
+    out = arena_alloc(e->arena, marked * sizeof *out);
+    if (!out)
+        return eval_nomem(e, err);
+    for (uint32_t i = 0; i < to - from; i++)
+        if (marks[i >> 6] >> (i & 63) & 1)
+            out[n++] = from + i;
+    *list = out;
+    *count = n;
+    return 0;
+}
+
 static int activate(struct quote_eval *e, const struct index *ix, uint32_t from, uint32_t to, struct err *err)
 {
     uint32_t *list;
     size_t count;
     if (from == to)
         return 0;
-    int rc;
-    if (e->cart->explain_all)
-        rc = everybody(e, from, to, err);
-    else if ((rc = index_find(ix, e, eval_still_costs(e, eval_every(e)), &list, &count, err)) == 0 &&
-             (rc = add_asked(e, from, to, &list, &count, err)) == 0)
+    if (e->cart->explain_all && to - from <= QUOTE_EXPLAINED_MAX) {
+        int rc = everybody(e, from, to, err);
+        if (rc == 0)
+            stopped_mark(e);
+        return rc;
+    }
+    int rc = index_find(ix, e, eval_still_costs(e, eval_every(e)), &list, &count, err);
+    if (rc == 0 && e->cart->explain_all)
+        rc = nearest(e, ix, from, to, &list, &count, err);
+    if (rc == 0)
+        rc = add_asked(e, from, to, &list, &count, err);
+    if (rc == 0)
         rc = grow(e, list, count, err);
     if (rc == 0)
         stopped_mark(e);

@@ -1,6 +1,7 @@
 /* So many of this and so many of that, together for a price, or so many percent off: whole bundles, of each kind the dearest units that are
  * left. What a unit is in one bundle for it is not in another. */
 #include "quote/units.h"
+#include "quote/heap.h"
 
 enum { ITEMS_MAX = 20 };
 
@@ -56,51 +57,69 @@ static int compile(struct spec *s, const struct spec_node *n, struct action *out
     return max_sets.v ? spec_int(s, &max_sets, 1, QUOTE_QTY_MAX, &out->bundle.max_sets) : 0;
 }
 
+struct candidates { /* of an item: places of lines that it may be taken from, the dearest first */
+    uint32_t *places;
+    size_t count, next; /* before next all are used up */
+};
+
 struct packing {
     struct quote_eval *e;
     struct haul haul;
-    const uint32_t *lines; /* of the scope, the dearest first */
+    const uint32_t *lines; /* of the scope, the dearest first; a place is where a line stands in it */
     size_t count;
+    struct candidates items[ITEMS_MAX];
     struct part *parts;
     size_t part_count;
-    int64_t *planned; /* per line: units of the bundle that is being put together */
+    int64_t *planned;  /* by place: units of the bundle that is being put together */
+    uint32_t *touched; /* places that have some */
+    size_t touched_count;
 };
 
-static int64_t left_of(const struct packing *p, uint32_t line)
+static int64_t unused(const struct packing *p, uint32_t place)
 {
-    return p->e->cart->lines[line].qty - p->haul.used[line] - p->planned[line];
+    uint32_t line = p->lines[place];
+    return p->e->cart->lines[line].qty - p->haul.used[line];
 }
 
-static bool item_pick(struct packing *p, const struct bundle_item *item)
+static bool item_pick(struct packing *p, struct candidates *c, int64_t due)
 {
-    int64_t due = item->qty;
-    for (size_t i = 0; i < p->count && due > 0; i++) {
-        uint32_t line = p->lines[i];
-        int64_t left = left_of(p, line), units = left < due ? left : due;
-        if (units == 0 || !selector_match(&item->of, &p->e->cart->lines[line].product, &p->e->marks[line]))
+    while (c->next < c->count && unused(p, c->places[c->next]) == 0)
+        c->next++;
+    for (size_t i = c->next; i < c->count && due > 0; i++) {
+        uint32_t place = c->places[i];
+        int64_t left = unused(p, place) - p->planned[place], units = left < due ? left : due;
+        if (units == 0)
             continue;
-        p->planned[line] += units;
+        if (p->planned[place] == 0)
+            p->touched[p->touched_count++] = place;
+        p->planned[place] += units;
         due -= units;
     }
     return due == 0;
 }
 
-/* One bundle, as parts, each line once; how often it can be made just so is *times. */
+static bool comes_after(const void *ctx, uint32_t a, uint32_t b)
+{
+    (void)ctx;
+    return a > b;
+}
+
+/* One bundle, as parts, each line once, the dearest first; how often it can be made just so is *times. Each one uses a line up, so there
+ * are no more of them than lines. */
 static bool bundle_pick(struct packing *p, const struct action *a, int64_t *times)
 {
     bool whole = true;
+    p->touched_count = 0;
     for (uint32_t i = 0; i < a->bundle.count && whole; i++)
-        whole = item_pick(p, &a->bundle.items[i]);
+        whole = item_pick(p, &p->items[i], a->bundle.items[i].qty);
+    heap_sort(p->touched, p->touched_count, comes_after, NULL);
     p->part_count = 0;
-    for (size_t i = 0; i < p->count; i++) {
-        uint32_t line = p->lines[i];
-        int64_t units = p->planned[line];
-        if (units == 0)
-            continue;
-        int64_t fits = (p->e->cart->lines[line].qty - p->haul.used[line]) / units;
+    for (size_t i = 0; i < p->touched_count; i++) {
+        uint32_t place = p->touched[i];
+        int64_t units = p->planned[place], fits = unused(p, place) / units;
         *times = fits < *times ? fits : *times;
-        p->parts[p->part_count++] = (struct part){ line, units };
-        p->planned[line] = 0;
+        p->parts[p->part_count++] = (struct part){ p->lines[place], units };
+        p->planned[place] = 0;
     }
     return whole;
 }
@@ -126,6 +145,18 @@ static void bundles_percent(struct packing *p, const struct action *a)
     }
 }
 
+static int candidates_find(struct packing *p, const struct bundle_item *item, struct candidates *out, struct err *err)
+{
+    const struct quote_eval *e = p->e;
+    out->places = arena_alloc(e->arena, p->count * sizeof *out->places);
+    if (!out->places)
+        return eval_nomem(p->e, err);
+    for (uint32_t place = 0; place < p->count; place++)
+        if (selector_match(&item->of, &e->cart->lines[p->lines[place]].product, &e->marks[p->lines[place]]))
+            out->places[out->count++] = place;
+    return 0;
+}
+
 static int packing_begin(struct packing *p, const struct action *a, struct err *err)
 {
     struct quote_eval *e = p->e;
@@ -133,11 +164,15 @@ static int packing_begin(struct packing *p, const struct action *a, struct err *
     const uint32_t *sorted = units_sorted(e, eval_target(e, a), unit_dearer, &p->count, &units);
     uint32_t *lines = arena_alloc(e->arena, p->count * sizeof *lines); /* splitting uses the scratch */
     p->parts = arena_array(e->arena, p->count + 1, sizeof *p->parts);
-    p->planned = arena_array(e->arena, e->cart->line_count, sizeof *p->planned);
-    if (!lines || !p->parts || !p->planned)
+    p->planned = arena_array(e->arena, p->count + 1, sizeof *p->planned);
+    p->touched = arena_alloc(e->arena, (p->count + 1) * sizeof *p->touched);
+    if (!lines || !p->parts || !p->planned || !p->touched)
         return eval_nomem(e, err);
     memcpy(lines, sorted, p->count * sizeof *lines);
     p->lines = lines;
+    for (uint32_t i = 0; i < a->bundle.count; i++)
+        if (candidates_find(p, &a->bundle.items[i], &p->items[i], err) < 0)
+            return ERR_NOMEM;
     return haul_begin(e, &p->haul, err);
 }
 

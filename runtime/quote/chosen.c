@@ -1,5 +1,6 @@
 /* Some units of a line: at most so many, in all or of each line, only whole groups, the first, the cheapest or the dearest of the set. */
 #include "quote/units.h"
+#include "quote/heap.h"
 
 int chosen_compile(struct spec *s, const struct spec_node *n, struct chosen *out)
 {
@@ -37,22 +38,29 @@ static int64_t of_line(const struct quote_eval *e, const struct chosen *c, uint3
     return c->max_units_per_line && units > c->max_units_per_line ? c->max_units_per_line : units;
 }
 
+struct order { /* of places in a set */
+    const struct quote_eval *e;
+    const uint32_t *lines;
+    bool (*before)(const struct quote_eval *, uint32_t, uint32_t);
+};
+
+static bool comes_after(const void *order, uint32_t a, uint32_t b)
+{
+    const struct order *o = order;
+    return o->before(o->e, o->lines[b], o->lines[a]);
+}
+
 /* The places of the set, in the order in which their units are taken. */
 static int in_order(struct quote_eval *e, enum pick pick, struct quote_set set, uint32_t **out, struct err *err)
 {
+    const struct order order = { e, set.lines, pick == PICK_CHEAPEST ? unit_cheaper : unit_dearer };
     uint32_t *places = arena_array(e->arena, set.count, sizeof *places);
     if (!places)
         return eval_nomem(e, err);
     for (uint32_t i = 0; i < set.count; i++)
         places[i] = i;
-    for (uint32_t i = 1; i < set.count && pick != PICK_FIRST; i++) { /* sets of which only some units are taken are small */
-        uint32_t place = places[i], k = i;
-        while (k > 0 && (pick == PICK_CHEAPEST ? unit_cheaper : unit_dearer)(e, set.lines[place], set.lines[places[k - 1]])) {
-            places[k] = places[k - 1];
-            k--;
-        }
-        places[k] = place;
-    }
+    if (pick != PICK_FIRST)
+        heap_sort(places, set.count, comes_after, &order);
     *out = places;
     return 0;
 }

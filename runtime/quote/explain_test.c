@@ -93,25 +93,54 @@ static void one_campaign_can_be_asked_about(void **state)
     }
 }
 
-static void very_many_are_left_out_and_counted(void **state)
+/* So many for another SKU, then the others, whose ids come later. */
+static void many_and(struct fixture *f, int many, const char *others)
 {
-    struct fixture *f = *state;
     struct buf b;
     buf_init(&b, NULL);
     buf_add_char(&b, '[');
-    for (int i = 0; i < QUOTE_TOLD_MAX + 50; i++) {
+    for (int i = 0; i < many; i++) {
         char one[200];
         snprintf(one, sizeof one, "%s{'id': 'n%05d', 'scope': {'sku': 'Z'}, 'give': {'percent_off': {'percent': 10}}}", i ? "," : "", i);
         buf_add_str(&b, one);
     }
-    buf_add_str(&b, ", {'id': 'z', 'when': {'qty': {'at_least': 5}}, 'give': {'percent_off': {'percent': 10}}}]");
+    buf_add_str(&b, others);
     buf_add_char(&b, '\0');
     fixture_rules(f, b.data);
     buf_release(&b);
+}
+
+static void very_many_are_left_out_and_counted(void **state)
+{
+    struct fixture *f = *state;
+    many_and(f, QUOTE_TOLD_MAX + 50, ", {'id': 'z', 'when': {'qty': {'at_least': 5}}, 'give': {'percent_off': {'percent': 10}}}]");
     const char *text = told(f, "{'lines': [{'sku': 'A', 'price': 1000}]}", &(struct quote_telling){ .full = true });
     assert_non_null(strstr(text, "\"campaigns_left_out\":51"));
     assert_non_null(strstr(text, "\"id\":\"z\"")); /* it has to do with the cart, so it is not left out */
     assert_null(strstr(told(f, "{'lines': [{'sku': 'A', 'price': 1000}]}", &(struct quote_telling){ 0 }), "left_out"));
+}
+
+static void of_more_than_can_be_looked_at_those_near_the_cart_are(void **state)
+{
+    struct fixture *f = *state;
+    const char *cart = "{'lines': [{'sku': 'A', 'price': 1000}], 'codes': ['LATE']}";
+    many_and(f, QUOTE_EXPLAINED_MAX + 500,
+             ", {'id': 'p', 'codes': ['LATE'], 'window': {'to': '2011-01-01'}, 'give': {'amount_off': {'amount': '1.00'}}}"
+             ", {'id': 'q', 'scope': {'sku': 'A'}, 'when': {'subtotal': {'at_least': '999.00'}}, 'give': {'percent_off': {'percent': 1}}}"
+             ", {'id': 'r', 'scope': {'sku': 'A'}, 'give': {'percent_off': {'percent': 10}}}"
+             ", {'id': 's', 'scope': {'sku': 'Y'}, 'give': {'percent_off': {'percent': 10}}}]");
+    const char *text = told(f, cart, &(struct quote_telling){ .full = true });
+    assert_string_equal(fixture_reason(f, "p"), "over"); /* its code was typed; told of are those that are nearer */
+    assert_non_null(strstr(text, "\"id\":\"q\",\"title\":\"q\",\"applied\":false,\"reason\":{\"code\":\"subtotal_below\""));
+    assert_non_null(strstr(text, "\"id\":\"r\",\"title\":\"r\",\"applied\":true"));
+    assert_null(strstr(text, "\"id\":\"s\""));
+    assert_non_null(strstr(text, "\"total\":900"));
+    assert_non_null(strstr(text, "\"campaigns_not_looked_at\":504")); /* of 10,504 */
+    assert_non_null(strstr(text, "\"campaigns_left_out\":9503"));     /* one applied, 1000 are told */
+    assert_int_equal(f->result.outcome_count, QUOTE_EXPLAINED_MAX);
+    text = told(f, cart, &(struct quote_telling){ 0 });
+    assert_non_null(strstr(text, "\"total\":900"));
+    assert_null(strstr(text, "not_looked_at"));
 }
 
 /* --- what functions took ------------------------------------------------------------------------------------------------ */
@@ -227,10 +256,15 @@ static void the_text_stands_beside_the_code(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_place_of_a_reason_is_told),       TEST(what_was_taken_is_told_by_line),
-        TEST(one_campaign_can_be_asked_about),     TEST(very_many_are_left_out_and_counted),
-        TEST(what_functions_took_is_told),         TEST(sentences_have_their_values_in_the_form_of_the_language),
-        TEST(a_file_without_its_parts_is_refused), TEST(the_text_stands_beside_the_code),
+        TEST(the_place_of_a_reason_is_told),
+        TEST(what_was_taken_is_told_by_line),
+        TEST(one_campaign_can_be_asked_about),
+        TEST(very_many_are_left_out_and_counted),
+        TEST(of_more_than_can_be_looked_at_those_near_the_cart_are),
+        TEST(what_functions_took_is_told),
+        TEST(sentences_have_their_values_in_the_form_of_the_language),
+        TEST(a_file_without_its_parts_is_refused),
+        TEST(the_text_stands_beside_the_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

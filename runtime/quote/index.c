@@ -438,6 +438,7 @@ struct lookup {
     size_t count, cap;
     const struct posting **seen; /* a table of those that were looked at */
     size_t seen_mask;
+    bool whole; /* whatever the time and the amount */
     bool failed;
 };
 
@@ -491,6 +492,10 @@ static void look(struct lookup *l, unsigned kind, symbol s)
     if (p->count == 0 || !first_time(l, p))
         return;
     const struct entry *e = l->ix->entries + p->first;
+    for (uint32_t i = 0; l->whole && i < p->count; i++)
+        found_add(l, e[i].campaign);
+    if (l->whole)
+        return;
     for (uint32_t i = 0; i < p->open_count && e[i].at_least <= l->most; i++)
         found_add(l, e[i].campaign);
     tree_find(l, e + p->open_count, p->count - p->open_count);
@@ -500,6 +505,8 @@ static void look_all(struct lookup *l)
 {
     const struct quote_cart *cart = l->e->cart;
     int64_t number;
+    for (size_t i = 0; i < cart->code_count; i++)
+        look(l, KEY_CODE, l->e->codes[i]);
     look(l, KEY_ALWAYS, 0);
     if (history_order_number(l->e, &number) && number <= UINT32_MAX)
         look(l, KEY_ORDER_NUMBER, (symbol)number);
@@ -512,8 +519,6 @@ static void look_all(struct lookup *l)
         for (uint32_t k = 0; k < p->tag_count; k++)
             look(l, KEY_LINE + SELECT_TAG, p->tags[k]);
     }
-    for (size_t i = 0; i < cart->code_count; i++)
-        look(l, KEY_CODE, l->e->codes[i]);
     for (size_t i = 0; i < cart->customer_tag_count; i++)
         look(l, KEY_CUSTOMER_TAG, cart->customer_tags[i]);
     look(l, KEY_CHANNEL, cart->channel);
@@ -550,19 +555,33 @@ static size_t lookups_of(const struct quote_eval *e)
     return n;
 }
 
-int index_find(const struct index *ix, struct quote_eval *e, int64_t most_minor, uint32_t **out, size_t *count, struct err *err)
+static int lookup_run(struct lookup *l, struct err *err)
 {
-    size_t places = 16, lookups = lookups_of(e);
+    size_t places = 16, lookups = lookups_of(l->e);
     while (places < 2 * lookups)
         places *= 2;
-    struct lookup l = { .ix = ix, .e = e, .most = most_minor, .now = e->cart->at_ms, .seen_mask = places - 1 };
-    l.seen = arena_array(e->arena, places, sizeof *l.seen);
-    if (!l.seen)
-        return eval_nomem(e, err);
-    look_all(&l);
-    if (l.failed)
-        return eval_nomem(e, err);
+    l->seen_mask = places - 1;
+    l->seen = arena_array(l->e->arena, places, sizeof *l->seen);
+    if (!l->seen)
+        return eval_nomem(l->e, err);
+    look_all(l);
+    return l->failed ? eval_nomem(l->e, err) : 0;
+}
+
+int index_find(const struct index *ix, struct quote_eval *e, int64_t most_minor, uint32_t **out, size_t *count, struct err *err)
+{
+    struct lookup l = { .ix = ix, .e = e, .most = most_minor, .now = e->cart->at_ms };
+    int rc = lookup_run(&l, err);
     *out = l.found;
-    *count = sort_once(l.found, l.count);
-    return 0;
+    *count = rc == 0 ? sort_once(l.found, l.count) : 0;
+    return rc;
+}
+
+int index_find_named(const struct index *ix, struct quote_eval *e, uint32_t **out, size_t *count, struct err *err)
+{
+    struct lookup l = { .ix = ix, .e = e, .whole = true };
+    int rc = lookup_run(&l, err);
+    *out = l.found;
+    *count = rc == 0 ? l.count : 0;
+    return rc;
 }

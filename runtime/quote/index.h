@@ -18,6 +18,8 @@ struct index;
 int index_build(const struct quote_rules *r, struct arena *keep, uint32_t from, uint32_t to, struct index **out, struct err *err);
 /* Those that can apply, ascending, each once; in the arena of the run. most_minor: no threshold will see more than that. */
 int index_find(const struct index *ix, struct quote_eval *e, int64_t most_minor, uint32_t **out, size_t *count, struct err *err);
+/* Those that a name of the cart brings up at any time and for any amount, as they come: of typed codes first, some perhaps twice. */
+int index_find_named(const struct index *ix, struct quote_eval *e, uint32_t **out, size_t *count, struct err *err);
 /* The amount that the cart must come to, whatever lines a threshold of the campaign measures. */
 int64_t index_least(const struct quote_rules *r, uint32_t campaign);
 /* Campaigns that every cart looks at, because nothing that they require can be filed. */

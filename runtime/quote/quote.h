@@ -113,7 +113,8 @@ struct quote_cart {
     symbol channel, region, payment_method, store; /* 0 = not said */
     struct slice shipping_option;                  /* empty = none chosen: nothing is charged, the options are listed */
     bool no_campaigns;                             /* an import whose prices are final */
-    bool explain_all;     /* say of every campaign why it did not apply; otherwise those that can't are not looked at. Changes no amount */
+    bool explain_all;     /* say of every campaign why it did not apply, of QUOTE_EXPLAINED_MAX where there are more; otherwise those that
+                             can't are not looked at. Changes no amount */
     bool wants_offers;    /* say what is within reach (quote_result.near); changes no amount */
     uint32_t explain_one; /* 1 + the campaign or gate of which it is said in any case; 0: none */
     /* What the shop has stopped; what the rules do not have does no harm.
@@ -458,7 +459,7 @@ struct quote_telling {
     uint32_t only; /* 1 + a campaign or gate that is told of, too; 0: none */
     struct quote_voice voice;
 };
-enum { QUOTE_TOLD_MAX = 1000 };
+enum { QUOTE_TOLD_MAX = 1000, QUOTE_EXPLAINED_MAX = 10000 };
 
 /* The gate that refused, as a member of a problem: {"id", "title", "sku", "reason": {"code", ...}}. */
 void quote_refusal_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_voice *voice, struct json_writer *w);

@@ -468,9 +468,9 @@ static bool is_far(const struct quote_outcome *o)
 static void campaigns_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_telling *how,
                             struct json_writer *w)
 {
-    size_t near = 0, all = 0, told = 0;
+    size_t near = 0, applied = 0, told = 0, all = q->cart->no_campaigns ? 0 : r->count - r->gate_count;
     for (size_t i = 0; i < q->outcome_count; i++) {
-        all += !q->outcomes[i].applied;
+        applied += q->outcomes[i].applied;
         near += !q->outcomes[i].applied && !is_far(&q->outcomes[i]);
     }
     size_t far_left = near >= QUOTE_TOLD_MAX ? 0 : QUOTE_TOLD_MAX - near, near_left = QUOTE_TOLD_MAX;
@@ -491,9 +491,13 @@ static void campaigns_write(const struct quote_rules *r, const struct quote_resu
         outcome_write(r, q, o, how, w);
     }
     json_array_end(w);
-    if (how->full && told < all) {
+    if (how->full && applied + told < all) {
         json_key(w, "campaigns_left_out");
-        json_int(w, (int64_t)(all - told));
+        json_int(w, (int64_t)(all - applied - told));
+    }
+    if (how->full && q->outcome_count < all) {
+        json_key(w, "campaigns_not_looked_at");
+        json_int(w, (int64_t)(all - q->outcome_count));
     }
 }
 
