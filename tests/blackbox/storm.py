@@ -21,6 +21,9 @@ return promo.campaign {
   id = "vip", title = "For friends", when = promo.customer_tag "vip", give = promo.amount_off { amount = "7.77" },
 }
 """,
+    "cup": """local promo = require "feira.promo"
+return promo.campaign { id = "cup", title = "A cup", when = promo.qty { at_least = 3 }, give = promo.gift { sku = "CUP", when_none = "skip" } }
+""",
 }
 
 SETTINGS = {"pay_within": '"2s"'}
@@ -52,6 +55,7 @@ class Storm:
         ok(shop.sk.request("PUT", "/v1/products/SHIRT", {"title": "Shirt", "price": 2000}), 201)
         for size in "SML":
             self.skus.append(shop.product(f"SHIRT-{size}", price=2000, stock=150, variant_of="SHIRT", options={"size": size}))
+        self.skus.append(shop.product("CUP", price=450, stock=60))  # given and bought
         self.gusts = [Gust(self, n) for n in range(clients)]
 
     def blow(self, seconds, meanwhile=None):
@@ -540,6 +544,7 @@ def check_sent(db):
             assert not sent, o["order_id"]
         pieces = db.execute("SELECT sum(sent), sum(dropped), sum(returned) FROM order_pieces WHERE order_id = ?", (o["id"],)).fetchone()
         assert [n or 0 for n in pieces] == of_pieces, o["order_id"]
+    assert any('"gift":true' in lines for (lines,) in db.execute("SELECT lines FROM orders")), "no order had a gift"
     for table in "fulfilments", "order_line_refunds", "checkouts":  # or the above says nothing
         assert db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] > 5, table
     assert db.execute("SELECT count(*) = count(DISTINCT placed_as) FROM checkouts WHERE placed_as IS NOT NULL").fetchone()[0]

@@ -220,7 +220,9 @@ class Case:
         only(a, ("type", "sku", "unit_price_minor", "percent_off", "qty_per_trigger"), "a gift")
         if a["percent_off"] != 100:
             raise Inexpressible("a gift that costs something")
-        return Word("gift", {"sku": "gift-" + a["sku"], "qty": a["qty_per_trigger"]})
+        triggers = [c for c in p["conditions"] if c["type"] == "contains"]
+        per = {"every_qty": triggers[0].get("min_qty", 1), "on": self.selector(triggers[0]["match"])} if len(triggers) == 1 else {}
+        return Word("gift", {"sku": "gift-" + a["sku"], "qty": a["qty_per_trigger"], **per})
 
     # --- campaigns -------------------------------------------------------------------------------------------------------
     def limits(self, p):
