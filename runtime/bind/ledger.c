@@ -201,11 +201,31 @@ static int l_change(lua_State *L) /* (account, { frozen, closed }, reason, who) 
     return ledger_change(L, c, account, 2, reason, bind_check_slice(L, 4, "who changes it"));
 }
 
+static int l_replace_name(lua_State *L) /* (from, to) -> accounts */
+{
+    struct bind_context *c = bind_require_wait(L, BIND_PROCEDURE, "ledger.replace_name()");
+    struct slice from = bind_check_slice(L, 1, "the name"), to = bind_check_slice(L, 2, "the new name");
+    int64_t n;
+    struct err err = { 0 };
+    if (ledger_replace_name(c->ledger, from, to, &n, &err) < 0)
+        return bind_raise(L, &err);
+    lua_pushinteger(L, n);
+    return 1;
+}
+
+static int l_name_has(lua_State *L) /* (name, part) -> boolean */
+{
+    lua_pushboolean(L, ledger_name_has(bind_check_slice(L, 1, "the account's name"), bind_check_slice(L, 2, "the part")));
+    return 1;
+}
+
 void bind_open_ledger(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        { "account", l_account }, { "apply", l_apply }, { "balance", l_balance },     { "statement", l_statement }, { "hold", l_hold },
-        { "change", l_change },   { "left", l_left },   { "exhausted", l_exhausted }, { "settle", l_settle },       { NULL, NULL }
-    };
+    static const luaL_Reg functions[] = { { "account", l_account },   { "apply", l_apply },
+                                          { "balance", l_balance },   { "statement", l_statement },
+                                          { "hold", l_hold },         { "change", l_change },
+                                          { "left", l_left },         { "exhausted", l_exhausted },
+                                          { "settle", l_settle },     { "replace_name", l_replace_name },
+                                          { "name_has", l_name_has }, { NULL, NULL } };
     luaL_newlib(L, functions);
 }

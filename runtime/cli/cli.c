@@ -43,6 +43,12 @@ static const struct cli_option needs_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--json", NULL, "Print it as one JSON document." },
     { NULL, NULL, NULL } };
+static const struct cli_option person_options[] = {
+    { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
+    { "--give-up", NULL, "Erase also where the shop owes the customer money, which is lost to him then." },
+    { "--state", "STATE", "Only asked, held, done or withdrawn (requests)." },
+    { "--json", NULL, "Print the answer as one JSON document." },
+    { NULL, NULL, NULL } };
 static const struct cli_option privacy_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     { "--lang", "LANG", "en or zh-CN; default: as LC_ALL or LANG says, else en." },
@@ -228,6 +234,13 @@ const struct cli_command cli_commands[] = {
     { "needs", "SHOP", "What every plugin may touch, and why.", 1, 1, needs_options, cmd_needs,
       "What it reads, writes, calls and hears, which hosts it connects to, which personal fields it sees and for what purpose,\n"
       "what it keeps and takes in, and which secrets it may use. What is not listed, it can't reach." },
+    { "person", "SHOP DO [CUSTOMER]", "What is kept of a customer, and its end.", 2, 3, person_options, cmd_person,
+      "feira person SHOP export CUSTOMER    prints all that is kept of him, row by row, as one JSON document\n"
+      "feira person SHOP erase CUSTOMER     erases him, and says what is held, why, and until when\n"
+      "feira person SHOP requests           what persons asked for, when an answer is due, and what is still held\n"
+      "Erased, his id, name, contacts and addresses are in no table, log or backup made afterwards; what is deleted is overwritten.\n"
+      "An open order keeps its contact and address until it has ended, an order that has ended stays for as long as the law asks, without\n"
+      "a name. Who orders again under the same id is a new customer." },
     { "privacy", "SHOP", "The privacy notice that follows from what is configured.", 1, 1, privacy_options, cmd_privacy,
       "What is kept of a person and why, on what ground, how long, who sees it, who outside gets something, which rights there are: made from\n"
       "shop.lua (privacy), the manifests of the plugins, and the webhooks that are sent personal fields. Read it before you publish it." },

@@ -50,6 +50,7 @@ int cmd_generations(const struct cli_args *a);
 int cmd_stop(const struct cli_args *a);
 int cmd_resume(const struct cli_args *a);
 int cmd_needs(const struct cli_args *a);
+int cmd_person(const struct cli_args *a);
 int cmd_privacy(const struct cli_args *a);
 int cmd_prune(const struct cli_args *a);
 int cmd_doctor(const struct cli_args *a);

@@ -72,6 +72,7 @@ static void cache_remove(struct ledger *l, struct account *a)
     *p = a->next;
     map_remove(&l->by_name, a->name);
     l->count--;
+    free(a->own_name);
     free(a);
 }
 
@@ -161,6 +162,41 @@ int account_touch(struct ledger *l, struct account *a, struct err *err)
     }
     a->dirty = true;
     return 0;
+}
+
+int account_rename(struct ledger *l, struct account *a, struct slice name, struct err *err)
+{
+    char *copy = malloc(name.len + 1); /* it ends in NUL, for messages */
+    if (!copy)
+        return no_memory(err);
+    memcpy(copy, name.data, name.len);
+    copy[name.len] = '\0';
+    struct undo entry = {
+        .account = a, .balance = a->balance, .dirty = a->dirty, .renamed = true, .name = a->name, .own_name = a->own_name
+    };
+    int rc = push_undo(l, entry, err);
+    if (rc == 0 && !map_set(&l->by_name, name, a)) {
+        l->undo_n--;
+        rc = no_memory(err);
+    }
+    if (rc < 0) {
+        free(copy);
+        return rc;
+    }
+    map_remove(&l->by_name, a->name);
+    a->name = slice_of(copy, name.len);
+    a->own_name = copy;
+    return 0;
+}
+
+static void take_name_back(struct ledger *l, const struct undo *u)
+{
+    struct account *a = u->account;
+    l->broken = !map_set(&l->by_name, u->name, a) || l->broken;
+    map_remove(&l->by_name, a->name);
+    free(a->own_name);
+    a->name = u->name;
+    a->own_name = u->own_name;
 }
 
 static int insert_account(struct ledger *l, struct slice name, struct slice unit, unsigned flags, struct account **out, struct err *err)
@@ -269,6 +305,8 @@ void undo_to(struct ledger *l, struct mark m)
         if (u->created) {
             cache_remove(l, u->account);
         } else {
+            if (u->renamed)
+                take_name_back(l, u);
             u->account->balance = u->balance;
             u->account->dirty = u->dirty;
         }
@@ -351,8 +389,11 @@ static int hook_before_commit(void *ctx, struct err *err)
 static void hook_committed(void *ctx)
 {
     struct ledger *l = ctx;
-    for (size_t i = 0; i < l->undo_n; i++)
+    for (size_t i = 0; i < l->undo_n; i++) {
         l->undo[i].account->dirty = false;
+        if (l->undo[i].renamed)
+            free(l->undo[i].own_name);
+    }
     l->undo_n = 0;
     l->committed_next_seq = l->next_seq;
     l->savepoint = undo_mark(l);
@@ -401,6 +442,7 @@ void accounts_close(struct ledger *l)
     for (size_t i = 0; l->buckets && i < l->nbuckets; i++) {
         for (struct account *a = l->buckets[i], *next; a; a = next) {
             next = a->next;
+            free(a->own_name);
             free(a);
         }
     }

@@ -32,6 +32,12 @@ int ledger_set_flags(struct ledger *l, int64_t account, unsigned flags, struct e
 int ledger_change_flags(struct ledger *l, int64_t account, unsigned set, unsigned clear, struct slice reason, struct slice who,
                         int64_t now_ms, struct err *err);
 
+/* `from` becomes `to` where it is a whole part of a name ("points/of/FROM"), in accounts and in ids and references of transfers; not in
+ * those of stock and payments, nor in what begins with an id of an order. `to` is a name that nobody had. For when nobody may know any more
+ * whose they are. *accounts: how many were renamed. Looks all of them through. */
+int ledger_replace_name(struct ledger *l, struct slice from, struct slice to, int64_t *accounts, struct err *err);
+bool ledger_name_has(struct slice name, struct slice part); /* whether it would be replaced there */
+
 enum ledger_kind {                  /* numbers are stored: never change one */
                    LEDGER_TRANSFER, /* now */
                    LEDGER_HOLD,     /* pending: reserves on the debit side until posted, voided or expired */

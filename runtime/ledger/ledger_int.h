@@ -8,7 +8,8 @@ enum { LEDGER_CACHE_MAX = 65536, LEDGER_NAME_MAX = 255, LEDGER_UNIT_MAX = 32, LE
 
 struct account {
     int64_t id;
-    struct slice name, unit; /* behind the struct, in the same allocation */
+    struct slice name, unit; /* behind the struct, in the same allocation; a name that was given later is own_name */
+    char *own_name;          /* NULL = it has its first name */
     struct ledger_balance balance;
     bool dirty;           /* differs from its row; then the undo log has an entry for it */
     bool used;            /* since the eviction hand came by */
@@ -21,6 +22,9 @@ struct undo {
     struct account *account;
     struct ledger_balance balance;
     bool dirty, created;
+    bool renamed; /* it was called `name` before, which own_name (may be NULL) holds */
+    struct slice name;
+    char *own_name;
 };
 
 struct mark {
@@ -74,7 +78,8 @@ int check_flags_of(unsigned flags, struct err *err);
 int accounts_open(struct ledger *l, struct err *err);
 void accounts_close(struct ledger *l);
 int account_get(struct ledger *l, int64_t id, struct account **out, struct err *err);
-int account_touch(struct ledger *l, struct account *a, struct err *err); /* before every change of a->balance */
+int account_rename(struct ledger *l, struct account *a, struct slice name, struct err *err); /* in memory; undone with the rest */
+int account_touch(struct ledger *l, struct account *a, struct err *err);                     /* before every change of a->balance */
 
 struct mark undo_mark(struct ledger *l);
 void undo_to(struct ledger *l, struct mark m);

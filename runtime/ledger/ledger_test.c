@@ -708,6 +708,77 @@ static void test_an_account_is_closed_only_when_nothing_is_in_it(void **state)
     teardown(&f);
 }
 
+static bool is_there(struct fixture *f, const char *name)
+{
+    int64_t id;
+    return ledger_find(f->ledger, S(name), &id, NULL) == 0;
+}
+
+static int64_t transfers_with(struct fixture *f, const char *text)
+{
+    struct store_stmt *s;
+    struct err err;
+    assert_int_equal(store_prepare(f->conn, "SELECT count(*) FROM ledger_transfers WHERE instr(id, ?1) OR instr(reference, ?1)", &s, &err),
+                     0);
+    store_bind_text(s, 1, S(text));
+    assert_int_equal(store_step(s, &err), 1);
+    int64_t n = store_column_int(s, 0);
+    store_reset(s);
+    return n;
+}
+
+static int64_t rename_all(struct fixture *f, const char *from, const char *to)
+{
+    struct err err;
+    int64_t n = -1;
+    if (ledger_replace_name(f->ledger, S(from), S(to), &n, &err) < 0)
+        fail_msg("%s", err.text);
+    return n;
+}
+
+/* "an" is also a part of other names, and a SKU; those stay. A rename that is taken back never was. */
+static void test_a_name_in_names_becomes_another_and_can_be_taken_back(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err err;
+    setup(&f);
+    static const char *const others[] = { "stock/an/main", "payments/an", "points/of/ann", "campaign/an/uses" };
+    for (size_t i = 0; i < 4; i++)
+        account(f.ledger, others[i], "x", 0);
+    int64_t purse = account(f.ledger, "points/of/an", "points", LEDGER_NO_OVERDRAFT), wallet = account(f.ledger, "value/an/gift", "EUR", 0);
+    account(f.ledger, "campaign/tea/uses/an", "uses", 0);
+    struct ledger_op op = move("points/welcome/an", f.points, purse, 5);
+    op.reference = S("an");
+    ok(&f, op);
+    ok(&f, move("ord_1/an", f.points, purse, 2));
+    commit(&f);
+    begin(&f);
+    assert_int_equal(rename_all(&f, "an", "gone-1"), 3);
+    account(f.ledger, "points/of/an", "points", 0); /* somebody of that name comes again at once */
+    back_to_savepoint(&f);
+    assert_true(is_there(&f, "points/of/an") && is_there(&f, "value/an/gift") && !is_there(&f, "points/of/gone-1"));
+    assert_int_equal(transfers_with(&f, "gone-1"), 0);
+    assert_int_equal(rename_all(&f, "an", "gone-1"), 3);
+    ok(&f, move("points/more", f.points, purse, 1));
+    assert_int_equal(rename_all(&f, "gone-1", "gone-2"), 3);
+    commit(&f);
+    begin(&f);
+    assert_true(is_there(&f, "points/of/gone-2") && is_there(&f, "value/gone-2/gift") && is_there(&f, "campaign/tea/uses/gone-2"));
+    assert_true(!is_there(&f, "points/of/an") && !is_there(&f, "points/of/gone-1"));
+    for (size_t i = 0; i < 4; i++)
+        assert_true(is_there(&f, others[i]));
+    assert_int_equal(transfers_with(&f, "gone-2"), 1);
+    assert_int_equal(transfers_with(&f, "ord_1/an"), 1);
+    struct ledger_balance b;
+    assert_int_equal(ledger_balance(f.ledger, purse, &b, &err), 0);
+    assert_int_equal(b.credits_posted, 8);
+    assert_int_equal(ledger_balance(f.ledger, wallet, &b, &err), 0);
+    assert_true(ledger_name_has(S("points/of/an"), S("an")) && !ledger_name_has(S("stock/an/main"), S("an")));
+    assert_int_equal(rename_all(&f, "an", "gone-3"), 0);
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -730,6 +801,7 @@ int main(void)
         cmocka_unit_test(test_many_are_given_back_a_part_at_a_time_the_earliest_first),
         cmocka_unit_test(test_an_expiry_whose_hold_is_over_is_dropped),
         cmocka_unit_test(test_an_account_is_closed_only_when_nothing_is_in_it),
+        cmocka_unit_test(test_a_name_in_names_becomes_another_and_can_be_taken_back),
         cmocka_unit_test(test_while_readers_watch_nothing_is_oversold_and_no_half_commit_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

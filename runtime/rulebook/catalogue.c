@@ -56,6 +56,7 @@ static const struct catalogue_event events[] = {
     { "campaign.exhausted", "A limit of a campaign is used up: told by the order that takes the last of it.", true, 1, &exhausted, false },
     { "consent.given", "A customer consented to a purpose of shop.lua; share: to its being handed to third parties.", true, 1, &consent, false },
     { "consent.withdrawn", "A customer took a consent back: from now on the purpose is not served.", true, 1, &consent, false },
+    { "customer.erased", "A customer was erased: his id in the plugin's rows is already another one, which nobody knows; he is told of under that.", true, 1, &joined, false },
     { "customer.joined", "A customer is known to the shop for the first time.", true, 1, &joined, false },
     { "fact.changed", "A fact of a customer has another value, because a row that it is made of has changed.", true, 1, &fact, false },
     { "order.blocked", "A plugin put a block on an order: it is not fulfilled until the block is gone.", true, 1, &blocked, false },

@@ -311,6 +311,7 @@ static void the_payloads_of_api_1_stay_as_they_are(void **state)
     static const char pinned[] = "campaign.exhausted: campaign=1! limit=1! at=1!\n"
                                  "consent.given: customer=1! purpose=1! version=1! share=3! at=1!\n"
                                  "consent.withdrawn: customer=1! purpose=1! version=1! share=3! at=1!\n"
+                                 "customer.erased: customer=1! at=1!\n"
                                  "customer.joined: customer=1! at=1!\n"
                                  "fact.changed: customer=1! fact=1! at=1! old=0 new=0\n"
                                  "order.blocked: order=1! customer=1 total=2! at=1! block=1! plugin=1 blocks=2 reason=1\n"

@@ -84,6 +84,9 @@ static int conn_settings(struct store_conn *c, struct err *err)
     rc = store_exec(c, "PRAGMA cache_spill=OFF", err); /* changed pages stay in memory until the commit */
     if (rc < 0)
         return rc;
+    /* What is deleted is overwritten: else it stays in the file until its place is used again. */
+    if (c->writer && (rc = store_exec(c, "PRAGMA secure_delete=ON", err)) < 0)
+        return rc;
     if (c->writer)
         sqlite3_wal_hook(c->db, on_wal, c);
     else
@@ -271,6 +274,13 @@ int store_checkpoint(struct store_conn *c, int *wal_pages_left, struct err *err)
     if (rc == SQLITE_OK || rc == SQLITE_BUSY)
         return 0;
     return store_fail(c, rc, "moving the log into the store", err);
+}
+
+void store_cut_log(struct store_conn *c, bool on)
+{
+    char sql[64];
+    sqlite3_snprintf(sizeof sql, sql, "PRAGMA journal_size_limit=%d", on ? 0 : WAL_KEEP_BYTES);
+    store_exec(c, sql, NULL);
 }
 
 int64_t store_wal_pages(const struct store_conn *c)

@@ -73,6 +73,8 @@ void store_stmts_settle(struct store_conn *c);
 void store_stmts_free(struct store_conn *c);
 
 int store_migrate(struct store_conn *c, const struct store_migration *list, int at, struct err *err);
+/* on: when the log begins anew, what is behind its new end is cut off at once; off: only what is beyond its usual length. */
+void store_cut_log(struct store_conn *c, bool on);
 int64_t store_wal_pages(const struct store_conn *c);
 
 /* A backup in two steps, for what wants to do something in between (backup.c). c: a reader; in a transaction, the copy is as of its

@@ -60,10 +60,12 @@ struct writer {
 
     /* The writer thread alone. */
     struct writer_command **batch;
-    int64_t checkpointed_pages; /* of the current log, how many are in the file already */
-    int guarded_batches;        /* how many of the next ones get a savepoint for each command at once */
-    int64_t last_try_pages;     /* length of the log at the last checkpoint */
-    bool full;                  /* the last commit found no room */
+    int64_t checkpointed_pages;                                    /* of the current log, how many are in the file already */
+    int guarded_batches;                                           /* how many of the next ones get a savepoint for each command at once */
+    int64_t last_try_pages;                                        /* length of the log at the last checkpoint */
+    bool full;                                                     /* the last commit found no room */
+    enum { FORGET_NOTHING, FORGET_MOVE, FORGET_RESET } forgetting; /* what the log is to be rid of; see cut_log() */
+    int64_t forget_pages;                                          /* length of the log when all of it had been moved */
 
     pthread_mutex_t stats_lock;
     struct writer_stats stats;
@@ -376,6 +378,36 @@ static void make_room(struct writer *w)
         w->checkpointed_pages = w->last_try_pages = w->conn->wal_pages - left;
 }
 
+/* What was deleted is still in the log, until that begins anew: all of it is moved into the file, and the next commit that finds no reader
+ * in the way starts at the front and cuts off the rest. */
+static void cut_log(struct writer *w)
+{
+    int64_t pages = w->conn->wal_pages;
+    int left = 0;
+    struct err err;
+    if (w->forgetting == FORGET_RESET && pages < w->forget_pages) {
+        store_cut_log(w->conn, false);
+        w->checkpointed_pages = w->last_try_pages = 0;
+        w->forgetting = FORGET_NOTHING;
+        return;
+    }
+    if (!tap_may_checkpoint(w->tap) || store_checkpoint(w->conn, &left, &err) < 0 || left > 0)
+        return;
+    store_cut_log(w->conn, true);
+    w->checkpointed_pages = w->last_try_pages = w->forget_pages = pages;
+    w->forgetting = FORGET_RESET;
+}
+
+void writer_forget(struct writer *w)
+{
+    w->forgetting = w->conn->store->memory ? FORGET_NOTHING : FORGET_MOVE;
+}
+
+bool writer_forgets(const struct writer *w)
+{
+    return w->forgetting != FORGET_NOTHING;
+}
+
 /* Moves the log into the file while nobody waits, or when the log has become large. A page that a reader pins stays, and
  * is tried again only when the log has grown. */
 static void maybe_checkpoint(struct writer *w, bool idle)
@@ -383,6 +415,10 @@ static void maybe_checkpoint(struct writer *w, bool idle)
     int64_t pages = w->conn->wal_pages;
     if (w->full) {
         make_room(w);
+        return;
+    }
+    if (w->forgetting) {
+        cut_log(w);
         return;
     }
     if (pages < w->last_try_pages)

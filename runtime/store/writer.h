@@ -58,6 +58,11 @@ size_t writer_depth(struct writer *w); /* commands that wait; any thread */
 void writer_stop(struct writer *w);    /* finishes what is queued, joins the thread */
 void writer_free(struct writer *w);
 
+/* Inside a command, which has deleted what nobody may find any more: the log is rid of it as soon as all of it is in the file and a later
+ * commit finds no reader in the way. Until then writer_forgets(); somebody should commit something now and then. */
+void writer_forget(struct writer *w);
+bool writer_forgets(const struct writer *w); /* inside a command */
+
 /* What follows the store (follow.h) takes the log from here. */
 struct tap;
 struct tap *writer_tap(struct writer *w);

@@ -107,4 +107,17 @@ function ledger.hold(id) end
 ---@param who string? in the stdlib; a plugin is named by itself
 function ledger.change(account, flags, reason, who) end
 
+---For the standard library: a name that stands in names of accounts and in ids and references of transfers becomes another one, so that
+---nobody can say any more whose they are (`points/of/anna`). Procedures. Looks all of them through.
+---@param from string
+---@param to string that nobody had
+---@return integer accounts that were renamed
+function ledger.replace_name(from, to) end
+
+---For the standard library: whether replace_name() would change this account's name.
+---@param name string
+---@param part string
+---@return boolean
+function ledger.name_has(name, part) end
+
 return ledger

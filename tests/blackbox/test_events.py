@@ -112,6 +112,7 @@ def live(shop, outside):
     anna = shop.customer()
     ok(anna.request("PUT", f"/v1/customers/{anna.customer}/consents/news", {"version": "1"}), 200)
     ok(anna.request("DELETE", f"/v1/customers/{anna.customer}/consents/news"), 200)
+    ok(shop.sk.request("POST", f"/v1/customers/{shop.customer().customer}/erasure", {}), 200)
     for mood in "glum", "merry":
         ok(anna.request("POST", "/v1/x/moods/mood", {"mood": mood}), 200)    # changed
     order = shop.paid_order({sku: 3}, by=anna)                          # placed, received, paid

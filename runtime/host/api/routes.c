@@ -50,6 +50,9 @@ static const struct query_param statement_query[] = {
 static const struct query_param webhook_query[] = {
     { "state", "Only waiting, taken or given_up.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
     { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
+static const struct query_param person_query[] = {
+    { "state", "asked, held, done or withdrawn.", NULL }, { "limit", "How many at most: 1 to 200, default 50.", NULL },
+    { "cursor", "next_cursor of the page before.", NULL }, { NULL, NULL, NULL } };
 static const struct query_param consent_query[] = { { "share", "true: only that it is handed to third parties; default all of it.", NULL }, { NULL, NULL, NULL } };
 static const char *const notice_forms[] = { "text", "markdown", "html", NULL };
 static const struct schema notice_form = { .type = SCHEMA_STRING, .choices = notice_forms };
@@ -103,6 +106,10 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/customers/{id}/consents", KNOWN, SCOPE_CUSTOMERS_READ, NULL, NULL, false, false, 200, call_read, "consents.list", "What a customer can consent to, what he has, and what he took back." },
     { HTTP_METHOD_PUT, "/v1/customers/{id}/consents/{purpose}", KNOWN, SCOPE_CUSTOMERS_WRITE, &schema_consent, NULL, false, false, 200, call_write, "consents.give", "Consents to a purpose in the words of a version; with share, to its being handed to third parties, too." },
     { HTTP_METHOD_DELETE, "/v1/customers/{id}/consents/{purpose}", KNOWN, SCOPE_CUSTOMERS_WRITE, NULL, consent_query, false, false, 200, call_write, "consents.withdraw", "Takes a consent back." },
+    { HTTP_METHOD_GET, "/v1/customers/{id}/export", KNOWN, SCOPE_CUSTOMERS_READ | SCOPE_ORDERS_READ, NULL, NULL, false, false, 200, call_read, "persons.export", "All that is kept of a customer, row by row, for programs to read." },
+    { HTTP_METHOD_POST, "/v1/customers/{id}/erasure", KNOWN, SCOPE_CUSTOMERS_WRITE, &schema_erasure, NULL, false, true, 200, handle_person_erase, "persons.erase", "Erases a customer. What the law or an open order holds is in the answer, with when it ends. 202: somebody of the shop has to do it." },
+    { HTTP_METHOD_GET, "/v1/persons/requests", SERVERS, SCOPE_CUSTOMERS_READ, NULL, person_query, false, false, 200, call_read, "persons.requests", "What persons asked for, newest first, and what is still held." },
+    { HTTP_METHOD_DELETE, "/v1/persons/requests/{request}", KNOWN, SCOPE_CUSTOMERS_WRITE, NULL, NULL, false, false, 200, call_write, "persons.withdraw", "Takes a request back that nobody has carried out." },
     { HTTP_METHOD_PUT, "/v1/customers/{id}/minor", KNOWN, SCOPE_CUSTOMERS_WRITE, &schema_minor, NULL, false, false, 200, call_write, "consents.declare", "Declares a customer a minor: only what a guardian consents to counts. Servers can take that back." },
 
     { HTTP_METHOD_GET, "/v1/privacy", SHOPPERS, 0, NULL, notice_query, false, false, 200, call_read, "privacy.notice", "The privacy notice that follows from what is configured, and the field catalogue that it is made of." },

@@ -212,6 +212,10 @@ const struct schema schema_consent = { .type = SCHEMA_OBJECT, .fields = consent_
 static const struct schema minor_fields[] = { { .name = "minor", .type = SCHEMA_BOOL, .required = true }, END };
 const struct schema schema_minor = { .type = SCHEMA_OBJECT, .fields = minor_fields };
 
+static const struct schema erasure_fields[] = {
+    { .name = "give_up", .type = SCHEMA_BOOL, .about = "true: also where the shop owes the customer money, which is lost to him then." }, END };
+const struct schema schema_erasure = { .type = SCHEMA_OBJECT, .fields = erasure_fields };
+
 static const char *const key_kinds[] = { "pk", "sk", NULL };
 static const struct schema scope_name = { .type = SCHEMA_STRING, .min = 1, .max = 40 };
 static const struct schema key_fields[] = {

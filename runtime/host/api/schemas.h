@@ -36,4 +36,4 @@ extern const struct schema schema_sign_in, schema_operator_new, schema_operator_
     schema_audit_head, schema_nothing, schema_submit, schema_approve, schema_reason, schema_schedule;
 
 /* Of persons. */
-extern const struct schema schema_consent, schema_minor;
+extern const struct schema schema_consent, schema_minor, schema_erasure;

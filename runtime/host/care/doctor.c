@@ -125,6 +125,9 @@ static const struct question questions[] = {
       "SELECT c.checkout FROM checkout_contacts c LEFT JOIN checkouts k ON k.id = c.checkout WHERE k.id IS NULL OR k.placed_as IS NOT NULL",
       "No name or address is kept for a checkout that is completed or gone.", "names or addresses are kept for checkouts that have ended",
       "Report this: they go in the transaction that ends a checkout.", false },
+    { "requests of persons", "SELECT request_id FROM person_requests WHERE state = 'asked' AND due_at < ?1",
+      "No person waits for an answer longer than the law allows.", "persons' requests are not answered in time",
+      "See them: feira person SHOP requests. Then: feira person SHOP erase CUSTOMER.", false },
     /* Money that a provider took ends as exactly one of: a payment of its order, or a part of a refund. */
     { "money that came in",
       "SELECT a.payment_id FROM payment_attempts a WHERE a.state = 3 AND (SELECT count(*) FROM payments p WHERE p.order_id = a.order_id "

@@ -16,10 +16,36 @@ struct sweep {
     struct writer_command command;
     struct loop_post post;
     bool with_writer;
+    bool began; /* it has looked once */
     bool more;
     int64_t access_kept_ms; /* of now; read on the keeper, which knows what is live */
     int64_t missed;         /* messages that endpoints had not taken */
 };
+
+/* Somebody was erased (LOG_CUT_DUE is there), and is still in the log: it is cut by a commit, so one is made, until that has come about.
+ * "due": begin; anything else: it is on its way, or was in an earlier run. */
+static int cut_log(struct sweep *w, struct store_conn *conn, int64_t now_ms, bool *cutting, struct err *err)
+{
+    struct store_stmt *s;
+    int rc = store_prepare(conn, "SELECT value = 'due' FROM meta WHERE name = '" LOG_CUT_DUE "'", &s, err);
+    if (rc == 0)
+        rc = store_step(s, err);
+    if (rc <= 0)
+        return rc;
+    bool begin = store_column_int(s, 0) || !w->began;
+    store_reset(s);
+    if (begin)
+        writer_forget(w->shop->writer);
+    *cutting = writer_forgets(w->shop->writer);
+    rc = store_prepare(conn,
+                       *cutting ? "UPDATE meta SET value = ?1 WHERE name = '" LOG_CUT_DUE "'"
+                                : "DELETE FROM meta WHERE name = '" LOG_CUT_DUE "' AND ?1 > 0",
+                       &s, err);
+    if (rc < 0)
+        return rc;
+    store_bind_int(s, 1, now_ms);
+    return store_run(s, NULL, err);
+}
 
 static int run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
 {
@@ -32,7 +58,11 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
         rc = webhook_sweep(conn, now_ms - WEBHOOKS_KEPT_MS, AT_ONCE_MAX, now_ms, &w->missed, &more, err);
     if (rc == 0)
         rc = access_keep(w->shop->access, conn, now_ms, w->access_kept_ms, err);
-    w->more = more || removed == AT_ONCE_MAX;
+    bool cutting = false;
+    if (rc == 0)
+        rc = cut_log(w, conn, now_ms, &cutting, err);
+    w->began = true;
+    w->more = more || removed == AT_ONCE_MAX || cutting;
     return rc;
 }
 
