@@ -27,6 +27,19 @@ function events.joined(event) grant_all("customer.joined", event.customer, "join
 
 function events.completed(event) grant_all("order.completed", event.customer, event.order) end
 
+---A campaign gives one with an order: promo.grant { to = "coupons", what = { campaign = ID } }.
+---@param event { grant: string, to: string, customer: string, what: { campaign: string } }
+function events.granted(event)
+  local campaign = event.to == plugin.name and plugin.campaign(tostring(event.what.campaign))
+  if campaign then coupons.grant(event.customer, campaign, "grant/" .. event.grant) end
+end
+
+---All of that order went back: a coupon that was used meanwhile, or is held, stays.
+function events.taken_back(event)
+  local row = event.to == plugin.name and store.coupons:get { origin = "grant/" .. event.grant }
+  if row then coupons.revoke(row) end
+end
+
 -- Orders -----------------------------------------------------------------------------------------------------------------------------
 
 ---What applied needs a coupon, in the same transaction: an order that was priced with one that is gone by now is not placed. What a

@@ -156,6 +156,8 @@ return {
     ["order.completed"] = { run = "events.completed", when = "in_transaction" },
     ["order.cancelled"] = { run = "events.ended", when = "in_transaction" },
     ["order.expired"] = { run = "events.ended", when = "in_transaction" },
+    ["campaign.granted"] = { run = "events.granted", when = "in_transaction" },
+    ["campaign.taken_back"] = { run = "events.taken_back", when = "in_transaction" },
     ["refund.succeeded"] = { run = "events.refunded", when = "in_transaction" },
   },
   timers = { expire = "events.expire", segment = "events.segment" },

@@ -1,4 +1,5 @@
 -- Points for what was paid: how many an order brings, when they are given, and how they go back with its goods.
+local granting = require "granting"
 local json = require "feira.json"
 local money = require "feira.money"
 local plugin = require "feira.plugin"
@@ -39,6 +40,7 @@ local function points_of(order)
     local percent = #settings.multipliers > 0 and factor(line.sku, campaigns) or WHOLE
     sum = money.add(sum, money.rate(line.payable or line.total, percent, "floor"))
   end
+  sum = money.add(sum, granting.more(order.order))
   local in_money = order.total - (spent and spent.amount or 0)
   return money.ratio(sum, in_money, order.total, "floor") // settings.earn_for
 end

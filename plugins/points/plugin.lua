@@ -63,6 +63,8 @@ return {
       },
       key = "order", index = { "customer" },
     },
+    -- What campaigns add to what an order earns: so much more counts as paid.
+    boosts = { fields = { grant = { type = "string", max = 100 }, order = "order", more = "money" }, key = "grant", index = { "order" } },
     spends = {
       fields = {
         order = "order", customer = "customer", at = "time", points = "integer", amount = "money",
@@ -92,6 +94,8 @@ return {
     },
   },
   on = {
+    ["campaign.granted"] = { run = "events.granted", when = "in_transaction" },
+    ["campaign.taken_back"] = { run = "events.taken_back", when = "in_transaction" },
     ["order.paid"] = { run = "events.paid", when = "in_transaction" },
     ["order.completed"] = { run = "events.completed", when = "in_transaction" },
     ["refund.requested"] = { run = "events.refunded", when = "in_transaction" },

@@ -33,7 +33,7 @@ local function entry(e)
   local out = { at = time.format(e.at), points = e.amount, balance = e.balance, kind = kind }
   if kind == "adjusted" then
     out.reason = store.adjustments:get(tonumber(id)).reason
-  elseif kind == "earned" or kind == "spent" or kind == "returned" or kind == "taken" then
+  elseif kind == "earned" or kind == "spent" or kind == "returned" or kind == "taken" or kind == "granted" then
     out.order = id
   end
   return out

@@ -141,6 +141,25 @@ static int l_priced_json(lua_State *L)
     return push_text(L, check_quote(L)->priced);
 }
 
+/* (quote) -> JSON array of what the customer gets later, or nothing */
+static int l_grants_json(lua_State *L)
+{
+    const struct bind_quote *q = check_quote(L);
+    struct buf b;
+    struct json_writer w;
+    if (q->result->grant_count == 0)
+        return 0;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    quote_grants_write(q->rules, q->result, &w);
+    struct slice text = b.failed ? (struct slice){ 0 } : arena_copy(bind_state(L)->ctx->arena, buf_slice(&b));
+    buf_release(&b);
+    if (!text.data)
+        return luaL_error(L, "out of memory for what an order grants");
+    bind_push_slice(L, text);
+    return 1;
+}
+
 /* --- needs ----------------------------------------------------------------------------------------------------------- */
 struct need {
     symbol sku;
@@ -346,6 +365,7 @@ void bind_open_quote(lua_State *L)
         { "line", l_line },
         { "lines_json", l_lines_json },
         { "priced_json", l_priced_json },
+        { "grants_json", l_grants_json },
         { "needs", l_needs },
         { "take", l_take },
         { "takes", l_takes },

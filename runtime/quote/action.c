@@ -1,9 +1,9 @@
 #include "quote/run_int.h"
 
 static const struct action_type *const types[] = {
-    &percent_off_type,   &amount_off_type, &fixed_price_type,  &buy_get_type,    &nth_unit_type,
-    &cheapest_free_type, &n_for_type,      &bundle_type,       &tiered_type,     &free_shipping_type,
-    &shipping_off_type,  &gift_type,       &add_on_price_type, &price_list_type, &function_type,
+    &percent_off_type,  &amount_off_type, &fixed_price_type, &buy_get_type,       &nth_unit_type,     &cheapest_free_type,
+    &n_for_type,        &bundle_type,     &tiered_type,      &free_shipping_type, &shipping_off_type, &gift_type,
+    &add_on_price_type, &price_list_type, &grant_type,       &function_type,
 };
 enum { TYPES = sizeof types / sizeof types[0] };
 

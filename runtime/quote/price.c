@@ -180,6 +180,10 @@ int effects_merge(struct quote_eval *e, struct err *err)
     e->slot_codes[slot - e->slots] = e->codes_taken;
     int rc = slot->applied ? 0 : why_keep(e, slot, err);
     for (struct effect *f = first; f && rc == 0; f = f->before) {
+        if (f->granted) {
+            granted_keep(e, f->granted, slot);
+            continue;
+        }
         if (f->gift) {
             *e->gifts_tail = f->gift;
             e->gifts_tail = &f->gift->next;
@@ -436,6 +440,7 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
     e.wishes_tail = &e.wishes;
     e.shipping_tail = &e.shipping_discounts;
     e.gifts_tail = &e.gifts;
+    e.granted_tail = &e.granted;
     if ((r->pricing.count || r->price_stage) && !cart->no_campaigns)
         prices_reset(cart); /* so that gates and price rules see the price of the catalogue */
     int rc = cart_start(cart, out, err);
@@ -457,7 +462,8 @@ int quote_price(const struct quote_rules *r, struct quote_cart *cart, const stru
     if (!cart->no_campaigns && ((rc = active_campaigns(&e, err)) < 0 || (rc = limits_look(&e, e.active_gates, err)) < 0))
         return rc;
     if ((rc = campaigns_run(&e, out, err)) < 0 || (rc = gifts_grant(&e, out, err)) < 0 || (rc = lines_finish(&e, out, err)) < 0 ||
-        (rc = tax_price(&e, out, err)) < 0 || (rc = outcomes_finish(&e, out, err)) < 0 || (rc = limits_finish(&e, out, err)) < 0)
+        (rc = tax_price(&e, out, err)) < 0 || (rc = outcomes_finish(&e, out, err)) < 0 || (rc = grants_finish(&e, out, err)) < 0 ||
+        (rc = limits_finish(&e, out, err)) < 0)
         return rc;
     add_ons_finish(&e);
     return codes_finish(&e, out, err);

@@ -200,6 +200,8 @@ struct quote_question {
     int64_t within_ms;         /* UNITS, SPENT: paid for no longer before cart.at_ms; 0 = whenever */
     const struct selector *of; /* UNITS, SPENT: of which products, as they are in the catalogue now; NULL = all */
 };
+/* The i-th grant of a campaign: the plugin it is told, and where the campaign was written. */
+bool quote_campaign_grants(const struct quote_rules *r, uint32_t campaign, size_t i, struct slice *to, struct slice *at);
 bool quote_rules_take_code(const struct quote_rules *r, struct slice typed); /* a campaign or gate takes it, as it was typed */
 const struct quote_question *quote_rules_questions(const struct quote_rules *r, bool no_campaigns, size_t *count);
 bool quote_question_counts(const struct quote_question *q, const struct quote_product *p);
@@ -381,6 +383,14 @@ struct quote_code {
     const struct quote_typed *typed;
 };
 
+/* Something that the customer gets later, from a plugin. */
+struct quote_grant {
+    uint32_t campaign;
+    struct slice to, what; /* the plugin, and JSON that is told it */
+    const char *after;     /* "paid", "completed" */
+    int64_t amount_minor;  /* what the lines cost that it is measured by */
+};
+
 struct action;
 struct quote_near { /* a threshold, or the next step of an action, that is within reach (policy offers_within) */
     uint32_t campaign;
@@ -413,6 +423,8 @@ struct quote_result {
     size_t near_count;
     const struct quote_gate *refused_by; /* set when quote_price() or quote_require_open() failed because of a gate */
     uint32_t refused_line;
+    const struct quote_grant *grants; /* in the order of application */
+    size_t grant_count;
     const struct quote_take *takes; /* what an order of this uses up of limits */
     size_t take_count;
     int64_t pay_within_ms;      /* the shortest that an applied campaign gives to pay; 0 = none says */
@@ -422,6 +434,9 @@ struct quote_result {
     const struct quote_code *codes; /* each that was typed */
     size_t code_count;
 };
+
+/* The grants as a list: [{campaign, to, what, after, amount}]. */
+void quote_grants_write(const struct quote_rules *r, const struct quote_result *q, struct json_writer *w);
 
 /* How a cart stands to an owner of rules. */
 enum quote_standing { QUOTE_WORKS, QUOTE_SPARED /* OWNER/skip */, QUOTE_STOPPED };

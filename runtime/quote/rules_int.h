@@ -227,6 +227,10 @@ struct action {
             uint32_t below_count;
             bool by_amount, each, wanders; /* wanders: a step takes from other lines than those it is measured by */
         } tiered;
+        struct {
+            struct slice to, what; /* JSON */
+            const char *after;
+        } grant;
         struct shipping_part shipping;
         struct {
             symbol sku, substitute;                        /* substitute 0: none */
@@ -263,7 +267,7 @@ struct action_type {
 };
 extern const struct action_type percent_off_type, amount_off_type, fixed_price_type, buy_get_type, nth_unit_type, cheapest_free_type,
     n_for_type, bundle_type, tiered_type, free_shipping_type, shipping_off_type, gift_type, add_on_price_type, price_list_type,
-    function_type;
+    function_type, grant_type;
 /* It takes from no line that another campaign sees. */
 static inline bool acts_apart(const struct action *a)
 {

@@ -4,7 +4,7 @@
 #include "quote/heap.h"
 #include "quote/rules_int.h"
 
-enum { WHY_PARAMS = 3, EFFECT_GIFT = UINT32_MAX - 1, EFFECT_SHIPPING = UINT32_MAX };
+enum { WHY_PARAMS = 3, EFFECT_GRANT = UINT32_MAX - 2, EFFECT_GIFT = UINT32_MAX - 1, EFFECT_SHIPPING = UINT32_MAX };
 
 struct why { /* cheap to fill; becomes a quote_outcome's reason only when the campaign did not apply */
     const char *reason;
@@ -16,16 +16,24 @@ struct why { /* cheap to fill; becomes a quote_outcome's reason only when the ca
 struct effect {
     struct effect *before; /* the one before it in the same campaign */
     struct quote_discount discount;
-    uint32_t line;             /* or EFFECT_SHIPPING, EFFECT_GIFT */
+    uint32_t line;             /* or EFFECT_SHIPPING, EFFECT_GIFT, EFFECT_GRANT */
     struct shipping_part ship; /* then: what it takes off */
     struct gift *gift;         /* or: what it gives */
+    struct granted *granted;   /* or: what comes later */
 };
 
 /* It takes something off a line. */
 static inline bool on_line(const struct effect *f)
 {
-    return f->line < EFFECT_GIFT;
+    return f->line < EFFECT_GRANT;
 }
+
+struct granted {
+    struct granted *next;
+    uint32_t campaign;
+    const struct action *action;
+    struct quote_set lines;
+};
 
 struct gift_part {
     size_t extra; /* 1 + its place in cart->extras; 0: there is no such part */
@@ -115,6 +123,7 @@ struct quote_eval {
     struct effect *effects; /* the last first */
     uint32_t codes_taken;   /* bits of cart->codes */
     struct near_run *near;  /* NULL: nobody asked */
+    struct granted *granted, **granted_tail;
     struct gift *gifts, **gifts_tail;
     int64_t *extra_room;          /* by place in cart->extras: pieces that can still be given; INT64_MAX: not counted */
     size_t extra_cap, extra_seen; /* extra_seen: so many have their room */
@@ -194,6 +203,10 @@ size_t codes_asked(const struct quote_eval *e,
 int codes_finish(struct quote_eval *e, struct quote_result *out, struct err *err);
 void codes_write(const struct quote_rules *r, const struct quote_result *q, const struct quote_voice *voice, struct json_writer *w);
 void params_write(const struct quote_param *p, struct json_writer *w); /* write.c */
+
+/* --- grant.c */
+void granted_keep(struct quote_eval *e, struct granted *g, struct quote_outcome *slot);
+int grants_finish(struct quote_eval *e, struct quote_result *out, struct err *err);
 
 /* --- price.c: its window is open and it has lines, which are then e->scope; all its conditions hold. When not, why says so. */
 bool campaign_stands(struct quote_eval *e);

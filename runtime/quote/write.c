@@ -526,6 +526,10 @@ void quote_result_write(const struct quote_rules *r, const struct quote_result *
         json_bool(w, q->proven);
     }
     gates_write(r, q, how, w);
+    if (q->grant_count) {
+        json_key(w, "grants");
+        quote_grants_write(r, q, w);
+    }
     codes_write(r, q, &how->voice, w);
     if (q->unused_code_count == 0)
         return;

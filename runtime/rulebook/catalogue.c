@@ -19,15 +19,21 @@
                        static const struct schema n = { .type = SCHEMA_OBJECT, .fields = n##_fields }
 
 FIELDS(exhausted, ID("campaign", "The campaign's id."), TEXT("limit", "Which of its limits: uses, units, budget."), TIME("at", "When it happened."));
+static const struct schema any = { .type = SCHEMA_ANY };
+#define GRANT          TEXT("grant", "Names it: the same one twice is one."), ID("order", "The order."), ID("customer", "Who gets it."), \
+                       ID("campaign", "Which campaign gives it."), TEXT("to", "The plugin that it is meant for; the others leave it alone."), \
+                       { .name = "what", .type = SCHEMA_MAP, .required = true, .item = &any, .about = "As the campaign says it." }, \
+                       AMOUNT("amount", "What the lines cost that it is measured by, in minor units."), TIME("at", "When it happened.")
+FIELDS(granted, GRANT);
 FIELDS(consent, ID("customer", "Whose consent it is."), TEXT("purpose", "Its name in shop.lua."), TEXT("version", "Of the words."),
        { .name = "share", .type = SCHEMA_BOOL, .required = true, .about = "Whether it is about handing on." }, TIME("at", "When it happened."));
 FIELDS(joined, ID("customer", "The new customer."), TIME("at", "When it happened."));
-static const struct schema any = { .type = SCHEMA_ANY };
 FIELDS(fact, ID("customer", "Whose fact it is."), TEXT("fact", "Its name, like \"member-tiers.level\"."), TIME("at", "When it happened."),
        { .name = "old", .type = SCHEMA_ANY, .about = "What it was; absent when there was none." },
        { .name = "new", .type = SCHEMA_ANY, .about = "What it is." });
 FIELDS(order, ORDER);
-FIELDS(placed, ORDER, { .name = "inputs", .type = SCHEMA_MAP, .item = &any, .about = "What the client sent for the plugin that hears it." });
+FIELDS(placed, ORDER, { .name = "inputs", .type = SCHEMA_MAP, .item = &any, .about = "What the client sent for the plugin that hears it." },
+       { .name = "codes", .type = SCHEMA_ARRAY, .item = &any, .about = "The codes that were typed; for plugins with a fact of the type codes." });
 #define BLOCK          TEXT("block", "Its name, like \"group-buy\"."), MAYBE_ID("plugin", "Which plugin's block it is."), \
                        { .name = "blocks", .type = SCHEMA_INT, .max = INT64_MAX, .about = "How many are on the order now." }
 #define REASON         { .name = "reason", .type = SCHEMA_STRING, .max = 200, .about = "Why, when somebody said so." }
@@ -54,6 +60,8 @@ FIELDS(webhook_disabled, ID("webhook", "The endpoint's id."), { .name = "label",
 
 static const struct catalogue_event events[] = {
     { "campaign.exhausted", "A limit of a campaign is used up: told by the order that takes the last of it.", true, 1, &exhausted, false },
+    { "campaign.granted", "An order is paid, or completed, and its customer gets what a campaign grants; before the event of the order itself.", true, 1, &granted, false },
+    { "campaign.taken_back", "All of an order went back, or it was cancelled: what was granted with it is taken back.", true, 1, &granted, false },
     { "consent.given", "A customer consented to a purpose of shop.lua; share: to its being handed to third parties.", true, 1, &consent, false },
     { "consent.withdrawn", "A customer took a consent back: from now on the purpose is not served.", true, 1, &consent, false },
     { "customer.erased", "A customer was erased: his id in the plugin's rows is already another one, which nobody knows; he is told of under that.", true, 1, &joined, false },

@@ -361,6 +361,24 @@ static void place_setting(const struct generation *g, struct err *err)
     err_field(err, err->code, err->field, "shop.lua:%d: %s", line, rest);
 }
 
+/* A grant to a plugin that is not there would be told to nobody. */
+static int grants_check(const struct generation *g, struct err *err)
+{
+    struct slice to, at;
+    for (uint32_t k = 0; k < quote_rules_count(g->rules); k++) {
+        for (size_t i = 0; quote_campaign_grants(g->rules, k, i, &to, &at); i++) {
+            const struct manifest *m = plugin_set_find(generation_plugins(g), to);
+            if (m && manifest_hook(m, HOOK_SUBSCRIBER, SLICE_LIT("campaign.granted")))
+                continue;
+            struct slice id = quote_campaign_id(g->rules, k);
+            return err_field(err, ERR_INVALID, "give.grant.to", "%.*s: campaign \"%.*s\": grant: %s \"%.*s\"%s", SLICE_FMT(at),
+                             SLICE_FMT(id), m ? "the plugin" : "shop.lua turns on no plugin", SLICE_FMT(to),
+                             m ? " does not hear campaign.granted, so it gives nothing" : "; add it to plugins");
+        }
+    }
+    return 0;
+}
+
 static int compile(struct generation *g, struct loading *l)
 {
     const struct json_value *policies;
@@ -382,6 +400,8 @@ static int compile(struct generation *g, struct loading *l)
         rc = plugins_facts(&g->plugins, g->sources, &g->arena, &o.facts, &o.fact_count, l->err);
     if (rc == 0)
         rc = quote_rules_build(l->campaigns, &o, &g->rules, l->err);
+    if (rc == 0)
+        rc = grants_check(g, l->err);
     if (rc < 0)
         place_setting(g, l->err);
     return rc;

@@ -309,6 +309,8 @@ static void the_payloads_of_api_1_stay_as_they_are(void **state)
 {
     (void)state;
     static const char pinned[] = "campaign.exhausted: campaign=1! limit=1! at=1!\n"
+                                 "campaign.granted: grant=1! order=1! customer=1! campaign=1! to=1! what=6! amount=2! at=1!\n"
+                                 "campaign.taken_back: grant=1! order=1! customer=1! campaign=1! to=1! what=6! amount=2! at=1!\n"
                                  "consent.given: customer=1! purpose=1! version=1! share=3! at=1!\n"
                                  "consent.withdrawn: customer=1! purpose=1! version=1! share=3! at=1!\n"
                                  "customer.erased: customer=1! at=1!\n"
@@ -321,7 +323,7 @@ static void the_payloads_of_api_1_stay_as_they_are(void **state)
                                  "order.fulfilled: order=1! customer=1 total=2! at=1!\n"
                                  "order.fulfilling: order=1! customer=1 total=2! at=1! fulfilment=1! lines=4 carrier=1 tracking=1\n"
                                  "order.paid: order=1! customer=1 total=2! at=1!\n"
-                                 "order.placed: order=1! customer=1 total=2! at=1! inputs=6\n"
+                                 "order.placed: order=1! customer=1 total=2! at=1! inputs=6 codes=4\n"
                                  "order.unblocked: order=1! customer=1 total=2! at=1! block=1! plugin=1 blocks=2 reason=1\n"
                                  "payment.mismatched: order=1! payment=1! provider=1! amount=2! expected=2! what=1 at=1!\n"
                                  "payment.received: order=1! customer=1 payment=1! provider=1! amount=2! at=1!\n"

@@ -3,6 +3,7 @@
 -- customer or the shop says so, or by itself some time later (shop.lua: complete_after).
 local blocks = require "feira.order_blocks"
 local caller = require "feira.caller"
+local campaign_grants = require "feira.campaign_grants"
 local check = require "feira.check"
 local events = require "feira.order_events"
 local fail = require "feira.fail"
@@ -137,6 +138,7 @@ end
 
 local function complete(order, now, by)
   states.move(order, "completed", now, "It can be completed once all of it is sent.")
+  campaign_grants.give(order, "completed", now)
   events.emit("order.completed", order, now, { by = by })
 end
 

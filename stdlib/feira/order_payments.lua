@@ -1,5 +1,6 @@
 -- feira.order_payments: money that comes in for an order that waits for it. One transaction books it, counts it in its due and in the
 -- order, and, with the last due met, turns what was held into sales.
+local campaign_grants = require "feira.campaign_grants"
 local campaign_limits = require "feira.campaign_limits"
 local dues = require "feira.dues"
 local events = require "feira.order_events"
@@ -55,6 +56,7 @@ function order_payments.receive(order, payment, list, due, now)
   local booked = payments.record(order, payment, due.n, now)
   order_payments.book({ booked }, order)
   if is_paid then timers.cancel("orders.expire", order.order_id) else wait_for_the_rest(order, list, now) end
+  if is_paid then campaign_grants.give(order, "paid", now) end
   local heard = events.received(order, booked.id, payment.provider, payment.amount, now)
   return is_paid and events.emit("order.paid", order, now) or heard
 end

@@ -15,6 +15,7 @@
 -- A gift is a line that cost nothing. What it was given for going back leaves it with the customer, unless all of that goes back before the
 -- gift was sent.
 local caller = require "feira.caller"
+local campaign_grants = require "feira.campaign_grants"
 local campaign_limits = require "feira.campaign_limits"
 local check = require "feira.check"
 local events = require "feira.order_events"
@@ -212,7 +213,10 @@ local function give(order, plan, restock, reason, now)
   local done, _, account = ledger.apply(ops)
   if not done then error("a refund of " .. order.order_id .. " found too little in " .. account) end
   order.refunded, order.shipping_refunded, order.updated_at = order.refunded + amount, order.shipping_refunded + shipping, now
-  if is_whole(order, plan) then campaign_limits.give_back(order) end
+  if is_whole(order, plan) then
+    campaign_limits.give_back(order)
+    campaign_grants.take_back(order, now)
+  end
   purchases.refunded(order, now)
   if not waits then events.refund("refund.succeeded", order, refund_id, amount, now) end
 end

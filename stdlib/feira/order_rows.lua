@@ -13,7 +13,7 @@ local rows = {}
 
 rows.COLUMNS = [[o.id, o.order_id, o.state, o.customer AS customer_row, c.customer, o.total, o.paid, o.refunded, o.shipping,
   o.shipping_refunded, o.placed_at, o.expires_at, o.updated_at, o.reference, o.close_reason, o.generation, o.holds, o.priced, o.lines,
-  o.dues, o.attempts, o.limits, o.channel
+  o.dues, o.attempts, o.limits, o.grants, o.granted, o.channel
   FROM orders o LEFT JOIN customers c ON c.id = o.customer]]
 
 local find = sql.statement("SELECT " .. rows.COLUMNS .. " WHERE o.order_id = ?1")

@@ -5,6 +5,7 @@
 -- shop = { pay_within_ms?, test_payments? } }, and quote while an order is placed.
 local blocks = require "feira.order_blocks"
 local caller = require "feira.caller"
+local campaign_grants = require "feira.campaign_grants"
 local campaign_limits = require "feira.campaign_limits"
 local check = require "feira.check"
 local checks = require "feira.checks"
@@ -41,8 +42,8 @@ local TOTAL_MAX = 1000000000000000
 
 local insert = sql.statement [[
   INSERT INTO orders (order_id, state, customer, total, shipping, placed_at, expires_at, updated_at, reference, generation, holds, priced,
-                      lines, limits, channel)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)]]
+                      lines, limits, channel, grants)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)]]
 local insert_contact = sql.statement "INSERT INTO order_contacts (order_id, contact, address, note) VALUES (?1, ?2, ?3, ?4)"
 -- The record is bytes, and names nobody: feira.customers has the one table that says whose a pseudonym is.
 local insert_evidence = sql.statement "INSERT INTO order_evidence (order_id, evidence, pseudonym) VALUES (?1, CAST(?2 AS BLOB), ?3)"
@@ -110,6 +111,7 @@ function orders.place(args)
     order_id = ids.new "ord", state = is_paid and "paid" or "placed", customer = customer, total = total, paid = 0, refunded = 0,
     placed_at = placed_at(body, now), expires_at = expires, updated_at = now, reference = check.text(body.reference, "/reference", 100),
     generation = quote.generation, priced = quote:priced_json(), lines = quote:lines_json(),
+    grants = quote:grants_json(), granted = 0,
   }
   local order_id = order.order_id
   ask_checks(quote, order, owed)
@@ -122,7 +124,7 @@ function orders.place(args)
   local limits = campaign_limits.take(quote, order_id, is_paid and "transfer" or "hold", now)
   local holds = stock.take(quote, order_id, is_paid and "transfer" or "hold")
   local id = insert:insert(order_id, states.code(order.state), customer_row, total, quote.shipping, order.placed_at, expires, now,
-    order.reference, order.generation, holds, order.priced, order.lines, limits, quote.channel)
+    order.reference, order.generation, holds, order.priced, order.lines, limits, quote.channel, order.grants)
   insert_evidence:run(id, quote.evidence, pseudonym)
   order.id, order.customer_row = id, customer_row
   if is_paid then purchases.paid(order, now) end
@@ -133,6 +135,7 @@ function orders.place(args)
   if contact.contact or contact.address or contact.note then insert_contact:run(id, contact.contact, contact.address, contact.note) end
   if expires then timers.set("orders.expire", order_id, expires) end
   local heard = events.emit("order.placed", order, now)
+  if is_paid then campaign_grants.give(order, "paid", now) end
   if is_paid then heard = events.emit("order.paid", order, now) or heard end
   -- Who heard it may have done something with it.
   return { status = 201, order_id = order_id, body = heard and rows.document(rows.find(order_id)) or rows.document_of_new(order, contact) }

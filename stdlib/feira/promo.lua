@@ -419,6 +419,26 @@ local function attribute(at, name, is)
   return { attribute = out }
 end
 
+local function any_table(at, path, v)
+  if type(v) ~= "table" then
+    fail(at, path, "expected a table, got %s; write %s = { ... }", seen(v), path)
+  end
+  return v
+end
+
+-- promo.points_multiplier { times = 2 }: the plugin `points` is told with the order; "1.5" is exact.
+local points_fields = record { ["!times"] = function(_, _, v) return v end, on = selector }
+
+local function points_multiplier(at, v)
+  local fields = points_fields(at, "points_multiplier", v)
+  local whole, rest = tostring(fields.times):match "^(%d?%d?%d)%.?(%d?%d?)$"
+  local hundredths = whole and tonumber(whole .. rest .. ("0"):rep(2 - #rest), 10)
+  if math.type(fields.times) == "float" or not hundredths or hundredths <= 100 then
+    fail(at, "points_multiplier.times", 'expected more than 1, got %s; write 2 or "1.5"', seen(fields.times))
+  end
+  return { grant = { to = "points", what = { percent = hundredths }, after = "paid", on = fields.on } }
+end
+
 -- Which units of its lines an action takes.
 local function of_units(fields)
   for _, key in ipairs { "max_units", "max_units_per_line", "whole", "whole_per_line" } do
@@ -548,6 +568,10 @@ words = {
   tiered = { kind = "action", check = tiers },
   free_shipping = { kind = "action", optional = true, check = record {} },
   gift = { kind = "action", check = gift },
+  grant = {
+    kind = "action", check = record { ["!to"] = text, ["!what"] = any_table, after = one_of("paid", "completed"), on = selector },
+  },
+  points_multiplier = { kind = "action", make = points_multiplier },
   add_on_price = {
     kind = "action",
     check = record { ["!sku"] = name_list, ["!price"] = money, max_units = integer(1), every = money, on = selector },
@@ -662,13 +686,6 @@ local policies = record {
   earlier = one_of("evenly", "same_units"),
   units = one_of("shared", "once"),
 }
-
-local function any_table(at, path, v)
-  if type(v) ~= "table" then
-    fail(at, path, "expected a table, got %s; write %s = { ... }", seen(v), path)
-  end
-  return v
-end
 
 -- What is looked at and prices nothing; its words are in feira.declares.
 local declares = declares_of {

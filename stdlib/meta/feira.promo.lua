@@ -554,6 +554,20 @@ function promo.buy_get(spec) end
 ---@return feira.promo.Action
 function promo.fixed_price(spec) end
 
+---Something that the customer gets later, from a plugin: what it is told in `what` when the order is paid (or completed). It takes
+---nothing off, so it counts nothing where the cheapest set is looked for; a guest is asked to sign in. When all of the order goes back,
+---the plugin is told to take it back. `promo.grant { to = "coupons", what = { campaign = "new20" } }`,
+---`promo.grant { to = "points", what = { points = 100 } }`.
+---@param spec { to: string, what: table, after?: "paid"|"completed", on?: feira.promo.Selector } after: default paid
+---@return feira.promo.Action
+function promo.grant(spec) end
+
+---The order earns more points for its lines: `promo.points_multiplier { times = 2 }`, `{ times = "1.5", on = promo.tag "new" }`. Of the
+---plugin `points`: when it gives and takes back what an order earns, this is part of it.
+---@param spec { times: integer|string, on?: feira.promo.Selector } more than 1
+---@return feira.promo.Action
+function promo.points_multiplier(spec) end
+
 ---The second at half price: units from the dearest down, in groups of n, and the last of each group is reduced; among those of one SKU
 ---(default) or of all lines: `promo.nth_unit { n = 2, percent = 50, among = "scope" }` takes 60 off 100, 80, 60 and 40.
 ---@param spec { n: integer, percent: feira.promo.Percent, among?: "same_sku"|"scope", max_sets?: integer, on?: feira.promo.Selector }

@@ -64,6 +64,10 @@ function Quote:take(order_id, kind, to) end
 ---@field kept_when_cancelled boolean nor does the end of an order that is cancelled or has expired
 ---@field kept_when_cancelled boolean nor does the end of an order that is cancelled or has expired
 
+---What the customer gets later, as a JSON array `[{campaign, to, what, after, amount}]`; nothing when that is nothing.
+---@return string?
+function Quote:grants_json() end
+
 ---What it uses up of limits of campaigns; nothing when that is nothing.
 ---@return feira.QuoteTake[]?
 function Quote:takes() end
