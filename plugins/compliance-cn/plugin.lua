@@ -9,7 +9,8 @@ local function rule(level, article, source, effective_from, fields, about)
   fields.article = { type = "string", max = 200, default = article, about = "Where it is written; each finding names it." }
   fields.source = { type = "string", max = 300, default = source, about = "Where that was read." }
   fields.effective_from = { type = "string", max = 10, default = effective_from, about = "Since when that text is in force." }
-  fields.checked_on = { type = "string", max = 10, default = "2026-11-22", about = "When somebody last held the numbers against the text." }
+  fields.checked_on = { type = "string", max = 10, default = "2026-11-22",
+    about = "When somebody last held the numbers against the text." }
   return { type = "record", default = {}, fields = fields, about = about }
 end
 
@@ -180,6 +181,8 @@ return {
     p5b = { run = "selling.looking", of = offered, about = "P5b: no money for looking." },
     p5c = { run = "selling.groups", of = offered, about = "P5c: groups show their rules." },
     p6 = { run = "prices.was", of = offered, about = "P6: was-prices are borne out by deals." },
+    p6_catalogue = { run = "prices.catalogue", of = { "shop" },
+      about = "P6: the prices that the catalogue compares with are borne out." },
     p6_shown = { run = "prices.shown", at = "runtime", of = { "price_claim" }, about = "P6, for one price that is shown." },
     p8 = { run = "prices.raised", of = offered, about = "P8: no price was raised just before." },
     p9 = { run = "prices.gifts", of = offered, about = "P9: gifts." },

@@ -104,6 +104,23 @@ function prices.was(subject, settings)
   return found
 end
 
+---P6 of what the catalogue compares with: the shop must show only what is borne out.
+function prices.catalogue(subject, settings)
+  local rule = settings.p6
+  local add, found = law.findings("P6", rule)
+  local compare_at = subject.declaration.compare_at
+  local satisfy = ("Write compare_at = { days = %d, by = \"deals\" } in shop.lua: then only what is borne out is shown."):format(rule.days)
+  if not compare_at then
+    add("compare_at", "What products are compared with (compare_at) is shown whether it is borne out or not.", satisfy, "compare_at",
+      "warn")
+  elseif compare_at.by ~= "deals" or compare_at.days < rule.days then
+    add(("%d days, by %s"):format(compare_at.days, compare_at.by), "What products are compared with goes by less than the law asks.",
+      satisfy,
+      "compare_at")
+  end
+  return found
+end
+
 ---P6 for one price: { sku, was, price, deals = lowest deal of the days, last_deal }.
 function prices.shown(subject, settings)
   local add, found = law.findings("P6", settings.p6)

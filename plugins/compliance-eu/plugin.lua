@@ -112,6 +112,8 @@ return {
     p4 = { run = "selling.heads", of = offered, about = "P4: nobody is paid by heads." },
     p4_paid = { run = "selling.heads", at = "runtime", of = { "reward" }, about = "P4, when it is paid." },
     p7 = { run = "prices.prior", of = offered, about = "P7: reductions go by the lowest price of thirty days." },
+    p7_catalogue = { run = "prices.catalogue", of = { "shop" },
+      about = "P7: the prices that the catalogue compares with are borne out." },
     p7_shown = { run = "prices.shown", at = "runtime", of = { "price_claim" }, about = "P7, for one price that is shown." },
     p10 = { run = "promises.fees", of = offered, about = "P10: every fee is shown." },
     p11 = { run = "promises.lottery", of = offered, about = "P11: prizes." },

@@ -140,6 +140,20 @@ function prices.prior(subject, settings)
   return found
 end
 
+---P7 of what the catalogue compares with: the shop must show only what is borne out.
+function prices.catalogue(subject, settings)
+  local rule = settings.p7
+  local add, found = law.findings("P7", rule)
+  local compare_at = subject.declaration.compare_at
+  local satisfy = ("Write compare_at = { days = %d, by = \"offers\" } in shop.lua: then only what is borne out is shown."):format(rule.days)
+  if not compare_at then
+    add("compare_at", "What products are compared with is shown whether it is borne out or not.", satisfy, "compare_at", "warn")
+  elseif compare_at.days < rule.days then
+    add(("%d days"):format(compare_at.days), "What products are compared with goes by fewer days than the law asks.", satisfy, "compare_at")
+  end
+  return found
+end
+
 ---P7 for one price: { sku, was, price, lowest = lowest price of the days before }.
 function prices.shown(subject, settings)
   local add, found = law.findings("P7", settings.p7)

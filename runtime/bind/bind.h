@@ -56,9 +56,11 @@ struct bind_context {
     const struct random_source *random; /* HANDLER, PROCEDURE; for feira.crypto */
     struct currency currency;           /* the shop's, for feira.money */
     const struct zone *zone;
-    int64_t complete_after_ms;        /* of shop.lua, for feira.shop; 0 = never */
-    int64_t checkout_ttl_ms;          /* the same */
-    int64_t stock_low;                /* the same; 0 = never */
+    int64_t complete_after_ms; /* of shop.lua, for feira.shop; 0 = never */
+    int64_t checkout_ttl_ms;   /* the same */
+    int64_t stock_low;         /* the same; 0 = never */
+    int64_t compared_days;     /* the same; 0 = compare_at is shown always */
+    bool compared_by_deals;
     const struct json_value *privacy; /* the field catalogue, for feira.shop; NULL until the rules are whole */
     struct quote_eval *eval;          /* RULE */
     const struct bind_quote *quote;   /* PROCEDURE of an order, else NULL */

@@ -27,6 +27,17 @@ static int l_stock_low(lua_State *L) /* () -> pieces or nil */
     return 1;
 }
 
+static int l_compare_at(lua_State *L) /* () -> days, by deals; or nil */
+{
+    struct bind_context *c = bind_require(L, BIND_STORE, "shop.compare_at()");
+    if (c->compared_days > 0)
+        lua_pushinteger(L, c->compared_days);
+    else
+        lua_pushnil(L);
+    lua_pushboolean(L, c->compared_by_deals);
+    return 2;
+}
+
 static int l_privacy(lua_State *L) /* () -> the field catalogue */
 {
     struct bind_context *c = bind_require(L, BIND_STORE, "shop.privacy()");
@@ -38,10 +49,9 @@ static int l_privacy(lua_State *L) /* () -> the field catalogue */
 
 void bind_open_shop(lua_State *L)
 {
-    static const luaL_Reg functions[] = { { "complete_after", l_complete_after },
-                                          { "checkout_ttl", l_checkout_ttl },
-                                          { "stock_low", l_stock_low },
-                                          { "privacy", l_privacy },
-                                          { NULL, NULL } };
+    static const luaL_Reg functions[] = {
+        { "complete_after", l_complete_after }, { "checkout_ttl", l_checkout_ttl }, { "stock_low", l_stock_low },
+        { "compare_at", l_compare_at },         { "privacy", l_privacy },           { NULL, NULL }
+    };
     luaL_newlib(L, functions);
 }

@@ -48,6 +48,8 @@ struct shop_settings {
     int64_t pay_within_ms;              /* how long an unpaid order keeps its holds; default 30 min */
     int64_t complete_after_ms;          /* how long after it was fulfilled an order is completed by itself; default 14 days; SHOP_NEVER */
     int64_t stock_low;                  /* pieces of a SKU at a place, under which stock.low is told; 0 = never */
+    int64_t compared_days;              /* compare_at is shown as far as the history of so many days bears it out; 0 = always */
+    bool compared_by_deals;             /* by what it was sold for, not by what it was offered for */
     int64_t code_guesses;               /* unknown codes that the guests of a storefront may type in an hour; default 1000 */
     int64_t checkout_ttl_ms;            /* how long a checkout lives after its last change; default 24 h */
     const char *const *trusted_proxies; /* NULL-terminated, may be NULL */

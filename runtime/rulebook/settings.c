@@ -18,11 +18,11 @@ enum {
 #define DAY_MS                    INT64_C(86400000)
 #define COMPLETE_AFTER_DEFAULT_MS (14 * DAY_MS)
 
-static const char *const keys[] = {
-    "name",         "currency",      "zone",    "policies", "quote_ttl", "pay_within",     "shipping",     "tax",       "trusted_proxies",
-    "cors_origins", "test_payments", "plugins", "limits",   "watch",     "complete_after", "checkout_ttl", "stock_low", "privacy",
-    "code_guesses", "approvals",     NULL
-};
+static const char *const keys[] = { "name",          "currency",  "zone",    "policies",        "quote_ttl",
+                                    "pay_within",    "shipping",  "tax",     "trusted_proxies", "cors_origins",
+                                    "test_payments", "plugins",   "limits",  "watch",           "complete_after",
+                                    "checkout_ttl",  "stock_low", "privacy", "code_guesses",    "compare_at",
+                                    "approvals",     NULL };
 
 struct check {
     const struct sources *src;
@@ -57,7 +57,7 @@ static int known_keys(const struct check *c)
             return wrong(c, key, "there is no such setting; did you mean %s?", near);
         return wrong(c, key,
                      "there is no such setting; the settings of a shop are name, currency, zone, policies, quote_ttl, pay_within, "
-                     "complete_after, checkout_ttl, stock_low, code_guesses, shipping, tax, trusted_proxies, "
+                     "complete_after, checkout_ttl, stock_low, code_guesses, compare_at, shipping, tax, trusted_proxies, "
                      "cors_origins, test_payments, plugins, limits, watch, privacy and approvals");
     }
     return 0;
@@ -112,6 +112,22 @@ static int stock_low(const struct check *c, int64_t *out)
     if (!v || (json_is_int(v, out) && *out >= 1 && *out <= 1000000000))
         return 0;
     return wrong(c, "stock_low", "expected a whole number of pieces from 1 on; without it nobody is told");
+}
+
+/* { days = 30, by = "offers" } */
+static int compare_at(const struct check *c, struct shop_settings *out)
+{
+    const struct json_value *v = json_get(c->tree, "compare_at"), *days = json_get(v, "days");
+    struct slice by = { "", 0 };
+    if (!v)
+        return 0;
+    bool good = v->type == JSON_OBJECT && json_is_string(json_get(v, "by"), &by) && (slice_is(by, "deals") || slice_is(by, "offers")) &&
+                json_is_int(days, &out->compared_days) && out->compared_days >= 1 && out->compared_days <= 1000 && v->count == 2;
+    out->compared_by_deals = slice_is(by, "deals");
+    return good ? 0
+                : wrong(c, "compare_at",
+                        "expected { days = 30, by = \"offers\" } (or by = \"deals\"): how a price that products are compared with is borne "
+                        "out");
 }
 
 /* "10.0.0.0/8", "::1", "192.0.2.7" */
@@ -229,6 +245,8 @@ int settings_check(const struct sources *src, const struct json_value *tree, str
         rc = stock_low(&c, &out->stock_low);
     if (rc == 0)
         rc = code_guesses(&c, &out->code_guesses);
+    if (rc == 0)
+        rc = compare_at(&c, out);
     if (rc == 0)
         rc = strings(&c, "trusted_proxies", is_network, "10.0.0.0/8", &out->trusted_proxies);
     if (rc == 0)

@@ -9,6 +9,7 @@ local fail = require "feira.fail"
 local json = require "feira.json"
 local money = require "feira.money"
 local page = require "feira.page"
+local shop = require "feira.shop"
 local sql = require "feira.sql"
 local time = require "feira.time"
 
@@ -114,7 +115,7 @@ function prices.history(args)
   local query, sku = args.query or {}, args.params.sku
   local product = find:row(sku) or fail.not_found(("There is no product %q."):format(sku))
   local days = whole(query.days, "days", 1, DAYS_MAX) or DAYS
-  local before = check.moment(query.before, "before") or time.now()
+  local before = check.moment(query.before, "before") or time.now() + 1 -- this moment is part of it
   local from = math.max(before - days * DAY_MS, 0)
   local channel = check.text(query.channel, "channel", 64)
   local limit, after = page.read { limit = query.limit, cursor = query.cursor }
@@ -128,6 +129,31 @@ function prices.history(args)
       render_deal(lowest_deal:row(product.id, from, before, channel)), "last_deal", render_deal(last_deal:row(product.id, before, channel)),
       "offers", render_offers(offers_of:rows(product.id, from, before, OFFERS_SHOWN)), "deals", deals.body),
   }
+end
+
+-- As host/api/compared.c has it for quotes: since when a product is compared with this price, and the lowest of the days before. ?2: those
+-- days in milliseconds, ?3: by deals.
+local borne_out = sql.statement [[
+  WITH c AS (SELECT p.id AS product, (SELECT min(h.from_ms) FROM product_prices h WHERE h.product = p.id AND h.from_ms > coalesce(
+    (SELECT max(o.from_ms) FROM product_prices o WHERE o.product = p.id AND coalesce(o.compare_at, -1) <> p.compare_at), -1)) AS since
+    FROM products p WHERE p.sku = ?1 AND p.compare_at IS NOT NULL)
+  SELECT CASE WHEN ?3 = 1 THEN coalesce(
+    (SELECT min(d.price) FROM deal_prices d WHERE d.product = c.product AND d.hour > c.since - ?2 - 3600000 AND d.hour < c.since
+       AND d.first_at < c.since AND d.last_at >= c.since - ?2),
+    (SELECT d.price FROM deal_prices d WHERE d.product = c.product AND d.hour < c.since AND d.first_at < c.since
+       ORDER BY d.hour DESC, d.last_at DESC LIMIT 1), 0)
+  ELSE coalesce((SELECT min(h.price) FROM product_prices h WHERE h.product = c.product AND h.offered = 1 AND h.from_ms < c.since
+       AND h.from_ms >= coalesce((SELECT max(b.from_ms) FROM product_prices b
+                                  WHERE b.product = c.product AND b.from_ms <= c.since - ?2), 0)), 0)
+  END FROM c]]
+
+---What a shopper may be shown of the price that a product is compared with: it, or nil.
+---@param row { sku: string, compare_at: integer? }
+function prices.compared(row)
+  local days, by_deals = shop.compare_at()
+  if not row.compare_at or not days then return row.compare_at end
+  local lowest = borne_out:values(row.sku, days * DAY_MS, by_deals)
+  return lowest and row.compare_at <= lowest and row.compare_at or nil
 end
 
 return prices

@@ -67,11 +67,11 @@ end
 -- Cost and stock by location are for servers; others see whether there is any.
 local function render(row, trusted, with_variants)
   row = inherit(row)
-  local stocked, available
+  local stocked, available, compare_at
   if trusted then
-    stocked = json.array(stock.levels(row.id, row.sku))
+    stocked, compare_at = json.array(stock.levels(row.id, row.sku)), row.compare_at
   else
-    available = is_available(row)
+    available, compare_at = is_available(row), prices.compared(row)
   end
   local variants
   if with_variants then
@@ -84,7 +84,7 @@ local function render(row, trusted, with_variants)
     end
   end
   return json.object(
-    "sku", row.sku, "title", row.title, "price", row.price, "compare_at", row.compare_at, "cost", trusted and row.cost or nil,
+    "sku", row.sku, "title", row.title, "price", row.price, "compare_at", compare_at, "cost", trusted and row.cost or nil,
     "category", row.category, "tags", row.tags and json.raw(row.tags), "brand", row.brand, "weight_g", row.weight_g, "status", row.status,
     "track_stock", row.track_stock == 1, "variant_of", row.variant_of, "options", row.options and json.raw(row.options),
     "attributes", row.attributes and json.raw(row.attributes), "image", row.image, "description", row.description,

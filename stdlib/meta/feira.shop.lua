@@ -14,6 +14,11 @@ function shop.checkout_ttl() end
 ---@return integer|nil pieces nil: never
 function shop.stock_low() end
 
+---How far a price that products are compared with (compare_at) has to be borne out.
+---@return integer|nil days nil: it is shown always
+---@return boolean by_deals by what it was sold for, not by what it was offered for
+function shop.compare_at() end
+
 ---What the shop keeps of persons, as data: fields, purposes, periods, and what plugins keep and read (runtime/rulebook/privacy.h).
 ---@return table
 function shop.privacy() end

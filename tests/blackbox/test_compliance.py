@@ -7,7 +7,7 @@ import shutil
 import pytest
 from market import feira, ok, problem, unique, write_shop
 
-ON = {"currency": '"CNY"', "zone": '"Asia/Shanghai"', "plugins": '{ ["compliance-cn"] = { license_url = "https://example.com/licence" } }'}
+ON = {"currency": '"CNY"', "zone": '"Asia/Shanghai"', "compare_at": '{ days = 7, by = "deals" }', "plugins": '{ ["compliance-cn"] = { license_url = "https://example.com/licence" } }'}
 
 
 def sale(was):

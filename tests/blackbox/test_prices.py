@@ -5,6 +5,7 @@ import json
 import sqlite3
 import time
 
+import market
 from market import feira, ok, problem, unique
 
 
@@ -151,3 +152,72 @@ def test_the_command_shows_both(shop):
     assert shown.returncode == 0 and "12.34" in shown.stdout and "lowest deal" in shown.stdout and "2 units" in shown.stdout, shown
     assert json.loads(feira("prices", shop.folder, sku, "--days", "7", "--json").stdout)["days"] == 7
     assert feira("prices", shop.folder, "nothing-like-it").returncode == 1
+
+
+def compared(shop, sku):
+    """As a shopper sees it in the list of products, and in a quote; both must say the same. A server always sees what is there."""
+    product = ok(shop.pk.request("GET", f"/v1/products/{sku}"), 200).get("compare_at")
+    line = shop.quote({sku: 1})["lines"][0].get("compare_at")
+    assert product == line, (product, line)
+    return product
+
+
+def past(shop, sku, rows, deals=()):
+    """What can't be written by a client: a history. rows: (days ago, price, compare_at); deals: (days ago, price). The server must not run."""
+    now = int(time.time() * 1000)
+    with sqlite3.connect(shop.server.data / "shop.db") as db:
+        (number,) = db.execute("SELECT id FROM products WHERE sku = ?", (sku,)).fetchone()
+        db.execute("DELETE FROM product_prices WHERE product = ?", (number,))
+        db.executemany("INSERT INTO product_prices VALUES (?, ?, ?, ?, 1)", [(number, now - int(d * 86400_000), price, was) for d, price, was in rows])
+        for days, price in deals:
+            at = now - int(days * 86400_000)
+            db.execute(
+                "INSERT INTO deal_prices (product, hour, channel, price, units, first_at, last_at, last_order) VALUES (?, ?, '', ?, 1, ?, ?, 'ord_x')",
+                (number, at // 3600_000 * 3600_000, price, at, at),
+            )
+    db.close()
+
+
+def test_a_comparison_is_shown_as_far_as_the_history_bears_it_out(own_shop):
+    shop = own_shop(settings={"compare_at": '{ days = 30, by = "offers" }'}, campaigns={})
+    histories = {
+        "BORNE": ([(90, 1500, None), (5, 1000, 1500)], 1500),
+        "RAISED": ([(90, 1200, None), (20, 1500, None), (5, 1000, 1500)], None),  # it cost 12.00 within the 30 days
+        "LONG-AGO": ([(90, 1200, None), (40, 1500, None), (5, 1000, 1500)], 1500),
+        "STEPS": ([(90, 1500, None), (10, 1200, 1500), (5, 1000, 1500)], 1500),  # the days before the first step count
+        "ALWAYS": ([(90, 1000, 1500)], None),  # compared with what it never cost
+        "NONE": ([(90, 1000, None)], None),
+    }
+    for sku, (rows, _) in histories.items():
+        shop.product(sku, price=1000, **({"compare_at": rows[-1][2]} if rows[-1][2] else {}))
+    shop.close()
+    for sku, (rows, _) in histories.items():
+        past(shop, sku, rows)
+    shop.server.start()
+    for sku, (rows, shown) in histories.items():
+        assert compared(shop, sku) == shown, sku
+        assert ok(shop.sk.request("GET", f"/v1/products/{sku}"), 200).get("compare_at") == rows[-1][2]
+    order = shop.place({"BORNE": 1, "RAISED": 1})
+    assert [line.get("compare_at") for line in order["lines"]] == [1500, None]
+
+
+def test_a_comparison_may_go_by_deals_and_without_a_setting_all_are_shown(own_shop):
+    shop = own_shop(settings={"compare_at": '{ days = 7, by = "deals" }'}, campaigns={})
+    history_of = {"LOWER": ((8, 1500), (6, 1400)), "LAST": ((100, 1300), (40, 1500)), "UNSOLD": (), "AFTER": ((6, 1500), (1, 900))}
+    for sku in history_of:
+        shop.product(sku, price=1000, compare_at=1500)
+    shop.close()
+    for sku, deals in history_of.items():
+        past(shop, sku, [(90, 1500, None), (5, 1000, 1500)], deals)
+    shop.server.start()
+    assert {sku: compared(shop, sku) for sku in history_of} == {"LOWER": None, "LAST": 1500, "UNSOLD": None, "AFTER": 1500}
+    market.write_shop(shop.folder, campaigns={})
+    ok(shop.operator.request("POST", "/v1/generations", {}), 200)
+    assert {compared(shop, sku) for sku in history_of} == {1500}
+
+
+def test_how_comparisons_are_borne_out_is_said_rightly(tmp_path):
+    for value in ("7", '{ days = 7 }', '{ days = 0, by = "deals" }', '{ days = 7, by = "wish" }', '{ days = 7, by = "deals", more = 1 }'):
+        market.write_shop(tmp_path, settings={"compare_at": value}, campaigns={})
+        answer = feira("check", tmp_path)
+        assert answer.returncode == 3 and 'compare_at: expected { days = 30, by = "offers" }' in answer.stdout, (value, answer)

@@ -1,4 +1,5 @@
 #include "host/api/pricing.h"
+#include "host/api/compared.h"
 #include "host/api/guesses.h"
 #include "host/plugins/facts.h"
 #include "host/care/plugin_stops.h"
@@ -29,6 +30,13 @@ static int refuse_line(struct call *c, size_t i, const char *reason, const char 
     return ERR_INVALID;
 }
 
+/* A comparison that the history does not bear out is not part of the cart: neither shown nor seen by rules. */
+static int prove_compared(struct call *c, struct quote_line *line)
+{
+    return compared_price(c->worker->conn, generation_settings(c->seat->generation), symbols_name(c->shop->symbols, line->product.sku),
+                          &line->product.compare_at_minor, &c->err);
+}
+
 static int resolve_line(struct call *c, struct pricing *p, const struct said_line *in, size_t i)
 {
     struct quote_line *line = &p->cart.lines[i];
@@ -44,8 +52,9 @@ static int resolve_line(struct call *c, struct pricing *p, const struct said_lin
     line->from = in->from;
     line->own_price = in->unit_price.said;
     line->unit_price_minor = in->unit_price.said ? in->unit_price.value : product->facts.price_minor;
-    if (!line->own_price)
-        return 0;
+    int rc = prove_compared(c, line);
+    if (rc < 0 || !line->own_price)
+        return rc;
     char field[64];
     snprintf(field, sizeof field, "/lines/%zu/unit_price", i);
     return server_only(c, p, field);
@@ -281,6 +290,9 @@ int pricing_refresh(struct call *c, const struct quote_cart *old, struct pricing
         now->cart.lines[i] = (struct quote_line){ .product = product->facts, .qty = line->qty, .own_price = line->own_price };
         now->cart.lines[i].from = line->from;
         now->cart.lines[i].unit_price_minor = line->own_price ? line->unit_price_minor : product->facts.price_minor;
+        int rc = prove_compared(c, &now->cart.lines[i]);
+        if (rc < 0)
+            return rc;
     }
     return facts_load(c, &now->cart);
 }

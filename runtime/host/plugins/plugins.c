@@ -240,6 +240,8 @@ void plugins_know_shop(void *ctx, struct vm *vm, const struct generation *g)
     b->complete_after_ms = generation_settings(g)->complete_after_ms;
     b->checkout_ttl_ms = generation_settings(g)->checkout_ttl_ms;
     b->stock_low = generation_settings(g)->stock_low;
+    b->compared_days = generation_settings(g)->compared_days;
+    b->compared_by_deals = generation_settings(g)->compared_by_deals;
 }
 
 void plugins_attach(struct vm *vm, struct generation *g, struct webhooks *webhooks)

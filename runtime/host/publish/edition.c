@@ -1,4 +1,5 @@
 #include "host/publish/edition.h"
+#include "host/api/compared.h"
 #include "host/care/guard.h"
 #include "host/publish/publish.h"
 #include "host/publish/rescue.h"
@@ -158,6 +159,10 @@ static bool product(void *ctx, symbol sku, struct quote_extra *out)
     if (!p || p->status != PRODUCT_ACTIVE || p->has_variants)
         return false;
     *out = (struct quote_extra){ .product = p->facts, .for_sale = true, .left = INT64_MAX };
+    struct slice name = symbols_name(seat->shop->symbols, sku);
+    if (!seat->bind->conn ||
+        compared_price(seat->bind->conn, generation_settings(seat->generation), name, &out->product.compare_at_minor, NULL) < 0)
+        out->product.compare_at_minor = 0;
     if (p->track_stock)
         out->left = pieces_left(seat, symbols_name(seat->shop->symbols, sku));
     return true;
