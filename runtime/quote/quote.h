@@ -485,8 +485,10 @@ struct quote_named_sku {
     struct slice campaign, at; /* "campaigns/tea.lua:3" */
     const char *field;         /* "gift.sku" */
     symbol sku;
-    int64_t price_minor; /* that it is to have; -1: none is said */
+    int64_t price_minor; /* that it is to have; -1: it is a gift */
 };
+/* A gate stands before this product, of those that name what they stand before: none is asked about a gift. */
+bool quote_gate_before(const struct quote_rules *r, const struct quote_product *p);
 typedef void (*quote_sku_fn)(void *ctx, const struct quote_named_sku *one);
 void quote_rules_skus(const struct quote_rules *r, quote_sku_fn fn, void *ctx);
 bool quote_campaign_calls(const struct quote_rules *r, uint32_t campaign);                                /* it has a function */

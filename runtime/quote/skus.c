@@ -39,6 +39,18 @@ static void actions(const struct telling *t, const struct action *list, uint32_t
         action(t, &list[i]);
 }
 
+bool quote_gate_before(const struct quote_rules *r, const struct quote_product *p)
+{
+    struct marks marks;
+    marks_of(p, &marks);
+    for (size_t i = 0; i < r->gate_count; i++) {
+        const struct quote_campaign *g = &r->campaigns[i];
+        if (g->scope && g->when_count && selector_match(g->scope, p, &marks)) /* one without `when` bounds what is bought */
+            return true;
+    }
+    return false;
+}
+
 void quote_rules_skus(const struct quote_rules *r, quote_sku_fn fn, void *ctx)
 {
     for (size_t i = r->gate_count; i < r->count; i++) {

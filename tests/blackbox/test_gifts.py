@@ -202,6 +202,18 @@ def test_a_price_that_is_none_lower_is_told_when_it_goes_live(gives):
         ("price_not_lower", "campaign addon", 'No price is raised, and less is asked already for "MUG".')]  # fmt: skip
 
 
+def test_a_gift_that_a_gate_stands_before_is_told_when_it_goes_live(gives):
+    gates = """
+        promo.gate { id = "adults", scope = promo.tag "spirits", when = promo.customer_tag "adult", reason = "From 18." },
+        promo.purchase_limit { id = "few", scope = promo.sku "TEA", units_per_customer = 3 },"""
+    shop = gives(', substitute = "RUM"', extra=gates)
+    shop.product("RUM", tags=["spirits"])
+    (shop.folder / "campaigns" / "more.lua").write_text("return {}\n", encoding="utf-8")
+    (found,) = publish(shop)["findings"]
+    assert (found["rule"], found["field"], found["at"]) == ("gate_not_asked", "gift.substitute", "campaigns/cups.lua:2")
+    assert found["text"] == 'Gifts are given without asking a gate, and one stands before "RUM".'
+
+
 def test_an_add_on_is_offered_taken_and_ordered(own_shop):
     text = HEAD + """return promo.campaign { id = "mug-addon", title = "加9.9元得马克杯", scope = promo.category "tea", when = promo.subtotal { at_least = "99.00" },
         give = promo.add_on_price { sku = "MUG-01", price = "9.90", max_units = 1 } }"""

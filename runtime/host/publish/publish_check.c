@@ -21,19 +21,18 @@ struct selling {
     struct catalogue_snapshot *catalogue;
 };
 
-static bool is_sold(void *ctx, struct slice sku, int64_t *price_minor)
+static const struct quote_product *sold(void *ctx, struct slice sku)
 {
     const struct selling *s = ctx;
     symbol known = symbols_find(s->symbols, sku);
     const struct catalogue_product *p = known ? catalogue_find(s->catalogue, known) : NULL;
-    *price_minor = p ? p->facts.price_minor : 0;
-    return p != NULL;
+    return p ? &p->facts : NULL;
 }
 
 static int check_skus(struct shop *s, const struct generation *g, struct submission *found, struct err *err)
 {
     struct selling now = { s->symbols, catalogue_acquire(s->catalogue) };
-    int rc = submission_skus(g, is_sold, &now, found, err);
+    int rc = submission_skus(g, sold, &now, found, err);
     catalogue_release(now.catalogue);
     return rc;
 }

@@ -414,7 +414,7 @@ struct naming {
     int rc;
     struct slice campaign, at; /* whose word is looked at */
     const char *field;
-    struct named missing, dear; /* that nobody sells; that cost less already */
+    struct named missing, dear, gated; /* that nobody sells; that cost less already; gifts that a gate stands before */
 };
 
 static struct json_value *sku_finding(struct arena *a, const char *rule, struct slice field, struct slice text, const char *satisfy)
@@ -445,8 +445,7 @@ static void look_at_sku(void *ctx, struct slice setting, struct slice sku)
     struct naming *n = ctx;
     struct arena *a = n->s.out->found.arena;
     char quoted[JSON_QUOTE_MAX];
-    int64_t price;
-    if (n->rc < 0 || n->sold(n->ctx, sku, &price))
+    if (n->rc < 0 || n->sold(n->ctx, sku))
         return;
     struct json_value *list = sku_finding(a, "unknown_sku", arena_printf(a, "settings.%.*s", SLICE_FMT(setting)),
                                           arena_printf(a, "There is no product %s.", json_quote(quoted, sku)),
@@ -476,6 +475,8 @@ static void tell_word(struct naming *n)
                "Put it into the catalogue, or name another; until then the campaign goes without it.");
     tell_named(n, &n->dear, "price_not_lower", "No price is raised, and less is asked already for", "and for",
                "Write a lower price, or raise the one in the catalogue.");
+    tell_named(n, &n->gated, "gate_not_asked", "Gifts are given without asking a gate, and one stands before", "and before",
+               "Say in the campaign's when who may have it, or give something else.");
 }
 
 static void note(struct named *of, struct slice sku)
@@ -488,16 +489,18 @@ static void look_at_campaign(void *ctx, const struct quote_named_sku *one)
 {
     struct naming *n = ctx;
     struct slice sku = symbols_name(quote_rules_symbols(generation_rules(n->s.g)), one->sku);
-    int64_t price;
+    const struct quote_product *p = n->sold(n->ctx, sku);
     if (!slice_eq(one->campaign, n->campaign) || one->field != n->field)
         tell_word(n);
     n->campaign = one->campaign;
     n->at = one->at;
     n->field = one->field;
-    if (!n->sold(n->ctx, sku, &price))
+    if (!p)
         note(&n->missing, sku);
-    else if (one->price_minor > price)
+    else if (one->price_minor > p->price_minor)
         note(&n->dear, sku);
+    else if (one->price_minor < 0 && quote_gate_before(generation_rules(n->s.g), p))
+        note(&n->gated, sku);
 }
 
 int submission_skus(const struct generation *g, submission_sold sold, void *ctx, struct submission *out, struct err *err)

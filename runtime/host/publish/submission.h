@@ -19,10 +19,10 @@ void submission_release(struct submission *s);
 bool submission_wanted(const struct generation *g); /* has it such checks at all? */
 /* before: what was live, or NULL. 0, also when something blocks; an error is the machine's. */
 int submission_check(struct generation *g, const struct generation *before, struct submission *out, struct err *err);
-/* Whether somebody sells the SKU, and what it costs now. */
-typedef bool (*submission_sold)(void *ctx, struct slice sku, int64_t *price_minor);
+/* The product of the SKU as it is now; NULL: nobody sells it. */
+typedef const struct quote_product *(*submission_sold)(void *ctx, struct slice sku);
 /* Adds a warning for each SKU that a plugin's settings name and nobody sells, and one for all such of one word of a campaign; the same of
- * prices that are not lower. */
+ * prices that are not lower, and of gifts that a gate stands before. */
 int submission_skus(const struct generation *g, submission_sold sold, void *ctx, struct submission *out, struct err *err);
 /* ERR_INVALID with the first that blocks, its place before it, and how many more there are; 0 when none does. */
 int submission_verdict(const struct submission *s, struct err *err);
