@@ -11,6 +11,9 @@ struct past_order {                                                   /* a row; 
 
 #define PAST_ORDER_COLUMNS                                                                                                                 \
     "o.id, o.placed_at, o.total, o.shipping, ifnull(e.pseudonym, 0), o.state, o.order_id, o.generation, o.priced, o.lines, e.evidence"
+/* The same without the document of the lines, which is by far the longest; their titles are then not known. */
+#define PAST_ORDER_COLUMNS_SHORT                                                                                                           \
+    "o.id, o.placed_at, o.total, o.shipping, ifnull(e.pseudonym, 0), o.state, o.order_id, o.generation, o.priced, '[]', e.evidence"
 #define PAST_ORDER_TABLES "orders o LEFT JOIN order_evidence e ON e.order_id = o.id"
 int past_order_read(struct store_stmt *row, struct arena *arena, struct past_order *out, struct err *err);
 

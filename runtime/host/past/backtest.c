@@ -170,7 +170,7 @@ static int read_batch(struct backtest *b, struct store_conn *conn, int64_t from,
 {
     struct store_stmt *q;
     int rc = store_prepare(conn,
-                           "SELECT " PAST_ORDER_COLUMNS " FROM " PAST_ORDER_TABLES
+                           "SELECT " PAST_ORDER_COLUMNS_SHORT " FROM " PAST_ORDER_TABLES
                            " WHERE o.id >= ?1 AND o.id <= ?2 AND o.placed_at >= ?3 AND o.placed_at < ?4 ORDER BY o.id",
                            &q, err);
     if (rc < 0)
@@ -276,6 +276,16 @@ static void write_order(struct backtest *b, const struct entry *e)
     buf_add_char(&b->orders, ']');
 }
 
+/* Titles as they are today: those that were sold under are not read. */
+static void name_lines(const struct backtest *b, struct quote_cart *cart)
+{
+    for (size_t i = 0; i < cart->line_count; i++) {
+        struct quote_product *p = &cart->lines[i].product;
+        const struct catalogue_product *now = catalogue_find(b->catalogue, p->sku);
+        p->title = now ? now->facts.title : symbols_name(b->shop->symbols, p->sku);
+    }
+}
+
 static int settle_entry(struct backtest *b, struct entry *e, struct arena *arena, struct err *err)
 {
     int rc = 0;
@@ -301,6 +311,8 @@ static int settle_entry(struct backtest *b, struct entry *e, struct arena *arena
         struct asking asking = { b, e };
         struct quote_cart cart;
         rc = clean_cart(e, arena, &cart, err);
+        if (rc == 0)
+            name_lines(b, &cart);
         if (rc == 0)
             rc = changed_add(b->changed, &o, b->stand, cart, left, &asking, arena, err);
     }
