@@ -74,7 +74,9 @@ return {
       alarm_members = whole(20, "Members, from which on it is told early.", 100000),
     }, "P4b: the criminal line; asked at run time with { kind = \"relations\" }."),
     p5 = rule("block", "微信小程序平台运营规范 5.1; 外链规范 2.1.2", WECHAT, "2020-01-01", {
-      forbidden = words({ "share", "forward", "invite_sent", "share_to_group", "repost" },
+      forbidden = words({
+        "share", "shared", "sharing", "share_to_group", "share_moments", "forward", "forwarded", "repost", "invite_sent",
+      },
         "What no reward may be for: the act of sharing."),
       phrases = words({ "分享后", "转发领", "转发后", "分享领", "分享得", "邀请即送", "集赞" },
         "Words in texts that say so; found ones warn."),
@@ -115,7 +117,7 @@ return {
     p16 = rule("block", "网络交易监督管理办法 Art 18", TRADE, "2021-05-01",
       { notice_days = whole(5, "Before a renewal.", 365) }, "P16: renewals."),
     p17 = rule("block", "电子商务法 Art 17; 反不正当竞争法 Art 8", ECOMMERCE, "2019-01-01", {
-      names = words({ "virtual", "robot", "fake", "base_sales", "base_views", "sales_base", "ghost" },
+      names = words({ "virtual", "robot", "fake", "base_sales", "base_views", "sales_base", "ghost", "虚拟", "机器人" },
         "Settings and fields with these words in their names may not be above zero."),
     }, "P17: nobody and nothing is made up."),
     p18 = rule("block", "电子商务法 Art 17, 39", ECOMMERCE, "2019-01-01", {
@@ -131,8 +133,10 @@ return {
       label = { type = "string", max = 20, default = "广告", about = "What has to stand there." },
     }, "P24: advertising is labelled."),
     p25 = rule("block", "广告法 Art 9(3)", ADS, "2015-09-01", {
-      words = words({ "国家级", "最高级", "最佳", "第一品牌", "全网最低", "史上最低", "顶级", "极品",
-        "独一无二", "绝无仅有", "王牌" }, "Words that no text has."),
+      words = words({
+        "国家级", "世界级", "最高级", "最佳", "最优", "最好", "最先进", "最便宜", "最低价", "第一品牌", "全国第一", "全球第一", "行业第一", "全网最低",
+        "史上最低", "顶级", "极品", "独一无二", "绝无仅有", "王牌",
+      }, "Words that no text has."),
       except = words({}, "Texts in which they may stand, word for word: quotations of law, names."),
     }, "P25: superlatives."),
     p26 = rule("warn", "广告法 Art 11", ADS, "2015-09-01", {

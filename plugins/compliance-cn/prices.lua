@@ -77,6 +77,10 @@ function prices.was(subject, settings)
   end
   if not known then return found end
   if not known.start_known then return found end -- it claims nothing, and nobody knows since when it is cheaper
+  if claims and known.left_out > 0 then
+    add(("%d products"):format(known.left_out), ("%d of %d products were not looked at."):format(known.left_out, known.in_scope),
+      "Claim it of fewer products, in several campaigns.", "declares.claims", "warn")
+  end
   each_claim(subject, function(p, was, field)
     local why, floor = check_was(p, was, known, rule.days)
     if why and #found < SAID_MAX then

@@ -127,6 +127,10 @@ function prices.prior(subject, settings)
     return found
   end
   if not known.start_known then return found end -- it claims nothing, and nobody knows since when it is cheaper
+  if claims and known.left_out > 0 then
+    add(("%d products"):format(known.left_out), ("%d of %d products were not looked at."):format(known.left_out, known.in_scope),
+      "Claim it of fewer products, in several campaigns.", "declares.claims", "warn")
+  end
   for i, claim in ipairs(claims or {}) do
     for _, p in ipairs(known.products) do
       if (not claim.sku or claim.sku == p.sku) and #found < SAID_MAX then

@@ -27,9 +27,13 @@ function law.findings(number, rule)
   return add, list
 end
 
+-- "Share-to group" and "share_to_group" are one word.
+local function same_word(word) return type(word) == "string" and (word:lower():gsub("[%s%-]+", "_")) or word end
+
 function law.has(list, word)
+  word = same_word(word)
   for _, one in ipairs(list or {}) do
-    if one == word then return true end
+    if same_word(one) == word then return true end
   end
   return false
 end
@@ -84,8 +88,9 @@ end
 function law.distances(payees)
   local above, out, first = {}, {}, true
   for _, p in ipairs(payees) do
-    if not p.of and not first then return nil, p.role end
-    above[p.role], first = p.of or "buyer", first and p.of ~= nil
+    local of = p.of or "buyer"
+    if (not p.of and not first) or (above[p.role] and above[p.role] ~= of) then return nil, p.role end
+    above[p.role], first = of, first and p.of ~= nil
   end
   for _, p in ipairs(payees) do
     local n, at = 0, p.role
@@ -100,7 +105,11 @@ end
 
 -- Between letters nobody sees these: "最 佳", "最-佳".
 function law.plain(text)
-  return (text:gsub("[%s%p]", ""):gsub("　", ""):gsub("·", ""))
+  text = text:gsub("[%s%p]", "")
+  for _, mark in ipairs { "　", "·", "，", "。", "、", "！", "？", "：", "；", "“", "”", "\u{200B}", "\u{200C}", "\u{200D}", "\u{FEFF}" } do
+    text = text:gsub(mark, "")
+  end
+  return text
 end
 
 ---The lowest price of the steps within so many days before the start; key: "at" of deals, "until" of offers. nil: none.

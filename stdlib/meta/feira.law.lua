@@ -24,6 +24,7 @@ function law.declared(subject) end
 ---@return feira.Finding[] found
 function law.findings(number, rule) end
 
+---Whether it is in the list; of words neither case nor "-" or blanks for "_" make a difference.
 ---@param list any[]?
 ---@param word any
 ---@return boolean
