@@ -38,6 +38,12 @@ static int l_compare_at(lua_State *L) /* () -> days, by deals; or nil */
     return 2;
 }
 
+static int l_currency(lua_State *L) /* () -> "EUR" */
+{
+    lua_pushstring(L, bind_require(L, BIND_STORE, "shop.currency()")->currency.code);
+    return 1;
+}
+
 static int l_privacy(lua_State *L) /* () -> the field catalogue */
 {
     struct bind_context *c = bind_require(L, BIND_STORE, "shop.privacy()");
@@ -49,9 +55,12 @@ static int l_privacy(lua_State *L) /* () -> the field catalogue */
 
 void bind_open_shop(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        { "complete_after", l_complete_after }, { "checkout_ttl", l_checkout_ttl }, { "stock_low", l_stock_low },
-        { "compare_at", l_compare_at },         { "privacy", l_privacy },           { NULL, NULL }
-    };
+    static const luaL_Reg functions[] = { { "complete_after", l_complete_after },
+                                          { "checkout_ttl", l_checkout_ttl },
+                                          { "stock_low", l_stock_low },
+                                          { "compare_at", l_compare_at },
+                                          { "privacy", l_privacy },
+                                          { "currency", l_currency },
+                                          { NULL, NULL } };
     luaL_newlib(L, functions);
 }

@@ -179,16 +179,22 @@ local function holds_of(orders, now)
   return holds, ended, over
 end
 
--- Texts that people write, and contacts, of orders that have ended; and, with a contact, the answers and messages that still have it.
-local function forget_texts(orders)
+---Texts that people write, and contacts, of orders that have ended. copies: also, where there was a contact, the answers and messages of
+---the last days that have it (all of them are looked through).
+---@param orders { id: integer, order_id: string }[]
+---@param copies boolean?
+function persons.forget(orders, copies)
   for _, o in ipairs(orders) do
     local had_contact = run(map.contact_of_order, { o.id }) > 0
     for _, entry in pairs(map.tables) do
       for _, text in ipairs(entry.free or {}) do run(text, { o.id }) end
     end
-    for _, text in ipairs(had_contact and map.copies_of_order or {}) do run(text, { quoted(o.order_id) }) end
+    for _, text in ipairs(copies and had_contact and map.copies_of_order or {}) do run(text, { quoted(o.order_id) }) end
   end
 end
+
+---What was deleted is to go from the log of the store, too.
+function persons.cut_log() cut_log:run() end
 
 ---An order belongs to nobody any more.
 ---@param order integer row number
@@ -208,11 +214,11 @@ local function look_again(request, holds, now)
 end
 
 -- Everything that can go now goes; gives the holds that are left, and the person's row while it is needed.
-local function let_go(person, now)
+local function let_go(person, now, copies)
   local holds, ended, over = holds_of(orders_of:rows(person.id), now)
-  forget_texts(ended)
+  persons.forget(ended, copies)
   for _, o in ipairs(over) do persons.unlink(o.id) end
-  cut_log:run()
+  persons.cut_log()
   if #holds > 0 then return holds, person.id end
   drop_customer:run(person.id)
   return holds, nil
@@ -275,16 +281,8 @@ local function wait_for_somebody(person, now)
   return { status = 202, body = json.object("request", id, "state", "asked", "due_at", time.format(due_at)) }
 end
 
----Erases a customer. give_up: also where the shop owes him money that nobody could be given afterwards.
----@param args { principal: table, params: { id: string }, body: { give_up: boolean? } }
-function persons.erase(args)
-  local person, now = person_of(args), time.now()
-  local owed, money = balances(person, args.shop.currency)
-  if money and not check.flag(args.body.give_up, "/give_up") then
-    fail.state("owes_balance", "The shop owes this customer money (stored value); pay it out first, or say give_up: he wants it erased "
-      .. "all the same.")
-  end
-  if args.principal.kind == "ct" and shop.privacy().requests == "by_hand" then return wait_for_somebody(person, now) end
+-- The whole of it, with its record.
+local function carry_out(person, by, owed, now)
   local was = open_request:row(person.id)
   local _, accounts = erase(person, now)
   local holds, row = let_go(person, now)
@@ -295,14 +293,34 @@ function persons.erase(args)
     timers.cancel("persons.due", id)
     update_request:run(id, state, row, now, json.encode(json.array(holds)), json.encode(result))
   else
-    insert_request:run(id, "erasure", row, state, asked_by(args), now, due(now), now, json.encode(json.array(holds)), json.encode(result))
+    insert_request:run(id, "erasure", row, state, by, now, due(now), now, json.encode(json.array(holds)), json.encode(result))
   end
   look_again(id, holds, now)
-  return {
-    status = 200,
-    body = json.object("request", id, "state", state, "erased_at", time.format(now), "holds", json.array(holds),
-      "given_up", json.array(owed)),
-  }
+  return json.object("request", id, "state", state, "erased_at", time.format(now), "holds", json.array(holds), "given_up", json.array(owed))
+end
+
+---A customer who has not been here for so long that he is erased (feira.retention); not where the shop owes him money.
+---@param person { id: integer, customer: string }
+---@param currency string
+---@return boolean
+function persons.let_lapse(person, currency)
+  local owed, money = balances(person, currency)
+  if money then return false end
+  carry_out(person, "retention", owed, time.now())
+  return true
+end
+
+---Erases a customer. give_up: also where the shop owes him money that nobody could be given afterwards.
+---@param args { principal: table, params: { id: string }, body: { give_up: boolean? } }
+function persons.erase(args)
+  local person, now = person_of(args), time.now()
+  local owed, money = balances(person, shop.currency())
+  if money and not check.flag(args.body.give_up, "/give_up") then
+    fail.state("owes_balance", "The shop owes this customer money (stored value); pay it out first, or say give_up: he wants it erased "
+      .. "all the same.")
+  end
+  if args.principal.kind == "ct" and shop.privacy().requests == "by_hand" then return wait_for_somebody(person, now) end
+  return { status = 200, body = carry_out(person, asked_by(args), owed, now) }
 end
 
 ---Timer: has what held somebody ended?
@@ -311,7 +329,7 @@ function persons.finish(args)
   local request, now = find_request:row(args.key), time.now()
   local person = request and request.state == "held" and request.customer and find_row:row(request.customer)
   if not person then return { status = 200 } end
-  local holds, row = let_go(person, now)
+  local holds, row = let_go(person, now, true)
   update_request:run(args.key, #holds > 0 and "held" or "done", row, request.done_at, json.encode(json.array(holds)), request.result)
   look_again(args.key, holds, now)
   return { status = 200 }

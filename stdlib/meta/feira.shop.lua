@@ -19,6 +19,10 @@ function shop.stock_low() end
 ---@return boolean by_deals by what it was sold for, not by what it was offered for
 function shop.compare_at() end
 
+---What the shop's amounts are in.
+---@return string code ISO 4217
+function shop.currency() end
+
 ---What the shop keeps of persons, as data: fields, purposes, periods, and what plugins keep and read (runtime/rulebook/privacy.h).
 ---@return table
 function shop.privacy() end

@@ -44,7 +44,7 @@ ALBUM = {
       },
       unique = { "origin" }, index = { "customer" },
     },
-    visits = { fields = { customer = "customer", at = "time" }, index = { "customer" }, erase = true },
+    visits = { fields = { customer = "customer", at = "time" }, index = { "customer" }, erase = true, keep = { field = "at", ["for"] = "30d" } },
     parcels = { fields = { order = "order", label = { type = "string", default = "", personal = "printed on the parcel" } }, key = "order" },
     told = { fields = { what = "string" } },
   },
@@ -355,6 +355,67 @@ def test_by_hand_a_request_waits_until_somebody_does_it(own_shop):
     healthy(s)
 
 
+def removed(shop):
+    return {what: int(n) for what, n in re.findall(r'^feira_retention_removed_total{what="([^"]+)"} (\d+)$', shop.pk.request("GET", "/metrics").body.decode(), re.M)}
+
+
+def test_what_its_purpose_has_ended_for_goes_by_itself_and_is_counted(tmp_path):
+    with make(tmp_path, settings={"plugins": '{ ["group-buy"] = {}, purse = {}, album = {}, ["stored-value"] = {} }'}) as s:
+        sku = s.product(stock=1000)
+        ada, idle, rich, busy = (person(s, n, name=f"{n}-retained") for n in ("ada", "idle", "rich", "busy"))
+        ok(s.sk.request("POST", "/v1/x/stored-value/top-ups", {"id": "t1", "customer": rich.customer, "principal": 5000}, idempotency=unique("t")), 200, 201)
+        ok(idle.request("POST", "/v1/x/album/pages", {"sticker": "sticker-of-idle"}, idempotency=unique("page")), 201)
+        ok(ada.request("POST", "/v1/x/album/pages", {"sticker": "sticker-of-ada"}, idempotency=unique("page")), 201)
+        for by in (ada.request("PUT", f"/v1/customers/{ada.customer}/consents/news", {"version": "1"}), ada.request("DELETE", f"/v1/customers/{ada.customer}/consents/news")):
+            ok(by, 200)
+
+        def ended(marks, **more):
+            order = s.paid_order({sku: 1}, contact={"name": marks}, **more)
+            send_all(s, order)
+            return order
+
+        old, guest, young = ended("old-contact", by=ada), ended("guest-contact"), ended("young-contact", by=ada)
+        ancient = ended("ancient-contact", by=ada)
+        owed = s.place({sku: 1}, by=ada, contact={"name": "owed-contact"})
+        pay_with_the_purse(s, owed)
+        ok(s.sk.request("POST", f"/v1/orders/{owed['id']}/cancel", {}, idempotency=unique("cancel")), 200)
+        waiting = s.paid_order({sku: 1}, by=busy, contact={"name": "waiting-contact"})
+        waits(lambda: query(s, "SELECT 1 FROM journal_timers WHERE procedure = 'retention.run'"))
+        assert removed(s) == {}
+
+        def make_older(days, *orders):
+            names = ", ".join(f"'{o['id']}'" for o in orders)
+            return f"UPDATE orders SET updated_at = updated_at - {days * DAY_MS}, placed_at = placed_at - {days * DAY_MS} WHERE order_id IN ({names})"
+
+        stale = ", ".join(f"'{w.customer}'" for w in (idle, rich, busy))
+        while_stopped(
+            s, make_older(93, old, guest, owed), make_older(89, young), make_older(1101, ancient), make_older(400, waiting),
+            f"UPDATE customers SET updated_at = updated_at - {1101 * DAY_MS} WHERE customer IN ({stale})",
+            f"UPDATE consents SET given_at = given_at - {1101 * DAY_MS}, withdrawn_at = withdrawn_at - {1101 * DAY_MS}",
+            "DELETE FROM journal_idempotency",  # kept for a week, which is long over
+            f"UPDATE p_album__visits SET at = at - {31 * DAY_MS} WHERE customer = '{ada.customer}'",
+        )
+        late = {f["check"]: f for f in ok(s.operator.request("GET", "/v1/doctor"), 200)["findings"]}["retention"]
+        assert late["level"] == "warning" and "3 orders still have a contact, and 1 a customer" in late["text"]
+
+        let_timers_come(s)
+        waits(lambda: query(s, "SELECT json_extract(value, '$.last_run') FROM meta WHERE name = 'retention'") not in ([], [(None,)]))
+        assert removed(s) == {"contacts": 3, "transactions": 1, "consents": 1, "accounts": 1, "album.visits": 1}
+        contact = {o["id"]: ok(s.sk.request("GET", f"/v1/orders/{o['id']}"), 200) for o in (old, guest, young, ancient, owed, waiting)}
+        assert [contact[o["id"]]["contact"] is None for o in (old, guest, young, ancient, owed, waiting)] == [True, True, False, True, False, False]
+        assert contact[old["id"]]["customer"] == ada.customer and contact[ancient["id"]]["customer"] is None
+        known = {c for (c,) in query(s, "SELECT customer FROM customers")}
+        assert {ada.customer, rich.customer, busy.customer} <= known and idle.customer not in known
+        assert query(s, "SELECT count(*) FROM p_album__visits") == [(0,)]  # ada's was old, and idle's went with him
+        healthy(s)
+        while_stopped(s)
+        assert not found(files(s), ["old-contact", "guest-contact", "ancient-contact", "idle-retained", "sticker-of-idle"])
+        assert {n for _, n in found(files(s), ["young-contact", "owed-contact", "ada-retained", "sticker-of-ada"])} == {"young-contact", "owed-contact", "ada-retained", "sticker-of-ada"}
+        # It sets itself again, for tomorrow.
+        (due,) = query(s, "SELECT due_ms FROM journal_timers WHERE procedure = 'retention.run'")[0]
+        assert 23 * 3600 < due / 1000 - time.time() < 25 * 3600
+
+
 @pytest.mark.parametrize("arguments", [("burn", "x"), ("erase",), ("erase", "a b"), ("requests", "--state", "x&y=1")])
 def test_a_wrong_command_is_refused(tmp_path, arguments):
     assert feira("person", tmp_path, *arguments).returncode == 2
@@ -369,7 +430,7 @@ def while_stopped(shop, *statements):
     shop.hang_up()
     assert shop.server.terminate() == 0
     with contextlib.closing(sqlite3.connect(f"file:{shop.server.data / 'shop.db'}?mode=rw", uri=True)) as db, db:
-        for sql in statements:
+        for sql in ("PRAGMA secure_delete = ON", *statements):
             db.execute(sql)
     shop.server.start()
 

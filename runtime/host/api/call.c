@@ -222,7 +222,6 @@ static struct json_value *shop_facts(struct call *c)
     json_is_bool(json_get(settings->tree, "test_payments"), &test_payments);
     member_add(&m, "pay_within_ms", json_new_int(c->arena, settings->pay_within_ms));
     member_string(&m, "name", settings->name);
-    member_string(&m, "currency", slice_str(settings->currency.code));
     member_add(&m, "test_payments", json_new(c->arena, test_payments ? JSON_TRUE : JSON_FALSE));
     return m.failed ? NULL : m.object;
 }

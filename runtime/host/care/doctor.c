@@ -3,7 +3,10 @@
 #include "host/admin/audit.h"
 #include "host/webhooks/webhooks.h"
 #include "host/care/follower.h"
+#include "host/publish/edition.h"
+#include "host/publish/publish.h"
 #include "ledger/ledger.h"
+#include "rulebook/privacy.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -283,6 +286,40 @@ static void say_disabled(struct visit *v, const struct webhook_figures *f)
          "Nothing is sent to them; what they miss is kept for 14 days. See why: feira webhooks SHOP. Then: feira webhooks SHOP resume ID.");
 }
 
+/* A day late, and one more because it runs once a day. */
+enum { LATE_DAYS = 2 };
+
+static int look_at_retention(struct visit *v)
+{
+    struct edition *live = publisher_live(v->shop->publisher);
+    const struct privacy *p = generation_privacy(live->generation);
+    int64_t late_ms = v->now_ms - LATE_DAYS * INT64_C(86400000), contacts = 0, orders = 0;
+    char text[200];
+    int rc =
+        count(v,
+              "SELECT count(*) FROM order_contacts c JOIN orders o ON o.id = c.order_id WHERE o.state >= 5 AND o.updated_at < ?1 AND NOT "
+              "EXISTS (SELECT 1 FROM refund_parts r WHERE r.order_id = o.id AND r.state <> 3)",
+              late_ms - privacy_keep_ms(p, "contact_ms"), &contacts);
+    if (rc == 0)
+        rc = count(
+            v,
+            "SELECT count(*) FROM orders o WHERE o.state >= 5 AND o.customer IS NOT NULL AND o.updated_at < ?1 AND NOT EXISTS (SELECT 1 "
+            "FROM refund_parts r WHERE r.order_id = o.id AND r.state <> 3)",
+            late_ms - privacy_keep_ms(p, "transactions_ms"), &orders);
+    edition_unref(live);
+    if (rc < 0)
+        return rc;
+    snprintf(text, sizeof text, "%lld orders still have a contact, and %lld a customer, longer than the shop says it keeps them.",
+             (long long)contacts, (long long)orders);
+    if (contacts + orders == 0)
+        well(v, "retention", "No contact and no link to a customer is kept longer than the shop says.");
+    else if (v->shop->worker_count == 0)
+        warn(v, "retention", text, "Nobody serves the shop; they go, a little at a time, when somebody does.");
+    else
+        warn(v, "retention", text, "They go by themselves within a day; if not, see timer.failed in the log (retention.run).");
+    return 0;
+}
+
 static int look_at_webhooks(struct visit *v)
 {
     struct webhook_figures f;
@@ -488,6 +525,8 @@ int doctor_write(struct shop *s, struct store_conn *conn, struct json_writer *w,
         rc = look_at_events(&v);
     if (rc == 0)
         rc = look_at_webhooks(&v);
+    if (rc == 0)
+        rc = look_at_retention(&v);
     if (rc == 0)
         rc = look_at_schema(&v);
     look_at_audit(&v);

@@ -173,6 +173,29 @@ static void webhook_metrics(struct shop *s, struct store_conn *conn, struct buf 
     webhook_lags(s, conn, out);
 }
 
+/* What the stdlib counts (feira.retention), by kind. */
+static void retention_metrics(struct store_conn *conn, struct buf *out)
+{
+    struct store_stmt *q;
+    struct arena arena;
+    struct json_value *v = NULL;
+    int64_t n;
+    arena_init(&arena, NULL, 0);
+    if (store_prepare(conn, "SELECT value FROM meta WHERE name = 'retention'", &q, NULL) == 0 && store_step(q, NULL) == 1) {
+        struct slice text = arena_copy(&arena, store_column_text(q, 0));
+        store_reset(q);
+        if (text.data)
+            json_parse(text, NULL, &arena, &v, NULL);
+    }
+    const struct json_value *removed = json_get(v, "removed");
+    if (removed && removed->type == JSON_OBJECT)
+        head(out, "retention_removed_total", "counter", "Rows that went because what they were kept for had ended.");
+    for (const struct json_value *m = removed && removed->type == JSON_OBJECT ? removed->first : NULL; m; m = m->next)
+        if (json_is_int(m, &n))
+            buf_printf(out, "feira_retention_removed_total{what=\"%.*s\"} %lld\n", SLICE_FMT(m->key), (long long)n);
+    arena_release(&arena);
+}
+
 void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
 {
     struct metrics *m = &s->metrics;
@@ -194,6 +217,7 @@ void metrics_write(struct shop *s, struct store_conn *conn, struct buf *out)
     counter(out, "outbound_requests_total", "Requests of plugins to the outside.", atomic_load(&m->outbound_requests));
     counter(out, "outbound_failed_total", "Requests to the outside that got no answer.", atomic_load(&m->outbound_failed));
     event_metrics(s, conn, out);
+    retention_metrics(conn, out);
     stream_metrics(s, out);
     webhook_metrics(s, conn, out);
     gauge(out, "uptime_seconds", "Since the start.", (uint64_t)(clock_wall_ms(s->options.clock) - s->started_ms) / 1000);

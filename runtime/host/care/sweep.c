@@ -7,6 +7,8 @@
 #include "rulebook/privacy.h"
 #include <stdlib.h>
 
+#define RETENTION_TIMER "retention.run"
+enum { RETENTION_FIRST_MS = 600000 /* a shop that starts has other things to do */ };
 enum { LOOK_EVERY_MS = 60000, AGAIN_AT_ONCE_MS = 100, AT_ONCE_MAX = 500 };
 
 struct sweep {
@@ -47,6 +49,20 @@ static int cut_log(struct sweep *w, struct store_conn *conn, int64_t now_ms, boo
     return store_run(s, NULL, err);
 }
 
+/* Its timer sets itself again each time (feira.retention); here it is set for the first time. */
+static int begin_retention(struct store_conn *conn, int64_t now_ms, struct err *err)
+{
+    struct store_stmt *s;
+    int rc = store_prepare(conn, "SELECT 1 FROM journal_timers WHERE procedure = '" RETENTION_TIMER "'", &s, err);
+    if (rc == 0)
+        rc = store_step(s, err);
+    if (rc != 0) {
+        store_reset(s);
+        return rc < 0 ? rc : 0;
+    }
+    return timer_set(conn, SLICE_LIT(RETENTION_TIMER), SLICE_LIT("daily"), now_ms + RETENTION_FIRST_MS, err);
+}
+
 static int run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
 {
     struct sweep *w = (struct sweep *)((char *)cmd - offsetof(struct sweep, command));
@@ -59,6 +75,8 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
     if (rc == 0)
         rc = access_keep(w->shop->access, conn, now_ms, w->access_kept_ms, err);
     bool cutting = false;
+    if (rc == 0 && !w->began)
+        rc = begin_retention(conn, now_ms, err);
     if (rc == 0)
         rc = cut_log(w, conn, now_ms, &cutting, err);
     w->began = true;
