@@ -102,7 +102,7 @@ typedef void (*ledger_watch_fn)(void *ctx, struct slice name, const struct ledge
 void ledger_watch(struct ledger *l, ledger_watch_fn fn, void *ctx);
 void ledger_unwatch(struct ledger *l, void *ctx);
 
-/* The most accounts kept in memory between commits; the default is 65,536, some 15 MB. */
+/* The most accounts kept in memory between commits; the default is 131,072, some 30 MB. */
 void ledger_cache_max(struct ledger *l, size_t accounts);
 
 /* On the writer's connection in the middle of a transaction the rows lag behind the memory: verify between transactions, or on a reader.

@@ -18,8 +18,11 @@
 enum {
     QUEUE_MAX = 4096,
     BATCH_MAX = 256,
-    CHECKPOINT_PAGES = 4000,
-    CHECKPOINT_URGENT = 4,
+    /* In a gap between batches whoever comes next waits for the checkpoint: few pages, so that it is short. While there is no gap, many, of
+     * which those that changed again and again are moved once. */
+    CHECKPOINT_PAGES = 1000,
+    CHECKPOINT_URGENT_PAGES = 16000,
+    CHECKPOINT_URGENT = 4, /* of a number that was given */
     SAMPLES = 1024,
     GUARDED_BATCHES = 32,
     SHARES = 1024,
@@ -36,7 +39,7 @@ struct writer {
     const struct clock *clock;
     struct tap *tap;
     size_t queue_max, batch_max;
-    int64_t checkpoint_pages;
+    int64_t checkpoint_pages, urgent_pages;
     int (*thread_begin)(void *ctx, struct err *err);
     void (*thread_end)(void *ctx);
     void *thread_ctx;
@@ -423,9 +426,7 @@ static void maybe_checkpoint(struct writer *w, bool idle)
     }
     if (pages < w->last_try_pages)
         w->checkpointed_pages = w->last_try_pages = 0; /* the log has started from its beginning */
-    int64_t due = w->checkpoint_pages;
-    if (!idle)
-        due *= CHECKPOINT_URGENT;
+    int64_t due = idle ? w->checkpoint_pages : w->urgent_pages;
     if (pages - w->checkpointed_pages < due || pages - w->last_try_pages < w->checkpoint_pages / 4)
         return;
     if (!tap_may_checkpoint(w->tap))
@@ -519,6 +520,7 @@ int writer_open(const struct writer_options *o, struct writer **out, struct err 
     w->queue_max = o->queue_max ? o->queue_max : QUEUE_MAX;
     w->batch_max = batch_max;
     w->checkpoint_pages = o->checkpoint_pages ? o->checkpoint_pages : CHECKPOINT_PAGES;
+    w->urgent_pages = o->checkpoint_pages ? CHECKPOINT_URGENT * o->checkpoint_pages : CHECKPOINT_URGENT_PAGES;
     w->thread_begin = o->thread_begin;
     w->thread_end = o->thread_end;
     w->thread_ctx = o->thread_ctx;

@@ -43,7 +43,8 @@ struct writer_options {
     int (*thread_begin)(void *ctx, struct err *err);
     void (*thread_end)(void *ctx);
     void *thread_ctx;
-    int64_t checkpoint_pages; /* checkpoint when the log has this many pages; 0 = 4,000 */
+    int64_t checkpoint_pages; /* checkpoint in a gap when the log has this many pages, four times as many when there is none; 0 = 1,000 and
+                                 16,000 */
 };
 
 struct writer;
