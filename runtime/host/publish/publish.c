@@ -17,10 +17,13 @@
 #include <time.h>
 
 enum {
-    WORKERS_MAX = 17,       /* those that serve, and one for a request in this process */
-    JOBS_MAX = 64,          /* waiting; beyond it callers are told to come again */
-    DRAINING_MAX = 4,       /* editions that still have calls; what waits under older ones is refused */
-    RECENT_MAX = 8,         /* generations that stay compiled for the quotes they gave and for a rollback */
+    WORKERS_MAX = 17, /* those that serve, and one for a request in this process */
+    JOBS_MAX = 64,    /* waiting; beyond it callers are told to come again */
+    DRAINING_MAX = 4, /* editions that still have calls; what waits under older ones is refused */
+    /* Generations stay compiled for the quotes they gave and for a rollback: the last one, and older ones while all have no more campaigns
+     * than that (some 150 MB). One that was forgotten is built again for whoever needs it. */
+    RECENT_MAX = 8,
+    RECENT_CAMPAIGNS = 100000,
     TAKEN_WITHIN_MS = 2000, /* how long an answer waits for all workers to have taken their seats */
 };
 
@@ -124,6 +127,14 @@ static void forget(struct publisher *p, size_t i)
     p->recent_count--;
 }
 
+static size_t recent_campaigns(const struct publisher *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->recent_count; i++)
+        n += quote_rules_count(generation_rules(p->recent[i].generation));
+    return n;
+}
+
 static void remember(struct publisher *p, struct generation *g)
 {
     int64_t now = now_ms(p);
@@ -138,6 +149,8 @@ static void remember(struct publisher *p, struct generation *g)
     if (p->recent_count == RECENT_MAX)
         forget(p, 0);
     p->recent[p->recent_count++] = (struct recent){ generation_ref(g), now };
+    while (p->recent_count > 1 && recent_campaigns(p) > RECENT_CAMPAIGNS)
+        forget(p, 0);
 }
 
 /* An earlier generation, counted: still compiled, or built again from its revision. */
