@@ -15,6 +15,9 @@ VIEWS = {
     "meta": "SELECT name FROM meta",  # the values are random secrets
     "api_keys": "SELECT kind, label, scopes, revoked_at IS NULL FROM api_keys",
     "products": "SELECT sku, title, price, compare_at, cost, category, tags, brand, weight_g, status, track_stock, variant_of, options, image, description, version FROM products",
+    "product_prices": "SELECT p.sku, h.from_ms, h.price, h.compare_at, h.offered FROM product_prices h JOIN products p ON p.id = h.product",
+    # Which of the deals of an instant was written last is no part of the state.
+    "deal_prices": "SELECT p.sku, d.hour, d.channel, d.price, d.units, d.first_at, d.last_at FROM deal_prices d JOIN products p ON p.id = d.product",
     "stock": "SELECT p.sku, s.location, a.name FROM stock s JOIN products p ON p.id = s.product JOIN ledger_accounts a ON a.id = s.account",
     "stock_changes": "SELECT p.sku, c.location, c.delta, c.reason FROM stock_changes c JOIN products p ON p.id = c.product",
     "customers": "SELECT customer, tags, version, orders FROM customers",
@@ -25,6 +28,8 @@ VIEWS = {
     # The record has a random seed in it, and a MAC with the shop's secret: feira replay is what compares it.
     "order_evidence": "SELECT o.order_id, e.pseudonym IS NULL, typeof(e.evidence) FROM order_evidence e JOIN orders o ON o.id = e.order_id",
     "customer_pseudonyms": "SELECT c.customer FROM customer_pseudonyms p JOIN customers c ON c.id = p.customer",
+    "purchases": """SELECT c.customer, o.order_id, b.paid_at, b.items FROM purchases b JOIN customers c ON c.id = b.customer
+                    JOIN orders o ON o.id = b.order_id""",
     "payments": "SELECT o.order_id, p.n, p.payment_id, p.provider, p.amount, p.refunded, p.state FROM payments p JOIN orders o ON o.id = p.order_id",
     "refunds": "SELECT o.order_id, r.n, r.refund_id, r.amount, r.shipping, r.lines, r.reason FROM refunds r JOIN orders o ON o.id = r.order_id",
     "order_line_refunds": """SELECT o.order_id, l.line, l.qty, l.amount, l.restocked, l.spread_qty, l.spread_amount, l.sent_qty
@@ -45,6 +50,8 @@ VIEWS = {
     # start makes two keys) go under random keys.
     "journal_idempotency": """SELECT key, scope, status, CAST(body AS TEXT), CASE WHEN key LIKE 'payment-%' OR key LIKE 'refund-%' THEN NULL ELSE request_hash END
                               FROM journal_idempotency WHERE scope NOT LIKE 'operator%'""",
+    # The hashes cover times of the wall: feira doctor is what proves the chain.
+    "audit": "SELECT seq, entry FROM audit",
     "journal_timers": "SELECT procedure, key, due_ms FROM journal_timers",
 }
 
