@@ -17,11 +17,6 @@ AT = "/v1/x/points"
 SETTINGS = '{ points = { earn_on = "paid", max_share = 100, sign_in = 7 } }'
 
 
-def test_its_specs_pass():
-    done = feira("test", PLUGIN)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture
 def open_points(tmp_path):
     shutil.copytree(PLUGIN, tmp_path / "plugins" / "points", ignore=shutil.ignore_patterns("test"))
