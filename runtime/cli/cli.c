@@ -200,6 +200,7 @@ static const struct cli_option schedule_options[] = {
     { "--at", "TIME", "\"2026-11-20 20:00\" (the shop's zone) or RFC 3339." },
     { "--soon", NULL, "As soon as it is approved." },
     { NULL, NULL, NULL } };
+static const struct cli_option share_options[] = { DATA_OPTION, AS_OPTION, { NULL, NULL, NULL } };
 static const struct cli_option audit_options[] = {
     { "--data", "DIR", "Where the shop's data is; default SHOP/data." },
     AS_OPTION,
@@ -313,6 +314,9 @@ const struct cli_command cli_commands[] = {
       "What is live is stopped with feira stop, by one person and at once." },
     { "schedule", "SHOP DRAFT", "Give a draft another time to go live; it has to be approved again.", 2, 2, schedule_options, cmd_schedule,
       "A time that has come while nobody served the shop comes at its start, once." },
+    { "share", "SHOP [CAMPAIGN PERCENT]", "Campaigns for a share of the customers, made larger or smaller.", 1, 3, share_options, cmd_share,
+      "A campaign says share = { percent = 5, up_to = 50 }: it begins with 5 of 100 customers, always the same ones, and is made larger or\n"
+      "smaller at once and without another approval, as far as up_to. 0 withdraws it; prices that were shown hold until they expire." },
     { "quote", "SHOP CART.json", "Price a cart; no server needed.", 2, 2, quote_options, cmd_quote,
       "CART.json is the body of POST /v1/quotes: {\"lines\": [{\"sku\": \"TEA-250\", \"qty\": 2}]}. \"-\" reads standard input." },
     { "replay", "SHOP [ORDER]", "Compute orders again from their evidence, and compare.", 1, 2, replay_options, cmd_replay,

@@ -74,6 +74,7 @@ int cmd_login(const struct cli_args *a);
 int cmd_logout(const struct cli_args *a);
 int cmd_operators(const struct cli_args *a);
 int cmd_audit(const struct cli_args *a);
+int cmd_share(const struct cli_args *a);
 int cmd_submit(const struct cli_args *a);
 int cmd_drafts(const struct cli_args *a);
 int cmd_approve(const struct cli_args *a);

@@ -1,5 +1,6 @@
 /* The writer's side of the host: a Lua state for procedures, and the memory that follows the store's transactions. */
 #include "host/admin/act.h"
+#include "host/admin/shares.h"
 #include "host/publish/edition.h"
 #include "host/care/stops.h"
 #include "host/plugins/streams.h"
@@ -119,6 +120,13 @@ static void committed(void *ctx)
             s->procedures.stops_changed = false;
     }
     act_committed(s, conn);
+    if (s->procedures.shares_changed) {
+        struct err err = { 0 };
+        if (shares_reload(s->shares, conn, &err) < 0)
+            log_error(s->options.log, "shares.stale", err.text);
+        else
+            s->procedures.shares_changed = false;
+    }
     if (s->procedures.webhooks_changed) {
         struct err err = { 0 };
         if (webhooks_reload(s->webhooks, conn, &err) < 0)

@@ -1,6 +1,7 @@
 /* Opening a shop and its parts in order, closing them in reverse. */
 #include "host/shop.h"
 #include "host/admin/hasher.h"
+#include "host/admin/shares.h"
 #include "host/admin/throttle.h"
 #include "host/care/access.h"
 #include "host/care/errand.h"
@@ -320,6 +321,8 @@ static int open_memory(struct shop *s, struct err *err)
     if (rc == 0)
         rc = stops_open(conn, s->options.clock, &s->stops, err);
     if (rc == 0)
+        rc = shares_open(conn, &s->shares, err);
+    if (rc == 0)
         rc = webhooks_open(conn, s->options.clock, &s->webhooks, err);
     if (rc == 0)
         rc = routes_open(&s->routes, err);
@@ -422,6 +425,7 @@ void shop_close(struct shop *s)
     }
     publisher_free(s->publisher);
     stops_close(s->stops);
+    shares_close(s->shares);
     webhooks_close(s->webhooks);
     discounts_free(s->discounts);
     routes_close(s->routes);

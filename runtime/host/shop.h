@@ -31,7 +31,7 @@ struct procedures {
     struct bind_context *bind;
     struct id_source ids;
     struct map changed_skus; /* of the batch; published after the commit */
-    bool keys_changed, stops_changed, webhooks_changed, audit_changed;
+    bool keys_changed, stops_changed, webhooks_changed, audit_changed, shares_changed;
 };
 
 struct shop {
@@ -50,6 +50,7 @@ struct shop {
     struct left *left;
     struct errands *errands;
     struct hashers *hashers;
+    struct shares *shares;     /* of campaigns that are for some of the customers */
     struct throttle *throttle; /* of those who sign in */
     struct follower *follower;
     struct access_log *access; /* of personal fields */

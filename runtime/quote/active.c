@@ -137,6 +137,8 @@ static int activate(struct quote_eval *e, const struct index *ix, uint32_t from,
         rc = grow(e, list, count, err);
     if (rc == 0)
         stopped_mark(e);
+    if (rc == 0)
+        share_mark(e);
     return rc;
 }
 

@@ -7,7 +7,7 @@ enum { ID_MAX = 64, TITLE_MAX = 200, AT_MAX = 200, OWNER_MAX = 64, REASON_MAX = 
 
 static const char *const campaign_keys[] = { "id",   "at",   "title",      "priority",   "stage",    "window",   "scope", "codes",
                                              "when", "give", "on_failure", "owner",      "watch",    "alone",    "group", "not_with",
-                                             "lane", "stop", "limits",     "pay_within", "policies", "declares", NULL };
+                                             "lane", "stop", "limits",     "pay_within", "policies", "declares", "share", NULL };
 static const char *const gate_keys[] = { "gate", "id",     "at",     "title",      "priority", "window", "scope",
                                          "when", "reason", "effect", "on_failure", "owner",    "limits", NULL };
 static const char *const stages[] = { "price", "item", "order", "shipping", NULL };
@@ -155,6 +155,7 @@ static int quoted(struct spec *s, struct slice text, struct slice *out)
 static int give_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c)
 {
     struct spec_node give = spec_member(n, "give"), on_failure = spec_member(n, "on_failure"), watch = spec_member(n, "watch");
+    struct spec_node share = spec_member(n, "share");
     struct action *actions;
     unsigned chosen = 0;
     int rc = action_list(s, &give, &actions, &c->give_count);
@@ -163,7 +164,8 @@ static int give_compile(struct spec *s, const struct spec_node *n, struct quote_
     c->give = actions;
     if (!c->scope && c->give_count == 1 && actions->type == &price_list_type)
         c->scope = &actions->prices->skus; /* so that only carts with one of them look at it */
-    if ((rc = stage_compile(s, n, c)) < 0 || (rc = watch_compile(s, &watch, true, &c->watch)) < 0)
+    if ((rc = stage_compile(s, n, c)) < 0 || (rc = watch_compile(s, &watch, true, &c->watch)) < 0 ||
+        (rc = customer_share_compile(s, &share, c)) < 0)
         return rc;
     if (on_failure.v && (rc = spec_choice(s, &on_failure, failures, &chosen)) < 0)
         return rc;
@@ -331,7 +333,9 @@ static int campaigns_compile(struct spec *s, const struct json_value *campaigns,
         return ERR_NOMEM;
     for (uint32_t i = 0; i < r->count; i++)
         r->rank[r->by_id[i]] = i;
-    int rc = exclusions_link(s, r);
+    int rc = shares_link(s, r);
+    if (rc == 0)
+        rc = exclusions_link(s, r);
     if (rc == 0)
         rc = codes_link(s, r);
     uint32_t gates = (uint32_t)r->gate_count, all = (uint32_t)r->count;

@@ -234,6 +234,21 @@ static void account_write(const struct quote_cart *c, struct slice account, stru
     json_string(w, buf_slice(scratch));
 }
 
+/* ["spring", 50000, 731204]: the share, and the number of the customer, of a million each. */
+static void shares_write(const struct quote_cart *c, struct json_writer *w)
+{
+    json_key(w, "share");
+    json_array(w);
+    for (size_t i = 0; i < c->share_count; i++) {
+        json_array(w);
+        json_string(w, c->shares[i].campaign);
+        json_int(w, c->shares[i].share_ppm);
+        json_int(w, c->shares[i].bucket_ppm);
+        json_array_end(w);
+    }
+    json_array_end(w);
+}
+
 static void left_write(const struct quote_cart *c, struct slice name, struct json_writer *w)
 {
     struct buf scratch;
@@ -288,6 +303,8 @@ static void write_as(const struct symbols *s, const struct quote_cart *c, struct
             json_string(&w, c->stopped[i]);
         json_array_end(&w);
     }
+    if (c->share_count)
+        shares_write(c, &w);
     if (c->left_count)
         left_write(c, name, &w);
     lines_write(&d, c, &w);
@@ -516,6 +533,24 @@ static int codes_read(const struct reader *r, const struct json_value *v, struct
     return 0;
 }
 
+static int shares_read(const struct reader *r, const struct json_value *v, struct quote_cart *out)
+{
+    if (!v)
+        return 0;
+    struct quote_share *list = v->type == JSON_ARRAY ? arena_array(r->arena, v->count, sizeof *list) : NULL;
+    if (!list)
+        return v->type == JSON_ARRAY ? no_memory(r) : bad(r, "share");
+    out->shares = list;
+    for (const struct json_value *m = v->first; m; m = m->next) {
+        struct quote_share *s = &list[out->share_count++];
+        bool fine = m->type == JSON_ARRAY && m->count == 3 && json_is_string(m->first, &s->campaign) &&
+                    json_is_int(m->first->next, &s->share_ppm) && json_is_int(m->first->next->next, &s->bucket_ppm);
+        if (!fine)
+            return bad(r, "share");
+    }
+    return 0;
+}
+
 static int stopped_read(const struct reader *r, const struct json_value *v, struct quote_cart *out)
 {
     if (!v)
@@ -612,9 +647,9 @@ int quote_evidence_read_any(struct symbols *s, const struct json_value *evidence
     int rc = json_is_int(json_get(evidence, "k"), kernel) ? 0 : bad(&r, "k");
     if (rc < 0 || (rc = names_read(&r, s, json_get(evidence, "s"))) < 0 || (rc = lines_read(&r, json_get(evidence, "l"), out)) < 0 ||
         (rc = facts_read(&r, json_get(evidence, "facts"), out)) < 0 || (rc = codes_read(&r, json_get(evidence, "codes"), out)) < 0 ||
-        (rc = stopped_read(&r, json_get(evidence, "stop"), out)) < 0 || (rc = inputs_read(&r, json_get(evidence, "in"), out)) < 0 ||
-        (rc = left_read(&r, json_get(evidence, "left"), out)) < 0 || (rc = add_ons_read(&r, json_get(evidence, "from"), out)) < 0 ||
-        (rc = extras_read(&r, json_get(evidence, "x"), out)) < 0)
+        (rc = stopped_read(&r, json_get(evidence, "stop"), out)) < 0 || (rc = shares_read(&r, json_get(evidence, "share"), out)) < 0 ||
+        (rc = inputs_read(&r, json_get(evidence, "in"), out)) < 0 || (rc = left_read(&r, json_get(evidence, "left"), out)) < 0 ||
+        (rc = add_ons_read(&r, json_get(evidence, "from"), out)) < 0 || (rc = extras_read(&r, json_get(evidence, "x"), out)) < 0)
         return rc;
     if (!json_is_int(json_get(evidence, "at"), &out->at_ms))
         return bad(&r, "at");

@@ -40,6 +40,7 @@ const char *const quote_reason_codes[] = {
     "customer_limit_reached",
     "lost",
     "stopped",
+    "not_in_share",
     NULL,
 };
 

@@ -170,7 +170,8 @@ static bool is_out(const struct quote_eval *e, uint32_t number)
     for (size_t i = 0; i < e->cart->stopped_count; i++)
         if (slice_eq(e->cart->stopped[i], c->id))
             return true;
-    return slot && slot->reason && (strcmp(slot->reason, "lost") == 0 || strcmp(slot->reason, "stopped") == 0);
+    return slot && slot->reason &&
+           (strcmp(slot->reason, "lost") == 0 || strcmp(slot->reason, "stopped") == 0 || strcmp(slot->reason, "not_in_share") == 0);
 }
 
 static int keep(struct quote_eval *e, const struct quote_near *one, struct err *err)

@@ -91,6 +91,11 @@ struct quote_typed {
     int64_t from_ms, to_ms; /* when it can be used; 0: not said */
 };
 
+struct quote_share { /* the customer is in it when his number is below the share */
+    struct slice campaign;
+    int64_t share_ppm, bucket_ppm;
+};
+
 struct quote_cart {
     struct quote_line *lines;
     size_t line_count;                   /* with the gifts */
@@ -124,6 +129,9 @@ struct quote_cart {
      *   OWNER + "/skip"    what it has and may be left out does not apply */
     const struct slice *stopped;
     size_t stopped_count;
+    /* Campaigns that are for a share of the customers, with the number of this one. Nobody in particular has none. */
+    const struct quote_share *shares;
+    size_t share_count;
     /* What functions asked about while this cart was priced. Pricing adds what is asked for the first time (quote_hooks.left); with what is
      * there already they are answered. */
     const struct quote_left *left;
@@ -216,6 +224,13 @@ struct quote_watch {
     int64_t orders;                 /* a share of fewer orders says nothing */
     struct quote_bounds hour_minor; /* what it takes off within an hour */
 };
+/* Campaigns that are for a share of the customers: how large it is at first, and how large it may be made without other rules. */
+struct quote_share_range {
+    struct slice campaign;
+    int64_t first_ppm, most_ppm;
+};
+size_t quote_rules_shares(const struct quote_rules *r);
+struct quote_share_range quote_rules_share(const struct quote_rules *r, size_t i);
 const struct quote_watch *quote_campaign_watch(const struct quote_rules *r, uint32_t campaign);
 const struct quote_watch *quote_rules_watch(const struct quote_rules *r); /* of the shop: all discounts; it has no stops */
 struct currency quote_rules_currency(const struct quote_rules *r);

@@ -344,12 +344,15 @@ int shipping_compile(struct spec *s, const struct json_value *v, const struct sh
 
 /* --- all of it -------------------------------------------------------------------------------------------------------- */
 /* may_stop: a campaign's; the shop itself is not stopped. *out NULL when nothing is watched. */
+int customer_share_compile(struct spec *s, const struct spec_node *n, struct quote_campaign *c);
+int shares_link(struct spec *s, struct quote_rules *r); /* when all are in their order */
 int watch_compile(struct spec *s, const struct spec_node *n, bool may_stop, const struct quote_watch **out);
 
 struct quote_campaign {
     struct window window;
-    const struct quote_watch *watch; /* NULL: nothing */
-    const struct selector *scope;    /* NULL: every line */
+    const struct quote_watch *watch;    /* NULL: nothing */
+    int64_t share_ppm, share_up_to_ppm; /* of the customers it is for; 0 = all. It begins with the first, and may go up to the second */
+    const struct selector *scope;       /* NULL: every line */
     const struct policies *policies;
     const struct condition *when; /* all of them */
     const struct action *give;
@@ -380,6 +383,8 @@ int codes_link(struct spec *s, struct quote_rules *r); /* codes.c: when the camp
 struct quote_rules {
     struct arena arena; /* everything below */
     const struct quote_watch *watch;
+    uint32_t *shares; /* campaigns that are for a share of the customers */
+    size_t share_count;
     struct currency currency;
     const struct zone *zone;
     struct symbols *symbols;

@@ -309,6 +309,7 @@ int64_t room_of(const struct quote_eval *e, struct quote_set set);
 int floors_find(struct quote_eval *e, struct err *err);
 
 /* --- stopped.c */
+void share_mark(struct quote_eval *e);   /* share.c: the same, of those whose share the customer is not in */
 void stopped_mark(struct quote_eval *e); /* those that do not apply get their reason */
 /* 1: its owner is stopped and it is not needed, why says so; ERR_BUSY: it is, and can't be left out. */
 int stopped_turn(struct quote_eval *e, struct err *err);

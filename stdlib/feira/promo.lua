@@ -696,8 +696,19 @@ local declares = declares_of {
 -- Keys that a plugin answers for: key -> its type of campaigns, which checks the fields and says what must hold besides `when`.
 local plugin_keys = { coupon = "coupons.coupon" }
 
+-- 5, or { percent = 5, up_to = 50 }: of the customers.
+local share_fields = record { ["!percent"] = percent, up_to = percent }
+
+local function share(at, path, v)
+  if type(v) ~= "table" then
+    return percent(at, path, v)
+  end
+  return share_fields(at, path, v)
+end
+
 local campaign = record {
   coupon = any_table,
+  share = share,
   ["!id"] = campaign_id,
   title = text,
   priority = integer(-1000000),

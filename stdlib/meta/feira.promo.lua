@@ -60,6 +60,11 @@ local promo = {}
 ---@field discount_share? number|string|feira.promo.WatchShare percent of what the orders with it cost before
 ---@field per_hour? string|feira.promo.WatchMoney what it takes off within an hour
 
+---A share of the customers, to begin with some of them. Between nothing and up_to it is made larger or smaller without other rules: feira share.
+---@class feira.promo.Share
+---@field percent number|string with which it begins
+---@field up_to? number|string how large it may be made; default: no larger
+
 ---@alias feira.promo.Per "day"|"week"|"month"|"year"
 ---@class feira.promo.CountPer
 ---@field [1] integer
@@ -243,6 +248,7 @@ local promo = {}
 ---@field give feira.promo.Give|feira.promo.Give[] applied in this order
 ---@field on_failure? "skip"|"refuse" what a failing function does: to the campaign, or to the quote; default skip
 ---@field watch? feira.promo.Watch what it is expected to take off; beyond that an alarm, or its end
+---@field share? number|string|feira.promo.Share it is for so many percent of the customers, always the same ones; guests are in no share
 ---@field limits? feira.promo.Limits what it may use up, in all and of each customer
 ---@field pay_within? string "5m": an order with it is held that long, when the shop's own pay_within is longer
 ---@field coupon? feira.promo.Coupon only for those who hold a coupon of it; of the plugin `coupons`, which must be turned on

@@ -43,7 +43,7 @@ ROUTES = {
     ("get", "/v1/admin/operators"), ("post", "/v1/admin/operators"), ("patch", "/v1/admin/operators/{name}"), ("delete", "/v1/admin/operators/{name}"),
     ("post", "/v1/admin/operators/{name}/password"), ("post", "/v1/admin/operators/{name}/totp"),
     ("post", "/v1/admin/operators/{name}/totp/confirm"), ("delete", "/v1/admin/operators/{name}/totp"),
-    ("get", "/v1/admin/drafts"), ("post", "/v1/admin/drafts"), ("get", "/v1/admin/drafts/{id}"), ("get", "/v1/admin/drafts/{id}/files"),
+    ("get", "/v1/admin/shares"), ("put", "/v1/admin/shares/{campaign}"), ("get", "/v1/admin/drafts"), ("post", "/v1/admin/drafts"), ("get", "/v1/admin/drafts/{id}"), ("get", "/v1/admin/drafts/{id}/files"),
     ("post", "/v1/admin/drafts/{id}/approve"), ("post", "/v1/admin/drafts/{id}/reject"), ("post", "/v1/admin/drafts/{id}/withdraw"),
     ("post", "/v1/admin/drafts/{id}/schedule"),
     ("get", "/v1/admin/audit"), ("get", "/v1/admin/audit/head"), ("post", "/v1/admin/audit/compare"),

@@ -1,4 +1,5 @@
 #include "host/api/pricing.h"
+#include "host/admin/shares.h"
 #include "host/api/compared.h"
 #include "host/api/guesses.h"
 #include "host/plugins/facts.h"
@@ -312,7 +313,10 @@ static int take_out_stopped(struct call *c, struct pricing *p)
     p->stops_version = stops_version(c->shop->stops);
     if (p->from_token)
         return 0; /* its own are in its evidence; whether that still holds is asked afterwards */
-    return seat_stopped(p->seat, c->arena, &p->cart.stopped, &p->cart.stopped_count, &c->err);
+    int rc = seat_stopped(p->seat, c->arena, &p->cart.stopped, &p->cart.stopped_count, &c->err);
+    return rc < 0 ? rc
+                  : shares_of(c->shop, generation_rules(p->seat->generation), p->cart.customer, c->arena, &p->cart.shares,
+                              &p->cart.share_count, &c->err);
 }
 
 int pricing_check_stops(const struct call *c, const struct pricing *p, struct err *err)

@@ -177,6 +177,9 @@ const struct route core_routes[] = {
     { HTTP_METHOD_GET, "/v1/admin/audit/head", PEOPLE, 0, NULL, NULL, false, false, 200, handle_audit_head, NULL, "Number and hash of the last entry, signed; to be kept elsewhere.", .roles = ROLE_ANY, .audited = true },
     { HTTP_METHOD_POST, "/v1/admin/audit/compare", PEOPLE, 0, &schema_audit_head, NULL, false, true, 200, handle_audit_compare, NULL, "Reads the whole log and holds it against a head that was kept: 409 when an entry is missing, changed or moved.", .roles = ROLE_ANY, .audited = true },
 
+    { HTTP_METHOD_GET, "/v1/admin/shares", PEOPLE, 0, NULL, NULL, false, false, 200, handle_share_list, NULL, "Live campaigns that are for a share of the customers: how large it is, and how large it may be made.", .roles = ROLE_ANY, .audited = true },
+    { HTTP_METHOD_PUT, "/v1/admin/shares/{campaign}", PEOPLE, 0, &schema_share, NULL, false, false, 200, handle_share_set, NULL, "Makes it larger or smaller, at once, within what the live rules allow; 0 withdraws it.", .roles = STOPPERS, .audited = true },
+
     /* Changes on their way. */
     { HTTP_METHOD_GET, "/v1/admin/drafts", PEOPLE, 0, NULL, NULL, false, false, 200, handle_draft_list, NULL, "The newest 100 drafts: state, hash, steps.", .roles = ROLE_ANY, .audited = true },
     { HTTP_METHOD_POST, "/v1/admin/drafts", PEOPLE, 0, &schema_submit, NULL, false, false, 200, handle_draft_submit, NULL, "Submits what is in the shop's folder: checked, it waits for its approvals and its time, and then goes live by itself.", .roles = ROLE_AUTHOR, .audited = true },

@@ -97,3 +97,5 @@ void handle_draft_approve(struct call *c);
 void handle_draft_reject(struct call *c);
 void handle_draft_withdraw(struct call *c);
 void handle_draft_schedule(struct call *c);
+void handle_share_list(struct call *c); /* api/shares.c */
+void handle_share_set(struct call *c);

@@ -347,6 +347,8 @@ static const struct schema approve_fields[] = {
 const struct schema schema_approve = { .type = SCHEMA_OBJECT, .fields = approve_fields };
 static const struct schema reason_fields[] = { { .name = "reason", .type = SCHEMA_STRING, .required = true, .multiline = true, .min = 1, .max = 2000, .about = "Why, for the record." }, END };
 const struct schema schema_reason = { .type = SCHEMA_OBJECT, .fields = reason_fields };
+static const struct schema share_fields[] = { { .name = "percent", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 8, .about = "\"12.5\": of the customers." }, END };
+const struct schema schema_share = { .type = SCHEMA_OBJECT, .fields = share_fields };
 static const struct schema schedule_fields[] = { GO_LIVE_AT, END };
 const struct schema schema_schedule = { .type = SCHEMA_OBJECT, .fields = schedule_fields };
 static const struct schema audit_head_fields[] = {

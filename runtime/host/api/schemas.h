@@ -33,7 +33,7 @@ extern const struct schema schema_product_put, schema_product_patch, schema_prod
 
 /* Of operators. */
 extern const struct schema schema_sign_in, schema_operator_new, schema_operator_roles, schema_operator_password, schema_code,
-    schema_audit_head, schema_nothing, schema_submit, schema_approve, schema_reason, schema_schedule;
+    schema_audit_head, schema_nothing, schema_submit, schema_approve, schema_reason, schema_schedule, schema_share;
 
 /* Of persons. */
 extern const struct schema schema_consent, schema_minor, schema_erasure;
