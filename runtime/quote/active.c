@@ -116,6 +116,13 @@ static int nearest(struct quote_eval *e, const struct index *ix, uint32_t from, 
     return 0;
 }
 
+/* Those that do not apply, whatever the cart has. */
+static void mark_out(struct quote_eval *e)
+{
+    stopped_mark(e);
+    share_mark(e);
+}
+
 static int activate(struct quote_eval *e, const struct index *ix, uint32_t from, uint32_t to, struct err *err)
 {
     uint32_t *list;
@@ -125,7 +132,7 @@ static int activate(struct quote_eval *e, const struct index *ix, uint32_t from,
     if (e->cart->explain_all && to - from <= QUOTE_EXPLAINED_MAX) {
         int rc = everybody(e, from, to, err);
         if (rc == 0)
-            stopped_mark(e);
+            mark_out(e);
         return rc;
     }
     int rc = index_find(ix, e, eval_still_costs(e, eval_every(e)), &list, &count, err);
@@ -136,9 +143,7 @@ static int activate(struct quote_eval *e, const struct index *ix, uint32_t from,
     if (rc == 0)
         rc = grow(e, list, count, err);
     if (rc == 0)
-        stopped_mark(e);
-    if (rc == 0)
-        share_mark(e);
+        mark_out(e);
     return rc;
 }
 
