@@ -60,7 +60,7 @@ local promo = {}
 ---@field discount_share? number|string|feira.promo.WatchShare percent of what the orders with it cost before
 ---@field per_hour? string|feira.promo.WatchMoney what it takes off within an hour
 
----A share of the customers, to begin with some of them. Between nothing and up_to it is made larger or smaller without other rules: feira share.
+---A share of the customers, to begin with some. From nothing to up_to it is made larger or smaller without other rules: feira share.
 ---@class feira.promo.Share
 ---@field percent number|string with which it begins
 ---@field up_to? number|string how large it may be made; default: no larger
