@@ -669,9 +669,9 @@ function promo.gift(spec) end
 ---@return feira.promo.Action
 function promo.add_on_price(spec) end
 
----What units cost, SKU by SKU, up to 200,000 of them: the campaign is of the stage price, so the old price is shown beside the new one, and
----discounts come after. A unit that costs less stays as it is, and a publish warns of it. Prices by SKU, or rows with `sku` and `price`,
----such as those of a table:
+---What units cost, SKU by SKU, tens of thousands of them: the campaign is of the stage price, so the old price is shown beside the
+---new one, and discounts come after. A unit that costs less stays as it is, and a publish warns of it. Prices by SKU, or rows with
+---`sku` and `price`, such as those of a table:
 ---
 ---```lua
 ---return promo.campaign { id = "trade", when = promo.customer_tag "trade", give = promo.price_list(promo.data "trade.csv") }
