@@ -18,6 +18,33 @@ function personal.minimum(subject, settings)
   return found
 end
 
+---P31 of the shop: who answers for personal data, and where one writes to.
+function personal.controller(subject, settings)
+  local add, found = law.findings("P31", settings.p31)
+  local privacy = subject.declaration.privacy or {}
+  for _, name in ipairs { "controller", "contact" } do
+    if not privacy[name] then
+      add("no " .. name, ("The notice does not say who answers for personal data (%s)."):format(name),
+        ("Write privacy = { %s = \"...\" } in shop.lua."):format(name), "privacy." .. name, settings.p31.level ~= "off" and "warn" or nil)
+    end
+  end
+  return found
+end
+
+---P34 of the shop: within how long it answers.
+function personal.answers(subject, settings)
+  local rule = settings.p34
+  local add, found = law.findings("P34", rule)
+  local privacy = subject.declaration.privacy or {}
+  local days = privacy.answer_within and tonumber(privacy.answer_within:match "^(%d+)d$")
+  if days and days > rule.days then
+    add(privacy.answer_within, "The shop takes longer to answer a person than it may.",
+      ("Write answer_within = \"%dd\", or leave it out."):format(rule.days),
+      "privacy.answer_within")
+  end
+  return found
+end
+
 ---P32
 function personal.basis(subject, settings)
   local rule = settings.p32

@@ -76,8 +76,18 @@ end
 
 -- Rewards ----------------------------------------------------------------------------------------------------------------------------
 
+-- What a check of the shop (compliance-cn ...) says may not be paid is not paid, and the order goes on.
+local function may_earn(inviter, order, campaign)
+  local _, blocked = plugin.check {
+    kind = "reward", trigger = "invitee_first_order", gives = "coupon", depth = 1, payees = { { role = "inviter", of = "buyer" } },
+    customer = inviter, order = order, campaign = campaign,
+  }
+  return not blocked
+end
+
 -- Nobody's order fails because there are no coupons left.
 local function reward(link, customer, order, inviter, campaign)
+  if inviter and not may_earn(customer, order, campaign) then return false end
   local id = ("%s/%s"):format(order, inviter and "inviter" or "friend")
   if pcall(plugin.call, "coupons.grant", { customer = customer, campaign = campaign, id = id }) then
     store.rewards:insert { reward = id, link = link, customer = customer, order = order, inviter = inviter }

@@ -7,7 +7,8 @@ import shutil
 import pytest
 from market import feira, ok, problem, unique, write_shop
 
-ON = {"currency": '"CNY"', "zone": '"Asia/Shanghai"', "compare_at": '{ days = 7, by = "deals" }', "plugins": '{ ["compliance-cn"] = { license_url = "https://example.com/licence" } }'}
+ON = {"currency": '"CNY"', "zone": '"Asia/Shanghai"', "compare_at": '{ days = 7, by = "deals" }',
+      "privacy": '{ controller = "A shop", contact = "privacy@shop.example", law = "cn" }', "plugins": '{ ["compliance-cn"] = { license_url = "https://example.com/licence" } }'}  # fmt: skip
 
 
 def sale(was):
@@ -103,3 +104,53 @@ def test_an_order_whose_deposit_is_too_large_is_refused(sold):
     document = problem(sold.sk.request("POST", "/v1/orders", body(1581), idempotency=unique("order")), 409, "refused_by_check")
     assert "15.81 of 79.00" in document["detail"] and "15.80" in document["detail"]
     ok(sold.sk.request("POST", "/v1/orders", body(1580), idempotency=unique("order")), 201)
+
+
+# A rule that holds only when something is paid: what is submitted is checked before.
+LEVELS = {
+    "levels": {
+        "plugin": """return { name = "levels", version = "1.0.0", api = 1, title = "Levels",
+          settings = { most = { type = "integer", about = "How far." } },
+          checks = { paid = { run = "rules.paid", at = "runtime", of = { "reward" } } } }
+        """,
+        "rules": """local law = require "feira.law"
+        return { paid = function(subject, settings)
+          local far = law.distances(subject.payees).inviter
+          if subject.trigger ~= "invitee_first_order" or not subject.order or not subject.customer then error "it asks otherwise" end
+          if far > settings.most then return { { level = "block", text = "Nobody earns so far up." } } end
+        end }
+        """,
+    }
+}
+INVITE = """local promo = require "feira.promo"
+return {
+  promo.campaign { id = "friend20", coupon = { valid_for = "30d", per_customer = 5 }, give = promo.amount_off { amount = "5.00" } },
+  promo.use "invite" { id = "invite1", reward = "friend20", friends = 1, most = 5, qualifies = "order.paid" },
+}
+"""
+
+
+def test_a_reward_that_a_rule_forbids_is_not_paid_and_the_order_goes_on(own_shop):
+    def settings(levels):
+        return {**ON, "plugins": f'{{ coupons = {{}}, invite = {{}}, ["compliance-cn"] = {{}}, levels = {{ most = {levels} }} }}'}
+
+    shop = own_shop(settings=settings(1), campaigns={"invite": INVITE}, plugins=LEVELS)
+    sku = shop.product(price=7900, stock=50)
+    ann = shop.customer()
+    link = ok(ann.request("POST", "/v1/x/invite/links", {"campaign": "invite1"}), 201)["link"]
+
+    def coupons(who):
+        return len(ok(who.request("GET", "/v1/x/coupons/me"), 200)["items"])
+
+    def bring():
+        friend = shop.customer()
+        ok(friend.request("POST", "/v1/x/invite/joins", {"link": link}), 200)
+        assert shop.pay(shop.place({sku: 1}, customer=friend.customer))["state"] == "paid"
+        assert coupons(friend) == 1
+
+    bring()
+    assert coupons(ann) == 1
+    write_shop(shop.folder, settings=settings(0), campaigns={"invite": INVITE}, plugins=LEVELS)
+    ok(shop.operator.request("POST", "/v1/generations", {}), 200)
+    bring()
+    assert coupons(ann) == 1
