@@ -221,15 +221,17 @@ def test_all_of_a_batch_is_under_the_rules_it_began_with(slow_shop):
     while not straddled and carts <= 1000:
         before = shop.quote({slow: 1})
         sent = Sent(shop, [cart({slow: 1})] * carts)
+        behind = Sent(shop, [cart({slow: 1})])
         off, carts = off + 1, carts + SLOW_CARTS
         (shop.folder / "campaigns" / "slow.lua").write_text(SLOW.replace("amount = 1,", f"amount = {off},"), encoding="utf-8")
         ok(shop.operator.request("POST", "/v1/generations", {}, idempotency=unique("publish")), 200)
         straddled = sent.is_alive()
         after = shop.quote({slow: 1})
-        together = sent.whole()
+        together, later = sent.whole(), behind.whole()
         assert (before["total"], after["total"]) == (1001 - off, 1000 - off) and before["generation"] != after["generation"]
         assert {(p["quote"]["generation"], p["quote"]["total"]) for p in together["quotes"]} == {(before["generation"], before["total"])}
         assert together["generation"] == before["generation"]
+        assert not straddled or later["generation"] == after["generation"]  # those of when its turn comes
     assert straddled, "every batch had ended before the new rules were live"
 
 

@@ -51,6 +51,24 @@ static bool is_malformed(const struct err *err)
     return strcmp(err->reason, "malformed_json") == 0;
 }
 
+/* --- what is asked ---------------------------------------------------------------------------------------------------------- */
+
+/* What the query wants of each. */
+static int read_asked(struct call *c, struct batch *b)
+{
+    struct slice tokens;
+    b->asked.seat = c->seat;
+    int rc = pricing_asked(c, &b->asked);
+    if (rc >= 0 && b->asked.cart.explain_all)
+        rc = err_field(&c->err, ERR_INVALID, "explain", "explain=full is for one cart; ask for a campaign or gate by its id.");
+    if (rc >= 0)
+        rc = http_query(c->req, "tokens", &tokens, &c->err);
+    if (rc > 0 && !slice_is(tokens, "1") && !slice_is(tokens, "0"))
+        rc = err_field(&c->err, ERR_INVALID, "tokens", "tokens is 1 or 0.");
+    b->asked.without_token = rc <= 0 || !slice_is(tokens, "1");
+    return rc < 0 ? rc : 0;
+}
+
 /* --- the carts of a body ------------------------------------------------------------------------------------------------ */
 
 static bool is_blank(struct slice line)
@@ -107,10 +125,16 @@ static int begin_list(struct batch *b)
     return rc;
 }
 
+/* Its rules are those that are live when its turn comes: what stands in the line keeps none alive. */
 static int begin(struct batch *b)
 {
     struct call *c = b->call;
     b->begun = true;
+    c->seat = c->worker->seat;
+    worker_hold(c->seat);
+    int rc = read_asked(c, b);
+    if (rc < 0)
+        return rc;
     c->at_ms = clock_wall_ms(c->shop->options.clock);
     c->catalogue = catalogue_acquire(c->shop->catalogue);
     return b->lines ? begin_lines(b) : begin_list(b);
@@ -235,6 +259,16 @@ static bool answer_next(struct batches *all, struct batch *b)
 
 /* --- the line ------------------------------------------------------------------------------------------------------------- */
 
+/* Four generations may drain; what is under way in an older one ends. */
+static int check_rules(struct batch *b)
+{
+    const struct edition *e = b->call->seat->edition;
+    if (!e || !atomic_load(&e->retired))
+        return 0;
+    return err_reason(&b->call->err, ERR_BUSY, "rules_retired",
+                      "The shop's rules have changed several times since this batch began; send it again.");
+}
+
 static void open_answer(const struct batch *b, struct buf *out)
 {
     buf_clear(out);
@@ -252,7 +286,7 @@ static void close_answer(const struct batch *b, struct buf *out)
 static void finish(struct batches *all, struct batch *b, int rc)
 {
     struct call *c = b->call;
-    struct seat *seat = c->seat;
+    struct seat *seat = b->begun ? c->seat : NULL;
     bool lines = b->lines;
     all->first = b->next;
     if (!all->first)
@@ -271,7 +305,8 @@ static void finish(struct batches *all, struct batch *b, int rc)
         http_problem(c->req, 400, "malformed_json", "", c->err.text);
     else
         call_fail(c, NULL, (struct slice){ 0 });
-    worker_let_go(all->worker, seat);
+    if (seat)
+        worker_let_go(all->worker, seat);
 }
 
 static int give_up(struct batch *b)
@@ -291,8 +326,10 @@ static void work(void *ctx)
     if (!b)
         return;
     if (!b->begun && !b->gone) {
-        open_answer(b, &all->answer);
         rc = begin(b);
+        open_answer(b, &all->answer);
+    } else if (!b->gone) {
+        rc = check_rules(b);
     }
     for (size_t n = 0; rc == 0 && more && !b->gone && n < SLICE_CARTS && (n == 0 || clock_mono_ns(clock) < until_ns); n++)
         more = answer_next(all, b);
@@ -342,22 +379,6 @@ static void client_gone(struct http_request *req)
     b->gone = true;
 }
 
-/* What the query wants of each. */
-static int read_asked(struct call *c, struct batch *b)
-{
-    struct slice tokens;
-    b->asked.seat = c->seat;
-    int rc = pricing_asked(c, &b->asked);
-    if (rc >= 0 && b->asked.cart.explain_all)
-        rc = err_field(&c->err, ERR_INVALID, "explain", "explain=full is for one cart; ask for a campaign or gate by its id.");
-    if (rc >= 0)
-        rc = http_query(c->req, "tokens", &tokens, &c->err);
-    if (rc > 0 && !slice_is(tokens, "1") && !slice_is(tokens, "0"))
-        rc = err_field(&c->err, ERR_INVALID, "tokens", "tokens is 1 or 0.");
-    b->asked.without_token = rc <= 0 || !slice_is(tokens, "1");
-    return rc < 0 ? rc : 0;
-}
-
 static int stand_in_line(struct call *c, bool lines)
 {
     struct batches *all = batches_of(c->worker);
@@ -376,7 +397,6 @@ static int stand_in_line(struct call *c, bool lines)
     *(all->last ? &all->last->next : &all->first) = b;
     all->last = b;
     all->count++;
-    worker_hold(c->seat);
     c->req->user = b;
     c->req->gone = client_gone;
     loop_slice_want(all->slice);
