@@ -111,6 +111,19 @@ int audit_append(struct store_conn *conn, const struct audit_entry *e, struct er
 
 /* --- reading ------------------------------------------------------------------------------------------------------------------ */
 
+/* Somebody may have written into the table by hand; what is answered is JSON all the same. */
+static void write_kept(struct slice entry, struct json_writer *w)
+{
+    struct arena a;
+    struct json_value *v;
+    arena_init(&a, NULL, 0);
+    if (json_parse(entry, NULL, &a, &v, NULL) == 0)
+        json_raw(w, entry);
+    else
+        json_string(w, entry);
+    arena_release(&a);
+}
+
 int audit_write(struct store_conn *conn, int64_t before, int64_t limit, struct json_writer *w, struct err *err)
 {
     struct store_stmt *q;
@@ -127,7 +140,7 @@ int audit_write(struct store_conn *conn, int64_t before, int64_t limit, struct j
             hex_encode(hash.data, hash.len, hex);
         json_object(w);
         json_key(w, "entry");
-        json_raw(w, store_column_text(q, 1));
+        write_kept(store_column_text(q, 1), w);
         json_key(w, "hash");
         json_string(w, whole ? slice_of(hex, sizeof hex) : SLICE_LIT(""));
         json_object_end(w);

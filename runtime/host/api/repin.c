@@ -47,7 +47,7 @@ static int move(struct call *c, struct store_conn *conn, struct err *err)
         rc = c->answer.body.data ? 0 : nomem(err);
     }
     if (rc == 0 && moved)
-        rc = act_note(c, conn, "repinned", slice_str(r->plugin), c->answer.body, err);
+        rc = act_note(c, conn, "repinned", slice_str(r->plugin), arena_printf(c->arena, "{\"rows\":%lld}", (long long)moved), err);
     if (rc == 0 && moved)
         tell(c, r, moved);
     buf_release(&b);

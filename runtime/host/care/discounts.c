@@ -1,4 +1,5 @@
 #include "host/care/discounts.h"
+#include "host/admin/act.h"
 #include "base/log.h"
 #include "base/zone.h"
 #include "host/shop.h"
@@ -131,9 +132,23 @@ struct stopping {
 static int stop_run(struct writer_command *cmd, struct store_conn *conn, struct err *err)
 {
     struct stopping *s = (struct stopping *)((char *)cmd - offsetof(struct stopping, command));
+    struct slice campaign = slice_str(s->campaign);
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, NULL);
+    json_writer_init(&w, &b);
+    json_object(&w);
+    json_key(&w, "reason");
+    json_str(&w, s->reason);
+    json_object_end(&w);
     s->shop->procedures.stops_changed = true;
-    return stops_insert(conn, STOP_CAMPAIGN, slice_str(s->campaign), slice_str(s->reason), SLICE_LIT("feira"),
-                        clock_wall_ms(s->shop->options.clock), err);
+    int rc =
+        stops_insert(conn, STOP_CAMPAIGN, campaign, slice_str(s->reason), SLICE_LIT("feira"), clock_wall_ms(s->shop->options.clock), err);
+    if (rc == 0)
+        rc = b.failed ? err_set(err, ERR_NOMEM, "Out of memory.")
+                      : act_note_by(s->shop, conn, "feira", "stopped", campaign, buf_slice(&b), err);
+    buf_release(&b);
+    return rc;
 }
 
 static void stop_done(struct writer_command *cmd, int rc, const struct err *err)
