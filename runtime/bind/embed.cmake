@@ -16,6 +16,17 @@ function(embed_list symbol pattern prefix out)
   set(${out} "${${out}}${arrays}const struct bind_embedded ${symbol}[] = {\n${text}    { NULL, NULL, NULL, 0 },\n};\n" PARENT_SCOPE)
 endfunction()
 
+# A number is a table's for ever; two files with one would be found by nobody before the program starts.
+file(GLOB schemas RELATIVE "${ROOT}/stdlib/schema" "${ROOT}/stdlib/schema/*.sql")
+foreach(schema ${schemas})
+  string(REGEX MATCH "^[0-9]+" number "${schema}")
+  list(FIND numbers "${number}" found)
+  if(NOT found EQUAL -1)
+    message(FATAL_ERROR "stdlib/schema has two files with the number ${number}; give ${schema} the next free one.")
+  endif()
+  list(APPEND numbers "${number}")
+endforeach()
+
 set(source "/* Made from stdlib/ by embed.cmake. */\n#include \"bind/bind_int.h\"\n\n")
 embed_list(bind_embedded_lua "stdlib/feira/*.lua" "feira." source)
 embed_list(bind_embedded_locales "stdlib/locale/*.json" "" source)
