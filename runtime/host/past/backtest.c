@@ -242,10 +242,37 @@ static bool still_holds(struct backtest *b, const struct entry *e)
         if (now == seen)
             continue;
         const struct quote_take *t = take_of(e, l->account);
-        if (now > seen || b->has_functions || e->rc < 0 || !t || t->amount > t->max + now || t->amount >= t->max + seen)
+        if (now > seen || b->has_functions || e->rc < 0)
+            return false;
+        if (t && (t->amount > t->max + now || t->amount >= t->max + seen))
             return false;
     }
     return true;
+}
+
+/* "campaign/tea/uses/~" of this customer. */
+static struct slice own_name(const struct quote_cart *cart, struct slice account, char text[300])
+{
+    static const char somebody[] = "/" QUOTE_SOMEBODY;
+    size_t n = sizeof somebody - 1;
+    if (cart->customer.len == 0 || account.len < n || account.len > 200 || memcmp(account.data + account.len - n, somebody, n) != 0)
+        return account;
+    return slice_of(text, (size_t)snprintf(text, 300, "%.*s%.*s", (int)(account.len - 1), account.data, SLICE_FMT(cart->customer)));
+}
+
+/* What an account had when the first of these orders asked about it is what it begins with, whether or not that order asks now. */
+static int begin_accounts(struct backtest *b, const struct entry *e, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < e->recorded_count && rc == 0; i++) {
+        const struct quote_left *l = &e->recorded[i];
+        char text[300];
+        int64_t balance;
+        struct slice name = own_name(&e->before, l->account, text);
+        if (balances_is_limit(name) && !balances_find(b->balances, name, &balance))
+            rc = balances_set(b->balances, name, l->is_known ? l->left : 0, err);
+    }
+    return rc;
 }
 
 static int take(struct backtest *b, const struct entry *e, struct err *err)
@@ -288,9 +315,9 @@ static void name_lines(const struct backtest *b, struct quote_cart *cart)
 
 static int settle_entry(struct backtest *b, struct entry *e, struct arena *arena, struct err *err)
 {
-    int rc = 0;
+    int rc = begin_accounts(b, e, err);
     b->priced++;
-    if (!still_holds(b, e)) {
+    if (rc == 0 && !still_holds(b, e)) {
         rc = clean_cart(e, arena, &e->past.cart, err);
         if (rc == 0)
             rc = price(b, b->stand, e, arena, err);

@@ -9,4 +9,7 @@ return {
     give = promo.nth_unit { n = 2, percent = 50 } },
   promo.campaign { id = "free-post", title = "Nothing for the post from 60", when = promo.subtotal { at_least = "60.00" },
     give = promo.free_shipping {} },
+  -- The live one asks what is left with every order, this one with some: it must not begin with what the others have used.
+  promo.campaign { id = "newsletter", title = "First forty orders with mugs: one pound", scope = promo.tag "mug",
+    give = promo.amount_off { amount = "1.00" }, limits = { uses = 40 }, priority = -9 },
 }
