@@ -91,6 +91,19 @@ def test_limits_run_out_in_the_order_of_the_orders(sold, tmp_path, threads):
     assert sum(day["used"] for day in limit["by_day"]) == 3
 
 
+def test_a_share_of_the_customers_is_drawn_and_said_to_be(sold, tmp_path):
+    shared = TEN.replace("return promo.campaign {", "return promo.campaign { share = SHARE,")
+    half = backtest(sold, write(tmp_path, "ten.lua", shared.replace("SHARE", "{ percent = 50, up_to = 100 }")), "--orders")
+    assert "shares_are_drawn" in {d["code"] for d in half["cannot_know"]}
+    changed = [was != now for _, was, now in half["orders"]]
+    assert changed[0] == changed[2] == changed[4] and changed[1] == changed[3] == changed[5], "a customer is in it or not"
+    assert not any(changed[6:]), "guests are not"
+    again = backtest(sold, write(tmp_path, "ten.lua", shared.replace("SHARE", "{ percent = 50, up_to = 100 }")), "--orders")
+    assert again["orders"] == half["orders"]
+    all_of_them = backtest(sold, write(tmp_path, "ten.lua", shared.replace("SHARE", "{ percent = 100 }")), "--orders")
+    assert [was != now for _, was, now in all_of_them["orders"]] == [True] * 6 + [False] * 3
+
+
 def test_orders_that_could_not_have_been_placed_are_told(sold, tmp_path):
     gate = """local promo = require "feira.promo"
 return promo.gate { id = "members", title = "Members only", scope = promo.tag "sale", when = promo.customer_tag "vip", reason = "Members only." }

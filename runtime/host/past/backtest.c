@@ -141,6 +141,38 @@ static int price(struct backtest *b, struct stand *stand, struct entry *e, struc
     return e->rc;
 }
 
+static bool has_share(const struct quote_cart *cart, struct slice campaign)
+{
+    for (size_t i = 0; i < cart->share_count; i++)
+        if (slice_eq(cart->shares[i].campaign, campaign))
+            return true;
+    return false;
+}
+
+/* Who would have been among the first customers of a campaign nobody can say: its number is made of the customer's name, which is not here.
+ * As many others are, always the same ones. */
+static int draw_shares(const struct backtest *b, struct quote_cart *cart, struct arena *arena, struct err *err)
+{
+    enum { MILLION = 1000000 };
+    size_t ranges = quote_rules_shares(b->rules), n = 0;
+    if (!ranges || !cart->customer.len)
+        return 0;
+    struct quote_share *list = arena_array(arena, ranges + cart->share_count, sizeof *list);
+    if (!list)
+        return err_set(err, ERR_NOMEM, "Out of memory.");
+    for (; n < cart->share_count; n++)
+        list[n] = cart->shares[n];
+    for (size_t i = 0; i < ranges; i++) {
+        struct quote_share_range range = quote_rules_share(b->rules, i);
+        uint64_t parts[2] = { hash_bytes(range.campaign.data, range.campaign.len), hash_bytes(cart->customer.data, cart->customer.len) };
+        if (!has_share(cart, range.campaign))
+            list[n++] = (struct quote_share){ range.campaign, range.first_ppm, (int64_t)(hash_bytes(parts, sizeof parts) % MILLION) };
+    }
+    cart->shares = list;
+    cart->share_count = n;
+    return 0;
+}
+
 /* 0: it is not to be priced; 1: it is. */
 static int open_entry(struct backtest *b, struct entry *e, struct arena *arena, struct err *err)
 {
@@ -162,7 +194,9 @@ static int open_entry(struct backtest *b, struct entry *e, struct arena *arena, 
         if (!cart->customer.data)
             return err_set(err, ERR_NOMEM, "Out of memory.");
     }
-    rc = split_left(e, arena, err);
+    rc = draw_shares(b, cart, arena, err);
+    if (rc == 0)
+        rc = split_left(e, arena, err);
     return rc < 0 ? rc : 1;
 }
 

@@ -165,6 +165,11 @@ int doubts_write(struct doubts *d, struct store_conn *conn, struct json_writer *
     doubt(w, "ends_are_as_they_were", -1,
           "Orders that were cancelled or expired are left out, and use up nothing. Refunds give nothing back to limits here; whoever would "
           "not have sent goods back at another price is unknown.");
+    if (quote_rules_shares(generation_rules(d->candidate)))
+        doubt(w, "shares_are_drawn", -1,
+              "Which customers a share of them would have been is not known: orders name nobody. As many others, drawn by their "
+              "pseudonyms, stand "
+              "for them.");
     doubt(w, "gifts_are_in_stock", -1,
           "Goods that the candidate gives are as the catalogue has them today, and there are always enough of them.");
     doubt(w, "costs_are_todays", -1,
