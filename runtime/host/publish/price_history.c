@@ -77,13 +77,12 @@ struct product {
     int64_t known_since;
 };
 
-static bool step(struct looking *l, struct json_value *list, struct json_value **last, struct object *o)
+static bool step(struct json_value *list, struct json_value **last, struct object *o)
 {
     if (o->failed || list->count >= STEPS_MAX)
         return !o->failed;
     json_append(list, *last, o->v);
     *last = o->v;
-    (void)l;
     return true;
 }
 
@@ -105,14 +104,14 @@ static int read_offers(struct looking *l, struct product *p)
             put_int(&raise, "at", after_from);
             put_int(&raise, "from", price);
             put_int(&raise, "to", after_price);
-            fine = step(l, p->raises, &last_raise, &raise);
+            fine = step(p->raises, &last_raise, &raise);
             p->raised = true;
         }
         if (offered && price < lowest && until > l->start_ms - DAYS * DAY_MS) {
             struct object o = object_begin(l->arena);
             put_int(&o, "until", until);
             put_int(&o, "price", price);
-            fine = fine && step(l, p->offers, &last, &o);
+            fine = fine && step(p->offers, &last, &o);
             lowest = price;
         }
         after_price = price;
@@ -158,7 +157,7 @@ static int read_deals(struct looking *l, struct product *p)
             fine = !again.failed;
         }
         if (!old && fine) {
-            fine = step(l, p->deals, &last, &o);
+            fine = step(p->deals, &last, &o);
             lowest = price;
         }
     }
