@@ -1,11 +1,11 @@
-"""The plugin stored-value, which ships with the program: its specs, and a race for the last of it over HTTP."""
+"""The plugin stored-value, which ships with the program: a race for the last of it over HTTP."""
 
 import pathlib
 import shutil
 import threading
 
 import pytest
-from market import feira, ok, open_shop, unique
+from market import ok, open_shop, unique
 
 PLUGIN = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "stored-value"
 AT = "/v1/x/stored-value"
