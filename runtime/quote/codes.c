@@ -32,7 +32,7 @@ static size_t collect(const struct condition *c, uint32_t campaign, struct coded
 static size_t collect_all(const struct quote_rules *r, struct coded *out)
 {
     size_t n = 0;
-    for (uint32_t k = (uint32_t)r->gate_count; k < r->count; k++)
+    for (uint32_t k = 0; k < r->count; k++)
         for (uint32_t i = 0; i < r->campaigns[k].when_count; i++)
             n += collect(&r->campaigns[k].when[i], k, out ? out + n : NULL);
     return n;
@@ -79,7 +79,8 @@ static size_t campaigns_of(const struct quote_eval *e, size_t i, uint32_t out[AS
     size_t n = 0;
     for (size_t at = e->codes[i] ? first_coded(r, e->codes[i]) : r->coded_count;
          at < r->coded_count && r->coded[at].code == e->codes[i] && n < ASKED_PER_CODE; at++)
-        out[n++] = r->coded[at].campaign;
+        if (r->coded[at].campaign >= r->gate_count) /* gates have a say of their own */
+            out[n++] = r->coded[at].campaign;
     if (e->cart->typed && e->cart->typed[i].campaign)
         out[n++] = e->cart->typed[i].campaign - 1;
     return n;
@@ -116,7 +117,7 @@ static const struct {
     { "stopped", { "stopped" } },
     { "failed", { "failed" } },
 };
-enum { STATUSES = sizeof statuses / sizeof statuses[0], OTHERWISE = 6 };
+enum { STATUSES = sizeof statuses / sizeof statuses[0], NOTHING_LEFT = 5, OTHERWISE };
 
 static size_t status_of(const char *reason)
 {
@@ -142,8 +143,8 @@ static void look(const struct quote_eval *e, const struct quote_result *q, size_
     for (size_t k = 0; k < n; k++) {
         const struct quote_outcome *o = outcome_of(q, list[k]);
         if (!o || o->applied) { /* applied without this code: another one of its codes was taken */
-            if (o && best > OTHERWISE) {
-                best = OTHERWISE;
+            if (o && best > NOTHING_LEFT) {
+                best = NOTHING_LEFT;
                 out->campaign = list[k] + 1;
             }
             continue;
@@ -155,7 +156,9 @@ static void look(const struct quote_eval *e, const struct quote_result *q, size_
         out->campaign = list[k] + 1;
         out->outcome = o;
     }
-    out->status = best < STATUSES ? statuses[best].status : e->cart->no_campaigns ? statuses[OTHERWISE].status : "unknown";
+    out->status = best < STATUSES                                                       ? statuses[best].status
+                  : e->cart->no_campaigns || quote_rules_take_code(e->rules, out->code) ? statuses[OTHERWISE].status
+                                                                                        : "unknown";
 }
 
 static uint32_t campaign_with(const struct quote_eval *e, const struct quote_result *q, size_t i)

@@ -67,6 +67,25 @@ static void of_several_campaigns_the_nearest_speaks(void **state)
     assert_true(slice_is(quote_campaign_id(f->rules, code_of(f, "X")->campaign - 1), "b"));
 }
 
+/* A gate's code is known; and of two codes of one campaign one is enough. */
+static void a_code_that_is_not_needed_is_not_unknown(void **state)
+{
+    struct fixture *f = *state;
+    fixture_rules(f, "[{'gate': true, 'id': 'g', 'scope': {'sku': 'Z'}, 'when': {'coupon': 'DOOR'}, 'reason': 'No.'},"
+                     " {'id': 'a', 'codes': ['ONE', 'TWO'], " OFF "}]");
+    status_is(f, WITH("DOOR", ""), "DOOR", "not_for_this_cart");
+    assert_true(quote_rules_take_code(f->rules, slice_str("door")));
+    status_is(f, "{'lines': [{'sku': 'Z', 'price': 1000}], 'codes': ['DOOR']}", "DOOR", "applied");
+    assert_int_equal(fixture_discount(f, WITH("ONE', 'TWO", "")), 100);
+    size_t applied = 0, left = 0;
+    for (size_t i = 0; i < f->result.code_count; i++) {
+        applied += strcmp(f->result.codes[i].status, "applied") == 0;
+        left += strcmp(f->result.codes[i].status, "nothing_left") == 0;
+    }
+    assert_int_equal(applied, 1);
+    assert_int_equal(left, 1);
+}
+
 static void codes_that_do_not_combine_say_with_what(void **state)
 {
     struct fixture *f = *state;
@@ -127,11 +146,9 @@ static void whoever_counts_guesses_is_told_which_codes_there_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_code_says_what_became_of_it),
-        TEST(of_several_campaigns_the_nearest_speaks),
-        TEST(codes_that_do_not_combine_say_with_what),
-        TEST(a_plugin_and_the_host_have_a_say),
-        TEST(whoever_counts_guesses_is_told_which_codes_there_are),
+        TEST(each_code_says_what_became_of_it),         TEST(of_several_campaigns_the_nearest_speaks),
+        TEST(a_code_that_is_not_needed_is_not_unknown), TEST(codes_that_do_not_combine_say_with_what),
+        TEST(a_plugin_and_the_host_have_a_say),         TEST(whoever_counts_guesses_is_told_which_codes_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@ TYPES = {
     "string": lambda v: isinstance(v, str),
     "any": lambda v: v is not None,
     "list": lambda v: isinstance(v, list),
+    "table": lambda v: isinstance(v, dict),
     "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
     "timestamp": lambda v: isinstance(v, str) and v.endswith("Z") and datetime.datetime.fromisoformat(v.replace("Z", "+00:00")),
 }
@@ -85,6 +86,11 @@ return promo.campaign { id = "last", scope = promo.tag "last", give = promo.perc
 """
 
 
+THANKS = """local promo = require "feira.promo"
+return promo.campaign { id = "thanks", give = promo.grant { to = "in-transaction", what = { stamps = 1 } } }
+"""
+
+
 # A provider that believes what it is told, and never gives back.
 PURSE = {
     "plugin": """return { name = "purse", version = "1.0.0", api = 1, title = "Purse",
@@ -143,7 +149,7 @@ def test_what_is_listed_is_emitted_with_what_it_says(own_shop, catalogue):
     outside = Outside()
     shop = own_shop(settings={"plugins": "{ ['in-transaction'] = {}, ['after-commit'] = {}, moods = {}, purse = {} }", "pay_within": '"1s"', "stock_low": "2",
                               "privacy": '{ purposes = { news = { title = "News", version = "1" } } }'},
-                    campaigns={**CAMPAIGNS, "last": LAST},
+                    campaigns={**CAMPAIGNS, "last": LAST, "thanks": THANKS},
                     plugins={**{k.replace("_", "-"): hearing(names, k) for k in kinds}, "moods": MOODS, "purse": PURSE}, options=["--allow-private"])
     live(shop, outside)
 

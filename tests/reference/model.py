@@ -9,9 +9,9 @@ from itertools import combinations
 PPM = 1_000_000
 STAGES = {"item": 0, "order": 1, "shipping": 2}
 LANES = {"pre": 0, "default": 1, "post": 2}
-OWN_STAGE = {"amount_off": "order", "gift": "order", "add_on_price": "order", "shipping_off": "shipping", "free_shipping": "shipping"}
+OWN_STAGE = {"amount_off": "order", "gift": "order", "add_on_price": "order", "grant": "order", "shipping_off": "shipping", "free_shipping": "shipping"}
 BREAKS = ("order", "rounding", "ties", "cap", "every", "units", "cheapest", "set", "step", "thresholds", "group", "lane", "stop", "best", "rate", "tax",
-          "weekday", "code", "gate", "history", "gift", "add_on", "list")
+          "weekday", "code", "gate", "history", "gift", "add_on", "list", "grant")
 
 
 def money(text):
@@ -71,6 +71,7 @@ class Turn:
         self.off = [0] * len(prices)
         self.shipping = []
         self.gifts = []  # (what is given, how often)
+        self.granted = False
 
     def left(self, i):
         return self.prices[i] - self.off[i]
@@ -412,6 +413,9 @@ class Model:
             sets = sum(self.qty[i] for i in lines) // spec["every_qty"]
         turn.gifts.append((spec, min(sets, spec.get("max_sets", 10**9), 10**6 // spec.get("qty", 1))))
 
+    def grant(self, turn, lines, spec):
+        turn.granted = turn.granted or bool(lines) and ("grant" in self.broken or bool(self.cart.get("customer")))
+
     def add_on_price(self, turn, lines, spec):
         units = spec.get("max_units", 1)
         if "every" in spec:
@@ -510,7 +514,7 @@ class Model:
     def run(self, campaigns, one_by_one=False):
         """All of these, in order: what each line and shipping cost, and what each campaign took off."""
         prices, took, kept, does = list(self.list), {}, [], set()
-        room, given = self.room(), []
+        room, given, granted = self.room(), [], set()
         closed, over = set(), False
         order = sorted(campaigns, key=self.place)
         lines_first = [c for c in order if self.stage(c) != STAGES["shipping"]]
@@ -534,7 +538,8 @@ class Model:
                 if t.shipping:
                     kept.append((c, t.shipping))
                 wishes = t.shipping and self.cart.get("option")
-                gave = self.give(room, c["id"], t.gifts, given)
+                gave = self.give(room, c["id"], t.gifts, given) or t.granted
+                granted |= {c["id"]} if t.granted else set()
                 if any(t.off) or wishes or gave:
                     does.add(c["id"])
                 if (c["id"] in took or (wishes or gave) and c.get("stop") == "order") and "stop" in c and "stop" not in self.broken:
@@ -557,7 +562,7 @@ class Model:
                     cost -= off
             if c["id"] in took and c.get("stop") == "order" and "stop" not in self.broken:
                 over = True
-        return {"given": given, "prices": prices, "took": took, "rate": first_cost, "shipping": cost, "does": does, "cost": sum(prices) + (cost or 0)}
+        return {"given": given, "granted": granted, "prices": prices, "took": took, "rate": first_cost, "shipping": cost, "does": does, "cost": sum(prices) + (cost or 0)}
 
     # --- choosing
     def excludes(self, a, b):
@@ -724,6 +729,7 @@ class Model:
         applied = {c: sum(off) for c, off in q["took"].items()} | self.cheaper
         for _, _, worth, campaign in q["given"]:
             applied[campaign] = applied.get(campaign, 0) + worth
+        applied.update({c: applied.get(c, 0) for c in q["granted"]})
         return {"gifts": q["given"], "lines": [[self.list[i], p, taxes[i], {c: off[i] for c, off in sorted(q["took"].items()) if off[i]}] for i, p in enumerate(q["prices"])],
                 "shipping": q["rate"], "shipping_off": {c: off[-1] for c, off in sorted(q["took"].items()) if off[-1]}, "tax": tax,
                 "total": q["cost"] + added, "applied": dict(sorted(applied.items())), "unused_codes": self.unused_codes(applied)}

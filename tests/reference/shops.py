@@ -86,7 +86,7 @@ def history(r):
 
 def action(r, deep=0):
     kind = r.choice(["percent_off"] * 4 + ["amount_off"] * 3 + ["fixed_price", "buy_get", "buy_get", "nth_unit", "nth_unit", "cheapest_free", "n_for", "n_for", "bundle",
-                     "free_shipping", "shipping_off", "gift", "gift"] + (["tiered"] * 2 + ["add_on_price"] * 2 if not deep else []))
+                     "free_shipping", "shipping_off", "gift", "gift", "grant"] + (["tiered"] * 2 + ["add_on_price"] * 2 if not deep else []))
 
     def maybe(key, value, chance=0.3):
         return {key: value} if r.random() < chance else {}
@@ -116,6 +116,8 @@ def action(r, deep=0):
         gives = [{"percent_off": {"percent": r.choice(PERCENTS)}} if mode == "each" else
                  [action(r, 1) for _ in range(2)] if r.random() < 0.2 else action(r, 1) for _ in ats]
         spec = {"by": by, "mode": mode, "steps": [{"at": at, "give": give} for at, give in zip(ats, gives)], **on}
+    elif kind == "grant":
+        spec = {"to": "points", "what": {"points": 5}, **on}
     elif kind == "gift":
         spec = {"sku": r.choice(GIVEN), **maybe("qty", r.randint(1, 3)), **r.choice([{}, {"every": r.choice(AMOUNTS[3:])}, {"every_qty": r.randint(1, 4)}]), **on}
         if "every" in spec or "every_qty" in spec:
