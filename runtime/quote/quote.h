@@ -205,7 +205,7 @@ struct quote_question {
         QUOTE_ASKS_UNITS,  /* how many were bought and paid for, less what went back */
         QUOTE_ASKS_SPENT,  /* what was paid for them, less what went back */
     } kind;
-    int64_t within_ms;         /* UNITS, SPENT: paid for no longer before cart.at_ms; 0 = whenever */
+    int64_t within_ms;         /* UNITS, SPENT: of orders placed no longer before cart.at_ms; 0 = whenever */
     const struct selector *of; /* UNITS, SPENT: of which products, as they are in the catalogue now; NULL = all */
 };
 /* The i-th grant of a campaign: the plugin it is told, and where the campaign was written. */

@@ -23,11 +23,11 @@ local function items_of(order, returned)
   return items
 end
 
----The order is paid.
+---The order is paid. When it was is by the order's own clock: one that was sold elsewhere, and is written down here later, was placed then.
 ---@param order { id: integer, customer_row: integer?, lines: string }
 function purchases.paid(order, now)
   if not order.customer_row then return end
-  insert:run(order.customer_row, order.id, now, json.encode(json.array(items_of(order, {}))))
+  insert:run(order.customer_row, order.id, math.min(now, order.placed_at), json.encode(json.array(items_of(order, {}))))
   customers.changed(order.customer_row, now)
 end
 

@@ -436,7 +436,7 @@ function promo.nth_order(fields) end
 ---@field brand? feira.promo.Names
 ---@field of? feira.promo.Selector any set of products
 ---@field at_least? integer|feira.promo.Money `3` units, or what was paid for them: `"500.00"`; default 1
----@field within? string paid for no longer ago than that: `"90d"`
+---@field within? string of orders that were placed no longer ago than that: `"90d"`
 
 ---The customer bought so much before: what was paid for counts, less what went back, and nothing of this cart.
 ---`promo.bought { category = "tea", at_least = 3, within = "90d" }`

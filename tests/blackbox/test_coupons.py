@@ -216,3 +216,13 @@ def test_the_example_of_the_guide_about_codes(own_shop):
     assert [(c["status"], c.get("more")) for c in quote["codes"]] == [("minimum_not_met", 1220), ("applied", None), ("unknown", None)]
     later = ok(shop.sk.request("POST", "/v1/quotes", {**body, "at": "2026-06-01T12:00:00Z"}), 200)
     assert [c["status"] for c in later["codes"]] == ["minimum_not_met", "expired", "unknown"]
+
+
+def test_while_the_plugin_is_stopped_its_codes_are_not_guesses(own_shop):
+    shop = typed_shop(own_shop, code_guesses=2)
+    codes = [a_code(shop, n) for n in range(4)]
+    ok(shop.operator.request("POST", "/v1/stops", {"name": "coupons"}, idempotency=unique("s")), 200, 201)
+    for code in codes:
+        assert said(shop.pk, code, "TEN")[code]["status"] == "stopped"
+    ok(shop.operator.request("DELETE", "/v1/stops/coupons", idempotency=unique("r")), 200, 204)
+    assert said(shop.pk, codes[0])[codes[0]]["status"] == "applied"

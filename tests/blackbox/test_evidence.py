@@ -23,7 +23,7 @@ def evidence_of(shop, order):
 
 
 def ten_lines(shop):
-    return {shop.product(price=400 + i, category=f"drinks/tea/{'green' if i % 2 else 'black'}", tags=["tea", f"box-{i % 3}"], brand="Leaf") : i + 1 for i in range(10)}
+    return {shop.product(f"TEA-{i}", price=400 + i, category=f"drinks/tea/{'green' if i % 2 else 'black'}", tags=["tea", f"box-{i % 3}"], brand="Leaf") : i + 1 for i in range(10)}
 
 
 def test_ten_lines_with_their_reasons_take_less_than_a_kilobyte(own_shop):

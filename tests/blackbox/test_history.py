@@ -132,6 +132,15 @@ def test_money_that_was_paid_within_some_days(own_shop):
     assert quote["campaigns"][0]["reason"] == {"code": "bought_below", "needed": 2500, "seen": 0}
 
 
+def test_what_was_sold_elsewhere_long_ago_was_bought_then(own_shop):
+    shop = own_shop(campaigns=one('promo.bought { within = "30d" }'))
+    sku, ann = shop.product(price=1000, stock=1000), shop.customer()
+    shop.paid_order({sku: 1}, campaigns="none", customer=ann.customer, placed_at="2020-01-01T00:00:00Z")
+    assert told(shop, {sku: 1}, ann)[0] == 0
+    shop.paid_order({sku: 1}, by=ann)
+    assert told(shop, {sku: 1}, ann)[0] == 100
+
+
 @pytest.mark.parametrize("lang,words", [("en", "first order"), ("zh-CN", "首单")])
 def test_reasons_are_said_in_the_languages_there_are(own_shop, lang, words):
     shop = own_shop(campaigns=one("promo.first_order()"))

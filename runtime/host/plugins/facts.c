@@ -258,8 +258,12 @@ static int look_up(struct call *c, struct slice code, struct quote_cart *cart, s
     c->seat->bind->arena = c->arena;
     for (size_t k = 0; k < s->fact_count; k++) {
         struct bind_code said;
-        if (!s->facts[k].of_codes || plugin_stopped(s, refs[k].plugin->name))
+        if (!s->facts[k].of_codes)
             continue;
+        if (plugin_stopped(s, refs[k].plugin->name)) { /* whose code it is can't be said, and whoever typed it did not guess */
+            out->refused = "stopped";
+            continue;
+        }
         int rc = bind_code(c->seat->vm, &s->facts[k], code, cart, &said, &c->err);
         bool failed = rc == 1 && said.refused && strcmp(said.refused, "failed") == 0;
         guard_function(c->seat->edition, s->facts[k].fn, failed ? c->err.code : rc < 0 ? rc : 0, &c->err);
