@@ -415,6 +415,17 @@ static void why(const struct page *p, const struct json_value *campaign)
     raw(p, "</li>\n");
 }
 
+/* It has nothing to do with this order, or it is not its time: nobody asks. */
+static bool is_far(const struct json_value *campaign)
+{
+    static const char *const far[] = { "no_lines", "not_in_cart", "not_yet", "over" };
+    struct slice code = cli_text(json_get(campaign, "reason"), "code");
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++)
+        if (slice_is(code, far[i]))
+            return true;
+    return false;
+}
+
 static void explained(const struct page *p, const struct json_value *o)
 {
     const struct json_value *before = json_get(o, "campaigns_was"), *after = json_get(json_get(o, "quote"), "campaigns");
@@ -431,7 +442,7 @@ static void explained(const struct page *p, const struct json_value *o)
         for (const struct json_value *c = after ? after->first : NULL; c; c = c->next) {
             bool applied = false;
             json_is_bool(json_get(c, "applied"), &applied);
-            if (applied == (wanted == 1) && (applied || left-- > 0))
+            if (applied == (wanted == 1) && !is_far(c) && (applied || left-- > 0))
                 why(p, c);
         }
     }

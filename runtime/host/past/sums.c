@@ -230,11 +230,19 @@ static void fact_text(const struct symbols *symbols, const struct quote_fact *f,
         snprintf(out, KIND_BYTES, "%.*s = %lld", SLICE_FMT(name), (long long)f->number);
 }
 
+static bool has_words(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] > ' ')
+            return true;
+    return false;
+}
+
 /* A fact of a few values is a kind of customer (a level); one of many, like a sum of points, is none. */
 static bool is_a_kind(const struct quote_fact *f)
 {
     enum { LEVELS = 20 };
-    return f->kind == QUOTE_FACT_BOOL || (f->kind == QUOTE_FACT_STRING && f->text.len > 0) ||
+    return f->kind == QUOTE_FACT_BOOL || (f->kind == QUOTE_FACT_STRING && has_words(f->text)) ||
            (f->kind == QUOTE_FACT_INT && f->number >= 0 && f->number <= LEVELS);
 }
 
