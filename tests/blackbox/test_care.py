@@ -56,6 +56,7 @@ def test_a_shop_that_was_lived_in_is_well(tmp_path):
         ("blocks", "INSERT INTO order_blocks (order_id, plugin, name, since_ms) SELECT id, 'p', 'b', 1 FROM orders WHERE state = 6"),
         ("checkouts", "UPDATE checkouts SET placed_as = 1"),
         ("checkouts", "DELETE FROM checkouts"),
+        ("evidence", "DELETE FROM order_evidence"),
     ],
 )
 def test_what_is_wrong_is_found_and_says_what_to_do(tmp_path, check, damage):

@@ -1,5 +1,6 @@
 """Orders of the past computed again: feira replay, feira explain SHOP ORDER, GET /v1/orders/{id}/explanation."""
 
+import base64
 import contextlib
 import json
 import sqlite3
@@ -7,6 +8,7 @@ import threading
 
 import pytest
 
+from feira_tools.server import ROOT
 from market import feira, ok, open_shop, problem, unique
 
 # A campaign with a function that looks at everything a rule may look at, and one with limits.
@@ -231,3 +233,30 @@ def test_who_was_erased_is_replayed_all_the_same(own_shop):
         assert store.execute("DELETE FROM customer_pseudonyms").rowcount == 1
         store.execute("UPDATE customers SET customer = 'erased-1'")
     assert replay(shop)[1]["differ"] == 0
+
+
+def test_evidence_of_before_there_were_records_is_computed_again(own_shop):
+    """It was the JSON of the cart, with the customer's name; the migration took the name out."""
+    shop = own_shop(campaigns={"all": rules(3, 5)})
+    sku = shop.product(price=2000, tags=["few"], stock=50)
+    someone = shop.customer("maria")
+    quote = shop.quote({sku: 2}, by=someone)
+    payload = quote["token"].split(".")[0]
+    evidence = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["e"]
+    assert evidence["cust"] == "maria" and any(left[0].endswith("/maria") for left in evidence["left"])
+    order = ok(someone.request("POST", "/v1/orders", {"quote_token": quote["token"]}, idempotency=unique("o")), 201)
+    migration = (ROOT / "stdlib" / "schema" / "019-evidence.sql").read_text(encoding="utf-8")
+    update = migration[migration.index("UPDATE order_evidence\n  SET evidence") :].split(";")[0]
+    with db(shop) as store:
+        with store:
+            store.execute("UPDATE order_evidence SET evidence = ?", (json.dumps(evidence, separators=(",", ":")),))
+            store.execute(update)
+        (text,) = store.execute("SELECT evidence FROM order_evidence").fetchone()
+        assert "maria" not in text and "/~" in text
+        code, result = replay(shop)
+        assert (code, result["orders"], result["differ"]) == (0, 1, 0)
+        assert "comes to the same" in feira("explain", shop.folder, order["id"]).stdout
+        with store:
+            store.execute("UPDATE order_evidence SET evidence = replace(evidence, ',2000,', ',2001,')")
+    code, result = replay(shop)
+    assert code == 1 and result["first"][0]["field"].startswith("lines[1].") and result["first"][0]["order"] == order["id"]
