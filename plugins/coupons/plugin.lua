@@ -89,7 +89,7 @@ return {
       },
       key = "coupon", unique = { "single" }, index = { "order" },
     },
-    guesses = { fields = { customer = "customer", count = "integer", since = "time" }, key = "customer" },
+    guesses = { fields = { customer = "customer", count = "integer", since = "time" }, key = "customer", erase = true },
     segments = {
       fields = {
         segment = { type = "string", max = 64 }, campaign = "campaign", tag = { type = "string", max = 100 },

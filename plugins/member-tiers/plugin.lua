@@ -100,11 +100,11 @@ return {
       },
       key = "order", index = { "customer" },
     },
-    phones = { fields = { hash = { type = "string", max = 64 }, customer = "customer" }, key = "hash" },
+    phones = { fields = { hash = { type = "string", max = 64 }, customer = "customer" }, key = "hash", erase = true },
     movements = {
       fields = {
         customer = "customer", at = "time", points = "integer", reason = { type = "string", max = 40 }, order = "order?",
-        note = { type = "string", max = 500, optional = true },
+        note = { type = "string", max = 500, optional = true, personal = "why your points or level were changed by hand" },
       },
       index = { "customer" },
     },
@@ -112,14 +112,15 @@ return {
       fields = {
         customer = "customer", at = "time",
         from = { type = "string", max = 24, default = "" }, to = { type = "string", max = 24, default = "" },
-        reason = { type = "string", max = 40 }, order = "order?", note = { type = "string", max = 500, optional = true },
+        reason = { type = "string", max = 40 }, order = "order?",
+        note = { type = "string", max = 500, optional = true, personal = "why your points or level were changed by hand" },
       },
       index = { "customer" },
     },
     certificates = {
       fields = {
         customer = "customer", name = { type = "string", max = 40 }, at = "time", valid = { type = "boolean", default = true },
-        note = { type = "string", max = 500, optional = true },
+        note = { type = "string", max = 500, optional = true, personal = "why your points or level were changed by hand" },
       },
       unique = { { "customer", "name" } }, index = { "customer" },
     },

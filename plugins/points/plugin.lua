@@ -83,7 +83,7 @@ return {
     returns = { fields = { order = "order", refund = { type = "string", max = 64 }, at = "time" }, unique = { { "order", "refund" } } },
     sign_ins = {
       fields = { customer = "customer", day = { type = "string", max = 10 }, at = "time", points = "integer" },
-      unique = { { "customer", "day" } },
+      unique = { { "customer", "day" } }, erase = true,
     },
     adjustments = {
       fields = {

@@ -82,6 +82,9 @@ enum vm_for {
 int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct vm **vm, struct bind_context **bind, struct err *err);
 void shop_close_vm(struct vm *vm);
 
+/* What looks through all that is kept of a person, or of all of them, takes longer the more there is: at most ten seconds. */
+enum { PERSON_FUEL = 1000000000 };
+
 /* procedures.c */
 int procedures_begin(void *shop, struct err *err);
 void procedures_end(void *shop);

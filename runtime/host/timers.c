@@ -78,6 +78,12 @@ static int owner_of(const struct firing *f)
     return plugin_timer_is(f->procedure) && plugin_timer_hook(g, f->procedure, &ref) ? generation_hook(g, &ref) : TALLY_SHOP;
 }
 
+/* Of the shop itself, looking through all that is kept. */
+static bool looks_through_all(const struct firing *f)
+{
+    return slice_is(f->procedure, "persons.finish") || slice_is(f->procedure, "retention.run");
+}
+
 static int run_procedure(struct firing *f, struct store_conn *conn, struct err *err)
 {
     struct shop *s = f->pump->shop;
@@ -98,8 +104,11 @@ static int run_procedure(struct firing *f, struct store_conn *conn, struct err *
     struct plugin_state *state = plugin_state_of(s->procedures.vm);
     tally_begin(&f->tally, s->options.clock, owner_of(f), f->command.queued_ns);
     state->tally = &f->tally;
+    int64_t usual = looks_through_all(f) ? vm_set_fuel(s->procedures.vm, PERSON_FUEL) : 0;
     int rc = plugin_timer_is(f->procedure) ? plugin_timer_run(s->procedures.vm, f->procedure, f->key, f->due_ms, err)
                                            : bind_call(s->procedures.vm, f->procedure, args, &ignored, err);
+    if (usual)
+        vm_set_fuel(s->procedures.vm, usual);
     bind_end(s->procedures.bind);
     state->tally = NULL;
     tally_end(&f->tally, rc < 0);

@@ -308,7 +308,7 @@ static const char *table_name(const struct reader *r, const char *plugin, struct
     return arena_strdup(r->arena, slice_of(text, (size_t)n));
 }
 
-/* keep = { field = "at", for = "400d" } */
+/* keep = { field = "at", ["for"] = "400d" } */
 static int read_keep(const struct reader *r, const struct place *up, const struct json_value *v, struct collection *c)
 {
     static const char *const known[] = { "field", "for", NULL };
@@ -322,7 +322,7 @@ static int read_keep(const struct reader *r, const struct place *up, const struc
     if (rc < 0)
         return rc;
     if (duration_parse(slice_str(period), &c->keep_ms, NULL) < 0)
-        return reader_fail(r, &at, "has no period; write for = \"400d\"");
+        return reader_fail(r, &at, "has no period; write [\"for\"] = \"400d\"");
     for (size_t i = 0; i < c->field_count; i++) {
         if (strcmp(c->fields[i].name, field) != 0 || c->fields[i].type != FIELD_TIME)
             continue;

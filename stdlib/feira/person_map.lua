@@ -169,8 +169,13 @@ map.tables = {
   },
   ledger_transfers = {
     rows = [[SELECT t.id, t.kind, t.amount, t.at_ms, t.reference, d.name AS debit, c.name AS credit FROM ledger_transfers t
-      LEFT JOIN ledger_accounts d ON d.id = t.debit LEFT JOIN ledger_accounts c ON c.id = t.credit
-      WHERE instr('/' || d.name || '/', '/' || ?2 || '/') OR instr('/' || c.name || '/', '/' || ?2 || '/') ORDER BY t.seq]],
+      JOIN ledger_accounts d ON d.id = t.debit JOIN ledger_accounts c ON c.id = t.credit
+      WHERE t.seq IN (
+        SELECT seq FROM ledger_transfers WHERE kind IN (0, 2)
+          AND debit IN (SELECT id FROM ledger_accounts WHERE instr('/' || name || '/', '/' || ?2 || '/'))
+        UNION SELECT seq FROM ledger_transfers WHERE kind IN (0, 2)
+          AND credit IN (SELECT id FROM ledger_accounts WHERE instr('/' || name || '/', '/' || ?2 || '/')))
+      ORDER BY t.seq]],
     held = "the books, under a name that nobody knows",
   },
 

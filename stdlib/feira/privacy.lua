@@ -66,11 +66,13 @@ end
 local function plugin_rows(rows, catalogue, w, lang)
   for _, plugin in ipairs(catalogue.plugins) do
     local title, what = plugin_words(lang, plugin)
-    local names = {}
+    local names, said = {}, {}
     for _, c in ipairs(plugin.collections) do
       if keeps_person(c) then names[#names + 1] = (c.name:gsub("_", " ")) end
       for _, f in ipairs(c.fields) do
-        if f.personal then
+        local key = f.personal and f.name .. "\0" .. f.personal
+        if key and not said[key] then
+          said[key] = true
           rows[#rows + 1] = {
             say(w, "plugin_personal", { title = title, field = (f.name:gsub("_", " ")) }), f.personal, w.basis_contract,
             c.keep and period(w, c.keep.ms) or w.plugin_keep,

@@ -42,6 +42,7 @@ void handle_stop_list(struct call *c); /* api/stops.c */
 void handle_stop(struct call *c);
 void handle_resume(struct call *c);
 void handle_access(struct call *c); /* api/persons.c */
+void handle_person_export(struct call *c);
 void handle_person_erase(struct call *c);
 void handle_needs(struct call *c); /* api/plugins.c */
 void handle_prune(struct call *c);
