@@ -1,5 +1,6 @@
 """Who may let what go live. The attempts to go around it: each is refused, changes nothing, and is in the audit log."""
 
+import concurrent.futures
 import contextlib
 import signal
 import sqlite3
@@ -497,6 +498,16 @@ def test_a_second_factor_where_it_is_asked_for(tmp_path):
         strong = s.client(ok(s.operator.request("POST", "/v1/admin/sessions", body), 201)["token"])
         ok(house.approve(draft, strong), 200)
         house.until(draft, "live")
+
+
+def test_two_who_approve_one_step_at_once_are_one_approval(house):
+    people = [house.business, operator(house.shop, "business")] * 3
+    draft = house.submit()
+    with concurrent.futures.ThreadPoolExecutor(len(people)) as pool:
+        ask = [pool.submit(house.approve, draft, house.shop.client(p.key)) for p in people]
+        statuses = sorted(a.result().status for a in ask)
+    assert statuses == [200] + [403] * 5
+    assert [a["step"] for a in house.draft(draft)["approvals"]] == ["business"]
 
 
 # --- stopping --------------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ struct due {
 static void done(struct publish_job *job)
 {
     struct due *d = (struct due *)((char *)job - offsetof(struct due, job));
-    if (job->rc < 0)
+    bool by_machine = job->rc == ERR_NOMEM || job->rc == ERR_IO || job->rc == ERR_BUSY || job->rc == ERR_FULL || job->rc == ERR_INTERNAL;
+    if (by_machine) /* else it is not approved any more, and the next one may be due */
         atomic_store(&d->not_before_ns, clock_mono_ns(d->shop->options.clock) + AGAIN_AFTER_MS * INT64_C(1000000));
     atomic_store(&d->busy, false);
 }
