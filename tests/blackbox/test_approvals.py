@@ -2,14 +2,18 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import signal
 import sqlite3
 import time
 
 import pytest
 from market import feira, ok, open_shop, problem, unique
-from people import audit, entries, operator, step_now, totp
+import people
+from people import audit, entries, step_now, totp
 from test_plugins import plugin
+
+operator = functools.partial(people.operator, own=True)
 
 STEPS = """{
     steps = {
@@ -247,6 +251,17 @@ def test_steps_come_in_their_order_and_by_their_roles(house):
     house.refused(house.approve(draft, house.owner), 403, "role_missing", by=house.owner)
     for by in (house.author, operator(house.shop, "viewer")):
         house.refused(house.approve(draft, by), 403, "role_missing", by=by, action="call.refused")
+
+
+def test_who_has_a_password_from_somebody_else_does_not_approve(house):
+    """Else whoever makes accounts, or sets passwords anew, approves with them himself."""
+    puppet = people.operator(house.shop, "business")
+    draft = house.submit()
+    house.refused(house.approve(draft, puppet), 403, "password_not_own", by=puppet)
+    own = operator(house.shop, "business")
+    ok(house.owner.request("POST", f"/v1/admin/operators/{own.name}/password", {"password": "set anew by the owner"}), 200)
+    taken_over = people.signed_in(house.shop, own.name, "set anew by the owner")
+    house.refused(house.approve(draft, taken_over), 403, "password_not_own", by=taken_over)
 
 
 def test_an_edit_makes_approvals_void(house):

@@ -67,6 +67,7 @@ static void read_row(struct store_stmt *q, struct operator_row *out)
     out->totp_on = store_column_int(q, 5) != 0;
     out->totp_step = store_column_int(q, 6);
     out->removed = store_column_type(q, 7) != STORE_NULL;
+    out->password_own = store_column_int(q, 8) != 0;
 }
 
 int operator_find(struct store_conn *conn, struct slice name, struct operator_row *out, struct err *err)
@@ -74,7 +75,8 @@ int operator_find(struct store_conn *conn, struct slice name, struct operator_ro
     struct store_stmt *q;
     *out = (struct operator_row){ 0 };
     int rc = store_prepare(
-        conn, "SELECT id, name, roles, password, totp_secret, totp_on, totp_step, removed_at FROM operators WHERE name = ?1", &q, err);
+        conn, "SELECT id, name, roles, password, totp_secret, totp_on, totp_step, removed_at, password_own FROM operators WHERE name = ?1",
+        &q, err);
     if (rc < 0)
         return rc;
     store_bind_text(q, 1, name);
@@ -167,14 +169,15 @@ int operator_set_roles(struct store_conn *conn, int64_t id, unsigned roles, stru
     return change_one(q, err);
 }
 
-int operator_set_password(struct store_conn *conn, int64_t id, const char *password, struct err *err)
+int operator_set_password(struct store_conn *conn, int64_t id, const char *password, bool own, struct err *err)
 {
     struct store_stmt *q;
-    int rc = store_prepare(conn, "UPDATE operators SET password = ?2 WHERE id = ?1", &q, err);
+    int rc = store_prepare(conn, "UPDATE operators SET password = ?2, password_own = ?3 WHERE id = ?1", &q, err);
     if (rc < 0)
         return rc;
     store_bind_int(q, 1, id);
     store_bind_text(q, 2, slice_str(password));
+    store_bind_int(q, 3, own);
     return change_one(q, err);
 }
 

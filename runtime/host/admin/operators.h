@@ -29,6 +29,7 @@ struct operator_row {
     char password[PASSWORD_HASH_MAX]; /* "" = none yet */
     unsigned char totp_secret[TOTP_SECRET_BYTES];
     bool has_totp_secret, totp_on, removed;
+    bool password_own; /* he has set it himself, so nobody else knows it */
 };
 int operator_find(struct store_conn *conn, struct slice name, struct operator_row *out, struct err *err); /* 1: there, also when removed */
 int operator_get(struct store_conn *conn, struct slice name, struct operator_row *out,
@@ -37,7 +38,7 @@ int operators_write(struct store_conn *conn, struct json_writer *w, struct err *
 
 int operator_insert(struct store_conn *conn, struct slice name, unsigned roles, const char *password, int64_t now_ms, struct err *err);
 int operator_set_roles(struct store_conn *conn, int64_t id, unsigned roles, struct err *err);
-int operator_set_password(struct store_conn *conn, int64_t id, const char *password, struct err *err);
+int operator_set_password(struct store_conn *conn, int64_t id, const char *password, bool own, struct err *err);
 int operator_remove(struct store_conn *conn, int64_t id, int64_t now_ms, struct err *err);
 /* The second factor: a new secret that is not asked for yet; from now on; no more. */
 int operator_set_totp(struct store_conn *conn, int64_t id, const unsigned char secret[TOTP_SECRET_BYTES], struct err *err);

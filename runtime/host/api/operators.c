@@ -252,7 +252,7 @@ static int set_password(struct call *c, struct store_conn *conn, struct err *err
     if (rc == 0 && is_self(c, o->name) && !o->matches)
         rc = err_reason(err, ERR_DENIED, "wrong_password", "The current password is another one.");
     if (rc == 0)
-        rc = operator_set_password(conn, row.id, o->hash, err);
+        rc = operator_set_password(conn, row.id, o->hash, is_self(c, o->name), err);
     if (rc == 0)
         rc = sessions_end_all(conn, row.id, err);
     return rc < 0 ? rc : answer_ok(c, err);
