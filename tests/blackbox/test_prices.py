@@ -88,6 +88,22 @@ def test_deals_are_found_by_the_time_they_were_made(shop):
     assert [d["price"] for d in pages["items"] + more["items"]] == [800, 900, 700, 500] and more["next_cursor"] is None
 
 
+def test_deals_that_are_too_old_are_forgotten_as_orders_are_paid(own_shop):
+    shop = own_shop()
+    sku = shop.product(price=1000, stock=100)
+
+    def deals(where):
+        with contextlib.closing(sqlite3.connect(f"file:{shop.server.data / 'shop.db'}?mode=ro", uri=True)) as db:
+            return db.execute(f"SELECT count(*) FROM deal_prices WHERE hour {where}", (int(time.time() * 1000) - 1098 * 86400000,)).fetchone()[0]
+
+    shop.pay(shop.place({sku: 1}, placed_at=ago(1000)))
+    shop.pay(shop.place({sku: 1}, placed_at=ago(1200)))
+    assert (deals("< ?"), deals(">= ?")) == (1, 1)
+    for _ in range(64):  # one of so many looks
+        shop.paid_order({sku: 1})
+    assert deals("< ?") == 0 and deals(">= ?") >= 2
+
+
 def test_deals_at_one_price_within_an_hour_are_one_row_and_the_window_is_exact(own_shop):
     shop = own_shop()
     sku = shop.product(price=1000, stock=50)
