@@ -202,6 +202,7 @@ map.tables = {
   webhook_endpoints = { nobody = "other systems" },
   webhook_secrets = { nobody = "other systems" },
   webhook_attempts = { nobody = "how tries went; goes with its message" },
+  campaign_shares = { nobody = "how large a share of customers a campaign is for, and which operator said so" },
   claim_starts = { nobody = "since when campaigns claim something" },
   drafts = { nobody = "files of the shop, and which operator wrote them" },
   draft_authors = { nobody = "operators" },
