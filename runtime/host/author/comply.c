@@ -251,7 +251,9 @@ static int ask(struct desk *d, struct comply_report *r, struct err *err)
 {
     struct submission found;
     const struct clock *clock = clock_system();
-    struct price_history prices = { d->conn, d->catalogue ? catalogue_acquire(d->catalogue) : NULL, d->symbols, clock_wall_ms(clock) };
+    struct price_history prices = {
+        d->conn, d->catalogue ? catalogue_acquire(d->catalogue) : NULL, d->symbols, clock_wall_ms(clock), 0, 0
+    };
     submission_init(&found);
     found.prices = r->has_history ? &prices : NULL;
     r->checks = count_checks(d->g);

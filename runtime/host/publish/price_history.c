@@ -1,21 +1,26 @@
 #include "host/publish/price_history.h"
 #include "base/map.h"
+#include "base/money.h"
 #include "base/zone.h"
 #include "store/store.h"
 #include <stdlib.h>
 
-enum { DAYS = 92, LOOK_MAX = 20000, SHOWN_MAX = 500, STEPS_MAX = 40, RAISES_MAX = 5 };
+/* EXAMINED_MAX: of one submission, a few seconds; very many campaigns whose scope is no list of SKUs, in a very large catalogue. */
+enum { EXAMINED_MAX = 50000000, LOOKED_MAX = 60000 };
+enum { DAYS = 92, LOOK_MAX = 20000, SHOWN_MAX = 100, STEPS_MAX = 40, RAISES_MAX = 5 };
 #define DAY_MS  (INT64_C(24) * 3600 * 1000)
 #define HOUR_MS (INT64_C(3600) * 1000)
 
 struct looking {
-    const struct price_history *h;
+    struct price_history *h;
     struct arena *arena;
     int64_t start_ms;
     struct store_stmt *find, *offers, *deals;
     struct json_value *first, *first_last; /* products that have something to be asked about */
     struct json_value *rest, *rest_last;
-    size_t in_scope;
+    size_t in_scope, left_out;
+    bool claims;
+    int64_t claimed; /* the highest amount that claims name: what never cost less has nothing to answer */
     struct err *err;
 };
 
@@ -183,10 +188,12 @@ static int add_product(struct looking *l, struct slice sku, const struct product
     put(&o, "raises", p->raises);
     if (o.failed)
         return nomem(l->err);
-    bool asked = p->compare_at > p->price || p->raised || p->lowest < p->price;
+    bool asked = p->compare_at > p->price || p->raised || p->lowest < p->price || p->lowest <= l->claimed || (l->claims && !p->last_deal);
     struct json_value *list = asked ? l->first : l->rest, **last = asked ? &l->first_last : &l->rest_last;
-    if (list->count >= SHOWN_MAX)
+    if (list->count >= SHOWN_MAX) {
+        l->left_out += asked;
         return 0;
+    }
     json_append(list, *last, o.v);
     *last = o.v;
     return 0;
@@ -196,8 +203,11 @@ static int look_at(struct looking *l, struct slice sku)
 {
     struct product p = { .lowest = INT64_MAX, .known_since = l->start_ms };
     l->in_scope++;
-    if (l->in_scope > LOOK_MAX)
+    if (l->in_scope > LOOK_MAX || l->h->looked >= LOOKED_MAX) {
+        l->left_out++;
         return 0;
+    }
+    l->h->looked++;
     store_bind_text(l->find, 1, sku);
     int rc = store_step(l->find, l->err);
     if (rc <= 0)
@@ -215,6 +225,22 @@ static int look_at(struct looking *l, struct slice sku)
     if (rc == 0)
         rc = read_deals(l, &p);
     return rc < 0 ? rc : add_product(l, sku, &p);
+}
+
+/* Amounts of claims, in minor units; what is no amount ("price") names none. */
+static void read_claims(struct looking *l, const struct generation *g, const struct json_value *claims)
+{
+    static const char *const amounts[] = { "was", "now" };
+    int exponent = generation_settings(g)->currency.exponent;
+    l->claims = claims != NULL;
+    l->claimed = -1;
+    for (const struct json_value *c = claims ? claims->first : NULL; c; c = c->next) {
+        for (size_t i = 0; i < sizeof amounts / sizeof *amounts; i++) {
+            int64_t minor;
+            if (money_parse(text_of(c, amounts[i]), exponent, &minor, NULL) == 0 && minor > l->claimed)
+                l->claimed = minor;
+        }
+    }
 }
 
 /* --- which products ------------------------------------------------------------------------------------------------------------------ */
@@ -245,14 +271,37 @@ static int look_at_claimed(struct looking *l, const struct generation *g, uint32
     return rc;
 }
 
-static int look_at_scope(struct looking *l, const struct generation *g, uint32_t campaign)
+static bool is_wanted(const struct generation *g, uint32_t campaign, const struct catalogue_product *p)
 {
-    symbol at = 0;
+    return p && p->status != PRODUCT_ARCHIVED && !p->has_variants && quote_campaign_wants(generation_rules(g), campaign, &p->facts);
+}
+
+/* scope = promo.sku { ... } and nothing else: those need not be searched for. */
+static const struct json_value *named_skus(const struct json_value *spec)
+{
+    const struct json_value *scope = json_get(spec, "scope");
+    bool names = scope && scope->type == JSON_OBJECT && scope->count == 1 && slice_is(scope->first->key, "sku");
+    return names && scope->first->type == JSON_ARRAY ? scope->first : NULL;
+}
+
+static int look_at_scope(struct looking *l, const struct generation *g, uint32_t campaign, const struct json_value *spec)
+{
+    const struct json_value *names = named_skus(spec);
     const struct catalogue_product *p;
+    symbol at = 0;
     int rc = 0;
-    while (rc == 0 && (p = catalogue_next(l->h->catalogue, &at)))
-        if (p->status != PRODUCT_ARCHIVED && !p->has_variants && quote_campaign_wants(generation_rules(g), campaign, &p->facts))
+    for (const struct json_value *v = names ? names->first : NULL; v && rc == 0; v = v->next) {
+        symbol known = v->type == JSON_STRING ? symbols_find(l->h->symbols, v->string) : 0;
+        if (known && is_wanted(g, campaign, catalogue_find(l->h->catalogue, known)))
+            rc = look_at(l, v->string);
+    }
+    while (!names && rc == 0 && l->h->examined < EXAMINED_MAX && (p = catalogue_next(l->h->catalogue, &at))) {
+        l->h->examined++;
+        if (is_wanted(g, campaign, p))
             rc = look_at(l, symbols_name(l->h->symbols, p->facts.sku));
+    }
+    if (!names && l->h->examined >= EXAMINED_MAX)
+        l->left_out++; /* one at least */
     return rc;
 }
 
@@ -335,14 +384,14 @@ static int finish(struct looking *l, bool known, struct json_value **out)
         json_append(l->first, l->first_last, v);
         l->first_last = v;
     }
-    put_int(&o, "left_out", (int64_t)(l->in_scope - l->first->count));
+    put_int(&o, "left_out", (int64_t)l->left_out);
     put(&o, "products", l->first);
     *out = o.failed ? NULL : o.v;
     return o.failed ? nomem(l->err) : 0;
 }
 
-int price_history_of(const struct price_history *h, const struct generation *g, const struct json_value *spec, bool live,
-                     struct arena *arena, struct json_value **out, struct err *err)
+int price_history_of(struct price_history *h, const struct generation *g, const struct json_value *spec, bool live, struct arena *arena,
+                     struct json_value **out, struct err *err)
 {
     struct looking l = { .h = h, .arena = arena, .err = err };
     uint32_t campaign = 0;
@@ -354,12 +403,13 @@ int price_history_of(const struct price_history *h, const struct generation *g, 
     int rc = find_start(h, g, spec, live, &l.start_ms, &known, err);
     if (rc == 0)
         rc = prepare(&l);
+    read_claims(&l, g, declared_list(spec, "claims"));
     if (rc == 0)
         rc = look_at_claimed(&l, g, campaign, is_campaign, declared_list(spec, "claims"));
     if (rc == 0)
         rc = look_at_claimed(&l, g, campaign, is_campaign, declared_list(spec, "gifts"));
     if (rc == 0 && is_campaign)
-        rc = look_at_scope(&l, g, campaign);
+        rc = look_at_scope(&l, g, campaign, spec);
     return rc < 0 ? rc : finish(&l, known, out);
 }
 

@@ -9,7 +9,8 @@
  *
  * Times are milliseconds UTC. start: of claims[1].from, of the campaign's window, or when it went live with its claims; never before that,
  * so that nobody backdates it. What is not live begins now, or later. start_known: false for what is live, claims nothing and has no
- * window. Products that have something to be asked about come first; left_out: how many there was no room for. */
+ * window. Products that have something to be asked about come first; left_out: how many of
+ * those there was no room for, or that were not looked up. */
 #pragma once
 #include "base/json.h"
 #include "host/api/catalogue.h"
@@ -22,6 +23,7 @@ struct price_history {
     struct catalogue_snapshot *catalogue;
     struct symbols *symbols;
     int64_t now_ms;
+    size_t examined, looked; /* products that were held against scopes, and looked up, so far; from 0 */
 };
 
 /* On the writer, with what goes live: since when it claims something of prices. */
@@ -31,5 +33,5 @@ int price_history_keep(struct store_conn *conn, const struct generation *g, int6
 bool price_history_matters(const struct json_value *spec);
 /* spec: a campaign of g, or an announcement (then only the SKUs that its claims and gifts name). live: it was live before. Where there is
  * nothing to look up *out is NULL. */
-int price_history_of(const struct price_history *h, const struct generation *g, const struct json_value *spec, bool live,
-                     struct arena *arena, struct json_value **out, struct err *err);
+int price_history_of(struct price_history *h, const struct generation *g, const struct json_value *spec, bool live, struct arena *arena,
+                     struct json_value **out, struct err *err);

@@ -40,7 +40,7 @@ static int check_skus(struct shop *s, const struct generation *g, struct submiss
 int publish_check(struct shop *s, struct store_conn *reader, struct generation *g, const struct generation *live, struct submission *found,
                   struct slice *findings, struct err *err)
 {
-    struct price_history prices = { reader, catalogue_acquire(s->catalogue), s->symbols, clock_wall_ms(s->options.clock) };
+    struct price_history prices = { reader, catalogue_acquire(s->catalogue), s->symbols, clock_wall_ms(s->options.clock), 0, 0 };
     found->prices = &prices;
     int rc = submission_check(g, live, found, err);
     found->prices = NULL;
@@ -75,7 +75,7 @@ static int check_with_prices(struct shop *s, struct store_conn *conn, struct gen
                              struct submission *found, struct err *err)
 {
     struct catalogue *catalogue = catalogue_new(s->symbols);
-    struct price_history prices = { conn, NULL, s->symbols, clock_wall_ms(s->options.clock) };
+    struct price_history prices = { conn, NULL, s->symbols, clock_wall_ms(s->options.clock), 0, 0 };
     int rc = catalogue ? catalogue_load(catalogue, conn, err) : err_set(err, ERR_NOMEM, "Out of memory.");
     if (rc == 0) {
         prices.catalogue = catalogue_acquire(catalogue);

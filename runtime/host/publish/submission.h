@@ -9,9 +9,9 @@ struct log;
 struct price_history;
 
 struct submission {
-    struct arena arena;                 /* what is below lives in it */
-    const struct price_history *prices; /* set before it is checked; NULL: nothing is known of prices */
-    struct bind_findings found;         /* each with `subject` ("campaign welcome") and `at` ("campaigns/welcome.lua:3") */
+    struct arena arena;           /* what is below lives in it */
+    struct price_history *prices; /* set before it is checked; NULL: nothing is known of prices */
+    struct bind_findings found;   /* each with `subject` ("campaign welcome") and `at` ("campaigns/welcome.lua:3") */
 };
 void submission_init(struct submission *s);
 void submission_release(struct submission *s);
