@@ -132,6 +132,7 @@ static int price(struct backtest *b, struct stand *stand, struct entry *e, struc
 {
     struct asking asking = { b, e };
     struct err why = { 0 };
+    e->result = (struct quote_result){ 0 }; /* of an earlier batch */
     e->rc = stand_price(stand, &e->past.cart, left, &asking, arena, &e->result, &why);
     if (e->rc == 0)
         e->rc = quote_require_open(&e->result, &why);
