@@ -163,3 +163,22 @@ def test_a_claim_begins_when_it_went_live_and_nobody_backdates_it(own_shop):
     assert start('title = "A seventh"', "").endswith("?")  # it claims nothing any more
     time.sleep(0.02)
     assert int(start('title = "An eighth"')) > int(live)  # and begins anew
+
+
+def test_of_very_many_products_those_are_shown_that_have_something_to_answer(own_shop):
+    shop = own_shop(settings=ON, campaigns={}, plugins=PLUGINS)
+    many = [{"sku": f"T{i}", "title": "Tea", "price": 1000, "tags": ["tea"]} for i in range(130)]
+    ok(shop.sk.request("POST", "/v1/products/import", {"products": many}), 200)
+    shop.product("ODD", price=1000, compare_at=2000, tags=["tea"])
+
+    def shown(more):
+        found = seen(publish(shop, {"tea": campaign(more)}), "campaign tea")
+        return [k.removeprefix("prices ") for k in found if k.startswith("prices ")], found["left out"]
+
+    skus, left_out = shown("")
+    assert len(skus) == 100 and skus[0] == "ODD" and left_out == "0"  # of the others nobody asks anything
+    skus, left_out = shown('declares = { claims = { { was = "10.00" } } }')
+    assert len(skus) == 100 and left_out == "31"  # never sold: each has something to answer
+    write_shop(shop.folder, settings=ON, campaigns={"tea": campaign(scope='promo.sku { "T5", "T7", "none" }', more='title = "Two"')}, plugins=PLUGINS)
+    found = seen(shop.operator.request("POST", "/v1/generations", {}), "campaign tea")
+    assert [k for k in found if k.startswith("prices ")] == ["prices T5", "prices T7"]
