@@ -48,9 +48,7 @@ local unlink_evidence = sql.statement "UPDATE order_evidence SET pseudonym = NUL
 -- What was deleted is in the log of the store, too, until that is cut (host/care/sweep.c).
 local cut_log = sql.statement "INSERT INTO meta (name, value) VALUES ('log_cut_due', 'due') ON CONFLICT (name) DO UPDATE SET value = 'due'"
 local drop_customer = sql.statement "DELETE FROM customers WHERE id = ?1 AND erased_at IS NOT NULL"
-local accounts_of = sql.statement [[
-  SELECT name, unit, credits_posted - debits_posted AS balance FROM ledger_accounts
-  WHERE instr(name, ?1) > 0 AND credits_posted <> debits_posted ORDER BY name]]
+local accounts_of = sql.statement "SELECT id, name, unit FROM ledger_accounts WHERE instr(name, ?1) > 0 ORDER BY name"
 local insert_request = sql.statement [[
   INSERT INTO person_requests (request_id, kind, customer, state, asked_by, asked_at, due_at, done_at, holds, result)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)]]
@@ -231,8 +229,9 @@ local function balances(person, currency)
   local own, money = {}, false
   for _, account in ipairs(accounts_of:rows(person.customer)) do
     local is_own = account.name:sub(1, 9) ~= "campaign/" and ledger.name_has(account.name, person.customer)
-    if is_own and account.balance > 0 then
-      own[#own + 1] = json.object("account", account.name:match "^[^/]+", "unit", account.unit, "balance", account.balance)
+    local balance = is_own and ledger.balance(account.id) or 0 -- rows lag behind the ledger
+    if balance > 0 then
+      own[#own + 1] = json.object("account", account.name:match "^[^/]+", "unit", account.unit, "balance", balance)
       money = money or account.unit == currency
     end
   end

@@ -9,6 +9,7 @@
 
 #define RETENTION_TIMER "retention.run"
 enum { RETENTION_FIRST_MS = 600000 /* a shop that starts has other things to do */ };
+enum { CUTS_AT_ONCE_MAX = 30 /* somebody reads for long, or a second copy is far behind: once a minute then */ };
 enum { LOOK_EVERY_MS = 60000, AGAIN_AT_ONCE_MS = 100, AT_ONCE_MAX = 500 };
 
 struct sweep {
@@ -19,6 +20,7 @@ struct sweep {
     struct loop_post post;
     bool with_writer;
     bool began; /* it has looked once */
+    int cuts;   /* commits in a row that were made to cut the log */
     bool more;
     int64_t access_kept_ms; /* of now; read on the keeper, which knows what is live */
     int64_t missed;         /* messages that endpoints had not taken */
@@ -80,7 +82,8 @@ static int run(struct writer_command *cmd, struct store_conn *conn, struct err *
     if (rc == 0)
         rc = cut_log(w, conn, now_ms, &cutting, err);
     w->began = true;
-    w->more = more || removed == AT_ONCE_MAX || cutting;
+    w->cuts = cutting ? w->cuts + 1 : 0;
+    w->more = more || removed == AT_ONCE_MAX || (cutting && w->cuts < CUTS_AT_ONCE_MAX);
     return rc;
 }
 
