@@ -101,14 +101,16 @@ static void print_gates(const struct json_value *list)
     }
 }
 
-static void print_unused(const struct json_value *codes)
+static void print_codes(const struct json_value *codes)
 {
     if (!codes || codes->count == 0)
         return;
-    printf("\nCodes that did nothing:");
-    for (const struct json_value *c = codes->first; c; c = c->next)
-        printf(" %.*s", SLICE_FMT(c->string));
-    printf("\n");
+    printf("\nCodes\n");
+    for (const struct json_value *c = codes->first; c; c = c->next) {
+        struct slice campaign = cli_text(c, "campaign");
+        printf("  %-24.*s %.*s%s%.*s  %.*s\n", SLICE_FMT(cli_text(c, "code")), SLICE_FMT(cli_text(c, "status")), campaign.len ? " at " : "",
+               SLICE_FMT(campaign), SLICE_FMT(cli_text(c, "text")));
+    }
 }
 
 static int show(const struct cli_args *a, const struct json_value *quote, struct slice raw)
@@ -129,7 +131,7 @@ static int show(const struct cli_args *a, const struct json_value *quote, struct
     if (json_is_int(json_get(quote, "campaigns_left_out"), &left_out))
         printf("\n%lld more did not apply; --campaign ID explains one.\n", (long long)left_out);
     print_gates(json_get(quote, "gates"));
-    print_unused(json_get(quote, "unused_codes"));
+    print_codes(json_get(quote, "codes"));
     return EXIT_DONE;
 }
 

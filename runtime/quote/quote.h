@@ -389,7 +389,8 @@ struct quote_take {
 };
 
 /* What became of a code: applied, or why not. status: applied minimum_not_met not_with sign_in already_used used_up nothing_left
- * not_for_this_cart not_yours not_yet expired stopped failed unknown mistyped claim_first too_many_guesses. */
+ * not_for_this_cart not_yours not_yet expired stopped failed unknown mistyped claim_first too_many_guesses not_asked (of an order of the
+ * past). */
 struct quote_code {
     struct slice code; /* as it was typed */
     const char *status;

@@ -70,6 +70,16 @@ def test_the_last_coupon_goes_to_one_of_many_who_take_it(own_shop):
     assert sum(len(states(who)) for who in people) == 1
 
 
+def test_an_order_of_the_past_does_not_say_that_its_code_is_unknown(own_shop):
+    shop = typed_shop(own_shop)
+    code = a_code(shop)
+    body = {"lines": [{"sku": "ROBE", "qty": 1}], "codes": [code], "expected_total": 7900}
+    made = ok(shop.pk.request("POST", "/v1/orders", body, idempotency=unique("o")), 201)
+    told = ok(shop.sk.request("GET", f"/v1/orders/{made['id']}/explanation"), 200)
+    assert [c["id"] for c in told["campaigns"] if c["applied"]] == ["new20"]
+    assert [c["status"] for c in told["codes"]] == ["not_asked"]
+
+
 def test_while_the_plugin_is_stopped_its_campaigns_take_nothing_off(own_shop):
     shop = coupon_shop(own_shop)
     ann = shop.customer()

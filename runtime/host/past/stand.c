@@ -240,6 +240,18 @@ static bool product(void *ctx, symbol sku, struct quote_extra *out)
     return true;
 }
 
+/* What a plugin said of a code is in the tags of the evidence, and not asked again. */
+static int codes_are_past(struct quote_cart *cart, struct arena *arena, struct err *err)
+{
+    struct quote_typed *typed = arena_array(arena, cart->code_count + 1, sizeof *typed);
+    if (!typed)
+        return err_set(err, ERR_NOMEM, "out of memory while pricing an order of the past; try again");
+    for (size_t i = 0; i < cart->code_count; i++)
+        typed[i].refused = "not_asked";
+    cart->typed = typed;
+    return 0;
+}
+
 int stand_price(struct stand *st, struct quote_cart *cart, stand_left left, void *ctx, struct arena *arena, struct quote_result *out,
                 struct err *err)
 {
@@ -257,7 +269,8 @@ int stand_price(struct stand *st, struct quote_cart *cart, stand_left left, void
     st->left_ctx = ctx;
     st->bind->arena = arena;
     st->bind->conn = NULL;
-    return quote_price(generation_rules(st->generation), cart, &hooks, arena, out, err);
+    int rc = codes_are_past(cart, arena, err);
+    return rc < 0 ? rc : quote_price(generation_rules(st->generation), cart, &hooks, arena, out, err);
 }
 
 /* --- those of a thread ------------------------------------------------------------------------------------------------------- */
