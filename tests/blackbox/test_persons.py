@@ -9,7 +9,7 @@ import sqlite3
 import time
 
 import pytest
-from market import feira, ok, open_shop, problem, unique
+from market import feira, ok, open_shop, problem, unique, write_shop
 
 NAME, EMAIL, PHONE, NOTE = "Evelyn Quartermain-Xq", "evelyn.quartermain@mail.example", "+44 7700 900123", "Key under the blue gnome."
 CONTACT = {"name": NAME, "email": EMAIL, "phone": PHONE}
@@ -414,6 +414,39 @@ def test_what_its_purpose_has_ended_for_goes_by_itself_and_is_counted(tmp_path):
         # It sets itself again, for tomorrow.
         (due,) = query(s, "SELECT due_ms FROM journal_timers WHERE procedure = 'retention.run'")[0]
         assert 23 * 3600 < due / 1000 - time.time() < 25 * 3600
+
+
+def test_a_plugin_that_is_turned_off_keeps_nobody(own_shop):
+    s = own_shop(settings={"plugins": "{ album = {} }"}, plugins={"album": ALBUM})
+    ada, bob = person(s, "ada-in-the-album"), person(s, "bob-in-the-album")
+    for who in (ada, bob):
+        ok(who.request("POST", "/v1/x/album/pages", {"sticker": f"sticker-of-{who.customer}"}, idempotency=unique("page")), 201)
+    write_shop(s.folder, {"plugins": "{}"})
+    assert feira("publish", s.folder).returncode == 0
+    assert set(export(s.sk, ada)["plugins"]["album"]) == {"pages", "visits"}
+    ok(s.sk.request("POST", f"/v1/customers/{ada.customer}/erasure", {}), 200)
+    assert found(files(s), [ada.customer, f"sticker-of-{ada.customer}"]) == []
+    assert query(s, "SELECT customer FROM p_album__pages") == [(bob.customer,)]
+    # It comes back, and goes on with those who are left.
+    write_shop(s.folder, {"plugins": "{ album = {} }"})
+    assert feira("publish", s.folder).returncode == 0
+    ok(bob.request("POST", "/v1/x/album/pages", {"sticker": "another"}, idempotency=unique("page")), 201)
+
+
+def test_a_server_that_is_killed_behind_an_erasure_forgets_all_the_same(own_shop):
+    s = own_shop()
+    ada = person(s, "ada-killed", name=NAME, email=EMAIL)
+    reader = sqlite3.connect(f"file:{s.server.data / 'shop.db'}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM customers").fetchone()  # in the way: the log can't begin anew
+    ok(erase(ada, ada), 200)
+    assert NAME.encode() in (s.server.data / "shop.db-wal").read_bytes()  # the control
+    s.server.kill()
+    reader.close()
+    s.hang_up()
+    s.server.start()
+    waits(lambda: not found(files(s), [NAME, EMAIL, ada.customer]))
+    problem(s.sk.request("GET", f"/v1/customers/{ada.customer}"), 404)
 
 
 @pytest.mark.parametrize("arguments", [("burn", "x"), ("erase",), ("erase", "a b"), ("requests", "--state", "x&y=1")])
