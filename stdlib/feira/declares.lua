@@ -29,10 +29,13 @@ return function(of)
   end
 
   -- Data of any shape, without functions.
-  local function data(at, path, v)
+  local DEEPEST = 20
+  local function data(at, path, v, depth)
+    depth = depth or 1
     if type(v) == "function" then of.fail(at, path, "a function says nothing; write data") end
     if type(v) == "table" then
-      for key, one in pairs(v) do data(at, path .. "." .. tostring(key), one) end
+      if depth > DEEPEST then of.fail(at, "declares.more", "tables lie more than %d deep; write them flatter", DEEPEST) end
+      for key, one in pairs(v) do data(at, path .. "." .. tostring(key), one, depth + 1) end
     end
     return v
   end

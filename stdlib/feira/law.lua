@@ -4,6 +4,8 @@ local money = require "feira.money"
 
 local law = {}
 
+local FINDINGS_MAX = 100 -- of one rule and one subject; who has so many knows what to do
+
 local DAY_MS = 24 * 3600 * 1000
 law.DAY_MS = DAY_MS
 
@@ -20,7 +22,7 @@ function law.findings(number, rule)
   local list = {}
   local function add(value, text, satisfy, field, level)
     level = level or rule.level
-    if rule.level == "off" or level == "off" then return end
+    if rule.level == "off" or level == "off" or #list >= FINDINGS_MAX then return end
     list[#list + 1] = { rule = number, level = level, article = rule.article, value = tostring(value):sub(1, 190), text = text,
       satisfy = satisfy, field = field }
   end

@@ -101,6 +101,7 @@ def test_what_is_declared_wrongly_is_refused_with_the_line_and_the_word(own_shop
         ("declares = { rewards = { { gives = 'cash' } } }", "trigger is missing"),
         ("declares = { more = { f = function() end } }", "a function says nothing"),
         ("declares = { deposit = { kind = 'down' } }", "there is no"),
+        ("declares = { more = (function() local t = {} t.t = t return t end)() }", "more than 20 deep"),
     ):
         document = problem(publish(shop, {"tea": campaign(text)}), 422, "rules_refused")
         assert said in document["detail"] and document["place"] == {"file": "campaigns/tea.lua", "line": 2}, (text, document)
