@@ -168,6 +168,12 @@ return function(model)
     if c then state.customers[order.customer] = { orders = c.orders - 1, version = c.version + 1 } end
   end
 
+  -- What he bought and kept is known of him, too.
+  local function purchased(state, order)
+    local c = state.customers[order.customer]
+    if c then state.customers[order.customer] = { orders = c.orders, version = c.version + 1 } end
+  end
+
   local function open_due(order)
     for n, due in ipairs(order.dues) do
       if due.paid < due.amount then return due, n end
@@ -185,6 +191,7 @@ return function(model)
       add(state.held, line.sku, -line.qty)
       add(state.on_hand, line.sku, -line.qty)
     end
+    purchased(state, order)
     tell("paid", state, order, now)
   end
 
@@ -322,6 +329,7 @@ return function(model)
       else
         give_everything(state, order, restock)
       end
+      purchased(state, order)
       tell("refunded", state, order)
       settle(order)
       return document(order, answer)
