@@ -36,6 +36,15 @@ class Answer:
     def first_line_discount_minor(self, want):
         return self.discounts(self.lines)[0]
 
+    def second_line_discount_minor(self, want):
+        return self.discounts(self.lines)[1]
+
+    def last_line_discount_minor(self, want):
+        return self.discounts(self.lines)[-1]
+
+    def line_subtotals_minor(self, want):
+        return [line["subtotal"] for line in self.lines]
+
     def line_totals_minor(self, want):
         return [line["total"] for line in self.lines]
 
@@ -84,6 +93,9 @@ class Answer:
 
     def shipping_discount_minor(self, want):
         return self.discounts(self.shipping_lines)[0] if self.shipping_lines else self.quote["shipping"].get("discount", 0)
+
+    def shipping_totals_minor(self, want):
+        return [line["total"] for line in self.shipping_lines]
 
     def shipping_discounts_minor(self, want):
         return self.discounts(self.shipping_lines)

@@ -7,7 +7,8 @@ import engine
 from feira_tools.server import program
 from vocabulary import Inexpressible, Word, lua
 
-PROFILES = {"Sylius/Sylius": "sylius", "vendure-ecommerce/vendure": "vendure", "magento/magento2": "magento"}
+PROFILES = {"Sylius/Sylius": "sylius", "vendure-ecommerce/vendure": "vendure", "magento/magento2": "magento", "solidusio/solidus": "solidus",
+            "saleor/saleor": "saleor", "medusajs/medusa": "medusa_new", "PrestaShop/PrestaShop": "prestashop"}
 
 
 def digits(minor):
@@ -29,6 +30,11 @@ def quote(primitive, folder, products, qtys, give, floors=None):
         shop.ask("POST", "/v1/products/import", {"products": made}, idempotency="products")
         lines = [{"sku": f"L{i}", "qty": q} for i, q in enumerate(qtys)]
         return shop.ask("POST", "/v1/quotes?explain=full", {"lines": lines})["lines"]
+
+
+def off(amount):
+    """An amount off; of nothing too."""
+    return Word("amount_off", {"amount": digits(amount), **({} if amount else {"further": digits(amount), "per": "unit"})})
 
 
 def signed(discounts, amount):
@@ -53,15 +59,16 @@ def prorate(p, folder):
     amount, weights = p["input"]["amount"], p["input"]["weights"]
     if PROFILES.get(p["source"].partition(":")[0]) == "vendure":
         return allocate(folder, amount, weights)
-    lines = quote(p, folder, weights, [1 for _ in weights], Word("amount_off", {"amount": digits(amount)}))
+    lines = quote(p, folder, weights, [1 for _ in weights], off(amount))
     return signed([line.get("discount", 0) for line in lines], amount)
 
 
 def split_equal(p, folder):
     amount = p["input"]["amount"]
     price = int(str(amount).lstrip("-"))  # dear enough for all of it
-    line, = quote(p, folder, [price], [p["input"]["parts"]], Word("amount_off", {"amount": digits(amount)}))
-    return signed([u["discount"] for u in line["units"] for _ in range(u["qty"])], amount)
+    line, = quote(p, folder, [price], [p["input"]["parts"]], off(amount))
+    units = line.get("units") or [{"qty": p["input"]["parts"], "discount": line["total"]}]  # what costs nothing is not told by units
+    return signed([u["discount"] for u in units for _ in range(u["qty"])], amount)
 
 
 def prorate_with_floor(p, folder):
@@ -72,25 +79,28 @@ def prorate_with_floor(p, folder):
         if rest:
             raise Inexpressible("a line's total that is not its quantity times a price")
         prices.append(price)
-    lines = quote(p, folder, prices, given["qty"], Word("amount_off", {"amount": digits(given["amount"])}), given["min_unit_price"])
+    lines = quote(p, folder, prices, given["qty"], off(given["amount"]), given["min_unit_price"])
     return signed([line.get("discount", 0) for line in lines], given["amount"])
 
 
 def floor_to_step(p, folder):
     step = p["input"]["step"] or None
-    line, = quote(p, folder, [1000], [int(p["input"]["qty"])], Word("percent_off", {"percent": 10, "whole_per_line": step}))
+    whole, _, part = str(p["input"]["qty"]).partition(".")  # a cart has whole units
+    if part.strip("0") and not step:
+        raise Inexpressible("a part of a unit")
+    line, = quote(p, folder, [1000], [int(whole)], Word("percent_off", {"percent": 10, "whole_per_line": step}))
     return ([u["qty"] for u in line.get("units", ()) if u["discount"]] or [0])[0]
 
 
 def carry_round(p, folder):
-    """A value with a digit more than money has is a tenth of a whole price."""
-    shares = {1: 10, 2: 1}
-    values, scale = p["input"]["values_major"], p["input"]["scale"]
-    more = {len(v.partition(".")[2]) for v in values}
-    percent = shares.get(next(iter(more)) - scale) if len(more) == 1 and scale == 2 else None
-    if not percent:
-        raise Inexpressible(f"values with {sorted(more)} digits, rounded to {scale}")
-    prices = [int(v.replace(".", "")) for v in values]
+    """Values with digits more than money has are shares of whole prices."""
+    shares = {0: 100, 1: 10, 2: 1, 3: 0.1, 4: 0.01}
+    values, scale = [str(v) for v in p["input"]["values_major"]], p["input"]["scale"]
+    most = max([len(v.partition(".")[2]) for v in values] + [scale])
+    percent = shares.get(most - scale)
+    if not percent or scale != 2 or any(v.startswith("-") for v in values):
+        raise Inexpressible(f"values with {most} digits, rounded to {scale}")
+    prices = [int(whole + part.ljust(most, "0")) for whole, _, part in (v.partition(".") for v in values)]
     lines = quote(p, folder, prices, [1 for _ in prices], Word("percent_off", {"percent": percent, "round": "carry"}))
     return [digits(line.get("discount", 0)) for line in lines]
 

@@ -4,8 +4,16 @@ left out: what has no word raises Inexpressible."""
 import re
 
 PRICE_KEYS = {"gte": "at_least", "lte": "at_most"}
-EXPONENTS = {3: "KWD"}  # a currency for carts that count in thousandths
+BEYOND = {"gt": "at_most", "lt": "at_least"}
+CURRENCIES = {0: "JPY", 3: "KWD"}  # for carts that do not count in hundredths
 SHIPPING_TAG = "a way to send it"
+NAMED = {"customer_group": "customer_tag", "channel": "channel"}  # conditions on a name -> the word
+NAMED_OPS = {"in": False, "eq": False, "not_in": True, "ne": True}  # whether it is none of them
+
+
+CASE = ("id", "name", "source", "source_commit", "kind", "also_kinds", "units_in_source", "context", "cart", "promotions", "coupons", "policy", "expect", "notes")
+CART = ("currency", "minor_exponent", "lines", "shipping_methods", "shipping_minor", "prices_include_tax", "shipping_tax_rate_percent")
+LINE = ("sku", "category", "unit_price_minor", "qty", "attrs")
 
 
 class Inexpressible(Exception):
@@ -40,7 +48,20 @@ def lua(value, depth=1):
     return "{ " + inside + " }" if members else "{}"
 
 
+def bounds(name, op, value, fields):
+    """What is compared with a bound; what is more than it is what is not at most that."""
+    if op in PRICE_KEYS:
+        return Word(name, {PRICE_KEYS[op]: value, **fields})
+    if op == "eq":
+        return Word(name, {"at_least": value, "at_most": value, **fields})
+    if op in BEYOND:
+        return Word("none", [Word(name, {BEYOND[op]: value, **fields})])
+    raise Inexpressible(f"{name} {op}")
+
+
 def only(record, known, what):
+    if not isinstance(record, dict):
+        raise Inexpressible(f"{what} is no object")
     for key, value in record.items():
         if key not in known and value is not None:
             raise Inexpressible(f'{what} has "{key}"')
@@ -79,8 +100,11 @@ class Case:
     def test(self, t):
         kind, op, values = t["type"], t["op"], t["values"]
         only(t, ("type", "op", "values"), "a test of lines")
-        if kind == "unit_price" and op in PRICE_KEYS:
-            return Word("unit_price", {PRICE_KEYS[op]: self.money(values[0])})
+        values = values if isinstance(values, list) else [values]
+        if kind == "unit_price":
+            return bounds("unit_price", op, self.money(values[0]), {})
+        if op in ("ne", "not_in"):
+            return Word("none", [self.test({**t, "op": "in"})])
         if op not in ("eq", "in", "contains"):
             raise Inexpressible(f"{kind} {op}")
         if kind == "sku":
@@ -88,8 +112,10 @@ class Case:
         return Word("category", values) if kind == "category" else Word("tag", [f"{kind}:{v}" for v in values])
 
     def selector(self, match, promotion=None, shipping=False):
-        parts = [self.test(t) for t in (match or {}).get("all", ())]
-        only(match or {}, ("all",), "a match")
+        match = match or {}
+        only(match, ("all", "any", "none"), "a match")
+        parts = [self.test(t) for t in match.get("all", ())]
+        parts += [Word(kind, [self.test(t) for t in match[kind]]) for kind in ("any", "none") if match.get(kind)]
         if promotion and promotion.get("excludes_on_sale"):
             parts.append(Word("none", [Word("reduced")]))
         if self.shipping_lines and shipping is not None:
@@ -99,23 +125,22 @@ class Case:
     # --- conditions ------------------------------------------------------------------------------------------------------
     def condition(self, c):
         kind, op = c["type"], c.get("op")
-        if kind == "customer_group" and op == "in":
+        if kind in NAMED and op in NAMED_OPS:
             only(c, ("type", "op", "values"), "a condition")
-            return Word("customer_tag", c["values"])
+            word = Word(NAMED[kind], c["values"])
+            return Word("none", [word]) if NAMED_OPS[op] else word
         if kind in ("cart_total", "category_total"):
             only(c, ("type", "op", "amount_minor", "category", "with_tax", "in_price_basis", "after_previous_discounts"), "a condition")
             of = Word("category", [c["category"]]) if kind == "category_total" else self.selector(None)
-            fields = {"of": of, "tax": "with" if c.get("with_tax") else None}
-            if op == "gt":  # what is not at most that
-                return Word("none", [Word("subtotal", {"at_most": self.money(c["amount_minor"]), **fields})])
-            if op in PRICE_KEYS:
-                return Word("subtotal", {PRICE_KEYS[op]: self.money(c["amount_minor"]), **fields})
-        if kind == "cart_quantity" and op in PRICE_KEYS:
+            return bounds("subtotal", op, self.money(c["amount_minor"]), {"of": of, "tax": "with" if c.get("with_tax") else None})
+        if kind == "cart_quantity":
             only(c, ("type", "op", "qty"), "a condition")
-            return Word("qty", {PRICE_KEYS[op]: c["qty"], "of": self.selector(None)})
-        if kind == "any_line_qty" and op in PRICE_KEYS:
+            return bounds("qty", op, c["qty"], {"of": self.selector(None)})
+        if kind == "any_line_qty":
             only(c, ("type", "op", "qty"), "a condition")
-            return Word("qty", {PRICE_KEYS[op]: c["qty"], "per": "line"})
+            if op not in PRICE_KEYS:
+                raise Inexpressible(f"any_line_qty {op}")
+            return bounds("qty", op, c["qty"], {"of": self.selector(None), "per": "line"})
         if kind == "contains":
             only(c, ("type", "match", "min_qty"), "a condition")
             return Word("qty", {"at_least": c.get("min_qty", 1), "of": self.selector(c["match"])})
@@ -133,7 +158,12 @@ class Case:
         return {"max_units": a.get("max_units_total"), "max_units_per_line": a.get("max_units_per_line"), "pick": picks[a.get("select")],
                 "whole_per_line": a.get("qty_step"), "whole": a.get("group_size")}
 
+    def nothing(self, on):
+        return Word("amount_off", {"amount": self.money(0), "further": self.money(0), "per": "unit", "on": on})
+
     def percent(self, a, percent, on, target):
+        if not percent:
+            return self.nothing(on)
         if target == "order":
             return Word("percent_off", {"percent": percent, "round": "order", "base": "remaining", "on": on, "cap": self.maybe(a.get("max_total_minor"))})
         rounds = {None: None, "per_unit": "unit", "per_line": "line", "carry_delta": "carry"}
@@ -143,6 +173,8 @@ class Case:
 
     def fixed(self, a, amount, on, target):
         per = a.get("per")
+        if not amount:
+            return self.nothing(on)
         if target == "unit_price":
             per = "unit"
         elif target == "lines" and not per and a.get("allocation") != "across":
@@ -152,8 +184,12 @@ class Case:
     KNOWN = ("type", "target", "match", "percent", "amount_minor", "per", "allocation", "base", "round", "select", "max_units_total",
              "max_units_per_line", "max_total_minor", "qty_step")
 
+    TARGETS = ("lines", "order", "shipping", "order_and_shipping", "unit_price")
+
     def action(self, p, a):
         kind, target = a["type"], a.get("target", "lines")
+        if target not in self.TARGETS:
+            raise Inexpressible(f"the target {target}")
         on = self.selector(a.get("match"), p, None if target == "order_and_shipping" else target == "shipping")
         if target == "shipping" and not self.shipping_lines:
             only(a, ("type", "target", "percent", "amount_minor"), "an action on shipping")
@@ -193,8 +229,8 @@ class Case:
         if not by:
             raise Inexpressible(f'tiers by {a["tier_by"]}')
         of = self.selector(None) if by == "amount" else on
-        return Word("tiered", {"by": by, "on": of, "below": give(base) if base is not None else None,
-                               "steps": [{"at": self.money(at) if by == "amount" else at, "give": give(value)} for at, value in a["tiers"]]})
+        return Word("tiered", {"by": by, "on": of, "below": give(base) if base else None,
+                               "steps": [{"at": self.money(at) if by == "amount" else at, "give": give(value)} for at, value in sorted(a["tiers"])]})
 
     def action_tiered_percent(self, p, a, on, target):
         only(a, ("type", "target", "match", "tier_by", "base_percent", "tiers"), "an action")
@@ -209,6 +245,8 @@ class Case:
                  "select", "buy_units_excluded_from_get", "units_not_shared_between_promotions", "get_base"), "buy_x_get_y")
         if a.get("buy_units_excluded_from_get") is False:
             raise Inexpressible("units that are bought are given, too")
+        only(a["buy"], ("match", "qty"), "what is bought")
+        only(a["get"], ("match", "qty"), "what is given")
         return Word("buy_get", {
             "buy": a["buy"]["qty"], "get": a["get"]["qty"], "of": self.selector(a["buy"].get("match"), p), "on": self.selector(a["get"].get("match"), p),
             "percent": a.get("get_percent_off"), "amount": self.maybe(a.get("get_amount_off_minor_per_unit")),
@@ -226,37 +264,21 @@ class Case:
 
     # --- campaigns -------------------------------------------------------------------------------------------------------
     def limits(self, p):
+        only(p.get("campaign") or {}, ("id", "budget_type", "limit", "used"), "the campaign of a promotion")
         limits = {"uses": p.get("usage_limit"), "per_customer": p.get("per_customer_limit")}
         budget = p.get("campaign")
+        if budget and budget["budget_type"] not in ("usage", "spend"):
+            raise Inexpressible(f'a budget of {budget["budget_type"]}')
         if budget and budget["budget_type"] == "usage":
             limits["uses"] = budget["limit"]
         elif budget:
-            limits["budget"] = self.money(budget["limit"])
+            limits.update(budget=self.money(budget["limit"]), partial_budget="skip")
         limits = {k: v for k, v in limits.items() if v is not None}
         if not limits:
             return None
         if p.get("reusable_after_cancel") is False:
             limits["after_cancel"] = "keep"
-        if budget and budget["used"] and budget["budget_type"] != "usage":
-            raise Inexpressible("a budget of which some money is spent")
         return limits
-
-    def uses(self):
-        """(how many orders are placed before, how many of them are cancelled): what a case says was used."""
-        placed = {p["campaign"]["used"] for p in self.case["promotions"] if p.get("campaign") and p["campaign"]["budget_type"] == "usage"}
-        cancelled = {0}
-        for used in self.context.get("usage", {}).values():
-            only(used, ("total", "total_cancelled", "customer"), "the usage")
-            placed.add(used.get("total", used.get("customer", 0)))
-            cancelled = {used.get("total_cancelled", 0)}
-        if len(placed - {0}) > 1:
-            raise Inexpressible("promotions that were used a different number of times")
-        return max(placed, default=0), max(cancelled)
-
-    def ordered(self):
-        """(how many orders the customer placed before, how many of them were cancelled)."""
-        about = self.context.get("customer") or {}
-        return about.get("completed_orders", 0), about.get("cancelled_orders", 0)
 
     PROMOTION = ("id", "code", "automatic", "conditions", "actions", "priority", "stackable", "exclusive", "starts_at", "ends_at", "lane", "layer", "combine",
                  "excludes_on_sale", "usage_limit", "per_customer_limit", "reusable_after_cancel", "campaign", "stop_further_rules_per_line")
@@ -265,6 +287,8 @@ class Case:
         only(p, self.PROMOTION, "a promotion")
         fields = {"id": f"p{number}", "title": p["id"], "priority": rank}
         if not p.get("automatic", True):
+            if not p.get("code"):
+                raise Inexpressible(f'{p["id"]} needs a code, and has none')
             fields["codes"] = [p["code"]]
         window = {"from": p.get("starts_at"), "to": p.get("ends_at")}
         if p.get("starts_at") or p.get("ends_at"):
@@ -272,7 +296,7 @@ class Case:
         when = [self.condition(c) for c in p["conditions"]]
         fields["lane"] = p.get("lane")
         fields["stage"] = self.stage(p)
-        if p.get("exclusive"):
+        if p.get("exclusive") or p.get("stackable") is False:
             fields["stop" if p.get("layer") == "catalog" else "alone"] = "lines" if p.get("layer") == "catalog" else True
         if p.get("stop_further_rules_per_line"):
             fields["stop"] = "lines"
@@ -322,7 +346,7 @@ class Case:
     def shop(self):
         floors = [{"scope": {"sku": [self.sku_of(i)]}, "price": self.money(line["attrs"]["min_price_minor"])}
                   for i, line in enumerate(self.lines) if "min_price_minor" in line.get("attrs", {})]
-        made = {"name": "Conformance", "currency": EXPONENTS.get(self.exponent, self.cart["currency"]), "zone": "UTC", "test_payments": True,
+        made = {"name": "Conformance", "currency": CURRENCIES.get(self.exponent, self.cart["currency"]), "zone": "UTC", "test_payments": True,
                 "policies": {"like": self.case["policy"], "floors": floors or None} if floors else self.case["policy"]}
         if "shipping_minor" in self.cart and not self.shipping_lines:
             made["shipping"] = [{"id": "post", "title": "Post", "rates": [{"price": self.money(self.cart["shipping_minor"])}]}]
@@ -368,6 +392,12 @@ class Case:
 
     # --- the cart --------------------------------------------------------------------------------------------------------
     def body(self):
+        only(self.case, CASE, "the case")
+        only(self.cart, CART, "the cart")
+        for line in self.lines:
+            only(line, LINE, "a line of the cart")
+        for line in self.cart.get("shipping_methods", ()):
+            only(line, ("id", "price_minor", "attrs"), "a way to send")
         only(self.context, ("customer", "now", "channel", "usage", "automatic_promotions_disabled"), "the context")
         lines = [{"sku": self.sku_of(i), "qty": line["qty"]} for i, line in enumerate(self.lines)]
         lines += [{"sku": line["id"], "qty": 1} for line in self.shipping_lines]
