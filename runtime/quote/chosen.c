@@ -33,9 +33,9 @@ int chosen_compile(struct spec *s, const struct spec_node *n, struct chosen *out
 static int64_t of_line(const struct quote_eval *e, const struct chosen *c, uint32_t line)
 {
     int64_t units = e->remaining[line] ? e->cart->lines[line].qty : 0; /* what costs nothing does not count */
-    if (c->whole_per_line)
-        units -= units % c->whole_per_line;
-    return c->max_units_per_line && units > c->max_units_per_line ? c->max_units_per_line : units;
+    if (c->max_units_per_line && units > c->max_units_per_line)
+        units = c->max_units_per_line;
+    return c->whole_per_line ? units - units % c->whole_per_line : units;
 }
 
 struct order { /* of places in a set */

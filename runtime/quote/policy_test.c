@@ -84,12 +84,27 @@ static void some_units_of_the_lines(void **state)
     OFF(CART(L(1000, 3) "," L(2000, 2)), 300, 0);
     rules(f, "[{'id': 'x', 'give': {'percent_off': {'percent': 10, 'whole_per_line': 2}}}]", NULL);
     OFF(CART(L(1000, 3) "," L(2000, 2)), 200, 400);
+    rules(f, "[{'id': 'x', 'give': {'percent_off': {'percent': 10, 'whole_per_line': 2, 'max_units_per_line': 5}}}]", NULL);
+    OFF(CART(L(1000, 7) "," L(2000, 3)), 400, 400);
     const char *two = "[{'id': 'a', 'priority': 1, 'give': {'percent_off': {'percent': 30, 'max_units_per_line': 2}}},"
                       "{'id': 'b', 'give': {'percent_off': {'percent': 10, 'max_units_per_line': 1}}}]";
     rules(f, two, NULL);
     OFF(CART(L(5000, 3)), 3000 + 400);
     rules(f, two, "{'earlier': 'same_units'}");
     OFF(CART(L(5000, 3)), 3000 + 200);
+}
+
+static void a_percentage_rounded_once_of_nothing_is_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const remainders[] = { NULL, "{'remainder': 'first_lines'}", "{'remainder': 'last_line'}",
+                                              "{'remainder': 'carry'}" };
+    for (size_t i = 0; i < sizeof remainders / sizeof *remainders; i++) {
+        rules(f, "[{'id': 'x', 'give': {'percent_off': {'percent': 10, 'round': 'order'}}}]", remainders[i]);
+        OFF(CART(L(0, 2)), 0);
+        OFF(CART(L(0, 2) "," L(0, 1)), 0, 0);
+        OFF(CART(L(0, 2) "," L(100, 1)), 0, 10);
+    }
 }
 
 static void nothing_goes_below_its_floor(void **state)
@@ -202,6 +217,7 @@ int main(void)
         TEST(what_shares_leave_goes_where_it_is_said),
         TEST(amounts_go_off_each),
         TEST(some_units_of_the_lines),
+        TEST(a_percentage_rounded_once_of_nothing_is_nothing),
         TEST(nothing_goes_below_its_floor),
         TEST(prices_that_campaigns_change),
         TEST(bought_here_and_rewarded_there),

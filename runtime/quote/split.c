@@ -106,6 +106,10 @@ static bool all_fit(const struct quote_eval *e, struct quote_set set)
 
 int split(struct quote_eval *e, struct quote_set set, int64_t total, struct err *err)
 {
+    if (total == 0) { /* of lines that cost nothing, too */
+        memset(e->shares, 0, set.count * sizeof *e->shares);
+        return 0;
+    }
     int rc = shares(e, total, e->weights, set.count, e->shares, err);
     if (rc < 0 || all_fit(e, set))
         return rc;

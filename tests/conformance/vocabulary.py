@@ -155,8 +155,8 @@ class Case:
     # --- actions ---------------------------------------------------------------------------------------------------------
     def units(self, a):
         picks = {None: None, "cheapest_first": "cheapest", "most_expensive_first": "dearest"}
-        return {"max_units": a.get("max_units_total"), "max_units_per_line": a.get("max_units_per_line"), "pick": picks[a.get("select")],
-                "whole_per_line": a.get("qty_step"), "whole": a.get("group_size")}
+        return {"max_units": a.get("max_units_total") or None, "max_units_per_line": a.get("max_units_per_line") or None, "pick": picks[a.get("select")],
+                "whole_per_line": a.get("qty_step") or None, "whole": a.get("group_size")}
 
     def nothing(self, on):
         return Word("amount_off", {"amount": self.money(0), "further": self.money(0), "per": "unit", "on": on})
@@ -216,7 +216,7 @@ class Case:
     def action_first_then_additional_fixed(self, p, a, on, target):
         only(a, ("type", "target", "match", "first_unit_minor", "additional_unit_minor", "max_units_per_line"), "an action")
         return Word("amount_off", {"amount": self.money(a["first_unit_minor"]), "further": self.money(a["additional_unit_minor"]), "per": "unit",
-                                   "max_units_per_line": a["max_units_per_line"], "on": on})
+                                   "max_units_per_line": a.get("max_units_per_line") or None, "on": on})
 
     def action_quantity_group(self, p, a, on, target):
         only(a, ("type", "target", "match", "group_size", "percent", "amount_minor_per_unit"), "an action")
@@ -285,7 +285,7 @@ class Case:
 
     def campaign(self, p, number, rank):
         only(p, self.PROMOTION, "a promotion")
-        fields = {"id": f"p{number}", "title": p["id"], "priority": rank}
+        fields = {"id": f"p{number}", "title": " ".join(p["id"].split()), "priority": rank}
         if not p.get("automatic", True):
             if not p.get("code"):
                 raise Inexpressible(f'{p["id"]} needs a code, and has none')
