@@ -119,6 +119,9 @@ class Answer:
 
     REASONS = {
         "coupon_expired": ("over",),
+        "coupon_not_started": ("not_yet",),
+        "usage_limit_reached": ("limit_used_up",),
+        "coupon_limit_reached": ("limit_used_up",),
         "customer_limit_reached": ("customer_limit_reached",),
         "campaign_budget_exceeded": ("limit_used_up",),
     }

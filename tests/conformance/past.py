@@ -12,11 +12,12 @@ class Past:
         self.products, self.campaigns, self.orders = [], [], []  # of orders: (sku, who, whether it is cancelled)
         usage = case.context.get("usage", {})
         ids = {p["id"]: number for number, p in enumerate(case.case["promotions"])}
-        for name in usage:
-            if name not in ids:
-                raise Inexpressible(f"the usage of {name}, which is no promotion of the case")
+        codes = {p["code"]: p["id"] for p in case.case["promotions"] if p.get("code")}
+        used = {name if name in ids else codes.get(name): what for name, what in usage.items()}
+        if None in used:
+            raise Inexpressible("the usage of what is no promotion of the case, and no code of one")
         for name, number in ids.items():
-            self.uses(case.case["promotions"][number], f"p{number}", usage.get(name, {}))
+            self.uses(case.case["promotions"][number], f"p{number}", used.get(name, {}))
         self.customer(case.context.get("customer") or {})
 
     def sells(self, sku, price):
