@@ -91,8 +91,10 @@ struct bind_context {
     /* A keyed hash of what a plugin signs. */
     void (*sign)(void *ctx, const char *plugin, struct slice text, unsigned char mac[32]);
     void *sign_ctx;
-    bool outdated; /* newer rules are live: facts may be made of rows of which these rules do not know it */
-    bool broken;   /* a procedure or subscriber that was called failed: so does the whole call, even when its caller went on */
+    bool signs_nothing;  /* verifies only: these rules were never let live, and what they sign could be read off their prices */
+    bool wanted_to_sign; /* and that was refused; whoever prices clears it */
+    bool outdated;       /* newer rules are live: facts may be made of rows of which these rules do not know it */
+    bool broken;         /* a procedure or subscriber that was called failed: so does the whole call, even when its caller went on */
 };
 
 /* A sandbox with every feira.* module and the stdlib (compiled into the program) behind require(). ctx must outlive it. */

@@ -27,6 +27,13 @@ static void mac_of(lua_State *L, const struct bind_plugin *p, struct slice text,
 static int l_sign(lua_State *L) /* (text) -> text.mac; upvalue: the plugin */
 {
     const struct bind_plugin *p = signer(L, "plugin.sign()");
+    struct bind_context *c = bind_state(L)->ctx;
+    if (c->signs_nothing) {
+        c->wanted_to_sign = true;
+        return luaL_error(L,
+                          "rules that are only being tried sign nothing: a signature could be read off their prices; ask plugin.verify() "
+                          "whether a text was signed");
+    }
     struct slice text = bind_check_slice(L, 1, "the text");
     char mac[MAC_CHARS + 3];
     if (text.len == 0 || text.len > TEXT_MAX)

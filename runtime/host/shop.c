@@ -110,6 +110,12 @@ static void sign(void *ctx, const char *plugin, struct slice text, unsigned char
     auth_sign(s->auth, "plugin", slice_of(all, n + len), mac);
 }
 
+void shop_signs(struct shop *s, struct bind_context *bind)
+{
+    bind->sign = sign;
+    bind->sign_ctx = s;
+}
+
 static bool left_known(void *ctx, struct slice account, int64_t *left)
 {
     const struct shop *s = ctx;
@@ -126,8 +132,7 @@ int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct v
     (*bind)->left_ctx = s;
     (*bind)->pseudonym = pseudonym;
     (*bind)->pseudonym_ctx = s;
-    (*bind)->sign = sign;
-    (*bind)->sign_ctx = s;
+    shop_signs(s, *bind);
     plugin_state_of(*vm)->stops.stops = s->stops;
     plugins_attach(*vm, g, s->webhooks);
     rc = plugin_routes_open(*vm, g, err);

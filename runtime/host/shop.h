@@ -80,6 +80,8 @@ enum vm_for {
     VM_FOR_WRITER, /* procedures: without the campaigns, which nothing there asks for */
 };
 int shop_open_vm(struct shop *s, struct generation *g, enum vm_for use, struct vm **vm, struct bind_context **bind, struct err *err);
+/* Its plugins sign and verify with the shop's secret: states of shop_open_vm() do, others when they are told so here. */
+void shop_signs(struct shop *s, struct bind_context *bind);
 void shop_close_vm(struct vm *vm);
 
 /* What looks through all that is kept of a person, or of all of them, takes longer the more there is: at most ten seconds. */

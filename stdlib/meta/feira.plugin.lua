@@ -54,7 +54,7 @@ function plugin.campaign(id) end
 function plugin.campaigns() end
 
 ---A text with a signature behind it, for links and the like: whoever gets it can read it, and nobody can make another. The key is the
----shop's and this plugin's own. 1 to 1,000 bytes. Rules, handlers, procedures.
+---shop's and this plugin's own. 1 to 1,000 bytes. Rules, handlers, procedures; not in rules that are only being tried (feira backtest).
 ---@param text string
 ---@return string signed
 function plugin.sign(text) end

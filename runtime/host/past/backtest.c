@@ -21,6 +21,7 @@ struct entry { /* one order of a batch, priced */
     struct quote_cart before; /* as it was before it was priced, which writes into it */
     struct quote_result result;
     int rc; /* of pricing: 0, or why it could not be placed */
+    bool wanted_to_sign;
 };
 
 struct batch {
@@ -134,6 +135,7 @@ static int price(struct backtest *b, struct stand *stand, struct entry *e, struc
     struct err why = { 0 };
     e->result = (struct quote_result){ 0 }; /* of an earlier batch */
     e->rc = stand_price(stand, &e->past.cart, left, &asking, arena, &e->result, &why);
+    e->wanted_to_sign = stand_wanted_to_sign(stand);
     if (e->rc == 0)
         e->rc = quote_require_open(&e->result, &why);
     if (e->rc != ERR_NOMEM && e->rc != ERR_INTERNAL)
@@ -379,7 +381,7 @@ static int settle_entry(struct backtest *b, struct entry *e, struct arena *arena
             rc = changed_add(b->changed, &o, b->stand, cart, left, &asking, arena, err);
     }
     if (rc == 0)
-        rc = doubts_add(b->doubts, &e->order, &e->past.cart, err);
+        rc = doubts_add(b->doubts, &e->order, &e->past.cart, e->wanted_to_sign, err);
     if (rc == 0)
         rc = take(b, e, err);
     write_order(b, e);
@@ -435,7 +437,7 @@ static int work(void *ctx, int number, struct store_conn *conn, struct err *err)
     struct stand *stand;
     int64_t n;
     (void)number;
-    int rc = stand_open(b->shop, b->candidate, &stand, err);
+    int rc = stand_open(b->shop, b->candidate, false, &stand, err);
     if (rc == 0)
         stand_give(stand, b->catalogue);
     pthread_mutex_lock(&b->lock);
@@ -488,7 +490,7 @@ static int open_parts(struct backtest *b, struct store_conn *conn, const struct 
     b->catalogue = catalogue_acquire(b->shop->catalogue);
     rc = b->catalogue ? costs_open(b->shop->symbols, conn, &b->costs, err) : err_set(err, ERR_NOMEM, "Out of memory.");
     if (rc == 0)
-        rc = stand_open(b->shop, b->candidate, &b->stand, err);
+        rc = stand_open(b->shop, b->candidate, false, &b->stand, err);
     if (rc == 0)
         stand_give(b->stand, b->catalogue);
     return rc;

@@ -13,7 +13,8 @@ struct doubts {
     struct generation *candidate;
     struct map with_customers; /* generation → number of its orders that had a customer, as int64_t */
     char live[GENERATION_ID_MAX];
-    int64_t under_others; /* orders that were made under rules that are not live any more */
+    int64_t under_others;   /* orders that were made under rules that are not live any more */
+    int64_t wanted_to_sign; /* orders in which a rule asked for a signature */
 };
 
 struct doubts *doubts_new(struct shop *s, struct generation *candidate)
@@ -41,8 +42,9 @@ void doubts_free(struct doubts *d)
     free(d);
 }
 
-int doubts_add(struct doubts *d, const struct past_order *o, const struct quote_cart *cart, struct err *err)
+int doubts_add(struct doubts *d, const struct past_order *o, const struct quote_cart *cart, bool wanted_to_sign, struct err *err)
 {
+    d->wanted_to_sign += wanted_to_sign;
     d->under_others += !slice_is(o->generation, d->live);
     if (cart->customer.len == 0)
         return 0;
@@ -170,6 +172,11 @@ int doubts_write(struct doubts *d, struct store_conn *conn, struct json_writer *
               "Which customers a share of them would have been is not known: orders name nobody. As many others, drawn by their "
               "pseudonyms, stand "
               "for them.");
+    if (d->wanted_to_sign)
+        doubt(
+            w, "tried_rules_sign_nothing", d->wanted_to_sign,
+            "A rule called plugin.sign(), which rules that are only being tried may not; it failed there, and did not apply. Compare with "
+            "plugin.verify() instead: that answers here as it did then.");
     doubt(w, "gifts_are_in_stock", -1,
           "Goods that the candidate gives are as the catalogue has them today, and there are always enough of them.");
     doubt(w, "costs_are_todays", -1,

@@ -6,6 +6,7 @@
 struct doubts;
 struct doubts *doubts_new(struct shop *s, struct generation *candidate); /* NULL: out of memory */
 void doubts_free(struct doubts *d);
-int doubts_add(struct doubts *d, const struct past_order *o, const struct quote_cart *cart, struct err *err);
+/* wanted_to_sign: see stand.h. */
+int doubts_add(struct doubts *d, const struct past_order *o, const struct quote_cart *cart, bool wanted_to_sign, struct err *err);
 /* "cannot_know": [{"code", "text", "orders"?}]. Builds the rules that the orders were made under, to see what they noted. */
 int doubts_write(struct doubts *d, struct store_conn *conn, struct json_writer *w, struct err *err);

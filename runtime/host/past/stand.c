@@ -32,7 +32,7 @@ struct past_rules {
     size_t broken_count;
 };
 
-/* Without the shop: its secrets are not looked up. */
+/* Without the shop: the secrets of settings are not looked up; they may be others by now, or gone. */
 static int open_plugin(void *ctx, struct vm *vm, struct generation *g, const struct generation_plugin *plugin, vm_ref *settings,
                        struct err *err)
 {
@@ -144,9 +144,8 @@ struct stand {
     struct catalogue_snapshot *catalogue;
 };
 
-int stand_open(struct shop *s, struct generation *g, struct stand **out, struct err *err)
+int stand_open(struct shop *s, struct generation *g, bool was_live, struct stand **out, struct err *err)
 {
-    (void)s;
     *out = NULL;
     struct stand *st = calloc(1, sizeof *st);
     if (!st || !(st->figures = figures_new())) {
@@ -158,6 +157,8 @@ int stand_open(struct shop *s, struct generation *g, struct stand **out, struct 
     if (rc == 0) {
         st->bind = bind_context_of(st->vm);
         st->bind->log = NULL;
+        st->bind->signs_nothing = !was_live;
+        shop_signs(s, st->bind);
         st->functions = bind_quote_hooks(st->vm);
         rc = figures_open(st->figures, st->vm, g, &st->part, err);
     }
@@ -185,6 +186,11 @@ void stand_close(struct stand *st)
 void stand_give(struct stand *st, struct catalogue_snapshot *catalogue)
 {
     st->catalogue = catalogue;
+}
+
+bool stand_wanted_to_sign(const struct stand *st)
+{
+    return st->bind->wanted_to_sign;
 }
 
 struct generation *stand_generation(const struct stand *st)
@@ -269,6 +275,7 @@ int stand_price(struct stand *st, struct quote_cart *cart, stand_left left, void
     st->left_ctx = ctx;
     st->bind->arena = arena;
     st->bind->conn = NULL;
+    st->bind->wanted_to_sign = false;
     int rc = codes_are_past(cart, arena, err);
     return rc < 0 ? rc : quote_price(generation_rules(st->generation), cart, &hooks, arena, out, err);
 }
@@ -287,7 +294,7 @@ int stands_find(struct stands *s, struct store_conn *conn, struct slice generati
         if (rc < 0)
             return rc;
         struct stand *fresh;
-        rc = stand_open(s->shop, g, &fresh, err);
+        rc = stand_open(s->shop, g, true, &fresh, err);
         generation_unref(g);
         if (rc < 0)
             return rc;
