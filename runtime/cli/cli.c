@@ -221,9 +221,11 @@ const struct cli_command cli_commands[] = {
       "now on disk, while new connections wait. Sockets from systemd (LISTEN_FDS) are served instead of --listen.\n"
       "Secrets that settings of plugins name come from the environment (FEIRA_SECRET_NAME) or from files data/secrets/NAME of mode 0600." },
     { "publish", "SHOP", "Make what is in the folder live, under load, or say what is wrong.", 1, 1, publish_options, cmd_publish,
-      "The shop goes on under the rules that are live until all is built and checked. A mistake changes nothing." },
+      "The shop goes on under the rules that are live until all is built and checked. A mistake changes nothing.\n"
+      "Where shop.lua asks for approvals, this makes a draft, which goes live when it was approved: feira help submit." },
     { "rollback", "SHOP", "Go back to rules that were live before.", 1, 1, rollback_options, cmd_rollback,
       "From the store, not from the folder: while the shop is served it works also when the files are broken or gone.\n"
+      "Where the rules ask for approvals, only to what was live with its approvals.\n"
       "See: feira generations SHOP" },
     { "generations", "SHOP", "Which rules were live when, and what is stopped.", 1, 1, data_option, cmd_generations, NULL },
     { "stop", "SHOP NAME", "Stop a campaign or a plugin within a second, until it is resumed.", 2, 2, stop_options, cmd_stop,
@@ -418,7 +420,8 @@ int cli_read_file(const char *path, struct buf *out, struct err *err)
 static int usage(const struct cli_command *c, const char *problem, const char *what)
 {
     fprintf(stderr, "feira %s: %s%s\n", c->name, problem, what);
-    fprintf(stderr, "usage: feira %s %s%s\n", c->name, c->usage, c->options ? " [options]" : "");
+    fprintf(stderr, "usage: feira %s%s%s%s; feira help %s explains it\n", c->name, *c->usage ? " " : "", c->usage,
+            c->options ? " [options]" : "", c->name);
     return EXIT_USAGE;
 }
 

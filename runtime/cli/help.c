@@ -14,7 +14,7 @@ void cli_overview(FILE *out)
 
 static void explain(const struct cli_command *c)
 {
-    printf("usage: feira %s %s%s\n\n%s\n", c->name, c->usage, c->options ? " [options]" : "", c->about);
+    printf("usage: feira %s%s%s%s\n\n%s\n", c->name, *c->usage ? " " : "", c->usage, c->options ? " [options]" : "", c->about);
     if (c->more)
         printf("%s\n", c->more);
     if (c->options)

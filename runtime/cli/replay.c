@@ -52,8 +52,9 @@ static void print_result(const struct json_value *v)
 {
     print_differences(v);
     print_versions(json_get(v, "versions"));
-    printf("%lld orders computed again, %lld differences; %lld.%03lld s on %lld threads, %lld orders/s\n",
-           (long long)cli_number(v, "orders"), (long long)cli_number(v, "differ"), (long long)cli_number(v, "ms") / 1000,
+    int64_t orders = cli_number(v, "orders"), differ = cli_number(v, "differ");
+    printf("%lld order%s computed again, %lld difference%s; %lld.%03lld s on %lld threads, %lld orders/s\n", (long long)orders,
+           orders == 1 ? "" : "s", (long long)differ, differ == 1 ? "" : "s", (long long)cli_number(v, "ms") / 1000,
            (long long)cli_number(v, "ms") % 1000, (long long)cli_number(v, "threads"), (long long)cli_number(v, "per_second"));
 }
 
