@@ -1,5 +1,7 @@
 """What is published is tried on a sample cart first: a rule that always fails is found before anybody buys."""
 
+import re
+
 from market import feira, ok, problem, write_shop
 from test_plugins import plugin
 from test_stops import told
@@ -112,3 +114,38 @@ def test_a_shop_without_products_has_no_sample(own_shop):
     shop = own_shop(campaigns={"fine": FINE})
     answer = publish(shop, {"broken": BROKEN.format(more='on_failure = "refuse",')})
     assert ok(answer, 200)["result"] == "live" and not findings(answer)
+
+
+ASKS = {
+    "plugin": """return { name = "asks", version = "1.0.0", api = 1, title = "Asks", inputs = { link = { type = "string", max = 200, optional = true } },
+  routes = { ["POST /links"] = { run = "events.sign", auth = "server" } },
+  campaigns = { asks = { run = "rules.campaign", title = "Asks", fields = { id = { type = "string", about = "Id." } } } } }""",
+    "rules": """local plugin, promo = require "feira.plugin", require "feira.promo"
+return { campaign = function(fields)
+  return promo.campaign { id = fields.id, on_failure = "refuse", give = function(cart)
+    MORE
+    if plugin.verify(plugin.sign "you") ~= "you" then error "its own signature is none" end
+    if plugin.verify(cart:input "link" or "") == "me" then cart:all():percent_off(50) end
+  end }
+end }""",
+    "events": 'return { sign = function() return { status = 200, body = { link = require("feira.plugin").sign "me" } } end }',
+}
+
+
+def test_signatures_are_answered_and_are_not_those_of_the_shop(own_shop):
+    """A rule that verifies a link does not fail for that; what one signs while it is tried is worth nothing to whoever reads its error."""
+    shop = shop_with(own_shop)
+    use = {"asks": 'return require("feira.promo").use "asks" { id = "asks" }'}
+
+    def asks(more):
+        return {**ASKS, "rules": ASKS["rules"].replace("MORE", more)}
+
+    answer = publish(shop, use, asks=asks(""))
+    assert (ok(answer, 200)["result"], findings(answer)) == ("live", [])
+    told_us = problem(publish(shop, use, asks=asks('error("<" .. plugin.sign "me" .. ">")')), 422, "rules_refused")["detail"]
+    signed = re.search("<(me[.][^>]+)>", told_us)[1]
+    link = ok(shop.sk.request("POST", "/v1/x/asks/links", {}), 200)["link"]
+    assert link.startswith("me.") and len(link) == len(signed) and link != signed
+    sku = shop.product(price=1000, stock=10)
+    totals = [shop.quote({sku: 1}, inputs={"asks": {"link": text}})["total"] for text in (link, signed)]
+    assert totals == [450, 900], "half off for who has a link of the shop's"

@@ -1,6 +1,7 @@
 #include "host/publish/tryout.h"
 #include "bind/facts.h"
 #include "bind/functions.h"
+#include "crypto/crypto.h"
 #include "host/plugins/facts.h"
 #include "host/care/figures.h"
 #include "host/plugins/plugins.h"
@@ -308,6 +309,20 @@ static int report_all(struct trying *t, struct submission *found, struct err *er
     return rc;
 }
 
+/* No sample has a link that somebody got, and whoever submits rules could have a true signature told in their error. A plugin that verifies
+ * what it signed finds it good, here and nowhere else. The name ends with a NUL, which is in no name. */
+static void made_up_signature(void *ctx, const char *plugin, struct slice text, unsigned char mac[SHA256_BYTES])
+{
+    struct sha256 *h = sha256_new();
+    (void)ctx;
+    memset(mac, 0, SHA256_BYTES);
+    if (!h)
+        return; /* out of memory: one signature is as good as another */
+    sha256_add(h, slice_of(plugin, strlen(plugin) + 1));
+    sha256_add(h, text);
+    sha256_end(h, mac);
+}
+
 /* --- all of it -------------------------------------------------------------------------------------------------------------------- */
 
 static bool anything_to_try(const struct trying *t)
@@ -356,6 +371,7 @@ static int run(struct trying *t, struct store_conn *conn, struct submission *fou
     t->bind = bind_context_of(t->vm);
     const struct bind_context before = *t->bind;
     t->bind->log = NULL; /* what fails here is told once, as a finding */
+    t->bind->sign = made_up_signature;
     t->bind->arena = &t->arena;
     t->functions = bind_quote_hooks(t->vm);
     t->hooks = (struct quote_hooks){ t, condition, action, pricing, shipping_rates, tax_rates, left, NULL };
