@@ -177,7 +177,7 @@ static const struct cli_option operators_options[] = {
 #define DATA_OPTION { "--data", "DIR", "Where the shop's data is; default SHOP/data." }
 static const struct cli_option submit_options[] = {
     DATA_OPTION, AS_OPTION,
-    { "--draft", "DRAFT", "Which draft says this from now on; its approvals are void. Default a new one." },
+    { "--draft", "DRAFT", "Which draft says this from now on; its approvals are void. Default your newest that was not submitted, else a new one." },
     { "--at", "TIME", "When it goes live: \"2026-11-20 20:00\" (the shop's zone) or RFC 3339; default when it is approved." },
     { "--note", "TEXT", "For those who approve." },
     { NULL, NULL, NULL } };

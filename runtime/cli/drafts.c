@@ -215,7 +215,7 @@ static int say_state(const struct cli_args *a, const struct json_value *d, struc
     printf("%.*s is %.*s.\n", SLICE_FMT(cli_text(d, "id")), SLICE_FMT(cli_text(d, "state")));
     say_steps(d);
     if (slice_is(cli_text(d, "state"), "approved"))
-        printf("It goes live %s, while the shop is served.\n", json_get(d, "go_live_at") ? "at its time" : "now");
+        printf("It goes live %s where the shop is served, else at its next start.\n", json_get(d, "go_live_at") ? "at its time" : "now");
     return EXIT_DONE;
 }
 

@@ -490,10 +490,10 @@ static int check_approver(struct store_conn *conn, const struct draft_row *d, co
         return err_reason(err, ERR_DENIED, "role_missing", "The next step is \"%.*s\", and %s has no role that approves it.",
                           SLICE_FMT(name), a->operator);
     if (rc == 0 && !o.password_own)
-        return err_reason(
-            err, ERR_DENIED, "password_not_own",
-            "Somebody else has set %s's password and knows it; who approves sets one of his own first: feira operators SHOP password.",
-            a->operator);
+        return err_reason(err, ERR_DENIED, "password_not_own",
+                          "Somebody else has set %s's password and knows it; who approves sets one of his own first: feira operators SHOP "
+                          "password %s --as %s",
+                          a->operator, a->operator, a->operator);
     if (rc == 0 && d->second_factor && a->factors < 2)
         return err_reason(err, ERR_DENIED, "second_factor_needed",
                           "Approving asks for a session with a second factor; see: feira help operators");

@@ -40,7 +40,7 @@ struct draft_content { /* what was submitted, or saved */
 };
 /* A new draft, or what `draft` ("" = a new one) says from now on. draft has the name afterwards. ERR_STATE: it is live or over. */
 int draft_save(struct shop *s, struct store_conn *conn, const struct draft_content *c, char draft[ID_MAX], struct err *err);
-/* The newest draft with these sources that was not submitted yet, for `--dev` and `publish`, which save often; "" = none. */
+/* The newest draft of this author's that was not submitted yet, for `--dev` and `publish`, which save often; "" = none. */
 int draft_find_open(struct store_conn *conn, const char *actor, char draft[ID_MAX], struct err *err);
 
 struct approving {
