@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import itertools
+import pathlib
 import sqlite3
 import subprocess
+import time
 
 from feira_tools.server import Server, program
 from feira_tools.wire import Client
@@ -73,6 +75,20 @@ def open_shop(folder, settings=None, campaigns=None, plugins=None, **server):
 def feira(*arguments, timeout=60, input=None, cwd=None):
     """Runs one command of the program; stdout and stderr as text."""
     return subprocess.run([str(program().resolve()), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, input=input, cwd=cwd)
+
+
+def rooms_of_specs():
+    """The folders in which `feira test` keeps its shops, of whoever runs specs on this machine."""
+    return {p for place in ("/dev/shm", "/tmp") for p in pathlib.Path(place).glob("feira-test-*")}
+
+
+def rooms_left(before, seconds=60):
+    """Those that are here since `before` and do not go. Other tests run specs at the same time: their rooms go when they are done."""
+    left, end = rooms_of_specs() - before, time.monotonic() + seconds
+    while left and time.monotonic() < end:
+        time.sleep(0.1)
+        left &= rooms_of_specs()
+    return left
 
 
 class Shop:
