@@ -31,7 +31,7 @@ static int say(const struct cli_args *a, const struct json_value *v, struct slic
         say_findings(json_get(v, "findings"));
         return EXIT_DONE;
     }
-    printf("%.*s is live: %lld campaigns", SLICE_FMT(cli_text(v, "generation")), (long long)campaigns);
+    printf("%.*s is live: %lld campaign%s", SLICE_FMT(cli_text(v, "generation")), (long long)campaigns, campaigns == 1 ? "" : "s");
     if (took_ms >= 0)
         printf(", after %lld ms", (long long)took_ms);
     printf(". Before: %.*s\n", SLICE_FMT(cli_text(v, "previous")));
@@ -46,8 +46,8 @@ static int say_unserved(const struct cli_args *a, const struct json_value *v, st
         return say(a, v, raw);
     int64_t campaigns = 0;
     json_is_int(json_get(v, "campaigns"), &campaigns);
-    printf("Nobody serves the shop now; its next start takes what is in the folder: %.*s, %lld campaigns.\n",
-           SLICE_FMT(cli_text(v, "generation")), (long long)campaigns);
+    printf("Nobody serves the shop now; its next start takes what is in the folder: %.*s, %lld campaign%s.\n",
+           SLICE_FMT(cli_text(v, "generation")), (long long)campaigns, campaigns == 1 ? "" : "s");
     say_findings(json_get(v, "findings"));
     return EXIT_DONE;
 }
