@@ -47,15 +47,16 @@ local forget = sql.statement [[
 ---What a product costs from now on, as its row says.
 function prices.offered(sku, now) offer:run(sku, now) end
 
----@param order table of order_rows, just paid
+---@param order table of order_rows, just paid; one that was sold elsewhere long ago leaves no deal that would be forgotten at once
 function prices.dealt(order, now)
-  local at = order.placed_at
-  for _, line in ipairs(json.decode(order.lines)) do
-    if line.total > 0 then
-      deal:run(line.sku, at - at % HOUR_MS, order.channel or "", line.total // line.qty, line.qty, at, order.order_id)
+  local at, oldest = order.placed_at, now - DEALS_KEPT_MS
+  local hour = at - at % HOUR_MS
+  if hour >= oldest then
+    for _, line in ipairs(json.decode(order.lines)) do
+      if line.total > 0 then deal:run(line.sku, hour, order.channel or "", line.total // line.qty, line.qty, at, order.order_id) end
     end
   end
-  if order.id % FORGET_EVERY == 0 then forget:run(now - DEALS_KEPT_MS) end
+  if order.id % FORGET_EVERY == 0 then forget:run(oldest) end
 end
 
 -- --- reading --------------------------------------------------------------------------------------------------------
