@@ -28,7 +28,7 @@ def run(test):
     if not command:
         return name, "was not built"
     # Random trials are counted in thousands elsewhere; here each takes fifty times as long.
-    fewer = {**os.environ, "FEIRA_POWER_CUTS": "60", "FEIRA_QUOTE_MODEL_ROUNDS": "150"}
+    fewer = {**os.environ, "FEIRA_POWER_CUTS": "60", "FEIRA_QUOTE_MODEL_ROUNDS": "150", "FEIRA_MALLOC_REPLACED": "1"}
     valgrind = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible", "--fair-sched=yes", "--max-stackframe=16000000"]
     try:
         done = subprocess.run([*valgrind, *command], cwd=folder, env=fewer, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS)
