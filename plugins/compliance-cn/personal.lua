@@ -115,22 +115,7 @@ function personal.prices(subject, settings)
 end
 
 ---P34
-function personal.rights(subject, settings)
-  local rule = settings.p34
-  local add, found = law.findings("P34", rule)
-  local rights = law.declared(subject).rights
-  if not rights then return found end
-  for _, name in ipairs { "export", "erase" } do
-    if rights[name] ~= true then
-      add("no " .. name, ("Nobody can ask for %s of what is known of him."):format(name), ("Let him: rights.%s = true."):format(name),
-        "declares.rights." .. name)
-    end
-  end
-  if (rights.days or 1000) > rule.days then
-    add(rights.days or "unknown", "Who asks waits too long.", ("Answer within %d days."):format(rule.days), "declares.rights.days")
-  end
-  return found
-end
+function personal.rights(subject, settings) return law.rights(subject, "P34", settings.p34) end
 
 ---P35
 function personal.retention(subject, settings)

@@ -123,4 +123,22 @@ function law.lowest(steps, key, start, days)
   return found
 end
 
+---What a person may ask for is not refused, and is answered in time.
+---@param rule { days: integer } a setting of the law's plugin
+function law.rights(subject, number, rule)
+  local add, found = law.findings(number, rule)
+  local rights = law.declared(subject).rights
+  if not rights then return found end
+  for _, name in ipairs { "export", "erase" } do
+    if rights[name] ~= true then
+      add("no " .. name, ("Nobody can ask for %s of what is known of him."):format(name), ("Let him: rights.%s = true."):format(name),
+        "declares.rights." .. name)
+    end
+  end
+  if (rights.days or 1000) > rule.days then
+    add(rights.days or "unknown", "Who asks waits too long.", ("Answer within %d days."):format(rule.days), "declares.rights.days")
+  end
+  return found
+end
+
 return law

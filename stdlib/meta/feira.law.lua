@@ -84,4 +84,11 @@ function law.plain(text) end
 ---@return table? step nil: none
 function law.lowest(steps, key, start, days) end
 
+---What a person may ask for (declares.rights) is not refused, and is answered within rule.days.
+---@param subject table
+---@param number string the number of the rule, like "P34"
+---@param rule { days: integer } a setting of the plugin
+---@return table[] findings
+function law.rights(subject, number, rule) end
+
 return law
