@@ -65,19 +65,29 @@ static int read_row(struct store_stmt *q, struct arena *arena, struct draft_row 
     return 0;
 }
 
+/* 1: *q stands on the draft's row, and is the caller's to reset. Else below 0. */
+static int find_row(struct store_conn *conn, const char *sql, struct slice draft, struct store_stmt **q, struct err *err)
+{
+    int rc = store_prepare(conn, sql, q, err);
+    if (rc < 0)
+        return rc;
+    store_bind_text(*q, 1, draft);
+    rc = store_step(*q, err);
+    if (rc == 1)
+        return rc;
+    store_reset(*q);
+    return rc < 0 ? rc
+                  : err_reason(err, ERR_NOT_FOUND, "no_such_draft", "There is no draft \"%.*s\"; feira drafts SHOP lists them.",
+                               SLICE_FMT(draft));
+}
+
 int draft_get(struct store_conn *conn, struct slice draft, struct arena *arena, struct draft_row *out, struct err *err)
 {
     struct store_stmt *q;
-    int rc = store_prepare(conn, ROW "WHERE draft = ?1", &q, err);
+    int rc = find_row(conn, ROW "WHERE draft = ?1", draft, &q, err);
     if (rc < 0)
         return rc;
-    store_bind_text(q, 1, draft);
-    rc = store_step(q, err);
-    if (rc == 0)
-        return err_reason(err, ERR_NOT_FOUND, "no_such_draft", "There is no draft \"%.*s\"; feira drafts SHOP lists them.",
-                          SLICE_FMT(draft));
-    if (rc == 1)
-        rc = read_row(q, arena, out, err);
+    rc = read_row(q, arena, out, err);
     store_reset(q);
     return rc;
 }
@@ -807,14 +817,7 @@ static int write_authors(struct store_conn *conn, int64_t id, struct json_writer
 int draft_write(struct store_conn *conn, struct slice draft, struct json_writer *w, struct err *err)
 {
     struct store_stmt *q;
-    int rc = store_prepare(conn, SHOWN "WHERE draft = ?1", &q, err);
-    if (rc < 0)
-        return rc;
-    store_bind_text(q, 1, draft);
-    rc = store_step(q, err);
-    if (rc == 0)
-        return err_reason(err, ERR_NOT_FOUND, "no_such_draft", "There is no draft \"%.*s\"; feira drafts SHOP lists them.",
-                          SLICE_FMT(draft));
+    int rc = find_row(conn, SHOWN "WHERE draft = ?1", draft, &q, err);
     if (rc < 0)
         return rc;
     int64_t id = store_column_int(q, 12);
